@@ -1,0 +1,319 @@
+//! What a user can type: commands, flags and their help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use throng::config::{ColumnSelector, MaxRejects};
+use throng::normalize::{Case, Country, Idn, Prehashed, RuleOptions, UserType, Vanity};
+
+/// Turns customer exports into deduplicated, hashed audience upload files.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Prepare(Box<PrepareArgs>),
+    Hash(HashArgs),
+    Verify(VerifyArgs),
+}
+
+/// Turn exports into upload files: normalised, hashed where the type asks for it, each person once, nobody who opted
+/// out.
+///
+/// Inputs are plain lists or CSV, TSV and semicolon files, also compressed (gzip, zstd, bzip2, xz). The output
+/// directory is complete or absent: whatever happens, no half-written file is ever visible in it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  throng prepare export.csv -t email_hash -c email -o audience
+  throng prepare 'exports/2026-11-*.csv.gz' -t phone_hash --country-column country -o audience
+  throng prepare crm.csv --map email=email_hash --map phone=phone_hash --suppress opt_outs.csv -o audience
+  zcat export.gz | throng prepare - -t fbid -o audience")]
+pub(crate) struct PrepareArgs {
+    /// Files, quoted globs, or - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// What the entries of the audience are
+    #[arg(
+        short = 't',
+        long,
+        value_name = "TYPE",
+        required_unless_present = "map",
+        conflicts_with = "map"
+    )]
+    pub(crate) user_type: Option<UserType>,
+    /// The column to take: a header, or a number counted from 1; found by its values if left out
+    #[arg(short, long, value_name = "COLUMN", conflicts_with = "map")]
+    pub(crate) column: Option<ColumnSelector>,
+    /// Make several audiences from one pass: COLUMN=TYPE, once for each
+    #[arg(long, value_name = "COLUMN=TYPE", value_parser = parse_map)]
+    pub(crate) map: Vec<(ColumnSelector, UserType)>,
+    /// The output directory
+    #[arg(short, long, value_name = "DIR", default_value = "audience")]
+    pub(crate) output: PathBuf,
+    /// Replace an earlier result in the output directory
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// People who opted out, raw or hashed: FILE, or TYPE=FILE to say what it holds
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) suppress: Vec<String>,
+    /// The column of suppression lists, if it is called otherwise there
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) suppress_column: Option<ColumnSelector>,
+    /// Leave out who is in an earlier result of throng
+    #[arg(long, value_name = "DIR")]
+    pub(crate) against: Vec<PathBuf>,
+    /// Rejected values that are too many: a count (500), a share (0.1) or a percentage (10%)
+    #[arg(long, value_name = "LIMIT", default_value = "10%")]
+    pub(crate) max_rejects: MaxRejects,
+    /// List rejected values with source, line, column and reason in this CSV file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Put the raw values into the reject list, too
+    #[arg(long, requires = "rejects")]
+    pub(crate) rejects_with_values: bool,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    /// The column that holds each row's country (ISO 3166, two letters), for phone numbers
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) country_column: Option<ColumnSelector>,
+    /// The format of inputs
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: FormatArg,
+    /// The byte between CSV fields; found if left out
+    #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
+    pub(crate) delimiter: Option<u8>,
+    /// The first record is no header
+    #[arg(long)]
+    pub(crate) no_header: bool,
+    /// Most entries of a part
+    #[arg(long, value_name = "N", default_value_t = throng::config::PART_LINES, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) part_lines: u64,
+    /// Most bytes of a part, such as 50M
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) part_bytes: Option<u64>,
+    /// Memory limit, such as 512M or 4G [default: half of what the machine or its cgroup allows]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) memory: Option<u64>,
+    /// Worker threads [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Where entries go that the memory limit does not hold [default: beside the output]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tmp_dir: Option<PathBuf>,
+    /// How files are read
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) io: IoArg,
+    /// Print the summary as one line of JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but errors and, with --json, the summary
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// When to show progress
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) progress: ProgressArg,
+}
+
+/// Apply the rules line by line: standard input to standard output.
+///
+/// Exactly one line comes out for each line that goes in; it is empty for a value that is blank or rejected. So other
+/// engines can use the rules, for example Spark: SELECT TRANSFORM(email) USING 'throng hash -t email_hash'.
+#[derive(Debug, Args)]
+pub(crate) struct HashArgs {
+    /// What the values are
+    #[arg(short = 't', long, value_name = "TYPE")]
+    pub(crate) user_type: UserType,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    /// Worker threads [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// Check that a prepared directory still matches its manifest.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The directory
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+/// Choices within the rules.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RuleArgs {
+    /// The country of phone numbers that do not say theirs (ISO 3166, two letters)
+    #[arg(long, value_name = "XX", value_parser = parse_country)]
+    country: Option<Country>,
+    /// Values that are SHA-256 digests already
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    prehashed: PrehashedArg,
+    /// Letter case of third-party ids
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    case: CaseArg,
+    /// Letters outside ASCII in domains of e-mail addresses
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    idn: IdnArg,
+    /// Letters between the digits of phone numbers
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    vanity: VanityArg,
+}
+
+impl RuleArgs {
+    pub(crate) fn options(&self) -> RuleOptions {
+        RuleOptions {
+            country: self.country,
+            prehashed: match self.prehashed {
+                PrehashedArg::Auto => Prehashed::Auto,
+                PrehashedArg::Always => Prehashed::Always,
+                PrehashedArg::Never => Prehashed::Never,
+            },
+            case: match self.case {
+                CaseArg::Lower => Case::Lower,
+                CaseArg::Keep => Case::Keep,
+            },
+            idn: match self.idn {
+                IdnArg::Reject => Idn::Reject,
+                IdnArg::Punycode => Idn::Punycode,
+            },
+            vanity: match self.vanity {
+                VanityArg::Reject => Vanity::Reject,
+                VanityArg::Convert => Vanity::Convert,
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum PrehashedArg {
+    /// Pass them on, hash the others
+    #[default]
+    Auto,
+    /// Every value must be one
+    Always,
+    /// No value may be one
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum CaseArg {
+    /// Lower-case them: the API asks for uniform casing
+    #[default]
+    Lower,
+    /// Keep them, for ids that are case-sensitive
+    Keep,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum IdnArg {
+    /// Reject the address
+    #[default]
+    Reject,
+    /// Convert the domain by UTS 46
+    Punycode,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum VanityArg {
+    /// Reject the number
+    #[default]
+    Reject,
+    /// Map them to the keypad
+    Convert,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// Found by name and content
+    #[default]
+    Auto,
+    /// One value a line
+    Lines,
+    /// Comma-separated, or as --delimiter says
+    Csv,
+    /// Tab-separated
+    Tsv,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum IoArg {
+    /// Mapped where that is possible
+    #[default]
+    Auto,
+    /// Through buffers
+    Read,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressArg {
+    /// A bar on a terminal, a line every half minute elsewhere
+    #[default]
+    Auto,
+    /// Never
+    Never,
+}
+
+fn parse_map(text: &str) -> Result<(ColumnSelector, UserType), String> {
+    let (column, user_type) =
+        text.rsplit_once('=').ok_or("expected COLUMN=TYPE, for example email=email_hash")?;
+    Ok((column.parse()?, user_type.parse()?))
+}
+
+fn parse_country(text: &str) -> Result<Country, String> {
+    Country::parse(text.as_bytes())
+        .ok_or_else(|| "expected an ISO 3166 two-letter country code, for example DE".to_owned())
+}
+
+fn parse_delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        [byte] if !matches!(byte, b'"' | b'\r' | b'\n') && byte.is_ascii() => Ok(*byte),
+        _ => {
+            Err("expected one ASCII character other than a quote or line end; \\t is a tab"
+                .to_owned())
+        }
+    }
+}
+
+/// Bytes, with an optional suffix K, M, G or T (powers of 1024).
+fn parse_size(text: &str) -> Result<u64, String> {
+    let error = || "expected a size such as 512M or 4G".to_owned();
+    let upper = text.trim().to_ascii_uppercase();
+    let number = upper.trim_end_matches('B').trim_end_matches('I');
+    let (number, shift) = match number.as_bytes().last() {
+        Some(b'K') => (&number[..number.len() - 1], 10),
+        Some(b'M') => (&number[..number.len() - 1], 20),
+        Some(b'G') => (&number[..number.len() - 1], 30),
+        Some(b'T') => (&number[..number.len() - 1], 40),
+        _ => (number, 0),
+    };
+    let number: u64 = number.trim().parse().map_err(|_| error())?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_binary_suffixes() {
+        for (text, bytes) in
+            [("1", 1), ("4k", 4096), ("512M", 512 << 20), ("4GiB", 4 << 30), ("1 G", 1 << 30)]
+        {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "0", "M", "-1", "1.5G", "99999999999T"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+}

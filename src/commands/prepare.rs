@@ -1,0 +1,204 @@
+//! `throng prepare`: from exports to upload files.
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is what people see")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use throng::config::{
+    self, AudienceSpec, Format, Header, Input, Io, OutputOptions, PrepareConfig, ReadOptions,
+    RejectList, Resources, SuppressInput,
+};
+use throng::normalize::UserType;
+use throng::pipeline::Prepare;
+use throng::progress::Progress;
+use throng::summary::Summary;
+use throng::{Error, ExitCode, Result};
+
+use super::{machine, progress};
+use crate::cli::{FormatArg, IoArg, PrepareArgs, ProgressArg};
+
+pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
+    let (json, quiet) = (args.json, args.quiet);
+    let shows_progress = !quiet && args.progress == ProgressArg::Auto;
+    let progress = Arc::new(Progress::default());
+    stop_on_signals(&progress)?;
+    let prepare = Prepare::plan(decide(args)?)?;
+    if !quiet {
+        for note in prepare.notes() {
+            eprintln!("note: {note}");
+        }
+    }
+    let summary = std::thread::scope(|scope| {
+        let (running, done) = crossbeam_channel::bounded(0);
+        if shows_progress {
+            let progress = Arc::clone(&progress);
+            scope.spawn(move || progress::show(&progress, &done));
+        }
+        let summary = prepare.run(&progress);
+        drop(running);
+        summary
+    })?;
+    print(&summary, json, quiet)?;
+    Ok(ExitCode::Done)
+}
+
+fn print(summary: &Summary, json: bool, quiet: bool) -> Result<()> {
+    if json {
+        let line = serde_json::to_string(summary)
+            .map_err(|_| Error::Internal("the summary cannot be written as JSON"))?;
+        // The work is done and published; a reader that went away does not change that.
+        let _gone = writeln!(std::io::stdout(), "{line}");
+    }
+    if !quiet {
+        eprintln!("{summary}");
+    }
+    Ok(())
+}
+
+/// Passes the first SIGINT or SIGTERM on to the run; a second one ends the process at once.
+fn stop_on_signals(progress: &Arc<Progress>) -> Result<()> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|_| Error::Internal("signals cannot be caught"))?;
+    let progress = Arc::clone(progress);
+    std::thread::spawn(move || {
+        for (count, signal) in signals.forever().enumerate() {
+            if count > 0 {
+                // Restores the default action and raises the signal again.
+                let _ended = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            progress.stop(signal);
+        }
+    });
+    Ok(())
+}
+
+fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
+    let memory_bytes = args.memory.unwrap_or_else(machine::default_memory_bytes);
+    if memory_bytes < config::MEMORY_BYTES_MIN {
+        let least = config::MEMORY_BYTES_MIN / 1024 / 1024;
+        return Err(Error::usage(
+            format!("--memory {memory_bytes} is too little"),
+            format!("give at least {least}M"),
+        ));
+    }
+    let audiences = match args.user_type {
+        Some(user_type) => vec![AudienceSpec { user_type, column: args.column }],
+        None => mapped(args.map)?,
+    };
+    let format = match (args.format, args.delimiter) {
+        (FormatArg::Lines, Some(_)) => {
+            return Err(Error::usage(
+                "lines have no delimiter",
+                "leave --delimiter or --format lines out",
+            ));
+        }
+        (FormatArg::Lines, None) => Format::Lines,
+        (FormatArg::Tsv, None) => Format::Csv(Some(b'\t')),
+        (FormatArg::Auto, None) => Format::Auto,
+        (_, delimiter) => Format::Csv(delimiter),
+    };
+    Ok(PrepareConfig {
+        inputs: inputs(&args.inputs)?,
+        suppress: args
+            .suppress
+            .iter()
+            .map(|text| suppress(text))
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .flatten()
+            .collect(),
+        against: args.against,
+        audiences,
+        rules: args.rules.options(),
+        read: ReadOptions {
+            format,
+            header: if args.no_header { Header::Absent } else { Header::Auto },
+            country_column: args.country_column,
+            suppress_column: args.suppress_column,
+            io: match args.io {
+                IoArg::Auto => Io::Auto,
+                IoArg::Read => Io::Read,
+            },
+        },
+        max_rejects: args.max_rejects,
+        output: OutputOptions {
+            dir: args.output,
+            overwrite: args.overwrite,
+            part_lines: args.part_lines,
+            part_bytes: args.part_bytes,
+            rejects: args
+                .rejects
+                .map(|path| RejectList { path, with_values: args.rejects_with_values }),
+        },
+        resources: Resources {
+            threads: machine::threads(args.threads)?,
+            memory_bytes,
+            tmp_dir: args.tmp_dir,
+            chunk_bytes: config::CHUNK_BYTES,
+            block_bytes: config::BLOCK_BYTES,
+        },
+    })
+}
+
+fn mapped(map: Vec<(config::ColumnSelector, UserType)>) -> Result<Vec<AudienceSpec>> {
+    let mut audiences: Vec<AudienceSpec> = Vec::new();
+    for (column, user_type) in map {
+        if audiences.iter().any(|audience| audience.user_type == user_type) {
+            return Err(Error::usage(
+                format!("--map names {user_type} twice"),
+                "prepare the second column into a directory of its own",
+            ));
+        }
+        audiences.push(AudienceSpec { user_type, column: Some(column) });
+    }
+    Ok(audiences)
+}
+
+/// `FILE`, or `TYPE=FILE`. A file whose name begins like that is written `./email_hash=...`.
+fn suppress(text: &str) -> Result<Vec<SuppressInput>> {
+    let (user_type, path) = match text.split_once('=') {
+        Some((name, path)) if name.parse::<UserType>().is_ok() => (name.parse().ok(), path),
+        _ => (None, text),
+    };
+    let inputs = inputs(&[PathBuf::from(path)])?;
+    Ok(inputs.into_iter().map(|input| SuppressInput { input, user_type }).collect())
+}
+
+/// Expands globs; a path that exists is taken as it is.
+fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for path in paths {
+        match path.to_str() {
+            Some("-") => inputs.push(Input::Stdin),
+            Some(text) if text.contains(['*', '?', '[']) && !path.exists() => {
+                inputs.extend(expand(path, text)?.into_iter().map(Input::Path));
+            }
+            _ => inputs.push(Input::Path(path.clone())),
+        }
+    }
+    Ok(inputs)
+}
+
+fn expand(path: &Path, pattern: &str) -> Result<Vec<PathBuf>> {
+    let found = glob::glob(pattern).map_err(|error| {
+        Error::usage(format!("`{pattern}` is no valid glob: {}", error.msg), "")
+    })?;
+    let mut paths = Vec::new();
+    for entry in found {
+        let entry = entry.map_err(|error| {
+            let path = error.path().to_owned();
+            Error::reading("search", &path, error.into())
+        })?;
+        if entry.is_file() {
+            paths.push(entry);
+        }
+    }
+    if paths.is_empty() {
+        return Err(Error::input(path, "no file matches", ""));
+    }
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,77 @@
+//! Showing how far a run is: a bar on a terminal, a line now and then elsewhere.
+#![expect(clippy::print_stderr, reason = "this is what people see")]
+
+use std::io::{IsTerminal, stderr};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use indicatif::{ProgressBar, ProgressStyle};
+use throng::progress::{Phase, Progress};
+
+/// How often the bar is drawn.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How often a line is printed where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Shows progress until the sender of `done` is dropped.
+pub(super) fn show(progress: &Progress, done: &Receiver<()>) {
+    let bar = stderr().is_terminal().then(new_bar);
+    let started = Instant::now();
+    let mut line_at = LINE_EVERY;
+    while done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+        match &bar {
+            Some(bar) => draw(bar, progress),
+            None if started.elapsed() >= line_at => {
+                line_at += LINE_EVERY;
+                eprintln!("{}", line(progress, started.elapsed()));
+            }
+            None => {}
+        }
+    }
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+}
+
+fn new_bar() -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    let style = "{spinner} {msg} {wide_bar} {percent}% {per_sec} {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn draw(bar: &ProgressBar, progress: &Progress) {
+    let (message, at, total) = state(progress);
+    bar.set_message(message);
+    if total > 0 {
+        bar.set_length(total);
+    }
+    bar.set_position(at.min(total.max(at)));
+}
+
+/// What is done, how far, and of how much (0 if not known).
+fn state(progress: &Progress) -> (&'static str, u64, u64) {
+    let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    match progress.phase() {
+        Phase::Reading => ("reading", get(&progress.bytes_read), get(&progress.bytes_total)),
+        Phase::Writing => ("writing", get(&progress.resolved), get(&progress.entries)),
+        Phase::Publishing => ("publishing", 1, 1),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
+fn line(progress: &Progress, elapsed: Duration) -> String {
+    let (what, at, total) = state(progress);
+    let records = progress.records.load(Ordering::Relaxed);
+    let rate = records as f64 / elapsed.as_secs_f64();
+    let share = if total > 0 {
+        format!(" {:.0}%,", at as f64 / total as f64 * 100.0)
+    } else {
+        String::new()
+    };
+    format!("{what}:{share} {records} records, {rate:.0} records/s")
+}

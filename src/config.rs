@@ -1,0 +1,298 @@
+//! What will be done, decided once, and every bound in one place.
+
+use std::path::PathBuf;
+
+use crate::normalize::{RuleOptions, UserType};
+
+/// Longest record in bytes, without its line end. A longer line is rejected as `too_long`; a longer CSV record ends the
+/// run, because it is nearly always a quote that never closes. It bounds what a stream must hold to find a boundary.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of a source that a worker takes at once. With what is made of them (offsets, canonical forms, digests) they
+/// fit the second-level cache of a core.
+pub const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Decoded bytes of a source that are looked at to find out what it holds. Longer than most first records, shorter
+/// than anybody notices.
+pub const SAMPLE_BYTES: usize = 256 * 1024;
+
+/// Least memory budget in bytes with which the fixed buffers still leave room for entries.
+pub const MEMORY_BYTES_MIN: u64 = 32 * 1024 * 1024;
+
+/// Bytes of a block: what one partition of one worker grows by, and what is written to a spill file at once.
+pub const BLOCK_BYTES: usize = 16 * 1024;
+
+/// Blocks are cut from slabs of this many bytes, so that memory is asked for rarely.
+pub const SLAB_BYTES: usize = 1024 * 1024;
+
+/// Most leading bits of a digest that choose its partition: 4096 partitions.
+pub const RADIX_BITS_MAX: u32 = 12;
+
+/// Entries that a partition should hold: 32 bytes each, so that sorting one stays in the cache of a core.
+pub const PARTITION_ENTRIES: u64 = 32 * 1024;
+
+/// Chunks or partitions that are under way at once, for each worker.
+pub const IN_FLIGHT_PER_WORKER: usize = 3;
+
+/// Most threads.
+pub const THREADS_MAX: usize = 1024;
+
+/// Default of `--part-lines`.
+pub const PART_LINES: u64 = 1_000_000;
+
+/// Most parts of one audience: their numbers have five digits.
+pub const PARTS_MAX: u64 = 99_999;
+
+/// Bytes of text that a part's writer collects before it writes them.
+pub const WRITE_BYTES: usize = 1024 * 1024;
+
+const _: () = {
+    assert!(
+        CHUNK_BYTES + RECORD_BYTES_MAX < u32::MAX as usize / 4,
+        "offsets within a chunk are u32"
+    );
+    assert!(
+        crate::normalize::VALUE_BYTES_MAX < RECORD_BYTES_MAX,
+        "an oversize line is an oversize value"
+    );
+    assert!(SLAB_BYTES.is_multiple_of(BLOCK_BYTES), "slabs are cut into whole blocks");
+    assert!(BLOCK_BYTES.is_multiple_of(32), "blocks hold whole digests");
+};
+
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file, a FIFO or a device.
+    Path(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// A suppression list, and which audience it is for.
+#[derive(Clone, Debug)]
+pub struct SuppressInput {
+    /// Where it is.
+    pub input: Input,
+    /// What it holds, if the user said so; else every audience whose column it has.
+    pub user_type: Option<UserType>,
+}
+
+/// A column, as a user names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnSelector {
+    /// By header, compared without regard to letter case and surrounding white space.
+    Name(String),
+    /// By place, counted from 1.
+    Number(usize),
+}
+
+impl std::str::FromStr for ColumnSelector {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<usize>() {
+            Ok(0) => Err("columns are counted from 1".to_owned()),
+            Ok(number) => Ok(Self::Number(number)),
+            Err(_) if text.is_empty() => Err("a column needs a name or a number".to_owned()),
+            Err(_) => Ok(Self::Name(text.to_owned())),
+        }
+    }
+}
+
+impl std::fmt::Display for ColumnSelector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "`{name}`"),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+/// One audience that is to be made.
+#[derive(Clone, Debug)]
+pub struct AudienceSpec {
+    /// What its entries are.
+    pub user_type: UserType,
+    /// The column that holds them; found by content if not named.
+    pub column: Option<ColumnSelector>,
+}
+
+/// The format of inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Found by name and content.
+    #[default]
+    Auto,
+    /// One value a line.
+    Lines,
+    /// CSV with this delimiter, or the one that is found.
+    Csv(Option<u8>),
+}
+
+/// Whether the first record is a header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Header {
+    /// If the column is named, or if the first cell is no valid value while those below are.
+    #[default]
+    Auto,
+    /// No.
+    Absent,
+}
+
+/// How regular files are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Io {
+    /// Mapped where that is possible and local.
+    #[default]
+    Auto,
+    /// Through buffers.
+    Read,
+}
+
+/// How to read inputs.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// Their format.
+    pub format: Format,
+    /// Their header.
+    pub header: Header,
+    /// The column that holds each row's country.
+    pub country_column: Option<ColumnSelector>,
+    /// The column of suppression lists, if it is called otherwise there.
+    pub suppress_column: Option<ColumnSelector>,
+    /// How files are read.
+    pub io: Io,
+}
+
+/// How many rejected values are too many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MaxRejects {
+    /// A share of the values that are not blank, 0 to 1.
+    Share(f64),
+    /// A count.
+    Count(u64),
+}
+
+impl MaxRejects {
+    /// Whether `rejected` of `values` are too many.
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
+    pub fn is_exceeded(self, rejected: u64, values: u64) -> bool {
+        match self {
+            Self::Share(share) => rejected as f64 > share * values as f64,
+            Self::Count(count) => rejected > count,
+        }
+    }
+}
+
+impl std::fmt::Display for MaxRejects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Share(share) => write!(f, "{}%", share * 100.0),
+            Self::Count(count) => write!(f, "{count}"),
+        }
+    }
+}
+
+impl std::str::FromStr for MaxRejects {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let share = match text.strip_suffix('%') {
+            Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
+            None => match text.parse::<u64>() {
+                Ok(count) => return Ok(Self::Count(count)),
+                Err(_) => text.parse().ok(),
+            },
+        };
+        match share {
+            Some(share) if (0.0..=1.0).contains(&share) => Ok(Self::Share(share)),
+            _ => Err("expected a count (500), a share (0.1) or a percentage (10%)".to_owned()),
+        }
+    }
+}
+
+/// What a run may use.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// Worker threads.
+    pub threads: usize,
+    /// Budget in bytes for entries, buffers and tables together.
+    pub memory_bytes: u64,
+    /// Where spill files go; beside the output if not given.
+    pub tmp_dir: Option<PathBuf>,
+    /// Bytes of a chunk; [`CHUNK_BYTES`] but in tests.
+    pub chunk_bytes: usize,
+    /// Bytes of a block; [`BLOCK_BYTES`] but in tests.
+    pub block_bytes: usize,
+}
+
+/// The list of rejected values.
+#[derive(Clone, Debug)]
+pub struct RejectList {
+    /// Where it goes.
+    pub path: PathBuf,
+    /// Whether the raw values are in it.
+    pub with_values: bool,
+}
+
+/// What is written, and where.
+#[derive(Clone, Debug)]
+pub struct OutputOptions {
+    /// The output directory.
+    pub dir: PathBuf,
+    /// Whether an earlier result there is replaced.
+    pub overwrite: bool,
+    /// Most entries of a part.
+    pub part_lines: u64,
+    /// Most bytes of a part.
+    pub part_bytes: Option<u64>,
+    /// The reject list, if one is wanted.
+    pub rejects: Option<RejectList>,
+}
+
+/// A whole `prepare`, decided.
+#[derive(Clone, Debug)]
+pub struct PrepareConfig {
+    /// Members come from here.
+    pub inputs: Vec<Input>,
+    /// People who must not be in the audience.
+    pub suppress: Vec<SuppressInput>,
+    /// Output directories of earlier runs: who is in the audience already.
+    pub against: Vec<PathBuf>,
+    /// The audiences to make from one pass over the inputs; at least one, at most one for each user type.
+    pub audiences: Vec<AudienceSpec>,
+    /// The choices within the rules.
+    pub rules: RuleOptions,
+    /// How to read.
+    pub read: ReadOptions,
+    /// When an input is the wrong file.
+    pub max_rejects: MaxRejects,
+    /// What to write.
+    pub output: OutputOptions,
+    /// What to use.
+    pub resources: Resources,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn max_rejects_is_a_count_a_share_or_a_percentage() {
+        for (text, expected) in [
+            ("0", MaxRejects::Count(0)),
+            ("500", MaxRejects::Count(500)),
+            ("0.25", MaxRejects::Share(0.25)),
+            ("10%", MaxRejects::Share(0.1)),
+            ("100%", MaxRejects::Share(1.0)),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for text in ["", "-1", "1.5", "101%", "many", "NaN"] {
+            assert!(text.parse::<MaxRejects>().is_err(), "{text}");
+        }
+        assert!(!MaxRejects::Share(0.1).is_exceeded(10, 100));
+        assert!(MaxRejects::Share(0.1).is_exceeded(11, 100));
+        assert!(MaxRejects::Count(0).is_exceeded(1, 100));
+    }
+}

@@ -1,0 +1,89 @@
+//! Exact deduplication and set algebra in bounded memory.
+//!
+//! Entries are scattered into partitions by the leading bits of their digest while inputs are read ([`scatter`]).
+//! Partition by partition, equal entries then meet, and roles decide ([`resolve`]): upload = member − suppressed −
+//! known. What the memory budget does not hold goes to a spill file block by block and is read back with its partition
+//! ([`spill`]). Entries come out in digest order, so that the result depends on the set of people alone.
+
+mod budget;
+mod resolve;
+mod scatter;
+mod sort;
+mod spill;
+
+use crate::hash::{self, Digest};
+
+pub use self::budget::Budget;
+pub use self::resolve::{Counts, Resolved, resolve};
+pub use self::scatter::{Partitions, Range, Scatter, Store};
+
+/// How entries are laid out in blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// 32 bytes each: the digest itself.
+    Digest,
+    /// A clear id: [`KEY_BYTES`] of its digest, its length in one byte, its bytes. The key orders and spreads; equality
+    /// is decided by the bytes.
+    Clear,
+}
+
+/// Bytes of a digest that order entries.
+pub(crate) const KEY_BYTES: usize = 8;
+
+/// Longest clear entry in bytes: key, length, 255 bytes of value.
+pub(crate) const CLEAR_ENTRY_BYTES_MAX: usize = KEY_BYTES + 1 + 255;
+
+/// Appends a clear id as an entry.
+///
+/// # Panics
+///
+/// If the id is longer than 255 bytes, which no rule accepts.
+#[inline]
+pub fn push_clear_entry(value: &[u8], entry: &mut Vec<u8>) {
+    entry.extend_from_slice(&hash::digest(value)[..KEY_BYTES]);
+    entry.push(u8::try_from(value.len()).expect("clear ids are at most 255 bytes long"));
+    entry.extend_from_slice(value);
+}
+
+/// The leading 64 bits of an entry of either layout.
+#[inline]
+fn key_of(entry: &[u8]) -> u64 {
+    let (key, _) = entry.split_first_chunk::<KEY_BYTES>().expect("an entry begins with its key");
+    u64::from_be_bytes(*key)
+}
+
+/// The value of a clear entry at the beginning of `bytes`, and the entry's length.
+#[inline]
+fn clear_value(bytes: &[u8]) -> (&[u8], usize) {
+    let end = KEY_BYTES + 1 + usize::from(bytes[KEY_BYTES]);
+    (&bytes[KEY_BYTES + 1..end], end)
+}
+
+/// Entries for the upload files, in digest order, each once.
+#[derive(Debug)]
+pub enum Entries {
+    /// Digests, to be written in hex.
+    Digests(Vec<Digest>),
+    /// Clear ids as lines.
+    Lines {
+        /// The ids, each followed by LF.
+        text: Vec<u8>,
+        /// How many there are.
+        count: usize,
+    },
+}
+
+impl Entries {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Digests(digests) => digests.len(),
+            Self::Lines { count, .. } => *count,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

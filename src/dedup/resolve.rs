@@ -1,0 +1,243 @@
+//! Set algebra within a range of digests.
+
+use super::scatter::{Partitions, Range};
+use super::{Entries, Layout, clear_value, key_of, sort};
+use crate::error::Result;
+use crate::hash::Digest;
+use crate::plan::Role;
+
+/// Beyond this many leading bits, entries cannot be told apart by their keys: the range is resolved as it is.
+const RANGE_BITS_MAX: u32 = 60;
+
+/// What the sets of a range or of a whole audience amount to, in entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// Different members.
+    pub members: u64,
+    /// Members that are held back because they are suppressed.
+    pub suppressed: u64,
+    /// Members that are not suppressed and known already.
+    pub known: u64,
+    /// Known, but no member any more.
+    pub gone: u64,
+    /// Known and suppressed: they are in the live audience and must go.
+    pub must_go: u64,
+    /// Members that are neither suppressed nor known.
+    pub written: u64,
+}
+
+impl Counts {
+    /// Adds the counts of another range.
+    pub fn add(&mut self, other: &Self) {
+        self.members += other.members;
+        self.suppressed += other.suppressed;
+        self.known += other.known;
+        self.gone += other.gone;
+        self.must_go += other.must_go;
+        self.written += other.written;
+    }
+}
+
+/// What is to be written of a range.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The entries.
+    pub entries: Entries,
+    /// What became of the others.
+    pub counts: Counts,
+}
+
+/// Resolves a range, holding at most `limit` bytes of its entries. `None` if it has more different ones: it is then to
+/// be split by the next bits.
+pub fn resolve(
+    partitions: &Partitions,
+    range: Range,
+    layout: Layout,
+    limit: u64,
+) -> Result<Option<Resolved>> {
+    let limit = if range.bits >= RANGE_BITS_MAX { u64::MAX } else { limit };
+    match layout {
+        Layout::Digest => resolve_digests(partitions, range, limit),
+        Layout::Clear => resolve_clear(partitions, range, limit),
+    }
+}
+
+fn resolve_digests(partitions: &Partitions, range: Range, limit: u64) -> Result<Option<Resolved>> {
+    let mut sets: [Vec<Digest>; 3] = Default::default();
+    let mut left = limit;
+    for role in Role::ALL {
+        let Some(set) = gather_digests(partitions, range, role, left)? else { return Ok(None) };
+        left = left.saturating_sub(size_of_val(&*set) as u64);
+        sets[role as usize] = set;
+    }
+    let [mut members, suppressed, known] = sets;
+    let is_simple = suppressed.is_empty() && known.is_empty();
+    let mut counts = Counts { members: members.len() as u64, ..Counts::default() };
+    if !is_simple {
+        let mut algebra = Algebra::new(&suppressed, &known, &mut counts);
+        members.retain(|digest| algebra.admits(digest));
+        algebra.finish();
+    }
+    counts.written = members.len() as u64;
+    Ok(Some(Resolved { entries: Entries::Digests(members), counts }))
+}
+
+/// The different digests of a role, sorted.
+fn gather_digests(
+    partitions: &Partitions,
+    range: Range,
+    role: Role,
+    limit: u64,
+) -> Result<Option<Vec<Digest>>> {
+    let is_whole = partitions.is_whole(range);
+    let mut digests: Vec<Digest> = Vec::new();
+    let mut is_over = false;
+    partitions.for_each_block(range, role, &mut Vec::new(), |block| {
+        let (block, _) = block.as_chunks::<32>();
+        if is_whole {
+            digests.extend_from_slice(block);
+        } else {
+            digests.extend(block.iter().filter(|digest| range.holds(key_of(*digest))));
+        }
+        // Repeated entries may be what fills the limit.
+        if size_of_val(&*digests) as u64 > limit && !is_over {
+            sort::sort_and_dedup(&mut digests, range.bits);
+            is_over = size_of_val(&*digests) as u64 > limit / 2;
+        }
+        if is_over {
+            digests.clear();
+        }
+        Ok(())
+    })?;
+    if is_over {
+        return Ok(None);
+    }
+    sort::sort_and_dedup(&mut digests, range.bits);
+    Ok(Some(digests))
+}
+
+fn resolve_clear(partitions: &Partitions, range: Range, limit: u64) -> Result<Option<Resolved>> {
+    let mut bytes: [Vec<u8>; 3] = Default::default();
+    let mut left = limit;
+    for role in Role::ALL {
+        let Some(set) = gather_clear(partitions, range, role, left)? else { return Ok(None) };
+        left = left.saturating_sub(set.len() as u64);
+        bytes[role as usize] = set;
+    }
+    let [members, suppressed, known] =
+        bytes.each_ref().map(|bytes| ClearSet { index: sort::sort_clear(bytes), bytes });
+    let suppressed: Vec<_> = suppressed.entries().collect();
+    let known: Vec<_> = known.entries().collect();
+    let mut counts = Counts { members: members.index.len() as u64, ..Counts::default() };
+    let mut algebra = Algebra::new(&suppressed, &known, &mut counts);
+    let mut text = Vec::with_capacity(members.bytes.len());
+    let mut count = 0;
+    for entry in members.entries() {
+        if algebra.admits(&entry) {
+            text.extend_from_slice(entry.1);
+            text.push(b'\n');
+            count += 1;
+        }
+    }
+    algebra.finish();
+    counts.written = count as u64;
+    Ok(Some(Resolved { entries: Entries::Lines { text, count }, counts }))
+}
+
+/// Sorted clear entries.
+struct ClearSet<'a> {
+    index: Vec<(u64, u32)>,
+    bytes: &'a [u8],
+}
+
+impl<'a> ClearSet<'a> {
+    fn entries(&self) -> impl Iterator<Item = (u64, &'a [u8])> {
+        self.index.iter().map(|(key, at)| (*key, clear_value(&self.bytes[*at as usize..]).0))
+    }
+}
+
+/// The clear entries of a role, in no order, possibly repeated.
+fn gather_clear(
+    partitions: &Partitions,
+    range: Range,
+    role: Role,
+    limit: u64,
+) -> Result<Option<Vec<u8>>> {
+    let is_whole = partitions.is_whole(range);
+    let mut entries: Vec<u8> = Vec::new();
+    let mut is_over = false;
+    partitions.for_each_block(range, role, &mut Vec::new(), |mut block| {
+        if is_whole {
+            entries.extend_from_slice(block);
+        } else {
+            while !block.is_empty() {
+                let (_, len) = clear_value(block);
+                if range.holds(key_of(block)) {
+                    entries.extend_from_slice(&block[..len]);
+                }
+                block = &block[len..];
+            }
+        }
+        if entries.len() as u64 > limit && !is_over {
+            entries = without_repeats(&entries);
+            is_over = entries.len() as u64 > limit / 2;
+        }
+        if is_over {
+            entries.clear();
+        }
+        Ok(())
+    })?;
+    Ok((!is_over).then_some(entries))
+}
+
+fn without_repeats(entries: &[u8]) -> Vec<u8> {
+    let mut once = Vec::new();
+    for (_, at) in sort::sort_clear(entries) {
+        let entry = &entries[at as usize..];
+        once.extend_from_slice(&entry[..clear_value(entry).1]);
+    }
+    once
+}
+
+/// Walks three sorted sets at once: upload = member − suppressed − known.
+struct Algebra<'a, T> {
+    suppressed: &'a [T],
+    known: &'a [T],
+    known_seen: usize,
+    suppressed_seen: usize,
+    /// Known entries that are members.
+    known_members: u64,
+    counts: &'a mut Counts,
+}
+
+impl<'a, T: Ord> Algebra<'a, T> {
+    fn new(suppressed: &'a [T], known: &'a [T], counts: &'a mut Counts) -> Self {
+        Self { suppressed, known, known_seen: 0, suppressed_seen: 0, known_members: 0, counts }
+    }
+
+    /// Whether a member is to be written. Members come in ascending order.
+    fn admits(&mut self, member: &T) -> bool {
+        let is_suppressed = holds(self.suppressed, &mut self.suppressed_seen, member);
+        let is_known = holds(self.known, &mut self.known_seen, member);
+        self.known_members += u64::from(is_known);
+        self.counts.suppressed += u64::from(is_suppressed);
+        self.counts.known += u64::from(is_known && !is_suppressed);
+        !is_suppressed && !is_known
+    }
+
+    /// Counts what only concerns the sets that are no members.
+    fn finish(self) {
+        self.counts.gone = self.known.len() as u64 - self.known_members;
+        let mut seen = 0;
+        let must_go = self.known.iter().filter(|known| holds(self.suppressed, &mut seen, known));
+        self.counts.must_go = must_go.count() as u64;
+    }
+}
+
+/// Whether a sorted set holds an entry; `seen` moves on to where it is or would be.
+fn holds<T: Ord>(set: &[T], seen: &mut usize, entry: &T) -> bool {
+    while set.get(*seen).is_some_and(|other| other < entry) {
+        *seen += 1;
+    }
+    set.get(*seen) == Some(entry)
+}

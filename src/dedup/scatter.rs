@@ -1,0 +1,338 @@
+//! Sorting entries into partitions while inputs are read.
+//!
+//! Each worker has a scatter of its own: for every partition an open block that entries are appended to, no lock, no
+//! sharing. A full block stays where it is as long as the budget grants another one; after that it is written to the
+//! spill file and used again. So the first part of a large input stays in memory and the rest goes to disk.
+
+use std::path::PathBuf;
+
+use super::spill::SpillFile;
+use super::{Budget, CLEAR_ENTRY_BYTES_MAX, key_of};
+use crate::config::SLAB_BYTES;
+use crate::error::Result;
+use crate::hash::Digest;
+use crate::plan::Role;
+
+/// Digests whose leading `bits` bits are `value`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// How many leading bits.
+    pub bits: u32,
+    /// What they are.
+    pub value: u64,
+}
+
+impl Range {
+    pub(super) fn holds(self, key: u64) -> bool {
+        self.bits == 0 || key >> (64 - self.bits) == self.value
+    }
+
+    /// The range cut into `2^more` ranges by the next bits, in digest order.
+    pub fn split(self, more: u32) -> impl Iterator<Item = Self> {
+        (0..1_u64 << more)
+            .map(move |low| Self { bits: self.bits + more, value: self.value << more | low })
+    }
+}
+
+/// What the scatters of one audience share.
+#[derive(Debug)]
+pub struct Store {
+    radix_bits: u32,
+    block_bytes: usize,
+    spill: SpillFile,
+}
+
+/// One worker's entries of one audience.
+#[derive(Debug)]
+pub struct Scatter {
+    open: Vec<OpenBlock>,
+    slabs: Vec<Vec<u8>>,
+    /// Bytes of the last slab that blocks were cut from.
+    slab_used: usize,
+    extents: Vec<Extent>,
+    role: Role,
+}
+
+/// The block that a partition's entries are appended to.
+#[derive(Clone, Copy, Debug, Default)]
+struct OpenBlock {
+    slab: u32,
+    /// Where the entries of the current role begin.
+    from: u32,
+    at: u32,
+    end: u32,
+}
+
+/// Where entries of one partition and role are.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    partition: u32,
+    role: Role,
+    len: u32,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Memory { scatter: u32, slab: u32, start: u32 },
+    Spilled { offset: u64 },
+}
+
+impl Store {
+    /// `2^radix_bits` partitions that grow by `block_bytes`; spill files go to `dir`.
+    ///
+    /// # Panics
+    ///
+    /// If a block is smaller than the longest entry or larger than a slab.
+    pub fn new(radix_bits: u32, block_bytes: usize, dir: PathBuf) -> Self {
+        assert!(block_bytes >= CLEAR_ENTRY_BYTES_MAX, "a block holds any entry");
+        assert!(block_bytes <= SLAB_BYTES, "a slab holds a block");
+        Self { radix_bits, block_bytes, spill: SpillFile::new(dir) }
+    }
+
+    /// Bytes that were written to disk because memory was full.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.spill.bytes()
+    }
+}
+
+impl Scatter {
+    /// Nothing scattered yet.
+    pub fn new(store: &Store) -> Self {
+        Self {
+            open: vec![OpenBlock::default(); 1 << store.radix_bits],
+            slabs: Vec::new(),
+            slab_used: SLAB_BYTES,
+            extents: Vec::new(),
+            role: Role::Member,
+        }
+    }
+
+    /// The entries from here on have this role.
+    pub fn set_role(&mut self, role: Role) {
+        if self.role != role {
+            self.seal();
+            self.role = role;
+        }
+    }
+
+    /// Scatters digests.
+    pub fn push_digests(
+        &mut self,
+        digests: &[Digest],
+        store: &Store,
+        budget: &Budget,
+    ) -> Result<()> {
+        for digest in digests {
+            self.push(digest, store, budget)?;
+        }
+        Ok(())
+    }
+
+    /// Scatters clear entries that lie one behind the other.
+    pub fn push_clear(&mut self, mut entries: &[u8], store: &Store, budget: &Budget) -> Result<()> {
+        while !entries.is_empty() {
+            let (_, len) = super::clear_value(entries);
+            self.push(&entries[..len], store, budget)?;
+            entries = &entries[len..];
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn push(&mut self, entry: &[u8], store: &Store, budget: &Budget) -> Result<()> {
+        let partition = partition_of(key_of(entry), store.radix_bits);
+        let open = &self.open[partition];
+        if (open.end - open.at) as usize >= entry.len() {
+            self.append(partition, entry);
+            return Ok(());
+        }
+        self.turn_over(partition, store, budget)?;
+        self.append(partition, entry);
+        Ok(())
+    }
+
+    #[inline]
+    fn append(&mut self, partition: usize, entry: &[u8]) {
+        let open = &mut self.open[partition];
+        let at = open.at as usize;
+        self.slabs[open.slab as usize][at..at + entry.len()].copy_from_slice(entry);
+        open.at += place(entry.len());
+    }
+
+    /// Makes room in a partition whose block is full.
+    #[cold]
+    fn turn_over(&mut self, partition: usize, store: &Store, budget: &Budget) -> Result<()> {
+        let full = self.open[partition];
+        if full.end == 0 {
+            self.open[partition] = self.new_block(store, budget, Need::Must);
+            return Ok(());
+        }
+        let next = self.new_block(store, budget, Need::May);
+        if next.end != 0 {
+            self.keep(partition);
+            self.open[partition] = next;
+            return Ok(());
+        }
+        let block = &self.slabs[full.slab as usize][full.from as usize..full.at as usize];
+        let len = place(block.len());
+        if len > 0 {
+            let place = Place::Spilled { offset: store.spill.append(block)? };
+            self.extents.push(Extent {
+                partition: self::place(partition),
+                role: self.role,
+                len,
+                place,
+            });
+        }
+        let open = &mut self.open[partition];
+        open.at = open.from;
+        // Entries of an earlier role may have left less than an entry's room.
+        if ((open.end - open.from) as usize) < CLEAR_ENTRY_BYTES_MAX {
+            self.open[partition] = self.new_block(store, budget, Need::Must);
+        }
+        Ok(())
+    }
+
+    /// Cuts a block from the last slab or a new one; an empty block if the budget does not grant a slab.
+    fn new_block(&mut self, store: &Store, budget: &Budget, need: Need) -> OpenBlock {
+        if self.slab_used + store.block_bytes > SLAB_BYTES {
+            let bytes = SLAB_BYTES as u64;
+            match need {
+                Need::Must => budget.reserve(bytes),
+                Need::May if budget.try_reserve(bytes) => {}
+                Need::May => return OpenBlock::default(),
+            }
+            self.slabs.push(vec![0; SLAB_BYTES]);
+            self.slab_used = 0;
+        }
+        let start = place(self.slab_used);
+        self.slab_used += store.block_bytes;
+        let end = place(self.slab_used);
+        OpenBlock { slab: place(self.slabs.len() - 1), from: start, at: start, end }
+    }
+
+    /// Remembers what an open block holds of the current role.
+    fn keep(&mut self, partition: usize) {
+        let open = &mut self.open[partition];
+        let len = open.at - open.from;
+        if len > 0 {
+            // Which scatter it is gets known when all are put together.
+            let kept = Place::Memory { scatter: 0, slab: open.slab, start: open.from };
+            let partition = place(partition);
+            self.extents.push(Extent { partition, role: self.role, len, place: kept });
+            open.from = open.at;
+        }
+    }
+
+    fn seal(&mut self) {
+        for partition in 0..self.open.len() {
+            self.keep(partition);
+        }
+    }
+}
+
+/// Whether a worker can do without a block.
+#[derive(Clone, Copy)]
+enum Need {
+    Must,
+    May,
+}
+
+#[inline]
+fn partition_of(key: u64, radix_bits: u32) -> usize {
+    // A shift by 64 is none, hence two.
+    usize::try_from(key >> 1 >> (63 - radix_bits)).expect("at most 2^12 partitions")
+}
+
+/// An offset into a slab, or a number of slabs or partitions.
+#[inline]
+fn place(position: usize) -> u32 {
+    u32::try_from(position).expect("slabs are far below 4 GiB")
+}
+
+/// All entries of an audience by partition.
+#[derive(Debug)]
+pub struct Partitions {
+    store: Store,
+    slabs: Vec<Vec<Vec<u8>>>,
+    extents: Vec<Extent>,
+    /// Where each partition begins in `extents`; one more than there are partitions.
+    starts: Vec<usize>,
+}
+
+impl Partitions {
+    /// Puts the scatters of all workers together.
+    pub fn new(store: Store, scatters: Vec<Scatter>) -> Self {
+        let mut slabs = Vec::new();
+        let mut extents = Vec::new();
+        for (index, mut scatter) in scatters.into_iter().enumerate() {
+            scatter.seal();
+            for mut extent in scatter.extents {
+                if let Place::Memory { scatter, .. } = &mut extent.place {
+                    *scatter = place(index);
+                }
+                extents.push(extent);
+            }
+            slabs.push(scatter.slabs);
+        }
+        extents.sort_by_key(|extent| extent.partition);
+        let count = 1_u32 << store.radix_bits;
+        let starts = (0..=count)
+            .map(|partition| extents.partition_point(|extent| extent.partition < partition))
+            .collect();
+        Self { store, slabs, extents, starts }
+    }
+
+    /// Every partition's range, in digest order.
+    pub fn ranges(&self) -> impl Iterator<Item = Range> + use<> {
+        let bits = self.store.radix_bits;
+        (0..1 << bits).map(move |value| Range { bits, value })
+    }
+
+    /// Bytes of the entries of the partition that `range` is or lies in.
+    pub fn bytes(&self, range: Range) -> u64 {
+        self.extents_of(range).iter().map(|extent| u64::from(extent.len)).sum()
+    }
+
+    fn extents_of(&self, range: Range) -> &[Extent] {
+        let partition = usize::try_from(range.value >> (range.bits - self.store.radix_bits))
+            .expect("at most 2^12 partitions");
+        &self.extents[self.starts[partition]..self.starts[partition + 1]]
+    }
+
+    /// Whether a range is a whole partition.
+    pub(super) fn is_whole(&self, range: Range) -> bool {
+        range.bits == self.store.radix_bits
+    }
+
+    /// Hands out the blocks of a range's partition that hold entries of a role; a spilled one is read into `buffer`.
+    pub(super) fn for_each_block(
+        &self,
+        range: Range,
+        role: Role,
+        buffer: &mut Vec<u8>,
+        mut on_block: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        for extent in self.extents_of(range).iter().filter(|extent| extent.role == role) {
+            let len = extent.len as usize;
+            match extent.place {
+                Place::Memory { scatter, slab, start } => {
+                    let slab = &self.slabs[scatter as usize][slab as usize];
+                    on_block(&slab[start as usize..start as usize + len])?;
+                }
+                Place::Spilled { offset } => {
+                    buffer.clear();
+                    self.store.spill.read(offset, len, buffer)?;
+                    on_block(buffer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that were written to disk because memory was full.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.store.spilled_bytes()
+    }
+}

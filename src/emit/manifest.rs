@@ -1,0 +1,243 @@
+//! `manifest.json`: what an output directory holds and what it was made from. No raw value, no time of day: the same
+//! inputs and options give the same bytes.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::staging::create_file;
+use crate::dedup::Counts;
+use crate::error::{Error, Result};
+use crate::normalize::UserType;
+
+/// The manifest's name within the directory.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// The version of the manifest's form. It changes when a reader of an older one would be misled.
+const MANIFEST_VERSION: u32 = 1;
+
+/// Longest manifest that is read, in bytes: 99,999 parts of five audiences need less.
+const MANIFEST_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// An output directory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this form.
+    pub manifest_version: u32,
+    /// Program and version that wrote it.
+    pub created_by: String,
+    /// The options that decide what is in the parts, by the names of their flags.
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// What was read, in order.
+    pub inputs: Vec<InputManifest>,
+    /// What was made.
+    pub audiences: Vec<AudienceManifest>,
+}
+
+/// An input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InputManifest {
+    /// `member`, `suppressed` or `known`.
+    pub role: String,
+    /// Its path as it was given, or `stdin`.
+    pub path: String,
+    /// Size in bytes as stored, if it is a regular file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Time of last modification in nanoseconds since 1970, if it is a regular file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modified_ns: Option<i128>,
+    /// How it is compressed.
+    pub compression: String,
+    /// How records are written.
+    pub format: String,
+    /// The columns that were used: number and header, for which user type.
+    pub columns: Vec<String>,
+    /// Records read, without a header.
+    pub records: u64,
+}
+
+/// An audience.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AudienceManifest {
+    /// What its entries are.
+    pub user_type: UserType,
+    /// Member records read.
+    pub read: u64,
+    /// Member values with nothing in them.
+    pub blank: u64,
+    /// Member values that were hashed or taken as they are.
+    pub raw: u64,
+    /// Member values that were digests already.
+    pub prehashed: u64,
+    /// Rejected member values by reason.
+    pub rejected: Vec<RejectManifest>,
+    /// Accepted member values that were there already.
+    pub duplicates: u64,
+    /// What the sets amount to.
+    pub sets: Counts,
+    /// The upload files, in order.
+    pub parts: Vec<PartManifest>,
+}
+
+/// Rejects of one reason.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RejectManifest {
+    /// The reason's code.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// The first input in which it occurred.
+    pub first_source: String,
+    /// The line there, counted from 1.
+    pub first_line: u64,
+}
+
+/// An upload file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartManifest {
+    /// Its name within the directory.
+    pub file: String,
+    /// Entries.
+    pub lines: u64,
+    /// Size.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+}
+
+/// A way in which a directory differs from its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file within the directory.
+    pub file: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Manifest {
+    /// A manifest of this version.
+    pub fn new(options: serde_json::Map<String, serde_json::Value>) -> Self {
+        Self {
+            manifest_version: MANIFEST_VERSION,
+            created_by: concat!("throng ", env!("CARGO_PKG_VERSION")).to_owned(),
+            options,
+            inputs: Vec::new(),
+            audiences: Vec::new(),
+        }
+    }
+
+    /// Writes the manifest into a directory and syncs it.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        let path = dir.join(MANIFEST_FILE);
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|_| Error::Internal("the manifest cannot be written as JSON"))?;
+        text.push(b'\n');
+        let mut file = create_file(&path)?;
+        file.write_all(&text)
+            .and_then(|()| file.sync_all())
+            .map_err(|error| Error::writing("write", &path, error))
+    }
+
+    /// Reads the manifest of a directory.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(MANIFEST_FILE);
+        let hint = "is it a directory that throng prepare wrote?";
+        let file = File::open(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::input(dir, format!("it has no {MANIFEST_FILE}"), hint)
+            }
+            _ => Error::reading("open", &path, error),
+        })?;
+        let mut text = Vec::new();
+        file.take(MANIFEST_BYTES_MAX)
+            .read_to_end(&mut text)
+            .map_err(|error| Error::reading("read", &path, error))?;
+        // The text of a JSON error can quote the input, hence only its place.
+        let manifest: Self = serde_json::from_slice(&text).map_err(|error| {
+            Error::input(&path, "it is not a manifest of throng", hint).at_line(error.line() as u64)
+        })?;
+        if manifest.manifest_version != MANIFEST_VERSION {
+            let version = manifest.manifest_version;
+            return Err(Error::input(
+                &path,
+                format!("it has manifest version {version}, this throng reads {MANIFEST_VERSION}"),
+                "use the version of throng that wrote it, or prepare again",
+            ));
+        }
+        for part in manifest.audiences.iter().flat_map(|audience| &audience.parts) {
+            let is_plain = !part.file.contains('/') && !part.file.starts_with('.');
+            if !is_plain {
+                return Err(Error::input(&path, "it names a part outside of its directory", hint));
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// The paths of an audience's parts; `None` if the directory has no such audience.
+    pub fn parts(&self, dir: &Path, user_type: UserType) -> Option<Vec<PathBuf>> {
+        let audience = self.audiences.iter().find(|audience| audience.user_type == user_type)?;
+        Some(audience.parts.iter().map(|part| dir.join(&part.file)).collect())
+    }
+
+    /// Compares a directory with its manifest, on the pool that the caller is in. Fails only if it cannot be read.
+    pub fn problems(&self, dir: &Path) -> Result<Vec<Problem>> {
+        let parts: Vec<&PartManifest> =
+            self.audiences.iter().flat_map(|audience| &audience.parts).collect();
+        let found: Result<Vec<Option<Problem>>> =
+            parts.par_iter().map(|part| part.problem(dir)).collect();
+        let mut problems: Vec<Problem> = found?.into_iter().flatten().collect();
+        let entries = std::fs::read_dir(dir).map_err(|e| Error::reading("read", dir, e))?;
+        let mut unknown: Vec<String> = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name != MANIFEST_FILE && parts.iter().all(|part| part.file != *name))
+            .collect();
+        unknown.sort();
+        problems.extend(
+            unknown
+                .into_iter()
+                .map(|file| Problem { file, message: "is not in the manifest".to_owned() }),
+        );
+        Ok(problems)
+    }
+}
+
+impl PartManifest {
+    fn problem(&self, dir: &Path) -> Result<Option<Problem>> {
+        let path = dir.join(&self.file);
+        let problem = |message| Ok(Some(Problem { file: self.file.clone(), message }));
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return problem("is missing".to_owned());
+            }
+            Err(error) => return Err(Error::reading("open", &path, error)),
+        };
+        let mut hasher = Sha256::new();
+        let (mut bytes, mut lines) = (0, 0);
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            let len = file.read(&mut buffer).map_err(|e| Error::reading("read", &path, e))?;
+            if len == 0 {
+                break;
+            }
+            hasher.update(&buffer[..len]);
+            bytes += len as u64;
+            lines += memchr::memchr_iter(b'\n', &buffer[..len]).count() as u64;
+        }
+        if bytes != self.bytes {
+            problem(format!("has {bytes} bytes, the manifest says {}", self.bytes))
+        } else if lines != self.lines {
+            problem(format!("has {lines} lines, the manifest says {}", self.lines))
+        } else if const_hex::encode(hasher.finalize()) != self.sha256 {
+            problem("has other content than the manifest says (SHA-256 differs)".to_owned())
+        } else {
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The list of rejected values: where, and why; the values themselves only on request.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use super::staging::{hidden_prefix, remove_leftovers, split};
+use crate::config::RejectList;
+use crate::error::{Error, Result};
+use crate::normalize::{Reason, UserType};
+
+/// One rejected value.
+#[derive(Debug)]
+pub struct Reject<'a> {
+    /// Which input.
+    pub path: &'a Path,
+    /// The line, counted from 1.
+    pub line: u64,
+    /// What messages call the column.
+    pub column: &'a str,
+    /// For which audience.
+    pub user_type: UserType,
+    /// Why.
+    pub reason: Reason,
+    /// The value.
+    pub value: &'a [u8],
+}
+
+/// Writes the reject list as CSV beside its final place, and moves it there when it is complete.
+#[derive(Debug)]
+pub struct RejectWriter {
+    path: PathBuf,
+    with_values: bool,
+    file: tempfile::NamedTempFile,
+    csv: csv::Writer<BufWriter<File>>,
+}
+
+impl RejectWriter {
+    /// Begins the list.
+    pub fn create(list: &RejectList) -> Result<Self> {
+        let path = list.path.clone();
+        let writing = |error| Error::writing("create", &path, error);
+        let (parent, name) = split(&path)?;
+        let prefix = hidden_prefix(&name);
+        remove_leftovers(&parent, &prefix);
+        // The builder creates files with mode 0600.
+        let file =
+            tempfile::Builder::new().prefix(&prefix).tempfile_in(&parent).map_err(writing)?;
+        file.as_file().try_lock().map_err(|e| writing(e.into()))?;
+        let mut csv = csv::Writer::from_writer(BufWriter::new(file.reopen().map_err(writing)?));
+        let mut header = vec!["source", "line", "column", "user_type", "reason"];
+        if list.with_values {
+            header.push("value");
+        }
+        csv.write_record(header).map_err(|e| writing(e.into()))?;
+        Ok(Self { path, with_values: list.with_values, file, csv })
+    }
+
+    /// Adds a value.
+    pub fn write(&mut self, reject: &Reject<'_>) -> Result<()> {
+        let mut record = csv::ByteRecord::new();
+        record.push_field(reject.path.as_os_str().as_encoded_bytes());
+        record.push_field(reject.line.to_string().as_bytes());
+        record.push_field(reject.column.as_bytes());
+        record.push_field(reject.user_type.name().as_bytes());
+        record.push_field(reject.reason.code().as_bytes());
+        if self.with_values {
+            record.push_field(reject.value);
+        }
+        self.csv
+            .write_byte_record(&record)
+            .map_err(|error| Error::writing("write", &self.path, error.into()))
+    }
+
+    /// Puts the list into place.
+    pub fn publish(mut self) -> Result<()> {
+        let path = &self.path;
+        self.csv.flush().map_err(|e| Error::writing("write", path, e))?;
+        self.file.as_file().sync_all().map_err(|e| Error::writing("sync", path, e))?;
+        self.file.persist(path).map_err(|e| Error::writing("publish", path, e.error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! What can end a run: the operation, the subject, the position and the cause, in one line that a person can act on.
+//!
+//! A rejected value is no error; see [`crate::normalize::Reason`]. No error text holds bytes of a record.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Result of everything that can end a run.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// How the process ends. Documented in the README for schedulers; the numbers never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Done; also when there was nothing to do.
+    Done = 0,
+    /// A defect of throng.
+    Internal = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// An input was refused: wrong file, too many rejects, damaged, changed while it was read.
+    Input = 3,
+    /// Output or disk: no space, no permission, already there.
+    Output = 4,
+    /// Interrupted by SIGINT.
+    Interrupted = 130,
+    /// Ended by SIGTERM.
+    Terminated = 143,
+}
+
+/// Which side of the run a file is on; it decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// A file that is read.
+    Input,
+    /// A file that is written.
+    Output,
+}
+
+/// Why a run ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request contradicts itself or the state of the file system.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The operating system refused an operation on a file.
+    #[error("failed to {operation} {}: {source}", Quoted(path))]
+    Io {
+        /// What was being done, as a verb.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Which side of the run.
+        side: Side,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// An input cannot be used.
+    #[error("refused {}{}: {message}", Quoted(path), At(*line))]
+    Input {
+        /// Which input.
+        path: PathBuf,
+        /// On which line, counted from 1.
+        line: Option<u64>,
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// What is to be written cannot be.
+    #[error("cannot write {}: {message}", Quoted(path))]
+    Output {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Values were rejected that speak for a wrong file.
+    #[error("{message}")]
+    WrongFile {
+        /// What was found, with the counts by reason.
+        message: String,
+        /// What the values look like.
+        hint: Option<String>,
+    },
+    /// A signal asked to stop.
+    #[error("stopped by {}", if *signal == signal_hook::consts::SIGINT { "SIGINT" } else { "SIGTERM" })]
+    Stopped {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// A defect of throng.
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+impl Error {
+    /// An operation on an input failed.
+    pub fn reading(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { operation, path: path.to_owned(), side: Side::Input, source }
+    }
+
+    /// An operation on an output failed.
+    pub fn writing(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { operation, path: path.to_owned(), side: Side::Output, source }
+    }
+
+    /// The request is wrong.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: some(hint.into()) }
+    }
+
+    /// An input is refused.
+    pub fn input(path: &Path, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Input {
+            path: path.to_owned(),
+            line: None,
+            message: message.into(),
+            hint: some(hint.into()),
+        }
+    }
+
+    /// The same error with the line it is about.
+    #[must_use]
+    pub fn at_line(mut self, number: u64) -> Self {
+        if let Self::Input { line, .. } = &mut self {
+            *line = Some(number);
+        }
+        self
+    }
+
+    /// The one thing to do, if there is one.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Usage { hint, .. }
+            | Self::Input { hint, .. }
+            | Self::Output { hint, .. }
+            | Self::WrongFile { hint, .. } => hint.as_deref(),
+            Self::Io { side: Side::Output, source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull => Some(
+                    "free some space, or choose another place with -o or --tmp-dir; nothing was published",
+                ),
+                _ => None,
+            },
+            Self::Internal(_) => Some("please report it with the command that you ran"),
+            Self::Io { .. } | Self::Stopped { .. } => None,
+        }
+    }
+
+    /// How the process ends.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage { .. } => ExitCode::Usage,
+            Self::Io { side: Side::Input, .. } | Self::Input { .. } | Self::WrongFile { .. } => {
+                ExitCode::Input
+            }
+            Self::Io { side: Side::Output, .. } | Self::Output { .. } => ExitCode::Output,
+            Self::Stopped { signal } if *signal == signal_hook::consts::SIGINT => {
+                ExitCode::Interrupted
+            }
+            Self::Stopped { .. } => ExitCode::Terminated,
+            Self::Internal(_) => ExitCode::Internal,
+        }
+    }
+}
+
+fn some(hint: String) -> Option<String> {
+    (!hint.is_empty()).then_some(hint)
+}
+
+/// A path in backticks, with control characters escaped, so that a message stays one line.
+pub(crate) struct Quoted<'a>(pub(crate) &'a Path);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`")?;
+        for c in self.0.to_string_lossy().chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        write!(f, "`")
+    }
+}
+
+struct At(Option<u64>);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |line| write!(f, ", line {line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_stays_one_line_whatever_the_file_is_called() {
+        let error = Error::input(Path::new("a\nb"), "is empty", "");
+        assert_eq!(error.to_string(), r"refused `a\nb`: is empty");
+        assert_eq!(error.at_line(7).to_string(), r"refused `a\nb`, line 7: is empty");
+    }
+
+    #[test]
+    fn exit_codes_are_the_documented_ones() {
+        let io = || io::Error::from(io::ErrorKind::NotFound);
+        for (error, code) in [
+            (Error::Internal("x"), 1),
+            (Error::usage("x", ""), 2),
+            (Error::reading("open", Path::new("x"), io()), 3),
+            (Error::input(Path::new("x"), "x", ""), 3),
+            (Error::WrongFile { message: String::new(), hint: None }, 3),
+            (Error::writing("create", Path::new("x"), io()), 4),
+            (Error::Stopped { signal: signal_hook::consts::SIGINT }, 130),
+            (Error::Stopped { signal: signal_hook::consts::SIGTERM }, 143),
+        ] {
+            assert_eq!(error.exit_code() as u8, code, "{error}");
+        }
+    }
+}

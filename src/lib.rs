@@ -1,0 +1,45 @@
+//! Turns customer exports into deduplicated, hashed audience upload files.
+//!
+//! Every value of every input becomes an *entry*: the bytes that an upload file would hold (a digest, or a clear id) with
+//! a *role* that its input gave it: member (wants in), suppressed (must not be in), known (is in already). All entries
+//! flow through the same stages and land in partitions by the leading bits of their digest; partition by partition,
+//! equal entries meet, and set algebra decides: **upload = member − suppressed − known**.
+//!
+//! ```text
+//! source      mapped file, or stream of a pipe or compressed file    -> chunks that end on a record boundary
+//! record      lines, or the wanted fields of CSV                     -> borrowed slices
+//! normalize   user type -> rule                                      -> canonical bytes | rejected(reason)
+//! hash        SHA-256 of short messages                              -> digests
+//! dedup       scatter by leading bits; sort; set algebra; spill      -> entries, once, in digest order
+//! emit        parts, manifest, reject list; all or nothing           -> upload files
+//! ```
+//!
+//! Stages do not know each other: [`pipeline`] joins them, [`ordered`] is where threads are. The modules below stand in
+//! the order in which data flows.
+//!
+//! Invariants:
+//! - The emitted bytes depend on the set of people and the options alone: not on input order, threads, chunk size,
+//!   memory limit or input route.
+//! - A chunk boundary is a record boundary.
+//! - Every queue, buffer and table has a bound that [`config`] names.
+//! - Files are touched in [`source`], `dedup::spill` and [`emit`] only.
+//! - No raw value reaches a log, an error text, a summary or a manifest.
+//! - An output directory is complete or absent.
+
+pub mod config;
+pub mod error;
+pub mod source;
+pub mod record;
+pub mod plan;
+pub mod normalize;
+pub mod hash;
+pub mod dedup;
+pub mod emit;
+pub mod tally;
+pub mod summary;
+pub mod progress;
+pub mod ordered;
+pub mod pipeline;
+pub mod filter;
+
+pub use crate::error::{Error, ExitCode, Result};

@@ -1,0 +1,141 @@
+//! Canonical forms of the identifiers that are uploaded in clear: Facebook ids, third-party ids, advertiser ids.
+
+use super::{Note, Reason, Verdict, email, prehashed, trim};
+
+/// Longest third-party id in bytes.
+const THIRD_PARTY_BYTES_MAX: usize = 255;
+
+/// The largest Facebook id: `u64::MAX`.
+const FBID_MAX: &[u8] = b"18446744073709551615";
+
+/// A device id that a whole generation of Android 2.2 devices reports (Android issue 10603).
+const SHARED_ANDROID_ID: &[u8] = b"9774d56d682e549c";
+
+/// What to do with the letter case of third-party ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Case {
+    /// Lower-case them, because the API asks for uniform casing.
+    #[default]
+    Lower,
+    /// Keep them as they are, for ids that are case-sensitive.
+    Keep,
+}
+
+/// Facebook id: ASCII digits, 1 to `u64::MAX`, no leading zero; the `.0` of a float export is dropped.
+#[inline]
+pub(super) fn fbid(value: &[u8], out: &mut Vec<u8>) -> Verdict {
+    let digits = value.strip_suffix(b".0").unwrap_or(value);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Verdict::Rejected(explain_clear(value, Reason::Malformed));
+    }
+    if prehashed::is_digest(digits) {
+        return Verdict::Rejected(Reason::AlreadyHashed);
+    }
+    if digits[0] == b'0' {
+        let is_zero = digits.iter().all(|digit| *digit == b'0');
+        return Verdict::Rejected(if is_zero { Reason::OutOfRange } else { Reason::LeadingZero });
+    }
+    if digits.len() > FBID_MAX.len() || (digits.len() == FBID_MAX.len() && digits > FBID_MAX) {
+        return Verdict::Rejected(Reason::OutOfRange);
+    }
+    out.extend_from_slice(digits);
+    Verdict::Raw(Note::Plain)
+}
+
+/// Third-party id: an opaque token of 1 to 255 bytes without anything that could be taken for a line end.
+#[inline]
+pub(super) fn third_party(case: Case, value: &[u8], out: &mut Vec<u8>) -> Verdict {
+    if trim::is_null_word(value) {
+        return Verdict::Rejected(Reason::NullWord);
+    }
+    if value.len() > THIRD_PARTY_BYTES_MAX {
+        return Verdict::Rejected(Reason::TooLong);
+    }
+    if !value.is_ascii() {
+        return third_party_unicode(case, value, out);
+    }
+    if value.iter().any(u8::is_ascii_control) {
+        return Verdict::Rejected(Reason::ControlCharacter);
+    }
+    if is_raw_personal_data(value) {
+        return Verdict::Rejected(Reason::RawPersonalData);
+    }
+    let start = out.len();
+    out.extend_from_slice(value);
+    if case == Case::Lower && value.iter().any(u8::is_ascii_uppercase) {
+        out[start..].make_ascii_lowercase();
+        return Verdict::Raw(Note::CaseChanged);
+    }
+    Verdict::Raw(Note::Plain)
+}
+
+#[cold]
+fn third_party_unicode(case: Case, value: &[u8], out: &mut Vec<u8>) -> Verdict {
+    let Ok(text) = std::str::from_utf8(value) else {
+        return Verdict::Rejected(Reason::InvalidUtf8);
+    };
+    // U+2028 and U+2029 end a line for many readers, as U+0085 does, which is a control character.
+    if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        return Verdict::Rejected(Reason::ControlCharacter);
+    }
+    if is_raw_personal_data(value) {
+        return Verdict::Rejected(Reason::RawPersonalData);
+    }
+    let lower = match case {
+        Case::Lower => text.to_lowercase(),
+        Case::Keep => text.to_owned(),
+    };
+    if lower.len() > THIRD_PARTY_BYTES_MAX {
+        return Verdict::Rejected(Reason::TooLong);
+    }
+    out.extend_from_slice(lower.as_bytes());
+    Verdict::Raw(if lower == text { Note::Plain } else { Note::CaseChanged })
+}
+
+/// An e-mail address, or an international phone number with `+`: it must not leave unhashed.
+fn is_raw_personal_data(value: &[u8]) -> bool {
+    let is_phone = value[0] == b'+' && {
+        let digits = value[1..].iter().filter(|byte| byte.is_ascii_digit()).count();
+        (7..=15).contains(&digits)
+            && value[1..].iter().all(|byte| byte.is_ascii_digit() || b" -./()".contains(byte))
+    };
+    is_phone || email::is_address(value)
+}
+
+/// Advertiser id: 8-4-4-4-12 hex digits (IDFA, Google), or 16 (Android ID), in lower case.
+#[inline]
+pub(super) fn mobile_advertiser_id(value: &[u8], out: &mut Vec<u8>) -> Verdict {
+    let is_uuid = value.len() == 36
+        && value.iter().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    let is_android = value.len() == 16 && value.iter().all(u8::is_ascii_hexdigit);
+    if !is_uuid && !is_android {
+        return Verdict::Rejected(explain_clear(value, Reason::Malformed));
+    }
+    if value.iter().all(|byte| matches!(byte, b'0' | b'-')) {
+        return Verdict::Rejected(Reason::TrackingLimited);
+    }
+    if value.eq_ignore_ascii_case(SHARED_ANDROID_ID) {
+        return Verdict::Rejected(Reason::SharedDeviceId);
+    }
+    let start = out.len();
+    out.extend_from_slice(value);
+    out[start..].make_ascii_lowercase();
+    Verdict::Raw(Note::Plain)
+}
+
+/// The reason for a value that does not have the form of its type, where a more telling one is known.
+#[cold]
+fn explain_clear(value: &[u8], otherwise: Reason) -> Reason {
+    if trim::is_null_word(value) {
+        Reason::NullWord
+    } else if std::str::from_utf8(value).is_err() {
+        Reason::InvalidUtf8
+    } else if prehashed::is_digest(value) {
+        Reason::AlreadyHashed
+    } else {
+        otherwise
+    }
+}

@@ -1,0 +1,333 @@
+//! From what customers typed to what the platform compares: user type -> rule -> canonical bytes, or a reason.
+//!
+//! A rejected value is never repaired into something that could be somebody else's identifier.
+
+mod clear;
+mod email;
+mod phone;
+mod prehashed;
+mod reason;
+mod shape;
+mod trim;
+
+use rlibphonenumber::Region;
+
+use self::email::EmailRule;
+use self::phone::PhoneRule;
+use crate::hash::Digest;
+
+pub use self::clear::Case;
+pub use self::email::Idn;
+pub use self::phone::Vanity;
+pub use self::prehashed::Prehashed;
+pub use self::reason::Reason;
+pub use self::shape::Shape;
+pub(crate) use self::trim::trim;
+
+/// Longest value that is looked at, in bytes: anything beyond is `too_long`, whatever its type. Generous, because
+/// white space around a value is part of it.
+pub const VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// What the entries of an audience are, in the API's words.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum UserType {
+    /// SHA-256 of an e-mail address.
+    EmailHash,
+    /// SHA-256 of an international phone number.
+    PhoneHash,
+    /// Facebook user id, in clear.
+    Fbid,
+    /// An id of the advertiser's own, in clear.
+    CustomAudienceThirdPartyId,
+    /// Apple or Google advertising id, or Android ID, in clear.
+    MobileAdvertiserId,
+}
+
+impl UserType {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::EmailHash,
+        Self::PhoneHash,
+        Self::Fbid,
+        Self::CustomAudienceThirdPartyId,
+        Self::MobileAdvertiserId,
+    ];
+
+    /// The API's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EmailHash => "email_hash",
+            Self::PhoneHash => "phone_hash",
+            Self::Fbid => "fbid",
+            Self::CustomAudienceThirdPartyId => "custom_audience_third_party_id",
+            Self::MobileAdvertiserId => "mobile_advertiser_id",
+        }
+    }
+
+    /// Whether entries are digests; else they are uploaded in clear.
+    pub const fn is_hashed(self) -> bool {
+        matches!(self, Self::EmailHash | Self::PhoneHash)
+    }
+}
+
+impl std::fmt::Display for UserType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl std::str::FromStr for UserType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|user_type| user_type.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("unknown user type, expected one of {names}")
+        })
+    }
+}
+
+/// A country that libphonenumber knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Country {
+    region: Region,
+}
+
+impl Country {
+    /// Reads an ISO 3166-1 alpha-2 code in any letter case; `None` if no such country has phone numbers.
+    pub fn parse(code: &[u8]) -> Option<Self> {
+        if code.len() != 2 || !code.iter().all(u8::is_ascii_alphabetic) {
+            return None;
+        }
+        let upper = std::str::from_utf8(code).ok()?.to_ascii_uppercase();
+        // The United Kingdom's reserved code is what many exports hold.
+        let upper = if upper == "UK" { "GB".to_owned() } else { upper };
+        let region = Region::try_from(upper.as_str()).ok()?;
+        rlibphonenumber::PHONE_NUMBER_UTIL.get_country_code_for_region(region)?;
+        Some(Self { region })
+    }
+}
+
+impl std::fmt::Display for Country {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.region.as_region_str())
+    }
+}
+
+/// The choices that a user has within the rules.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RuleOptions {
+    /// What to do with digests.
+    pub prehashed: Prehashed,
+    /// What to do with the letter case of third-party ids.
+    pub case: Case,
+    /// What to do with letters outside ASCII in domains.
+    pub idn: Idn,
+    /// What to do with letters in phone numbers.
+    pub vanity: Vanity,
+    /// The country of phone numbers that do not say theirs.
+    pub country: Option<Country>,
+}
+
+/// What a value became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing there.
+    Blank,
+    /// Not in the audience, and why.
+    Rejected(Reason),
+    /// Canonical bytes were appended to the output.
+    Raw(Note),
+    /// The value is a digest already; nothing was appended.
+    Prehashed(Digest),
+}
+
+/// What is worth counting about an accepted raw value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Nothing.
+    Plain,
+    /// A phone number without prefix and country that was taken as international.
+    AssumedInternational,
+    /// A third-party id that lower-casing changed.
+    CaseChanged,
+}
+
+/// How a value is wrapped by the format that it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrapping {
+    /// A plain line: one pair of double quotes around the whole value is file quoting.
+    Line,
+    /// A CSV field, unquoted already.
+    Field,
+}
+
+/// The canonical forms of a batch: raw ones one behind the other, and digests that came as such.
+#[derive(Debug, Default)]
+pub struct Canonical {
+    /// Canonical bytes of all raw values.
+    pub bytes: Vec<u8>,
+    /// Where each of them ends in `bytes`.
+    pub ends: Vec<u32>,
+    /// Digests that were passed on.
+    pub digests: Vec<Digest>,
+}
+
+impl Canonical {
+    /// Forgets the batch, keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.digests.clear();
+    }
+
+    /// The raw values, in order.
+    pub fn raw(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let end = *end as usize;
+            &self.bytes[std::mem::replace(&mut start, end)..end]
+        })
+    }
+}
+
+/// One value of a record, with what else of the record its rule may need.
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a> {
+    /// The bytes of the value; `None` if the row ends before its column.
+    pub bytes: Option<&'a [u8]>,
+    /// The row's country, if there is a country column.
+    pub country: Option<&'a [u8]>,
+}
+
+#[derive(Debug)]
+enum Rule {
+    Email(EmailRule),
+    Phone(PhoneRule),
+    Fbid,
+    ThirdParty(Case),
+    MobileAdvertiserId,
+}
+
+/// The rule of one user type, ready to use.
+#[derive(Debug)]
+pub struct Normalizer {
+    rule: Rule,
+}
+
+impl Normalizer {
+    /// Makes the rule of a user type.
+    pub fn new(user_type: UserType, options: RuleOptions) -> Self {
+        let rule = match user_type {
+            UserType::EmailHash => {
+                Rule::Email(EmailRule { prehashed: options.prehashed, idn: options.idn })
+            }
+            UserType::PhoneHash => {
+                Rule::Phone(PhoneRule::new(options.prehashed, options.vanity, options.country))
+            }
+            UserType::Fbid => Rule::Fbid,
+            UserType::CustomAudienceThirdPartyId => Rule::ThirdParty(options.case),
+            UserType::MobileAdvertiserId => Rule::MobileAdvertiserId,
+        };
+        Self { rule }
+    }
+
+    /// Normalises a batch: appends to `canonical`, and tells `on_verdict` each value's index, bytes and verdict.
+    pub fn batch<'a>(
+        &self,
+        wrapping: Wrapping,
+        values: impl Iterator<Item = Value<'a>>,
+        canonical: &mut Canonical,
+        on_verdict: impl FnMut(usize, &'a [u8], Verdict),
+    ) {
+        match &self.rule {
+            Rule::Email(rule) => {
+                run(wrapping, values, canonical, on_verdict, |v, _, out| rule.apply(v, out));
+            }
+            Rule::Phone(rule) => {
+                run(wrapping, values, canonical, on_verdict, |v, c, out| rule.apply(v, c, out));
+            }
+            Rule::Fbid => {
+                run(wrapping, values, canonical, on_verdict, |v, _, out| clear::fbid(v, out));
+            }
+            // Quotes may belong to a third-party id.
+            Rule::ThirdParty(case) => {
+                run(Wrapping::Field, values, canonical, on_verdict, |v, _, out| {
+                    clear::third_party(*case, v, out)
+                });
+            }
+            Rule::MobileAdvertiserId => {
+                run(wrapping, values, canonical, on_verdict, |v, _, out| {
+                    clear::mobile_advertiser_id(v, out)
+                });
+            }
+        }
+    }
+
+    /// Normalises one value; its canonical form is appended to `out`.
+    pub fn one(&self, wrapping: Wrapping, value: Value<'_>, out: &mut Vec<u8>) -> Verdict {
+        let mut canonical = Canonical::default();
+        let mut verdict = Verdict::Blank;
+        self.batch(wrapping, std::iter::once(value), &mut canonical, |_, _, v| verdict = v);
+        out.extend_from_slice(&canonical.bytes);
+        verdict
+    }
+}
+
+/// The loop of a batch, once for each rule, so that the rule is inlined into it.
+#[inline]
+fn run<'a>(
+    wrapping: Wrapping,
+    values: impl Iterator<Item = Value<'a>>,
+    canonical: &mut Canonical,
+    mut on_verdict: impl FnMut(usize, &'a [u8], Verdict),
+    rule: impl Fn(&[u8], Option<&[u8]>, &mut Vec<u8>) -> Verdict,
+) {
+    for (index, value) in values.enumerate() {
+        let Some(bytes) = value.bytes else {
+            on_verdict(index, b"", Verdict::Rejected(Reason::MissingColumn));
+            continue;
+        };
+        let verdict = judge(wrapping, bytes, value.country, &mut canonical.bytes, &rule);
+        match verdict {
+            Verdict::Raw(_) => canonical.ends.push(offset(canonical.bytes.len())),
+            Verdict::Prehashed(digest) => canonical.digests.push(digest),
+            Verdict::Blank | Verdict::Rejected(_) => {}
+        }
+        on_verdict(index, bytes, verdict);
+    }
+}
+
+/// What holds for every type, then the type's rule.
+#[inline]
+fn judge(
+    wrapping: Wrapping,
+    bytes: &[u8],
+    country: Option<&[u8]>,
+    out: &mut Vec<u8>,
+    rule: impl Fn(&[u8], Option<&[u8]>, &mut Vec<u8>) -> Verdict,
+) -> Verdict {
+    if bytes.len() > VALUE_BYTES_MAX {
+        return Verdict::Rejected(Reason::TooLong);
+    }
+    let mut value = trim(bytes);
+    if wrapping == Wrapping::Line {
+        value = trim::unquote(value);
+    }
+    if value.is_empty() {
+        return Verdict::Blank;
+    }
+    match rule(value, country, out) {
+        Verdict::Rejected(_) if trim::is_null_word(value) => Verdict::Rejected(Reason::NullWord),
+        verdict => verdict,
+    }
+}
+
+/// An offset into a batch. Batches come from chunks, which are far below 4 GiB (see `config`), and canonical forms are
+/// at most three times as long as their values.
+fn offset(position: usize) -> u32 {
+    u32::try_from(position).expect("a batch is smaller than 4 GiB")
+}

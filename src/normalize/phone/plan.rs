@@ -1,0 +1,130 @@
+//! The numbering plan as a table: the fast path for numbers that need no interpretation.
+//!
+//! A number is plain if it is digits with at most a leading `+` and simple separators, begins with a calling code, has
+//! no zero after it, and has a length that is possible in that country. libphonenumber then changes nothing, because
+//! the trunk prefixes that it would strip begin with a zero, or are in [`TRUNK_PREFIXES`], or stripping them would
+//! leave a length that is not possible. The lengths come from libphonenumber's metadata when the rule is made; the
+//! tests of the parent module compare every answer with the library's.
+
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber};
+
+use super::{DIGITS_MAX, DIGITS_MIN};
+
+/// National prefixes and carrier codes that do not begin with a zero (`nationalPrefixForParsing` in libphonenumber's
+/// `PhoneNumberMetadata.xml`): such numbers are left to the library. Argentina's rule rewrites mobile numbers.
+const TRUNK_PREFIXES: &[(u16, &[&str])] = &[
+    (54, &[""]),
+    (55, &["90"]),
+    (61, &["183"]),
+    (86, &["11", "12", "179"]),
+    (298, &["10"]),
+    (352, &["15"]),
+    (375, &["8"]),
+    (423, &["1001"]),
+    (506, &["19"]),
+];
+
+/// Longest national number in the table, in digits: with the shortest calling code it is [`DIGITS_MAX`] long.
+const NATIONAL_DIGITS_MAX: usize = DIGITS_MAX - 1;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Code {
+    /// Bit n is set if national numbers of n digits are possible.
+    lengths: u16,
+    trunk_prefixes: &'static [&'static str],
+}
+
+/// Calling codes of one to three digits with the lengths of their national numbers.
+#[derive(Debug)]
+pub(super) struct Plan {
+    codes: Box<[Code]>,
+}
+
+impl Plan {
+    /// Asks libphonenumber's metadata for the possible lengths of every calling code.
+    pub(super) fn from_metadata() -> Self {
+        let mut codes = vec![Code::default(); 1000].into_boxed_slice();
+        for code in Self::calling_codes() {
+            let trunk_prefixes = TRUNK_PREFIXES
+                .iter()
+                .find(|(listed, _)| *listed == code)
+                .map_or(&[][..], |(_, prefixes)| prefixes);
+            let lengths = (2..=NATIONAL_DIGITS_MAX)
+                .filter(|len| is_possible(code, *len))
+                .fold(0, |lengths, len| lengths | 1 << len);
+            codes[usize::from(code)] = Code { lengths, trunk_prefixes };
+        }
+        Self { codes }
+    }
+
+    /// Every calling code that libphonenumber knows, of countries and of global networks.
+    pub(super) fn calling_codes() -> impl Iterator<Item = u16> {
+        PHONE_NUMBER_UTIL
+            .get_supported_calling_codes()
+            .chain(PHONE_NUMBER_UTIL.get_supported_global_network_calling_codes())
+            .filter_map(|code| u16::try_from(code).ok())
+    }
+
+    /// Appends the digits of a plain international number; appends nothing and returns `false` where the library has
+    /// to decide.
+    #[inline]
+    pub(super) fn push_plain(&self, value: &[u8], out: &mut Vec<u8>) -> bool {
+        let digits = value.strip_prefix(b"+").unwrap_or(value);
+        // `447911123456.0` is a float, not a number that ends in a zero.
+        if matches!(digits, [.., b'.', _]) {
+            return false;
+        }
+        let mut buffer = [0; DIGITS_MAX];
+        let mut len = 0;
+        for &byte in digits {
+            if byte.is_ascii_digit() {
+                if len == DIGITS_MAX {
+                    return false;
+                }
+                buffer[len] = byte;
+                len += 1;
+            } else if !matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/') {
+                return false;
+            }
+        }
+        let number = &buffer[..len];
+        if len < DIGITS_MIN || !self.is_plain(number) {
+            return false;
+        }
+        out.extend_from_slice(number);
+        true
+    }
+
+    fn is_plain(&self, number: &[u8]) -> bool {
+        let mut code = 0;
+        for code_len in 1..=3 {
+            code = code * 10 + usize::from(number[code_len - 1] - b'0');
+            let entry = &self.codes[code];
+            // No calling code begins another one, so the first that is known is the one.
+            if entry.lengths != 0 {
+                let national = &number[code_len..];
+                return code >= if code_len == 1 { 1 } else { 10 }
+                    && national.len() <= NATIONAL_DIGITS_MAX
+                    && entry.lengths & (1 << national.len()) != 0
+                    && national[0] != b'0'
+                    && !entry
+                        .trunk_prefixes
+                        .iter()
+                        .any(|prefix| national.starts_with(prefix.as_bytes()));
+            }
+            if code == 0 {
+                return false;
+            }
+        }
+        false
+    }
+}
+
+fn is_possible(code: u16, national_len: usize) -> bool {
+    let number = PhoneNumber {
+        country_code: i32::from(code),
+        national_number: 10_u64.pow(u32::try_from(national_len - 1).expect("at most 14")),
+        ..PhoneNumber::default()
+    };
+    PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number) == Ok(NumberLengthType::IsPossible)
+}

@@ -1,0 +1,129 @@
+//! How the memory limit is shared out, and how many partitions and threads that allows.
+//!
+//! Half of the limit is for blocks of entries, a quarter for partitions that are being resolved, and the last quarter
+//! for what is there anyway: chunks under way and what is made of them, the text of parts, stacks and the program.
+
+use crate::config::{
+    BLOCK_BYTES, IN_FLIGHT_PER_WORKER, PARTITION_ENTRIES, RADIX_BITS_MAX, Resources,
+};
+use crate::dedup::CLEAR_ENTRY_BYTES_MAX;
+use crate::plan::SourcePlan;
+use crate::source::Compression;
+
+/// Memory of a worker whatever it works on: a chunk, its offsets, canonical forms and digests.
+const WORKER_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Usual bytes of a record, for the number of partitions. A wrong guess costs time, nothing else.
+const RECORD_BYTES: u64 = 24;
+
+/// Usual factor between decoded and compressed bytes.
+const COMPRESSION_FACTOR: u64 = 4;
+
+/// Entries that an input of unknown length is taken to have.
+const UNKNOWN_ENTRIES: u64 = 32 * 1024 * 1024;
+
+/// Fewest leading bits: partitions for every worker to be busy with.
+const RADIX_BITS_MIN: u32 = 4;
+
+/// How the limit is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MemoryPlan {
+    pub(super) threads: usize,
+    /// Chunks or partitions under way.
+    pub(super) in_flight: usize,
+    /// Partitions are `2^radix_bits`.
+    pub(super) radix_bits: u32,
+    pub(super) block_bytes: usize,
+    /// For blocks of entries.
+    pub(super) block_budget: u64,
+    /// For the entries of one range that is being resolved.
+    pub(super) range_limit: u64,
+}
+
+/// As many threads as the limit has room for.
+pub(super) fn threads(resources: &Resources) -> usize {
+    let most = usize::try_from(resources.memory_bytes / 4 / WORKER_BYTES).unwrap_or(usize::MAX);
+    resources.threads.min(most).max(1)
+}
+
+impl MemoryPlan {
+    pub(super) fn new(
+        resources: &Resources,
+        threads: usize,
+        audiences: usize,
+        sources: &[SourcePlan],
+    ) -> Self {
+        let entries: u64 = sources.iter().map(expected_entries).sum();
+        Self::for_entries(resources, threads, audiences, entries)
+    }
+
+    fn for_entries(resources: &Resources, threads: usize, audiences: usize, entries: u64) -> Self {
+        let memory = resources.memory_bytes;
+        let block_budget = memory / 2;
+        let in_flight = threads * IN_FLIGHT_PER_WORKER;
+        let wanted = (entries / PARTITION_ENTRIES).max(1).next_power_of_two().ilog2();
+        let mut radix_bits = wanted.clamp(RADIX_BITS_MIN, RADIX_BITS_MAX);
+        let mut block_bytes = resources.block_bytes.clamp(CLEAR_ENTRY_BYTES_MAX, BLOCK_BYTES);
+        // The blocks that every worker must have open may take half of the blocks' share.
+        let open_bytes = |radix_bits: u32, block_bytes: usize| {
+            (threads * audiences * block_bytes) as u64 * (1 << radix_bits)
+        };
+        while open_bytes(radix_bits, block_bytes) > block_budget / 2 {
+            if block_bytes > 2048 {
+                block_bytes /= 2;
+            } else if radix_bits > RADIX_BITS_MIN {
+                radix_bits -= 1;
+            } else {
+                break;
+            }
+        }
+        // A range under way is held as it was gathered, sorted, and as what is written of it.
+        let range_limit = memory / 4 / in_flight as u64 / 3;
+        Self { threads, in_flight, radix_bits, block_bytes, block_budget, range_limit }
+    }
+}
+
+fn expected_entries(plan: &SourcePlan) -> u64 {
+    let Some(bytes) = plan.source.bytes else {
+        let sample = plan.source.sample.len() as u64 / RECORD_BYTES;
+        return if plan.source.is_sample_all { sample } else { UNKNOWN_ENTRIES };
+    };
+    let factor = if plan.source.compression == Compression::None { 1 } else { COMPRESSION_FACTOR };
+    // Rows of a table are longer than lines of a list; their length is in the sample.
+    bytes.saturating_mul(factor) / RECORD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(memory_bytes: u64, threads: usize, entries: u64) -> MemoryPlan {
+        let resources = Resources {
+            threads,
+            memory_bytes,
+            tmp_dir: None,
+            chunk_bytes: crate::config::CHUNK_BYTES,
+            block_bytes: BLOCK_BYTES,
+        };
+        MemoryPlan::for_entries(&resources, self::threads(&resources), 1, entries)
+    }
+
+    #[test]
+    fn open_blocks_take_at_most_a_quarter_of_the_limit() {
+        for memory in [32 << 20, 64 << 20, 512 << 20, 8_u64 << 30] {
+            for threads in [1, 2, 16, 128] {
+                for entries in [0, 1_000, 10_000_000, 10_000_000_000] {
+                    let plan = plan(memory, threads, entries);
+                    let open = (plan.threads * plan.block_bytes) as u64 * (1 << plan.radix_bits);
+                    assert!(open <= memory / 4, "{plan:?}");
+                    assert!(plan.range_limit * 3 * plan.in_flight as u64 <= memory / 4, "{plan:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ten_million_entries_go_to_512_partitions() {
+        assert_eq!(plan(8 << 30, 2, 10_000_000).radix_bits, 9);
+    }
+}

@@ -1,0 +1,89 @@
+//! Writing: partition by partition, set algebra, then upload files in digest order.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use rayon::ThreadPool;
+
+use super::budget::MemoryPlan;
+use crate::config::PrepareConfig;
+use crate::dedup::{Counts, Layout, Partitions, Range, Resolved, resolve};
+use crate::emit::{PartLimits, PartManifest, PartSplitter, write_parts};
+use crate::error::Result;
+use crate::normalize::UserType;
+use crate::ordered::ordered;
+use crate::progress::Progress;
+
+/// More bits by which a range is split that turned out too large.
+const SPLIT_BITS: u32 = 4;
+
+/// What writing an audience needs.
+pub(super) struct Delivery<'a> {
+    pub(super) config: &'a PrepareConfig,
+    pub(super) memory: &'a MemoryPlan,
+    pub(super) pool: &'a ThreadPool,
+    pub(super) progress: &'a Progress,
+    pub(super) dir: &'a Path,
+}
+
+impl Delivery<'_> {
+    /// Resolves all partitions of an audience and writes its parts.
+    pub(super) fn write(
+        &self,
+        user_type: UserType,
+        partitions: &Partitions,
+    ) -> Result<(Counts, Vec<PartManifest>)> {
+        let output = &self.config.output;
+        let limits = PartLimits { lines: output.part_lines.max(1), bytes: output.part_bytes };
+        let layout = if user_type.is_hashed() { Layout::Digest } else { Layout::Clear };
+        write_parts(self.dir, user_type, limits, self.memory.threads, |parts| {
+            let mut sum = Sum { counts: Counts::default(), parts, delivery: self };
+            let mut ranges = partitions.ranges().flat_map(|range| self.cut(range, partitions));
+            ordered(
+                self.pool,
+                self.memory.in_flight,
+                || self.progress.check().map(|()| ranges.next()),
+                |range| (range, resolve(partitions, range, layout, self.memory.range_limit)),
+                |(range, resolved)| sum.add(range, resolved?, partitions, layout),
+            )?;
+            Ok(sum.counts)
+        })
+    }
+
+    /// Cuts a partition whose entries are more than the limit by the next bits, so that each piece fits.
+    fn cut(&self, range: Range, partitions: &Partitions) -> impl Iterator<Item = Range> + use<> {
+        let pieces = partitions.bytes(range).div_ceil(self.memory.range_limit.max(1)).max(1);
+        range.split(pieces.next_power_of_two().ilog2())
+    }
+}
+
+/// Takes resolved ranges in order.
+struct Sum<'a> {
+    counts: Counts,
+    parts: &'a mut PartSplitter,
+    delivery: &'a Delivery<'a>,
+}
+
+impl Sum<'_> {
+    fn add(
+        &mut self,
+        range: Range,
+        resolved: Option<Resolved>,
+        partitions: &Partitions,
+        layout: Layout,
+    ) -> Result<()> {
+        if let Some(resolved) = resolved {
+            self.counts.add(&resolved.counts);
+            self.delivery.progress.resolved.fetch_add(resolved.counts.members, Ordering::Relaxed);
+            return self.parts.push(resolved.entries);
+        }
+        // Digests that came as such need not be evenly spread: one by one, as deep as it takes.
+        for piece in range.split(SPLIT_BITS) {
+            self.delivery.progress.check()?;
+            let limit = self.delivery.memory.range_limit;
+            let resolved = resolve(partitions, piece, layout, limit)?;
+            self.add(piece, resolved, partitions, layout)?;
+        }
+        Ok(())
+    }
+}

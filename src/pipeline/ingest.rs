@@ -1,0 +1,430 @@
+//! Reading: chunk -> records -> canonical forms -> digests -> partitions, on all workers.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+
+use rayon::ThreadPool;
+
+use super::budget::MemoryPlan;
+use super::{SourceTally, Stores};
+use crate::config::{Io, PrepareConfig, RejectList};
+use crate::dedup::{self, Budget, Layout, Scatter, Store};
+use crate::emit::{Reject, RejectWriter};
+use crate::error::{Error, Result};
+use crate::hash::{self, Digest};
+use crate::normalize::{Canonical, Normalizer, Reason, Value, Verdict};
+use crate::ordered::ordered;
+use crate::plan::{Audience, Feed, Role, SourcePlan};
+use crate::progress::Progress;
+use crate::record::{self, CsvReader, Dialect, LineCounter, Records};
+use crate::source::{Chunk, Framing, Torn, record_too_long};
+use crate::tally::{Place, Tally};
+
+/// Reads sources and scatters their entries.
+pub(super) struct Ingest<'a> {
+    audiences: &'a [Audience],
+    stores: Vec<Store>,
+    budget: Budget,
+    /// One for each worker of the pool, which is the only one to lock it, once a chunk.
+    workers: Vec<Mutex<Worker>>,
+    pool: &'a ThreadPool,
+    progress: &'a Progress,
+    memory: &'a MemoryPlan,
+    chunk_bytes: usize,
+    io: Io,
+    reject_list: Option<&'a RejectList>,
+}
+
+/// What a worker keeps from chunk to chunk.
+#[derive(Default)]
+struct Worker {
+    records: Records,
+    csv: Option<CsvReader>,
+    canonical: Canonical,
+    digests: Vec<Digest>,
+    clear_entries: Vec<u8>,
+    scatters: Vec<Scatter>,
+}
+
+/// How the chunks of the current source are worked on.
+struct Route<'a> {
+    dialect: Dialect,
+    feeds: &'a [Feed],
+    country_field: Option<usize>,
+    /// The reject list's options, if there is one.
+    rejects: Option<&'a RejectList>,
+}
+
+/// What a chunk amounts to. Lines are counted from 0 within the chunk.
+struct ChunkTally {
+    records: u64,
+    lines: u64,
+    /// For each feed.
+    tallies: Vec<Tally>,
+    rejects: Vec<ChunkReject>,
+}
+
+/// A rejected value for the reject list.
+struct ChunkReject {
+    record: usize,
+    feed: usize,
+    line: u64,
+    reason: Reason,
+    value: Vec<u8>,
+}
+
+/// Why a chunk could not be worked on.
+enum ChunkError {
+    /// A record over the limit begins behind so many line ends.
+    RecordTooLong {
+        lines: u64,
+    },
+    Other(Error),
+}
+
+impl From<Error> for ChunkError {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl<'a> Ingest<'a> {
+    pub(super) fn new(
+        config: &'a PrepareConfig,
+        audiences: &'a [Audience],
+        memory: &'a MemoryPlan,
+        pool: &'a ThreadPool,
+        progress: &'a Progress,
+        tmp_dir: &Path,
+    ) -> Self {
+        let stores: Vec<Store> = audiences
+            .iter()
+            .map(|_| Store::new(memory.radix_bits, memory.block_bytes, tmp_dir.to_owned()))
+            .collect();
+        let workers = (0..memory.threads)
+            .map(|_| {
+                let scatters = stores.iter().map(Scatter::new).collect();
+                Mutex::new(Worker { scatters, ..Worker::default() })
+            })
+            .collect();
+        Self {
+            audiences,
+            stores,
+            budget: Budget::new(memory.block_budget),
+            workers,
+            pool,
+            progress,
+            memory,
+            chunk_bytes: config.resources.chunk_bytes,
+            io: config.read.io,
+            reject_list: config.output.rejects.as_ref(),
+        }
+    }
+
+    /// Reads all sources, in order. The reject list is published at the end, whatever is thought of its length.
+    pub(super) fn all(
+        &mut self,
+        sources: Vec<SourcePlan>,
+        mut rejects: Option<RejectWriter>,
+    ) -> Result<Vec<SourceTally>> {
+        let mut tallies = Vec::new();
+        for (index, plan) in sources.into_iter().enumerate() {
+            let (records, tally) = self.one(plan, rejects.as_mut())?;
+            tallies.push(SourceTally { source: index, records, tallies: tally });
+        }
+        if let Some(rejects) = rejects {
+            rejects.publish()?;
+        }
+        Ok(tallies)
+    }
+
+    fn one(
+        &mut self,
+        plan: SourcePlan,
+        mut rejects: Option<&mut RejectWriter>,
+    ) -> Result<(u64, Vec<Tally>)> {
+        let path = super::path_of(&plan);
+        self.prepare_workers(&plan);
+        let SourcePlan { source, role, dialect, feeds, country_field, skip, header_lines, .. } =
+            plan;
+        let bytes_read = self.progress.bytes_read.clone();
+        let mut chunks =
+            source.chunks(dialect.framing, skip, self.chunk_bytes, self.io, bytes_read)?;
+        let route = Route { dialect, feeds: &feeds, country_field, rejects: self.reject_list };
+        let mut total = SourceSum::new(&path, header_lines, self.audiences.len());
+        let mut torn: Option<Torn> = None;
+        let done = ordered(
+            self.pool,
+            self.memory.in_flight,
+            || {
+                self.progress.check()?;
+                chunks.next_chunk(self.pool).or_else(|error| {
+                    torn = Some(error);
+                    Ok(None)
+                })
+            },
+            |chunk: Chunk| self.work(&chunk, &route),
+            |tally| total.add(tally, &route, self.audiences, self.progress, rejects.as_deref_mut()),
+        );
+        done?;
+        if let Some(torn) = torn {
+            return Err(match torn.lines_behind {
+                Some(lines) => torn.error.at_line(total.lines + lines + 1),
+                None => torn.error,
+            });
+        }
+        chunks.check_unchanged()?;
+        total.check_known(role)?;
+        Ok((total.records, total.tallies))
+    }
+
+    fn prepare_workers(&mut self, plan: &SourcePlan) {
+        for worker in &mut self.workers {
+            let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
+            worker.csv = match plan.dialect.framing {
+                Framing::Csv { delimiter } => Some(CsvReader::new(delimiter, plan.wanted.clone())),
+                Framing::Lines { .. } => None,
+            };
+            for scatter in &mut worker.scatters {
+                scatter.set_role(plan.role);
+            }
+        }
+    }
+
+    fn work(
+        &self,
+        chunk: &Chunk,
+        route: &Route<'_>,
+    ) -> std::result::Result<ChunkTally, ChunkError> {
+        let index = self.pool.current_thread_index();
+        let worker = index.and_then(|index| self.workers.get(index));
+        let worker = worker.ok_or(Error::Internal("work outside of the pool"))?;
+        let mut worker = worker.lock().map_err(|_| Error::Internal("a worker panicked"))?;
+        worker.read(chunk, route)?;
+        worker.process(chunk, route, self)
+    }
+
+    pub(super) fn into_stores(self) -> Stores {
+        let mut stores: Stores = self.stores.into_iter().map(|store| (store, Vec::new())).collect();
+        for worker in self.workers {
+            let worker = worker.into_inner().unwrap_or_else(PoisonError::into_inner);
+            for (index, scatter) in worker.scatters.into_iter().enumerate() {
+                stores[index].1.push(scatter);
+            }
+        }
+        stores
+    }
+}
+
+impl Worker {
+    fn read(&mut self, chunk: &Chunk, route: &Route<'_>) -> std::result::Result<(), ChunkError> {
+        match (route.dialect.framing, &mut self.csv) {
+            (Framing::Csv { .. }, Some(csv)) => {
+                csv.read(chunk, chunk.is_exact, &mut self.records).map_err(|long| {
+                    let lines = record::count_lines(&chunk[..long.start], route.dialect.line_end);
+                    ChunkError::RecordTooLong { lines }
+                })
+            }
+            (Framing::Lines { end }, _) => {
+                record::read_lines(chunk, end, &mut self.records);
+                Ok(())
+            }
+            (Framing::Csv { .. }, None) => Err(Error::Internal("CSV without its reader").into()),
+        }
+    }
+
+    fn process(
+        &mut self,
+        chunk: &Chunk,
+        route: &Route<'_>,
+        ingest: &Ingest<'_>,
+    ) -> std::result::Result<ChunkTally, ChunkError> {
+        let Self { records, canonical, digests, clear_entries, scatters, .. } = self;
+        let line_end = route.dialect.line_end;
+        let mut sum = ChunkTally {
+            records: records.len() as u64 + u64::from(chunk.is_oversize),
+            lines: record::count_lines(chunk, line_end) + u64::from(chunk.is_oversize),
+            tallies: Vec::with_capacity(route.feeds.len()),
+            rejects: Vec::new(),
+        };
+        for (index, feed) in route.feeds.iter().enumerate() {
+            let audience = &ingest.audiences[feed.audience];
+            canonical.clear();
+            let mut counts = FeedTally {
+                tally: Tally::of_records(sum.records),
+                lines: LineCounter::new(chunk, line_end),
+                records,
+                feed: index,
+                list: route.rejects.map(|list| (list.with_values, &mut sum.rejects)),
+            };
+            if chunk.is_oversize {
+                counts.reject(0, Reason::TooLong, b"");
+            }
+            normalize(
+                &audience.normalizer,
+                records,
+                chunk,
+                feed.field,
+                route,
+                canonical,
+                &mut counts,
+            );
+            let tally = counts.tally;
+            sum.tallies.push(tally);
+            let (scatter, store) = (&mut scatters[feed.audience], &ingest.stores[feed.audience]);
+            match layout(audience) {
+                Layout::Digest => {
+                    digests.clear();
+                    hash::hash_batch(canonical, digests);
+                    scatter.push_digests(digests, store, &ingest.budget)?;
+                    scatter.push_digests(&canonical.digests, store, &ingest.budget)?;
+                }
+                Layout::Clear => {
+                    clear_entries.clear();
+                    for value in canonical.raw() {
+                        dedup::push_clear_entry(value, clear_entries);
+                    }
+                    scatter.push_clear(clear_entries, store, &ingest.budget)?;
+                }
+            }
+        }
+        // By record, so that the list does not depend on where chunks end.
+        sum.rejects.sort_by_key(|reject| (reject.record, reject.feed));
+        Ok(sum)
+    }
+}
+
+/// How the entries of an audience are laid out.
+pub(super) fn layout(audience: &Audience) -> Layout {
+    if audience.spec.user_type.is_hashed() { Layout::Digest } else { Layout::Clear }
+}
+
+/// Normalises one field of every record.
+fn normalize(
+    normalizer: &Normalizer,
+    records: &Records,
+    chunk: &[u8],
+    field: usize,
+    route: &Route<'_>,
+    canonical: &mut Canonical,
+    counts: &mut FeedTally<'_>,
+) {
+    let wrapping = route.dialect.wrapping();
+    let fields = records.fields(chunk, field);
+    let on_verdict = |index, value: &[u8], verdict| counts.count(index, value, verdict);
+    match route.country_field {
+        None => {
+            let values = fields.map(|bytes| Value { bytes, country: None });
+            normalizer.batch(wrapping, values, canonical, on_verdict);
+        }
+        Some(country) => {
+            let countries = records.fields(chunk, country);
+            let values = fields.zip(countries).map(|(bytes, country)| Value {
+                bytes,
+                country: Some(country.unwrap_or_default()),
+            });
+            normalizer.batch(wrapping, values, canonical, on_verdict);
+        }
+    }
+}
+
+/// Counts the verdicts on one field of a chunk's records.
+struct FeedTally<'a> {
+    tally: Tally,
+    lines: LineCounter<'a>,
+    records: &'a Records,
+    feed: usize,
+    /// Whether the reject list holds values, and what goes into it.
+    list: Option<(bool, &'a mut Vec<ChunkReject>)>,
+}
+
+impl FeedTally<'_> {
+    #[inline]
+    fn count(&mut self, index: usize, value: &[u8], verdict: Verdict) {
+        match verdict {
+            Verdict::Rejected(reason) => self.reject(index, reason, value),
+            verdict => self.tally.count(verdict),
+        }
+    }
+
+    #[cold]
+    fn reject(&mut self, record: usize, reason: Reason, value: &[u8]) {
+        let line = self.records.line_of(record, &mut self.lines);
+        self.tally.reject(reason, line, value);
+        if let Some((with_values, rejects)) = &mut self.list {
+            let value = if *with_values { value.to_vec() } else { Vec::new() };
+            rejects.push(ChunkReject { record, feed: self.feed, line, reason, value });
+        }
+    }
+}
+
+/// The sum over the chunks of a source, in order.
+struct SourceSum<'a> {
+    path: &'a PathBuf,
+    /// Line ends before the next chunk.
+    lines: u64,
+    records: u64,
+    /// For each audience.
+    tallies: Vec<Tally>,
+}
+
+impl<'a> SourceSum<'a> {
+    fn new(path: &'a PathBuf, header_lines: u64, audiences: usize) -> Self {
+        Self { path, lines: header_lines, records: 0, tallies: vec![Tally::default(); audiences] }
+    }
+
+    fn add(
+        &mut self,
+        chunk: std::result::Result<ChunkTally, ChunkError>,
+        route: &Route<'_>,
+        audiences: &[Audience],
+        progress: &Progress,
+        rejects: Option<&mut RejectWriter>,
+    ) -> Result<()> {
+        let chunk = chunk.map_err(|error| match error {
+            ChunkError::Other(error) => error,
+            ChunkError::RecordTooLong { lines } => {
+                record_too_long(self.path, true).at_line(self.lines + lines + 1)
+            }
+        })?;
+        if let Some(rejects) = rejects {
+            for reject in &chunk.rejects {
+                let feed = &route.feeds[reject.feed];
+                rejects.write(&Reject {
+                    path: self.path,
+                    line: self.lines + reject.line + 1,
+                    column: &feed.column.to_string(),
+                    user_type: audiences[feed.audience].spec.user_type,
+                    reason: reject.reason,
+                    value: &reject.value,
+                })?;
+            }
+        }
+        let mut entries = 0;
+        for (feed, tally) in route.feeds.iter().zip(chunk.tallies) {
+            entries += tally.accepted();
+            let (path, lines) = (self.path, self.lines);
+            self.tallies[feed.audience]
+                .add(tally, |place| Place { path: path.clone(), line: lines + place.line + 1 });
+        }
+        self.records += chunk.records;
+        self.lines += chunk.lines;
+        progress.records.fetch_add(chunk.records, Ordering::Relaxed);
+        progress.entries.fetch_add(entries, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What throng wrote, throng must be able to read.
+    fn check_known(&self, role: Role) -> Result<()> {
+        let is_read = self.tallies.iter().all(|tally| tally.read == tally.accepted());
+        if role == Role::Known && !is_read {
+            return Err(Error::input(
+                self.path,
+                "it holds entries that these rules do not accept",
+                "prepare with the options that are in its manifest",
+            ));
+        }
+        Ok(())
+    }
+}

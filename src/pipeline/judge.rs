@@ -1,0 +1,159 @@
+//! Wrong files are caught here, before anything is published: a file of the wrong type gives an empty audience, and the
+//! API does not say so.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::SourceTally;
+use crate::config::{MaxRejects, PrepareConfig};
+use crate::error::{Error, Quoted, Result};
+use crate::normalize::UserType;
+use crate::plan::{Audience, Role, SourcePlan};
+use crate::tally::Tally;
+
+/// Reasons that a message names.
+const REASONS_SHOWN: usize = 4;
+
+/// Judges what was read.
+pub(super) struct Judge {
+    max_rejects: MaxRejects,
+    user_types: Vec<UserType>,
+    sources: Vec<JudgedSource>,
+}
+
+/// What is needed of a source when it has been read.
+struct JudgedSource {
+    role: Role,
+    path: PathBuf,
+    /// Columns that hold something, as messages call them, and what.
+    columns: Vec<(String, &'static str)>,
+}
+
+/// The tallies of one audience by role.
+pub(crate) type RoleTallies = [Tally; 3];
+
+impl Judge {
+    pub(super) fn new(
+        config: &PrepareConfig,
+        audiences: &[Audience],
+        sources: &[SourcePlan],
+    ) -> Self {
+        let sources = sources.iter().map(|plan| JudgedSource {
+            role: plan.role,
+            path: super::path_of(plan),
+            columns: plan.columns.clone(),
+        });
+        Self {
+            max_rejects: config.max_rejects,
+            user_types: audiences.iter().map(|audience| audience.spec.user_type).collect(),
+            sources: sources.collect(),
+        }
+    }
+
+    /// The tallies of each audience by role, if the inputs are what they are said to be.
+    pub(super) fn verdict(&self, ingested: &[SourceTally]) -> Result<Vec<RoleTallies>> {
+        let mut sums: Vec<RoleTallies> = vec![RoleTallies::default(); self.user_types.len()];
+        for read in ingested {
+            let source = &self.sources[read.source];
+            for (index, tally) in read.tallies.iter().enumerate() {
+                if source.role == Role::Suppressed {
+                    check_suppression(source, self.user_types[index], tally)?;
+                }
+                sums[index][source.role as usize].add(tally.clone(), |place| place);
+            }
+        }
+        for (user_type, tallies) in self.user_types.iter().zip(&sums) {
+            self.check_members(*user_type, &tallies[Role::Member as usize])?;
+        }
+        Ok(sums)
+    }
+
+    fn check_members(&self, user_type: UserType, tally: &Tally) -> Result<()> {
+        let values = tally.values();
+        let message = if tally.accepted() == 0 {
+            format!(
+                "wrong file? nothing in the inputs can be used as {user_type}: {} records, {} blank",
+                tally.read, tally.blank
+            )
+        } else if self.max_rejects.is_exceeded(tally.suspicious(), values) {
+            format!(
+                "wrong file? {} of {values} values were rejected for {user_type}, more than --max-rejects {} allows",
+                tally.suspicious(),
+                self.max_rejects,
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Error::WrongFile {
+            message: message + &reasons(tally),
+            hint: Some(self.hint(user_type, tally)),
+        })
+    }
+
+    /// What the rejected values look like, and where values of the type are instead.
+    fn hint(&self, user_type: UserType, tally: &Tally) -> String {
+        let mut hints = Vec::new();
+        let shape = tally.usual_shape().and_then(crate::normalize::Shape::describe);
+        if let Some((what, fitting)) = shape {
+            let mut hint = format!("these look like {what}");
+            match fitting {
+                Some(fitting) if fitting != user_type => {
+                    let _infallible = write!(hint, ": --user-type {fitting}?");
+                }
+                _ => {}
+            }
+            hints.push(hint);
+        }
+        for source in self.sources.iter().filter(|source| source.role == Role::Member).take(1) {
+            for (column, what) in &source.columns {
+                hints.push(format!("column {column} holds {what}"));
+            }
+        }
+        let national = tally
+            .reasons()
+            .next()
+            .is_some_and(|(reason, ..)| reason == crate::normalize::Reason::NationalNumber);
+        if national {
+            hints.push("give the numbers' country with --country or --country-column".to_owned());
+        }
+        if hints.is_empty() {
+            hints.push("list the rejects with --rejects FILE".to_owned());
+        }
+        hints.join("; ")
+    }
+}
+
+fn check_suppression(source: &JudgedSource, user_type: UserType, tally: &Tally) -> Result<()> {
+    let values = tally.values();
+    if values > 0 && (tally.accepted() == 0 || tally.suspicious() * 2 > values) {
+        return Err(Error::WrongFile {
+            message: format!(
+                "the suppression list {} cannot be relied on: {} of {values} values were rejected for {user_type}{}",
+                Quoted(&source.path),
+                tally.suspicious(),
+                reasons(tally),
+            ),
+            hint: Some(
+                "name its column with --suppress-column, or its type with --suppress TYPE=FILE"
+                    .to_owned(),
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// The frequent reasons, each with its first place.
+fn reasons(tally: &Tally) -> String {
+    let mut text = String::new();
+    for (reason, count, first) in tally.reasons().take(REASONS_SHOWN) {
+        let separator = if text.is_empty() { ": " } else { ", " };
+        let _infallible = write!(
+            text,
+            "{separator}{} {count} (first at {}, line {})",
+            reason.code(),
+            Quoted(&first.path),
+            first.line
+        );
+    }
+    text
+}

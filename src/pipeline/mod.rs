@@ -1,0 +1,291 @@
+//! The one module that knows all stages: from a [`PrepareConfig`] to a published directory and a [`Summary`].
+//!
+//! [`Prepare::plan`] looks at every input and decides how it is read; [`Prepare::run`] reads them one after the other
+//! ([`ingest`]), resolves the partitions and writes the parts ([`deliver`]), and publishes.
+
+mod budget;
+mod deliver;
+mod ingest;
+mod judge;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use self::budget::MemoryPlan;
+use self::ingest::Ingest;
+use crate::config::{Input, PrepareConfig};
+use crate::dedup::{Partitions, Scatter};
+use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
+use crate::error::{Error, Quoted, Result};
+use crate::normalize::Normalizer;
+use crate::plan::{self, Audience, Role, SourcePlan};
+use crate::progress::{Phase, Progress};
+use crate::source::Source;
+use crate::summary::{AudienceSummary, Summary};
+use crate::tally::Tally;
+
+/// A run that was planned: inputs were looked at, nothing was written yet.
+#[derive(Debug)]
+pub struct Prepare {
+    config: PrepareConfig,
+    audiences: Vec<Audience>,
+    sources: Vec<SourcePlan>,
+    notes: Vec<String>,
+    pool: ThreadPool,
+    memory: MemoryPlan,
+}
+
+/// What was read of one source, for each audience.
+#[derive(Debug)]
+pub(crate) struct SourceTally {
+    pub(crate) source: usize,
+    pub(crate) records: u64,
+    pub(crate) tallies: Vec<Tally>,
+}
+
+impl Prepare {
+    /// Looks at every input and decides how it is read.
+    pub fn plan(config: PrepareConfig) -> Result<Self> {
+        check_paths(&config)?;
+        let audiences: Vec<Audience> = config
+            .audiences
+            .iter()
+            .map(|spec| Audience {
+                spec: spec.clone(),
+                normalizer: Normalizer::new(spec.user_type, config.rules),
+            })
+            .collect();
+        let threads = budget::threads(&config.resources);
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("throng-{index}"))
+            .build()
+            .map_err(|_| Error::Internal("the system grants no threads"))?;
+        let sources = plan_sources(&config, &audiences, &pool)?;
+        let memory = MemoryPlan::new(&config.resources, threads, audiences.len(), &sources);
+        let notes = notes(&config, &sources);
+        Ok(Self { config, audiences, sources, notes, pool, memory })
+    }
+
+    /// What was found rather than told, and what is remarkable, for people.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Bytes of all inputs as stored, if that is known.
+    pub fn input_bytes(&self) -> Option<u64> {
+        self.sources.iter().map(|source| source.source.bytes).sum()
+    }
+
+    /// Does it.
+    pub fn run(self, progress: &Progress) -> Result<Summary> {
+        let started = Instant::now();
+        let Self { config, audiences, sources, notes, pool, memory } = self;
+        let staging = Staging::begin(&config.output.dir, config.output.overwrite)?;
+        let tmp_dir = config.resources.tmp_dir.clone().unwrap_or_else(|| staging.path().to_owned());
+        let rejects = config.output.rejects.as_ref().map(RejectWriter::create).transpose()?;
+        let bytes: Option<u64> = sources.iter().map(|source| source.source.bytes).sum();
+        progress.bytes_total.store(bytes.unwrap_or(0), Ordering::Relaxed);
+
+        let mut inputs: Vec<InputManifest> =
+            sources.iter().map(|source| describe(source, &audiences)).collect();
+        let judge = judge::Judge::new(&config, &audiences, &sources);
+        let mut ingest = Ingest::new(&config, &audiences, &memory, &pool, progress, &tmp_dir);
+        let ingested = ingest.all(sources, rejects)?;
+        for tally in &ingested {
+            inputs[tally.source].records = tally.records;
+        }
+        let tallies = judge.verdict(&ingested)?;
+        let stores = ingest.into_partitions();
+
+        progress.begin(Phase::Writing);
+        let mut manifest = Manifest::new(options(&config));
+        manifest.inputs = inputs;
+        let mut summaries = Vec::new();
+        let delivery = deliver::Delivery {
+            config: &config,
+            memory: &memory,
+            pool: &pool,
+            progress,
+            dir: staging.path(),
+        };
+        for ((audience, tally), partitions) in audiences.iter().zip(tallies).zip(stores) {
+            let user_type = audience.spec.user_type;
+            let spilled_bytes = partitions.spilled_bytes();
+            let (counts, parts) = delivery.write(user_type, &partitions)?;
+            let summary = AudienceSummary::new(user_type, tally, counts, parts, spilled_bytes);
+            manifest.audiences.push(summary.manifest());
+            summaries.push(summary);
+        }
+        progress.begin(Phase::Publishing);
+        progress.check()?;
+        manifest.write(staging.path())?;
+        staging.publish()?;
+        let records = manifest.inputs.iter().map(|input| input.records).sum();
+        Ok(Summary::new(&config, summaries, notes, (records, bytes), started.elapsed()))
+    }
+}
+
+/// Everything that a role of entries flows through while inputs are read.
+pub(crate) type Stores = Vec<(crate::dedup::Store, Vec<Scatter>)>;
+
+impl Ingest<'_> {
+    /// The entries of each audience by partition.
+    fn into_partitions(self) -> Vec<Partitions> {
+        self.into_stores()
+            .into_iter()
+            .map(|(store, scatters)| Partitions::new(store, scatters))
+            .collect()
+    }
+}
+
+/// Refuses paths that would make a run destroy its own inputs.
+fn check_paths(config: &PrepareConfig) -> Result<()> {
+    let stdin_uses = config.inputs.iter().chain(config.suppress.iter().map(|s| &s.input));
+    if stdin_uses.filter(|input| **input == Input::Stdin).count() > 1 {
+        return Err(Error::usage("standard input can be read only once", "use - for one input"));
+    }
+    let Some(list) = &config.output.rejects else { return Ok(()) };
+    let inputs = config.inputs.iter().chain(config.suppress.iter().map(|suppress| &suppress.input));
+    for input in inputs {
+        if let Input::Path(path) = input
+            && is_same_file(path, &list.path)
+        {
+            return Err(Error::usage(
+                format!("--rejects would overwrite the input {}", Quoted(path)),
+                "give the reject list another name",
+            ));
+        }
+    }
+    if list.path.starts_with(&config.output.dir) {
+        return Err(Error::usage(
+            "the reject list cannot lie within the output directory, which is published as a whole",
+            "put it beside the directory",
+        ));
+    }
+    Ok(())
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Suppressed and known sources go first: they are small, and members are then all of one kind.
+fn plan_sources(
+    config: &PrepareConfig,
+    audiences: &[Audience],
+    pool: &ThreadPool,
+) -> Result<Vec<SourcePlan>> {
+    let mut sources = Vec::new();
+    for suppress in &config.suppress {
+        if let Some(only) = suppress.user_type
+            && audiences.iter().all(|audience| audience.spec.user_type != only)
+        {
+            return Err(Error::usage(
+                format!("a suppression list is for {only}, but no such audience is made"),
+                "leave the type out, or add the audience",
+            ));
+        }
+        let source = Source::inspect(&suppress.input)?;
+        sources.push(plan::plan(
+            source,
+            Role::Suppressed,
+            audiences,
+            &config.read,
+            suppress.user_type,
+        )?);
+    }
+    for dir in &config.against {
+        sources.extend(plan_known(dir, audiences, pool)?);
+    }
+    for input in &config.inputs {
+        let source = Source::inspect(input)?;
+        sources.push(plan::plan(source, Role::Member, audiences, &config.read, None)?);
+    }
+    Ok(sources)
+}
+
+fn plan_known(dir: &Path, audiences: &[Audience], pool: &ThreadPool) -> Result<Vec<SourcePlan>> {
+    let manifest = Manifest::read(dir)?;
+    if let Some(problem) = pool.install(|| manifest.problems(dir))?.first() {
+        return Err(Error::input(
+            dir,
+            format!("it does not match its manifest: `{}` {}", problem.file, problem.message),
+            "restore the directory, or leave --against out to prepare everybody",
+        ));
+    }
+    let mut sources = Vec::new();
+    for (index, audience) in audiences.iter().enumerate() {
+        let user_type = audience.spec.user_type;
+        let Some(parts) = manifest.parts(dir, user_type) else {
+            return Err(Error::input(dir, format!("it holds no {user_type}"), ""));
+        };
+        for part in parts {
+            sources.push(plan::plan_known(Source::inspect(&Input::Path(part))?, index));
+        }
+    }
+    Ok(sources)
+}
+
+fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for plan in sources {
+        let path = Quoted(&plan.source.path).to_string();
+        notes.extend(plan.notes.iter().map(|note| format!("{path}: {note}")));
+        if plan.source.is_empty() && plan.role != Role::Known {
+            notes.push(format!("{path}: the file is empty"));
+        }
+    }
+    if config.output.rejects.as_ref().is_some_and(|list| list.with_values) {
+        notes.push("the reject list holds raw values: keep it like the inputs".to_owned());
+    }
+    notes
+}
+
+fn describe(plan: &SourcePlan, audiences: &[Audience]) -> InputManifest {
+    let source = &plan.source;
+    let columns = plan
+        .feeds
+        .iter()
+        .map(|feed| format!("{} as {}", feed.column, audiences[feed.audience].spec.user_type));
+    let name = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    InputManifest {
+        role: name(&serde_json::json!(plan.role)),
+        path: source.path.to_string_lossy().into_owned(),
+        bytes: source.bytes,
+        modified_ns: source.modified_ns,
+        compression: name(&serde_json::json!(source.compression)),
+        format: plan.dialect.name().to_owned(),
+        columns: columns.collect(),
+        records: 0,
+    }
+}
+
+/// The options that decide what is in the parts, by the names of their flags.
+fn options(config: &PrepareConfig) -> serde_json::Map<String, serde_json::Value> {
+    let rules = &config.rules;
+    let lower = |debug: String| debug.to_ascii_lowercase();
+    let json = serde_json::json!({
+        "prehashed": lower(format!("{:?}", rules.prehashed)),
+        "case": lower(format!("{:?}", rules.case)),
+        "idn": lower(format!("{:?}", rules.idn)),
+        "vanity": lower(format!("{:?}", rules.vanity)),
+        "country": rules.country.map(|country| country.to_string()),
+        "country-column": config.read.country_column.as_ref().map(ToString::to_string),
+        "max-rejects": config.max_rejects.to_string(),
+        "part-lines": config.output.part_lines,
+        "part-bytes": config.output.part_bytes,
+    });
+    match json {
+        serde_json::Value::Object(options) => options,
+        _ => serde_json::Map::new(),
+    }
+}
+
+/// The name of a source in messages.
+pub(crate) fn path_of(plan: &SourcePlan) -> PathBuf {
+    plan.source.path.clone()
+}

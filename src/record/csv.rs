@@ -1,0 +1,306 @@
+//! The wanted fields of CSV records, with the semantics of the `csv` crate.
+//!
+//! Chunks whose quotes all stand where they should go through a scanner that looks for the end of the next field and
+//! passes over everything behind the last wanted column. Other chunks go through `csv-core` itself.
+
+use csv_core::{ReadRecordResult, Reader};
+
+use super::Records;
+use crate::config::RECORD_BYTES_MAX;
+
+/// Reads the wanted columns of chunks.
+#[derive(Debug)]
+pub struct CsvReader {
+    delimiter: u8,
+    /// Wanted columns, counted from 0, in ascending order, each once.
+    wanted: Vec<usize>,
+    exact: Box<Reader>,
+    output: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// A record is longer than the limit; how many line ends stand before it in its chunk is to be counted from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordTooLong {
+    /// Where the record begins in its chunk.
+    pub start: usize,
+}
+
+impl CsvReader {
+    /// `wanted` are columns counted from 0, in ascending order, each once.
+    pub fn new(delimiter: u8, wanted: Vec<usize>) -> Self {
+        let exact = Box::new(csv_core::ReaderBuilder::new().delimiter(delimiter).build());
+        Self { delimiter, wanted, exact, output: Vec::new(), ends: vec![0; 64] }
+    }
+
+    /// Reads the records of a chunk; `is_exact` says that its quotes need the exact machine.
+    pub fn read(
+        &mut self,
+        chunk: &[u8],
+        is_exact: bool,
+        records: &mut Records,
+    ) -> Result<(), RecordTooLong> {
+        records.clear(self.wanted.len());
+        if is_exact {
+            self.read_exact(chunk, records)?;
+        } else {
+            self.read_strict(chunk, records)?;
+        }
+        records.len = records.starts.len();
+        Ok(())
+    }
+
+    fn read_strict(&self, chunk: &[u8], records: &mut Records) -> Result<(), RecordTooLong> {
+        let mut at = 0;
+        while at < chunk.len() {
+            // Lines without anything are no records.
+            if matches!(chunk[at], b'\n' | b'\r') {
+                at += 1;
+                continue;
+            }
+            let end = self.read_strict_record(chunk, at, records);
+            check_length(chunk, at, end)?;
+            at = end + 1;
+        }
+        Ok(())
+    }
+
+    /// Reads the record that begins at `start`; where its LF is, or the end of the chunk.
+    #[inline]
+    fn read_strict_record(&self, chunk: &[u8], start: usize, records: &mut Records) -> usize {
+        records.starts.push(super::place(start));
+        let mut at = start;
+        let mut column = 0;
+        for &wanted in &self.wanted {
+            loop {
+                let field = Field::at(chunk, at, self.delimiter);
+                let is_wanted = column == wanted;
+                if is_wanted {
+                    field.push(chunk, records);
+                }
+                column += 1;
+                at = field.next;
+                if at > chunk.len() || chunk[at - 1] != self.delimiter {
+                    // The line ends here; what is still wanted is not there.
+                    let seen = self.wanted.partition_point(|wanted| *wanted < column);
+                    for _ in seen..self.wanted.len() {
+                        records.push_missing();
+                    }
+                    return at - 1;
+                }
+                if is_wanted {
+                    break;
+                }
+            }
+        }
+        end_of_record(chunk, at)
+    }
+
+    fn read_exact(&mut self, chunk: &[u8], records: &mut Records) -> Result<(), RecordTooLong> {
+        self.exact.reset();
+        // A record is never longer than what it is read from.
+        self.output.resize(chunk.len(), 0);
+        let mut at = 0;
+        loop {
+            while matches!(chunk.get(at), Some(b'\n' | b'\r')) {
+                at += 1;
+            }
+            let start = at;
+            let (mut output_len, mut fields) = (0, 0);
+            loop {
+                let (result, read, written, ended) = self.exact.read_record(
+                    &chunk[at..],
+                    &mut self.output[output_len..],
+                    &mut self.ends[fields..],
+                );
+                at += read;
+                output_len += written;
+                fields += ended;
+                match result {
+                    ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                    ReadRecordResult::OutputFull => {
+                        self.output.resize(self.output.len() * 2 + 64, 0)
+                    }
+                    // An empty input is what tells the machine that the chunk ends.
+                    ReadRecordResult::InputEmpty => {}
+                    ReadRecordResult::Record => break,
+                    ReadRecordResult::End => return Ok(()),
+                }
+            }
+            check_length(chunk, start, at)?;
+            self.push_exact(start, fields, records);
+        }
+    }
+
+    fn push_exact(&self, start: usize, fields: usize, records: &mut Records) {
+        records.starts.push(super::place(start));
+        for &wanted in &self.wanted {
+            if wanted >= fields {
+                records.push_missing();
+                continue;
+            }
+            let field_start = if wanted == 0 { 0 } else { self.ends[wanted - 1] };
+            let from = records.scratch.len();
+            records.scratch.extend_from_slice(&self.output[field_start..self.ends[wanted]]);
+            records.push_scratch(from);
+        }
+    }
+}
+
+/// Refuses a record over the limit; its line end, if it lies within the range, does not count.
+fn check_length(chunk: &[u8], start: usize, end: usize) -> Result<(), RecordTooLong> {
+    if end - start <= RECORD_BYTES_MAX {
+        return Ok(());
+    }
+    let record = &chunk[start..end.min(chunk.len())];
+    let line_end = record.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    if record.len() - line_end > RECORD_BYTES_MAX { Err(RecordTooLong { start }) } else { Ok(()) }
+}
+
+/// A field of a strict record.
+struct Field {
+    start: usize,
+    end: usize,
+    /// Behind the byte that ends the field; one more than the length of the chunk if the chunk ends it.
+    next: usize,
+    has_escapes: bool,
+}
+
+impl Field {
+    #[inline]
+    fn at(chunk: &[u8], at: usize, delimiter: u8) -> Self {
+        if chunk.get(at) == Some(&b'"') {
+            return Self::quoted(chunk, at);
+        }
+        let rest = &chunk[at..];
+        match memchr::memchr2(delimiter, b'\n', rest) {
+            Some(len) => {
+                let end = at + len;
+                let has_cr = chunk[end] == b'\n' && end > at && chunk[end - 1] == b'\r';
+                Self {
+                    start: at,
+                    end: end - usize::from(has_cr),
+                    next: end + 1,
+                    has_escapes: false,
+                }
+            }
+            None => Self { start: at, end: chunk.len(), next: chunk.len() + 1, has_escapes: false },
+        }
+    }
+
+    fn quoted(chunk: &[u8], open: usize) -> Self {
+        let mut has_escapes = false;
+        let mut at = open + 1;
+        loop {
+            // The cutter saw to it that every quote closes.
+            let close = memchr::memchr(b'"', &chunk[at..]).map_or(chunk.len(), |len| at + len);
+            match chunk.get(close + 1) {
+                Some(b'"') => {
+                    has_escapes = true;
+                    at = close + 2;
+                }
+                Some(b'\r') => {
+                    return Self { start: open + 1, end: close, next: close + 3, has_escapes };
+                }
+                _ => return Self { start: open + 1, end: close, next: close + 2, has_escapes },
+            }
+        }
+    }
+
+    #[inline]
+    fn push(&self, chunk: &[u8], records: &mut Records) {
+        if !self.has_escapes {
+            records.push_span(self.start, self.end);
+            return;
+        }
+        let from = records.scratch.len();
+        let mut rest = &chunk[self.start..self.end];
+        while let Some(quote) = memchr::memchr(b'"', rest) {
+            records.scratch.extend_from_slice(&rest[..=quote]);
+            rest = &rest[quote + 2..];
+        }
+        records.scratch.extend_from_slice(rest);
+        records.push_scratch(from);
+    }
+}
+
+/// The LF that ends the record around `at`, or the end of the chunk.
+#[inline]
+fn end_of_record(chunk: &[u8], mut at: usize) -> usize {
+    loop {
+        match memchr::memchr2(b'"', b'\n', &chunk[at..]) {
+            None => return chunk.len(),
+            Some(len) if chunk[at + len] == b'\n' => return at + len,
+            Some(len) => {
+                // Doubled quotes close and open again, so that pairs are enough.
+                let open = at + len;
+                match memchr::memchr(b'"', &chunk[open + 1..]) {
+                    Some(len) => at = open + 1 + len + 1,
+                    None => return chunk.len(),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Rows = Vec<Vec<Option<Vec<u8>>>>;
+
+    fn read(text: &[u8], wanted: &[usize], is_exact: bool) -> Rows {
+        let mut records = Records::default();
+        let mut reader = CsvReader::new(b',', wanted.to_vec());
+        reader.read(text, is_exact, &mut records).expect("short records");
+        let columns: Vec<Vec<_>> =
+            (0..wanted.len()).map(|field| records.fields(text, field).collect()).collect();
+        (0..records.len())
+            .map(|row| columns.iter().map(|column| column[row].map(<[u8]>::to_vec)).collect())
+            .collect()
+    }
+
+    fn read_by_csv_crate(text: &[u8], wanted: &[usize]) -> Rows {
+        csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text)
+            .into_byte_records()
+            .map(|record| record.expect("reads from memory"))
+            .map(|record| wanted.iter().map(|at| record.get(*at).map(<[u8]>::to_vec)).collect())
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn strict_equals_csv_crate_on_well_formed_csv(
+            rows in proptest::collection::vec(proptest::collection::vec("[ab\",\n\r]{0,6}", 1..6), 0..8),
+            crlf: bool, final_end: bool,
+            wanted in prop_oneof![Just(vec![0]), Just(vec![1]), Just(vec![0, 2]), Just(vec![1, 2, 4])],
+        ) {
+            let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+            let mut writer = csv::WriterBuilder::new().flexible(true).terminator(terminator).from_writer(Vec::new());
+            for row in &rows {
+                writer.write_record(row).expect("writes to memory");
+            }
+            let mut text = writer.into_inner().expect("flushes");
+            if !final_end && text.last() == Some(&b'\n') {
+                text.truncate(text.len() - if crlf { 2 } else { 1 });
+            }
+            prop_assert_eq!(read(&text, &wanted, false), read_by_csv_crate(&text, &wanted));
+        }
+
+        #[test]
+        fn exact_equals_csv_crate_on_anything(
+            text in "[a\",\n\r ]{0,40}",
+            wanted in prop_oneof![Just(vec![0]), Just(vec![0, 1]), Just(vec![2])],
+        ) {
+            let text = text.into_bytes();
+            prop_assert_eq!(read(&text, &wanted, true), read_by_csv_crate(&text, &wanted));
+        }
+    }
+}

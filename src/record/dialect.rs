@@ -1,0 +1,224 @@
+//! What the beginning of an input says about its format.
+
+use std::path::Path;
+
+use crate::config::Format;
+use crate::normalize::{Wrapping, trim};
+use crate::source::Framing;
+
+/// Rows of the sample that are looked at.
+const SAMPLE_ROWS: usize = 200;
+
+/// Delimiters that are tried, the likelier ones first.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// How the records of an input are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// How records are told apart.
+    pub framing: Framing,
+    /// The byte that ends lines, for line numbers.
+    pub line_end: u8,
+}
+
+impl Dialect {
+    /// How values are wrapped.
+    pub fn wrapping(self) -> Wrapping {
+        match self.framing {
+            Framing::Lines { .. } => Wrapping::Line,
+            Framing::Csv { .. } => Wrapping::Field,
+        }
+    }
+
+    /// The format's name for summaries and manifests.
+    pub fn name(self) -> &'static str {
+        match self.framing {
+            Framing::Lines { .. } => "lines",
+            Framing::Csv { delimiter: b',' } => "csv",
+            Framing::Csv { delimiter: b';' } => "csv;",
+            Framing::Csv { delimiter: b'\t' } => "tsv",
+            Framing::Csv { delimiter: b'|' } => "csv|",
+            Framing::Csv { .. } => "csv with its own delimiter",
+        }
+    }
+}
+
+/// The rows of a sample.
+#[derive(Debug)]
+pub struct SampleTable {
+    /// Cells of the first rows.
+    pub rows: Vec<Vec<Vec<u8>>>,
+    /// Where the second row begins: the bytes that a header takes.
+    pub second_row: usize,
+}
+
+/// A place in a row, counted from 0, with what messages call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Counted from 0.
+    pub index: usize,
+    /// The header's text, if there is a header.
+    pub name: Option<String>,
+}
+
+impl std::fmt::Display for Column {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.index + 1)?;
+        self.name.as_ref().map_or(Ok(()), |name| write!(f, " `{name}`"))
+    }
+}
+
+/// Finds the dialect of a sample, which is all of the input if `is_all`.
+pub fn detect(sample: &[u8], is_all: bool, path: &Path, format: Format) -> (Dialect, SampleTable) {
+    let has_lf = memchr::memchr(b'\n', sample).is_some();
+    let has_cr = memchr::memchr(b'\r', sample).is_some();
+    let line_end = if has_cr && !has_lf { b'\r' } else { b'\n' };
+    let table = |delimiter| csv_table(sample, is_all, delimiter);
+    let delimiter = match format {
+        Format::Lines => None,
+        Format::Csv(Some(delimiter)) => Some(delimiter),
+        Format::Csv(None) => Some(sniff(sample, is_all).unwrap_or(b',')),
+        Format::Auto => match extension(path).as_deref() {
+            Some("csv") => Some(sniff(sample, is_all).unwrap_or(b',')),
+            Some("tsv" | "tab") => Some(b'\t'),
+            _ => sniff(sample, is_all),
+        },
+    };
+    match delimiter {
+        Some(delimiter) => {
+            (Dialect { framing: Framing::Csv { delimiter }, line_end }, table(delimiter))
+        }
+        None => (
+            Dialect { framing: Framing::Lines { end: line_end }, line_end },
+            line_table(sample, is_all, line_end),
+        ),
+    }
+}
+
+/// The extension that says what the text is, behind the one of the compression.
+fn extension(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+    let name = [".gz", ".zst", ".bz2", ".xz"]
+        .iter()
+        .find_map(|compressed| name.strip_suffix(compressed))
+        .unwrap_or(&name);
+    name.rsplit_once('.').map(|(_, extension)| extension.to_owned())
+}
+
+/// The delimiter that cuts nearly all rows into the same number of fields, of which there are at least two.
+fn sniff(sample: &[u8], is_all: bool) -> Option<u8> {
+    let score = |delimiter: u8| {
+        let table = csv_table(sample, is_all, delimiter);
+        let widths: Vec<usize> = table.rows.iter().map(Vec::len).collect();
+        let usual = widths
+            .iter()
+            .copied()
+            .max_by_key(|width| (widths.iter().filter(|other| *other == width).count(), *width))?;
+        let same = widths.iter().filter(|width| **width == usual).count();
+        (usual >= 2 && same * 10 >= widths.len() * 8).then_some(usual)
+    };
+    // The first of the equals wins, hence the reversal.
+    DELIMITERS
+        .into_iter()
+        .rev()
+        .filter_map(|delimiter| Some((score(delimiter)?, delimiter)))
+        .max_by_key(|(width, _)| *width)
+        .map(|(_, delimiter)| delimiter)
+}
+
+fn csv_table(sample: &[u8], is_all: bool, delimiter: u8) -> SampleTable {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .from_reader(sample);
+    let mut rows = Vec::new();
+    let mut second_row = 0;
+    let mut record = csv::ByteRecord::new();
+    while rows.len() < SAMPLE_ROWS && reader.read_byte_record(&mut record).is_ok_and(|more| more) {
+        // The last row of a sample may go on behind it.
+        if !is_all && reader.position().byte() >= sample.len() as u64 && !rows.is_empty() {
+            break;
+        }
+        rows.push(record.iter().map(<[u8]>::to_vec).collect());
+        if rows.len() == 1 {
+            second_row = usize::try_from(reader.position().byte()).unwrap_or(sample.len());
+        }
+    }
+    SampleTable { rows, second_row: second_row.min(sample.len()) }
+}
+
+fn line_table(sample: &[u8], is_all: bool, end: u8) -> SampleTable {
+    let mut lines: Vec<&[u8]> = sample.split(|byte| *byte == end).take(SAMPLE_ROWS + 1).collect();
+    // Behind the last line end is either nothing or a line that may go on.
+    if lines.len() > 1 && (!is_all || lines.last().is_some_and(|line| line.is_empty())) {
+        lines.pop();
+    }
+    let second_row = lines.first().map_or(0, |line| (line.len() + 1).min(sample.len()));
+    let rows = lines.into_iter().map(|line| vec![line.to_vec()]).collect();
+    SampleTable { rows, second_row }
+}
+
+impl SampleTable {
+    /// Most cells of a row.
+    pub fn width(&self) -> usize {
+        self.rows.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// The cells of a column, the first row's among them, where rows have it.
+    pub fn cells(&self, index: usize) -> impl Iterator<Item = &[u8]> {
+        self.rows.iter().filter_map(move |row| row.get(index)).map(Vec::as_slice)
+    }
+
+    /// Finds a column by header, without regard to letter case and surrounding white space.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        let wanted = fold(name.as_bytes());
+        self.rows.first()?.iter().position(|cell| fold(cell) == wanted)
+    }
+
+    /// The text of a header cell, without control characters.
+    pub fn header(&self, index: usize) -> Option<String> {
+        let cell = trim(self.rows.first()?.get(index)?);
+        let text = String::from_utf8_lossy(cell);
+        Some(text.chars().filter(|c| !c.is_control()).take(60).collect())
+    }
+}
+
+/// A header as it is compared.
+fn fold(cell: &[u8]) -> String {
+    let cell = trim(cell);
+    let cell = cell.strip_prefix(b"\"").and_then(|cell| cell.strip_suffix(b"\"")).unwrap_or(cell);
+    String::from_utf8_lossy(trim(cell)).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framing(sample: &str, name: &str) -> Framing {
+        detect(sample.as_bytes(), true, Path::new(name), Format::Auto).0.framing
+    }
+
+    #[test]
+    fn finds_delimiters_by_content_and_name() {
+        let csv = |delimiter| Framing::Csv { delimiter };
+        let lines = Framing::Lines { end: b'\n' };
+        assert_eq!(framing("id;email\n1;a@b.co\n", "x.csv"), csv(b';'));
+        assert_eq!(framing("id,email\n1,a@b.co\n", "x.txt"), csv(b','));
+        assert_eq!(framing("id|email\n1|a@b.co\n", "x"), csv(b'|'));
+        assert_eq!(framing("email\na@b.co\n", "x.csv.gz"), csv(b','));
+        assert_eq!(framing("email\na@b.co\n", "x.tsv"), csv(b'\t'));
+        assert_eq!(framing("a@b.co\nc@d.co\n", "x.txt"), lines);
+        assert_eq!(framing("a@b.co\n\"Doe, J\" c@d.co\ne@f.co\ng@h.co\ni@j.co\n", "x.txt"), lines);
+        assert_eq!(framing("a@b.co\rc@d.co\r", "x.txt"), Framing::Lines { end: b'\r' });
+    }
+
+    #[test]
+    fn second_row_is_where_the_header_ends() {
+        let (_, table) =
+            detect(b"id,email\r\n1,a@b.co\r\n", true, Path::new("x.csv"), Format::Auto);
+        assert!(matches!(table.second_row, 9 | 10));
+        let (_, table) = detect(b"email\na@b.co", true, Path::new("x"), Format::Auto);
+        assert_eq!(table.second_row, 6);
+    }
+}

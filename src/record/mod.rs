@@ -1,0 +1,137 @@
+//! The records of a chunk, as places of the wanted fields: nothing is copied but what had to be unescaped.
+
+mod csv;
+mod dialect;
+mod lines;
+
+pub use self::csv::CsvReader;
+pub use self::dialect::{Column, Dialect, SampleTable, detect};
+pub use self::lines::read_lines;
+
+/// Where a field is: in the chunk, or in the scratch space of unescaped fields.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    /// The length; [`SCRATCH`] is set in it for fields in scratch space. [`MISSING`] if the row ends before the field.
+    len: u32,
+}
+
+const SCRATCH: u32 = 1 << 31;
+const MISSING: u32 = u32::MAX;
+
+/// The records of one chunk.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// Wanted fields of a record, in the order of the wanted columns; 1 for lines.
+    width: usize,
+    spans: Vec<Span>,
+    /// Where each record begins in the chunk; empty if records are lines, which are their own numbers.
+    starts: Vec<u32>,
+    scratch: Vec<u8>,
+    len: usize,
+}
+
+impl Records {
+    /// Forgets the records, keeps the memory, and expects `width` fields of each record.
+    fn clear(&mut self, width: usize) {
+        self.width = width;
+        self.spans.clear();
+        self.starts.clear();
+        self.scratch.clear();
+        self.len = 0;
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A field of every record, `None` where a row ends before it.
+    pub fn fields<'a>(
+        &'a self,
+        chunk: &'a [u8],
+        field: usize,
+    ) -> impl Iterator<Item = Option<&'a [u8]>> {
+        self.spans
+            .iter()
+            .skip(field)
+            .step_by(self.width.max(1))
+            .map(move |span| self.slice(chunk, *span))
+    }
+
+    #[inline]
+    fn slice<'a>(&'a self, chunk: &'a [u8], span: Span) -> Option<&'a [u8]> {
+        if span.len == MISSING {
+            return None;
+        }
+        let (bytes, len) = match span.len & SCRATCH {
+            0 => (chunk, span.len),
+            _ => (&*self.scratch, span.len & !SCRATCH),
+        };
+        let start = span.start as usize;
+        Some(&bytes[start..start + len as usize])
+    }
+
+    /// How many line ends stand before a record in its chunk. To be asked in ascending order through one
+    /// [`LineCounter`], which counts on from the last answer.
+    pub fn line_of(&self, index: usize, counter: &mut LineCounter<'_>) -> u64 {
+        match self.starts.get(index) {
+            Some(start) => counter.lines_before(*start as usize),
+            None => index as u64,
+        }
+    }
+
+    #[inline]
+    fn push_span(&mut self, start: usize, end: usize) {
+        self.spans.push(Span { start: place(start), len: place(end - start) });
+    }
+
+    fn push_scratch(&mut self, from: usize) {
+        let len = place(self.scratch.len() - from) | SCRATCH;
+        self.spans.push(Span { start: place(from), len });
+    }
+
+    fn push_missing(&mut self) {
+        self.spans.push(Span { start: 0, len: MISSING });
+    }
+}
+
+/// Counts the line ends of a chunk as far as they are asked for, which is for rejects only.
+#[derive(Debug)]
+pub struct LineCounter<'a> {
+    chunk: &'a [u8],
+    end: u8,
+    counted_to: usize,
+    lines: u64,
+}
+
+impl<'a> LineCounter<'a> {
+    /// Lines end with `end`.
+    pub fn new(chunk: &'a [u8], end: u8) -> Self {
+        Self { chunk, end, counted_to: 0, lines: 0 }
+    }
+
+    fn lines_before(&mut self, position: usize) -> u64 {
+        if position > self.counted_to {
+            self.lines += count_lines(&self.chunk[self.counted_to..position], self.end);
+            self.counted_to = position;
+        }
+        self.lines
+    }
+}
+
+/// How many line ends there are.
+pub fn count_lines(bytes: &[u8], end: u8) -> u64 {
+    memchr::memchr_iter(end, bytes).count() as u64
+}
+
+/// A place in a chunk. Chunks are far below 1 GiB, see `config`.
+#[inline]
+fn place(position: usize) -> u32 {
+    u32::try_from(position).expect("a chunk is smaller than 1 GiB")
+}

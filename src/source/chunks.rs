@@ -1,0 +1,393 @@
+//! The bytes of a source in chunks that begin and end on record boundaries.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_channel::{Receiver, Sender};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use super::framing::{Cutter, WindowScan};
+use super::{Compression, Framing, Mapping, Watch, decode_error};
+use crate::config::RECORD_BYTES_MAX;
+use crate::error::{Error, Result};
+
+/// Windows of a mapped CSV that are scanned ahead at once.
+const SCAN_AHEAD: usize = 32;
+
+/// Buffers of a streamed source that wait to be used again; more of them are freed.
+const BUFFERS_KEPT: usize = 64;
+
+/// A byte range of a source that begins and ends on record boundaries.
+#[derive(Debug)]
+pub struct Chunk {
+    bytes: Bytes,
+    /// Whether CSV must be read by the exact machine, because quotes stand where they should not.
+    pub is_exact: bool,
+    /// Whether the chunk stands for one line that is longer than [`RECORD_BYTES_MAX`]; it then has no bytes.
+    pub is_oversize: bool,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Arc<Mapping>, Range<usize>),
+    /// A buffer that goes back to its source.
+    Owned(Vec<u8>, Sender<Vec<u8>>),
+}
+
+impl Deref for Chunk {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Mapped(mapping, range) => &mapping[range.clone()],
+            Bytes::Owned(bytes, _) => bytes,
+        }
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        match &mut self.bytes {
+            Bytes::Mapped(mapping, range) => mapping.release(range.clone()),
+            Bytes::Owned(bytes, home) => {
+                // The source may be gone, and the buffer with it.
+                let _returned = home.try_send(std::mem::take(bytes));
+            }
+        }
+    }
+}
+
+/// Why there are no more chunks: an error, with the number of line ends between the last chunk and its place.
+#[derive(Debug)]
+pub struct Torn {
+    /// What happened, without its line.
+    pub error: Error,
+    /// How many lines behind the last chunk it happened; `None` if it is about no line.
+    pub lines_behind: Option<u64>,
+}
+
+impl From<Error> for Torn {
+    fn from(error: Error) -> Self {
+        Self { error, lines_behind: None }
+    }
+}
+
+/// Hands out a source's chunks in order.
+#[derive(Debug)]
+pub struct Chunks {
+    route: Route,
+    cutter: Cutter,
+    chunk_bytes: usize,
+    path: PathBuf,
+    watch: Option<Watch>,
+    is_finished: bool,
+    /// A line is being passed over because it is longer than the limit.
+    is_skipping: bool,
+}
+
+#[derive(Debug)]
+enum Route {
+    Mapped(Mapped),
+    Streamed(Streamed),
+}
+
+impl Chunks {
+    pub(super) fn mapped(
+        mapping: Mapping,
+        watch: Watch,
+        framing: Framing,
+        skip: usize,
+        chunk_bytes: usize,
+        progress: Arc<AtomicU64>,
+    ) -> Self {
+        let start = skip.min(mapping.len());
+        let scans = VecDeque::new();
+        let mapped = Mapped { mapping: Arc::new(mapping), start, end: start, scans, progress };
+        Self::new(Route::Mapped(mapped), watch.path.clone(), Some(watch), framing, chunk_bytes)
+    }
+
+    pub(super) fn streamed(
+        path: PathBuf,
+        reader: Box<dyn Read + Send>,
+        watch: Option<Watch>,
+        framing: Framing,
+        skip: usize,
+        chunk_bytes: usize,
+        compression: Compression,
+    ) -> Self {
+        let (home, returned) = crossbeam_channel::bounded(BUFFERS_KEPT);
+        let streamed = Streamed { reader, pending: Vec::new(), skip, compression, home, returned };
+        Self::new(Route::Streamed(streamed), path, watch, framing, chunk_bytes)
+    }
+
+    fn new(
+        route: Route,
+        path: PathBuf,
+        watch: Option<Watch>,
+        framing: Framing,
+        chunk_bytes: usize,
+    ) -> Self {
+        let cutter = Cutter::new(framing);
+        Self { route, cutter, chunk_bytes, path, watch, is_finished: false, is_skipping: false }
+    }
+
+    /// The next chunk; `None` behind the last one. After an error there are no more. Windows of CSV are scanned on
+    /// `pool`.
+    pub fn next_chunk(&mut self, pool: &ThreadPool) -> std::result::Result<Option<Chunk>, Torn> {
+        while !self.is_finished {
+            let scan = self.route.grow(self.chunk_bytes, &self.cutter, &self.path, pool)?;
+            let Some(scan) = scan else {
+                self.is_finished = true;
+                return self.last_chunk();
+            };
+            self.cutter.feed(self.route.pending(), scan);
+            let boundary = self.cutter.boundary();
+            if self.is_skipping {
+                // The end of the oversize line, and with it the line itself, is not part of any chunk.
+                let passed = match boundary {
+                    0 => self.route.pending().len(),
+                    _ => first_line_end(self.route.pending(), self.cutter.line_end()),
+                };
+                self.is_skipping = boundary == 0;
+                self.route.discard(passed);
+                self.cutter.take(passed);
+                if self.is_skipping {
+                    continue;
+                }
+                if self.cutter.boundary() > 0 {
+                    let len = self.cutter.boundary();
+                    return Ok(Some(self.take(len)));
+                }
+                continue;
+            }
+            if boundary > 0 {
+                return Ok(Some(self.take(boundary)));
+            }
+            if self.cutter.is_oversize() {
+                return self.begin_oversize();
+            }
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, len: usize) -> Chunk {
+        self.cutter.take(len);
+        let is_exact = self.cutter.is_exact();
+        Chunk { bytes: self.route.take(len), is_exact, is_oversize: false }
+    }
+
+    fn begin_oversize(&mut self) -> std::result::Result<Option<Chunk>, Torn> {
+        if self.cutter.line_end().is_none() {
+            return Err(self.record_too_long());
+        }
+        self.is_skipping = true;
+        let len = self.route.pending().len();
+        self.route.discard(len);
+        self.cutter.take(len);
+        Ok(Some(Chunk { bytes: self.route.take(0), is_exact: false, is_oversize: true }))
+    }
+
+    fn record_too_long(&self) -> Torn {
+        let pending = self.route.pending();
+        let error = record_too_long(&self.path, self.cutter.open_quote(pending).is_some());
+        Torn { error, lines_behind: Some(0) }
+    }
+
+    /// What is left when the source has ended: a last record without a line end.
+    fn last_chunk(&mut self) -> std::result::Result<Option<Chunk>, Torn> {
+        self.cutter.finish(self.route.pending());
+        let pending = self.route.pending();
+        if let Some(at) = self.cutter.open_quote(pending) {
+            let lines = memchr::memchr_iter(b'\n', &pending[..at]).count() as u64;
+            let error = Error::input(
+                &self.path,
+                "a quote opens here and never closes",
+                "mend the line, or read the file as plain lines with --format lines",
+            );
+            return Err(Torn { error, lines_behind: Some(lines) });
+        }
+        if pending.is_empty() || self.is_skipping {
+            return Ok(None);
+        }
+        let len = pending.len();
+        Ok(Some(self.take(len)))
+    }
+
+    /// To be called when all chunks have been worked on: whether the source was the same all the time.
+    pub fn check_unchanged(&self) -> Result<()> {
+        if let Some(watch) = &self.watch {
+            watch.check()?;
+        }
+        match &self.route {
+            Route::Mapped(mapped) if mapped.mapping.is_torn() => Err(shrank(&self.path)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn shrank(path: &Path) -> Error {
+    Error::input(path, "it shrank while it was read", "run again when its writer has finished")
+}
+
+/// The error for a CSV record over the limit, without its line.
+pub(crate) fn record_too_long(path: &Path, has_open_quote: bool) -> Error {
+    let hint = if has_open_quote {
+        "a quote in it is never closed: mend the line, or read the file as plain lines with --format lines"
+    } else {
+        "check that the file is CSV, or read it as plain lines with --format lines"
+    };
+    let limit = RECORD_BYTES_MAX / 1024 / 1024;
+    Error::input(path, format!("a record begins here that is longer than {limit} MiB"), hint)
+}
+
+fn first_line_end(pending: &[u8], end: Option<u8>) -> usize {
+    end.and_then(|end| memchr::memchr(end, pending)).map_or(pending.len(), |at| at + 1)
+}
+
+impl Route {
+    /// Adds the next window to the pending bytes. `None` at the end of the source; else what is known of the window.
+    #[expect(
+        clippy::option_option,
+        reason = "no more windows, or a window that may have been scanned"
+    )]
+    fn grow(
+        &mut self,
+        window: usize,
+        cutter: &Cutter,
+        path: &Path,
+        pool: &ThreadPool,
+    ) -> Result<Option<Option<WindowScan>>> {
+        match self {
+            Self::Mapped(mapped) if mapped.mapping.is_torn() => Err(shrank(path)),
+            Self::Mapped(mapped) => Ok(mapped.grow(window, cutter, pool)),
+            Self::Streamed(streamed) => {
+                let grown = streamed.grow(window);
+                let grown = grown.map_err(|e| decode_error(path, streamed.compression, e))?;
+                Ok(grown.then_some(None))
+            }
+        }
+    }
+
+    fn pending(&self) -> &[u8] {
+        match self {
+            Self::Mapped(mapped) => &mapped.mapping[mapped.start..mapped.end],
+            Self::Streamed(streamed) => &streamed.pending,
+        }
+    }
+
+    fn take(&mut self, len: usize) -> Bytes {
+        match self {
+            Self::Mapped(mapped) => {
+                let range = mapped.start..mapped.start + len;
+                mapped.discard(len);
+                Bytes::Mapped(Arc::clone(&mapped.mapping), range)
+            }
+            Self::Streamed(streamed) => {
+                let mut next = streamed.buffer();
+                next.extend_from_slice(&streamed.pending[len..]);
+                streamed.pending.truncate(len);
+                let bytes = std::mem::replace(&mut streamed.pending, next);
+                Bytes::Owned(bytes, streamed.home.clone())
+            }
+        }
+    }
+
+    fn discard(&mut self, len: usize) {
+        match self {
+            Self::Mapped(mapped) => mapped.discard(len),
+            Self::Streamed(streamed) => drop(streamed.pending.drain(..len)),
+        }
+    }
+}
+
+/// A mapped file; the pending bytes are `start..end`.
+#[derive(Debug)]
+struct Mapped {
+    mapping: Arc<Mapping>,
+    start: usize,
+    end: usize,
+    /// Scans of the windows from `end` on.
+    scans: VecDeque<WindowScan>,
+    progress: Arc<AtomicU64>,
+}
+
+impl Mapped {
+    #[expect(clippy::option_option, reason = "as Route::grow")]
+    fn grow(
+        &mut self,
+        window: usize,
+        cutter: &Cutter,
+        pool: &ThreadPool,
+    ) -> Option<Option<WindowScan>> {
+        if self.end == self.mapping.len() {
+            return None;
+        }
+        let scan = cutter.scans_ahead().map(|delimiter| {
+            if self.scans.is_empty() {
+                self.scan_ahead(window, delimiter, pool);
+            }
+            self.scans.pop_front()
+        });
+        self.end = (self.end + window).min(self.mapping.len());
+        Some(scan.flatten())
+    }
+
+    fn scan_ahead(&mut self, window: usize, delimiter: u8, pool: &ThreadPool) {
+        let from = self.end;
+        let to = (from + window * SCAN_AHEAD).min(self.mapping.len());
+        let windows: Vec<&[u8]> = self.mapping[from..to].chunks(window).collect();
+        let scans: Vec<WindowScan> = pool.install(|| {
+            windows.into_par_iter().map(|window| WindowScan::of(window, delimiter)).collect()
+        });
+        self.scans.extend(scans);
+    }
+
+    fn discard(&mut self, len: usize) {
+        self.start += len;
+        self.progress.fetch_add(len as u64, Ordering::Relaxed);
+    }
+}
+
+/// A stream; the pending bytes are in a buffer of their own.
+struct Streamed {
+    reader: Box<dyn Read + Send>,
+    pending: Vec<u8>,
+    /// Bytes still to be left out at the beginning.
+    skip: usize,
+    compression: Compression,
+    /// Where chunks send their buffers when they are done.
+    home: Sender<Vec<u8>>,
+    returned: Receiver<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streamed").field("compression", &self.compression).finish_non_exhaustive()
+    }
+}
+
+impl Streamed {
+    /// Appends up to `window` bytes; `false` at the end.
+    fn grow(&mut self, window: usize) -> std::io::Result<bool> {
+        while self.skip > 0 {
+            let skipped =
+                (&mut self.reader).take(self.skip as u64).read_to_end(&mut self.pending)?;
+            self.pending.clear();
+            self.skip = if skipped == 0 { 0 } else { self.skip - skipped };
+        }
+        self.pending.reserve(window);
+        let read = (&mut self.reader).take(window as u64).read_to_end(&mut self.pending)?;
+        Ok(read > 0)
+    }
+
+    fn buffer(&self) -> Vec<u8> {
+        let mut buffer = self.returned.try_recv().unwrap_or_default();
+        buffer.clear();
+        buffer
+    }
+}

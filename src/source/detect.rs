@@ -1,0 +1,106 @@
+//! What a file is, from its first bytes.
+
+use std::io::{self, BufReader, Read};
+
+/// How an input is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip, any number of members.
+    Gzip,
+    /// Zstandard, any number of frames.
+    Zstd,
+    /// bzip2, any number of streams.
+    Bzip2,
+    /// xz, any number of streams.
+    Xz,
+}
+
+/// How many bytes tell what a file is.
+pub(super) const MAGIC_BYTES: usize = 8;
+
+impl Compression {
+    /// Finds the compression by magic bytes.
+    pub(super) fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A frame, or a skippable one, which parallel compressors write first.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => Self::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            _ => Self::None,
+        }
+    }
+
+    /// Wraps a reader in the decoder. Every decoder reads on behind the end of a member, frame or stream: the single
+    /// ones stop there silently, and the rest of a concatenated file would be lost.
+    pub(super) fn decoder(self, raw: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+        let buffered = |raw| BufReader::with_capacity(DECODER_INPUT_BYTES, raw);
+        Ok(match self {
+            Self::None => raw,
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered(raw))),
+            Self::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(buffered(raw))?),
+            Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(buffered(raw))),
+            Self::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(buffered(raw))),
+        })
+    }
+}
+
+/// Compressed bytes that are read at once.
+const DECODER_INPUT_BYTES: usize = 128 * 1024;
+
+/// Content that cannot be read as text, and what to do about it: message and hint.
+pub(super) fn unreadable(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    const ICONV: &str = "convert it first: iconv -f UTF-16 -t UTF-8 FILE | throng prepare - ...";
+    match head {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some((
+            "the text is UTF-32, not UTF-8",
+            "convert it first: iconv -f UTF-32 -t UTF-8 FILE | throng prepare - ...",
+        )),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(("the text is UTF-16, not UTF-8", ICONV)),
+        [b'P', b'K', 3, 4, ..] => Some((
+            "it is a zip archive or a spreadsheet (.xlsx)",
+            "unpack it, or save the sheet as CSV (UTF-8)",
+        )),
+        [b'P', b'A', b'R', b'1', ..] => Some((
+            "it is a Parquet file",
+            "write the column as CSV: duckdb -c \"COPY (SELECT email FROM 'FILE') TO 'FILE.csv'\"",
+        )),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => {
+            Some(("it is an old Excel workbook (.xls)", "save the sheet as CSV (UTF-8)"))
+        }
+        [b'7', b'z', 0xbc, 0xaf, ..] => Some(("it is a 7z archive", "unpack it first")),
+        [0x04, 0x22, 0x4d, 0x18, ..] => {
+            Some(("it is LZ4-compressed", "pipe it in: lz4 -dc FILE | throng prepare - ..."))
+        }
+        _ if looks_like_utf16(head) => Some(("the text looks like UTF-16, not UTF-8", ICONV)),
+        _ => None,
+    }
+}
+
+/// UTF-16 without a byte order mark: in text of mostly ASCII, every other byte is NUL.
+fn looks_like_utf16(head: &[u8]) -> bool {
+    let head = &head[..head.len().min(1024) / 2 * 2];
+    let zeros = |first: usize| head.iter().skip(first).step_by(2).filter(|b| **b == 0).count();
+    let (even, odd) = (zeros(0), zeros(1));
+    let half = head.len() / 2;
+    half >= 4
+        && ((even * 10 >= half * 7 && odd * 10 < half)
+            || (odd * 10 >= half * 7 && even * 10 < half))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_utf16_without_a_mark_and_leaves_single_nuls_alone() {
+        let utf16: Vec<u8> = "anna@example.com\n".bytes().flat_map(|byte| [byte, 0]).collect();
+        assert!(unreadable(&utf16).is_some());
+        assert!(unreadable(&utf16[1..]).is_some());
+        assert!(unreadable(b"anna@example.com\0\nbert@example.com\n").is_none());
+        assert!(unreadable(b"").is_none());
+    }
+}

@@ -1,0 +1,310 @@
+//! Opening an input: what it is, what it begins with, and its bytes in chunks that end on record boundaries.
+//!
+//! Regular files on local disks are mapped ([`mmap`]); everything else (pipes, compressed files, network file systems)
+//! is streamed through buffers that are used again. Both give the same records.
+
+mod chunks;
+mod detect;
+mod framing;
+mod lease;
+mod mmap;
+
+use std::fs::{File, Metadata};
+use std::io::{self, Cursor, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use self::mmap::Mapping;
+use crate::config::{Input, Io, SAMPLE_BYTES};
+use crate::error::{Error, Result};
+
+pub(crate) use self::chunks::record_too_long;
+pub use self::chunks::{Chunk, Chunks, Torn};
+pub use self::detect::Compression;
+pub use self::framing::Framing;
+
+/// UTF-8 byte order mark.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// An input that was looked at and can be read.
+pub struct Source {
+    /// What messages call it: its path, or `stdin`.
+    pub path: PathBuf,
+    /// How it is compressed.
+    pub compression: Compression,
+    /// The first decoded bytes, without a byte order mark.
+    pub sample: Vec<u8>,
+    /// Whether `sample` is all there is.
+    pub is_sample_all: bool,
+    /// Size in bytes as stored, where that is known.
+    pub bytes: Option<u64>,
+    /// Time of last modification in nanoseconds since 1970, where that is known.
+    pub modified_ns: Option<i128>,
+    bom_bytes: usize,
+    origin: Origin,
+}
+
+/// Where the bytes come from when they are read.
+enum Origin {
+    /// Opened again, so that ten thousand inputs do not need as many descriptors.
+    Regular(Identity),
+    /// Can be read only once: what was read for the sample, then the rest.
+    Once(Box<dyn Read + Send>),
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the sample: it holds personal data.
+        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// What tells whether a file is still the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl Identity {
+    fn of(meta: &Metadata) -> Self {
+        Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            bytes: meta.size(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+        }
+    }
+}
+
+impl Source {
+    /// Opens an input and looks at its beginning.
+    pub fn inspect(input: &Input) -> Result<Self> {
+        match input {
+            Input::Stdin => {
+                Self::inspect_stream(PathBuf::from("stdin"), Box::new(io::stdin()), None)
+            }
+            Input::Path(path) => Self::inspect_path(path),
+        }
+    }
+
+    fn inspect_path(path: &Path) -> Result<Self> {
+        let reading = |operation| move |error| Error::reading(operation, path, error);
+        let file = File::open(path).map_err(reading("open"))?;
+        let meta = file.metadata().map_err(reading("look at"))?;
+        let kind = meta.file_type();
+        if kind.is_dir() {
+            return Err(Error::input(
+                path,
+                "it is a directory",
+                "name its files, for example with a quoted glob: 'DIR/*.csv'",
+            ));
+        }
+        if kind.is_block_device() || (kind.is_char_device() && !is_terminal_or_null(&meta)) {
+            return Err(Error::input(path, "it is a device", ""));
+        }
+        // Files of /proc and the like have no size: they are read to their end, once.
+        if !kind.is_file() || meta.len() == 0 {
+            return Self::inspect_stream(path.to_owned(), Box::new(file), Some(&meta));
+        }
+        if lease::is_open_for_writing(&file) {
+            return Err(Error::input(
+                path,
+                "another process still has it open for writing",
+                "wait until it is complete; to read it as it is now: throng prepare - < FILE",
+            ));
+        }
+        let identity = Identity::of(&meta);
+        let mut source = Self::inspect_stream(path.to_owned(), Box::new(file), Some(&meta))?;
+        source.origin = Origin::Regular(identity);
+        Ok(source)
+    }
+
+    fn inspect_stream(
+        path: PathBuf,
+        mut raw: Box<dyn Read + Send>,
+        meta: Option<&Metadata>,
+    ) -> Result<Self> {
+        let reading = |error| Error::reading("read", &path, error);
+        let head = read_up_to(&mut raw, detect::MAGIC_BYTES).map_err(reading)?;
+        let compression = Compression::of(&head);
+        let raw: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(raw));
+        let mut decoded = compression.decoder(raw).map_err(reading)?;
+        let mut sample = read_up_to(&mut decoded, SAMPLE_BYTES)
+            .map_err(|error| decode_error(&path, compression, error))?;
+        let is_sample_all = sample.len() < SAMPLE_BYTES;
+        if let Some((message, hint)) = detect::unreadable(&sample) {
+            return Err(Error::input(&path, message, hint));
+        }
+        let bom_bytes = if sample.starts_with(BOM) { BOM.len() } else { 0 };
+        let rest: Box<dyn Read + Send> = Box::new(Cursor::new(sample.clone()).chain(decoded));
+        sample.drain(..bom_bytes);
+        let regular = meta.filter(|meta| meta.file_type().is_file());
+        Ok(Self {
+            compression,
+            sample,
+            is_sample_all,
+            bytes: regular.map(Metadata::len).filter(|bytes| *bytes > 0),
+            modified_ns: regular.map(|meta| {
+                i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
+            }),
+            bom_bytes,
+            origin: Origin::Once(rest),
+            path,
+        })
+    }
+
+    /// Whether the input has no bytes at all.
+    pub fn is_empty(&self) -> bool {
+        self.is_sample_all && self.sample.is_empty()
+    }
+
+    /// Starts reading. `skip` bytes behind the byte order mark, such as a header, are left out; `progress` grows by
+    /// the bytes that are read as stored.
+    pub fn chunks(
+        self,
+        framing: Framing,
+        skip: usize,
+        chunk_bytes: usize,
+        io: Io,
+        progress: Arc<AtomicU64>,
+    ) -> Result<Chunks> {
+        let skip = self.bom_bytes + skip;
+        let Origin::Regular(identity) = self.origin else {
+            let Origin::Once(reader) = self.origin else {
+                return Err(Error::Internal("a source is regular or read once"));
+            };
+            let reader = Box::new(Counting { inner: reader, count: progress });
+            return Ok(Chunks::streamed(
+                self.path,
+                reader,
+                None,
+                framing,
+                skip,
+                chunk_bytes,
+                self.compression,
+            ));
+        };
+        let reading = |operation| {
+            let path = self.path.clone();
+            move |error| Error::reading(operation, &path, error)
+        };
+        let file = File::open(&self.path).map_err(reading("open"))?;
+        let watch = Watch { path: self.path.clone(), identity, file };
+        watch.check()?;
+        if self.compression == Compression::None
+            && io == Io::Auto
+            && is_local(&watch.file)
+            && let Ok(mapping) = Mapping::of(&watch.file)
+        {
+            return Ok(Chunks::mapped(mapping, watch, framing, skip, chunk_bytes, progress));
+        }
+        let raw = watch.file.try_clone().map_err(reading("open"))?;
+        let raw = Box::new(Counting { inner: raw, count: progress });
+        let decoded = self.compression.decoder(raw).map_err(reading("read"))?;
+        Ok(Chunks::streamed(
+            self.path,
+            decoded,
+            Some(watch),
+            framing,
+            skip,
+            chunk_bytes,
+            self.compression,
+        ))
+    }
+}
+
+/// A regular file that must not change while it is read.
+#[derive(Debug)]
+struct Watch {
+    path: PathBuf,
+    identity: Identity,
+    file: File,
+}
+
+impl Watch {
+    /// Refuses a file that shrank, grew, was written to or replaced since it was first looked at.
+    fn check(&self) -> Result<()> {
+        let reading = |error| Error::reading("look at", &self.path, error);
+        let open = Identity::of(&self.file.metadata().map_err(reading)?);
+        let named = Identity::of(&std::fs::metadata(&self.path).map_err(reading)?);
+        let before = self.identity;
+        let message = if open.bytes < before.bytes {
+            "it shrank while it was read"
+        } else if open.bytes > before.bytes {
+            "it grew while it was read"
+        } else if (named.device, named.inode) != (before.device, before.inode) {
+            "it was replaced while it was read"
+        } else if open != before {
+            "it was written to while it was read"
+        } else {
+            return Ok(());
+        };
+        Err(Error::input(&self.path, message, "run again when its writer has finished"))
+    }
+}
+
+/// Counts the bytes that pass, for progress.
+struct Counting<R> {
+    inner: R,
+    count: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.inner.read(buffer)?;
+        self.count.fetch_add(len as u64, Ordering::Relaxed);
+        Ok(len)
+    }
+}
+
+/// Reads until `limit` bytes or the end.
+fn read_up_to(reader: &mut impl Read, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(limit as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A failed read of a compressed input is nearly always a damaged or truncated file.
+fn decode_error(path: &Path, compression: Compression, error: io::Error) -> Error {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    let is_damage = matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof);
+    if compression == Compression::None || !is_damage {
+        return Error::reading("read", path, error);
+    }
+    let message = if error.kind() == UnexpectedEof {
+        "the compressed data ends too early".to_owned()
+    } else {
+        format!("the compressed data is damaged ({error})")
+    };
+    Error::input(path, message, "fetch the file again")
+}
+
+/// Whether a file lies on a local disk. A mapping of a network file can fail in ways that no handler mends, and its
+/// pages come one by one.
+fn is_local(file: &File) -> bool {
+    // statfs(2); the values are those of linux/magic.h.
+    const REMOTE: [i64; 9] = [
+        0x6969,      // NFS
+        0x517B,      // SMB
+        0xFF53_4D42, // CIFS
+        0xFE53_4D42, // SMB2
+        0x6573_5546, // FUSE
+        0x0102_1997, // 9P
+        0x00C3_6400, // Ceph
+        0x0BD0_0BD0, // Lustre
+        0x5346_414F, // AFS
+    ];
+    rustix::fs::fstatfs(file.as_fd()).is_ok_and(|stat| !REMOTE.contains(&stat.f_type))
+}
+
+/// `/dev/null` is an empty input; a terminal is somebody typing.
+fn is_terminal_or_null(meta: &Metadata) -> bool {
+    let (major, minor) = (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()));
+    (major, minor) == (1, 3) || matches!(major, 4 | 5 | 136..=143)
+}

@@ -1,0 +1,334 @@
+//! What a run came to: for a person at a glance, for a program as one line of JSON.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::PrepareConfig;
+use crate::dedup::Counts;
+use crate::emit::{AudienceManifest, PartManifest, RejectManifest};
+use crate::normalize::UserType;
+use crate::plan::Role;
+use crate::tally::Tally;
+
+/// What a `prepare` came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The output directory.
+    pub output: PathBuf,
+    /// For each audience.
+    pub audiences: Vec<AudienceSummary>,
+    /// What was found rather than told, and what is remarkable.
+    pub notes: Vec<String>,
+    /// Records read of all inputs, suppression lists and earlier results.
+    pub records: u64,
+    /// Bytes of all of them as stored, if known.
+    pub input_bytes: Option<u64>,
+    /// Wall time in seconds.
+    pub seconds: f64,
+    /// Records for each second.
+    pub records_per_second: f64,
+    /// Most memory that the process held, in bytes, if the system tells.
+    pub peak_memory_bytes: Option<u64>,
+    /// Bytes that did not fit the memory limit and went to disk for a while.
+    pub spilled_bytes: u64,
+}
+
+/// What became of one audience.
+#[derive(Clone, Debug, Serialize)]
+pub struct AudienceSummary {
+    /// What its entries are.
+    pub user_type: UserType,
+    /// Member records.
+    pub read: u64,
+    /// Values with nothing in them.
+    pub blank: u64,
+    /// Accepted raw values.
+    pub raw: u64,
+    /// Accepted values that were digests already.
+    pub prehashed: u64,
+    /// Phone numbers without prefix and country that were taken as international.
+    pub assumed_international: u64,
+    /// Third-party ids that lower-casing changed.
+    pub case_changed: u64,
+    /// All rejected values.
+    pub rejected: u64,
+    /// The rejected values by reason, the frequent ones first.
+    pub rejects: Vec<RejectSummary>,
+    /// Accepted values that were there already.
+    pub duplicates: u64,
+    /// Members that are held back because they opted out.
+    pub suppressed: u64,
+    /// Members that an earlier run has written.
+    pub known: u64,
+    /// Known, but no member any more. The API cannot remove them.
+    pub gone: u64,
+    /// Known and opted out: they are in the live audience and must go.
+    pub must_go: u64,
+    /// Entries written.
+    pub written: u64,
+    /// Entries of the suppression lists, before they are made unique.
+    pub suppression_read: u64,
+    /// Values of the suppression lists that were rejected: these people are not held back.
+    pub suppression_rejected: u64,
+    /// Whether suppression lists were given at all.
+    #[serde(skip)]
+    has_suppression: bool,
+    /// The upload files.
+    pub parts: Vec<PartManifest>,
+    /// Bytes that went to disk for a while.
+    #[serde(skip)]
+    spilled_bytes: u64,
+}
+
+/// The rejects of one reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct RejectSummary {
+    /// The reason's code.
+    pub reason: &'static str,
+    /// What it means.
+    pub advice: &'static str,
+    /// How many.
+    pub count: u64,
+    /// The first input in which it occurred.
+    pub first_source: String,
+    /// The line there, counted from 1.
+    pub first_line: u64,
+}
+
+impl AudienceSummary {
+    pub(crate) fn new(
+        user_type: UserType,
+        tallies: [Tally; 3],
+        counts: Counts,
+        parts: Vec<PartManifest>,
+        spilled_bytes: u64,
+    ) -> Self {
+        let [members, suppressed, known] = tallies;
+        debug_assert_eq!(Role::ALL[0], Role::Member);
+        let rejects = members.reasons().map(|(reason, count, first)| RejectSummary {
+            reason: reason.code(),
+            advice: reason.advice(),
+            count,
+            first_source: first.path.to_string_lossy().into_owned(),
+            first_line: first.line,
+        });
+        Self {
+            user_type,
+            read: members.read,
+            blank: members.blank,
+            raw: members.raw,
+            prehashed: members.prehashed,
+            assumed_international: members.assumed_international,
+            case_changed: members.case_changed,
+            rejected: members.rejected(),
+            rejects: rejects.collect(),
+            duplicates: members.accepted() - counts.members,
+            suppressed: counts.suppressed,
+            known: counts.known,
+            gone: counts.gone,
+            must_go: counts.must_go,
+            written: counts.written,
+            suppression_read: suppressed.accepted(),
+            suppression_rejected: suppressed.rejected(),
+            has_suppression: suppressed.read > 0 || known.read > 0,
+            parts,
+            spilled_bytes,
+        }
+    }
+
+    pub(crate) fn manifest(&self) -> AudienceManifest {
+        let rejected = self.rejects.iter().map(|reject| RejectManifest {
+            reason: reject.reason.to_owned(),
+            count: reject.count,
+            first_source: reject.first_source.clone(),
+            first_line: reject.first_line,
+        });
+        AudienceManifest {
+            user_type: self.user_type,
+            read: self.read,
+            blank: self.blank,
+            raw: self.raw,
+            prehashed: self.prehashed,
+            rejected: rejected.collect(),
+            duplicates: self.duplicates,
+            sets: Counts {
+                members: self.raw + self.prehashed - self.duplicates,
+                suppressed: self.suppressed,
+                known: self.known,
+                gone: self.gone,
+                must_go: self.must_go,
+                written: self.written,
+            },
+            parts: self.parts.clone(),
+        }
+    }
+}
+
+impl Summary {
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision than f64 has")]
+    pub(crate) fn new(
+        config: &PrepareConfig,
+        audiences: Vec<AudienceSummary>,
+        notes: Vec<String>,
+        (records, input_bytes): (u64, Option<u64>),
+        elapsed: Duration,
+    ) -> Self {
+        let seconds = elapsed.as_secs_f64();
+        Self {
+            output: config.output.dir.clone(),
+            spilled_bytes: audiences.iter().map(|audience| audience.spilled_bytes).sum(),
+            audiences,
+            notes,
+            records,
+            input_bytes,
+            seconds,
+            records_per_second: records as f64 / seconds.max(1e-9),
+            peak_memory_bytes: peak_memory_bytes(),
+        }
+    }
+}
+
+/// The high-water mark of the process's resident memory (`VmHWM` of proc(5)).
+fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for audience in &self.audiences {
+            writeln!(f, "{audience}")?;
+        }
+        write!(
+            f,
+            "{} in {}, {} records/s",
+            self.output.display(),
+            Seconds(self.seconds),
+            grouped(self.records_per_second.round())
+        )?;
+        if let Some(bytes) = self.peak_memory_bytes {
+            write!(f, ", peak memory {}", Bytes(bytes))?;
+        }
+        if self.spilled_bytes > 0 {
+            write!(f, ", {} spilled to disk", Bytes(self.spilled_bytes))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for AudienceSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.user_type)?;
+        row(f, "read", self.read, "")?;
+        row(f, "blank", self.blank, "")?;
+        row(f, "rejected", self.rejected, "")?;
+        for reject in &self.rejects {
+            let first = format!(
+                "{} · first: {}, line {}",
+                reject.advice,
+                reject.first_source.escape_debug(),
+                reject.first_line
+            );
+            row(f, &format!("  {}", reject.reason), reject.count, &first)?;
+        }
+        row(f, "duplicates", self.duplicates, "")?;
+        if self.prehashed > 0 {
+            row(f, "hashed already", self.prehashed, "passed on, not hashed again")?;
+        }
+        if self.assumed_international > 0 {
+            let note = "no prefix and no country: taken as international";
+            row(f, "assumed international", self.assumed_international, note)?;
+        }
+        if self.case_changed > 0 {
+            let note = "if these ids are case-sensitive they match nobody now: --case keep";
+            row(f, "lower-cased", self.case_changed, note)?;
+        }
+        if self.has_suppression {
+            self.write_sets(f)?;
+        }
+        let parts = match self.parts.len() {
+            1 => "1 part".to_owned(),
+            count => format!("{count} parts"),
+        };
+        row(f, "written", self.written, &parts)
+    }
+}
+
+impl AudienceSummary {
+    fn write_sets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        row(f, "suppressed", self.suppressed, "opted out: held back")?;
+        if self.suppression_rejected > 0 {
+            let note = "values of the suppression lists that could not be read: these people are NOT held back";
+            row(f, "  unreadable", self.suppression_rejected, note)?;
+        }
+        row(f, "already known", self.known, "")?;
+        row(f, "gone", self.gone, "in the audience, but no longer in the inputs")?;
+        if self.must_go > 0 {
+            let note = "opted out, but in the live audience: rebuild it without them";
+            row(f, "MUST GO", self.must_go, note)?;
+        }
+        Ok(())
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, count: u64, note: &str) -> fmt::Result {
+    #[expect(clippy::cast_precision_loss, reason = "counts of people are far below 2^53")]
+    let count = grouped(count as f64);
+    let separator = if note.is_empty() { "" } else { "  " };
+    writeln!(f, "  {name:<24}{count:>15}{separator}{note}")
+}
+
+/// A whole number with its thousands set apart.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A duration for people.
+struct Seconds(f64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 120.0 {
+            write!(f, "{:.2} s", self.0)
+        } else {
+            write!(f, "{:.1} min", self.0 / 60.0)
+        }
+    }
+}
+
+/// A size for people.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = self.0 as f64 / f64::from(1 << 20);
+        if mib < 1024.0 { write!(f, "{mib:.0} MiB") } else { write!(f, "{:.1} GiB", mib / 1024.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(grouped(0.0), "0");
+        assert_eq!(grouped(999.0), "999");
+        assert_eq!(grouped(1_000.0), "1,000");
+        assert_eq!(grouped(12_345_678.0), "12,345,678");
+    }
+}

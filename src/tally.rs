@@ -1,0 +1,133 @@
+//! Counters of what became of values, and where each reason occurred first.
+
+use std::path::PathBuf;
+
+use crate::normalize::{Note, Reason, Shape, Verdict};
+
+/// What became of the values of one audience.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Records that were read.
+    pub read: u64,
+    /// Values with nothing in them.
+    pub blank: u64,
+    /// Accepted raw values.
+    pub raw: u64,
+    /// Accepted values that were digests already.
+    pub prehashed: u64,
+    /// Phone numbers without prefix and country that were taken as international.
+    pub assumed_international: u64,
+    /// Third-party ids that lower-casing changed.
+    pub case_changed: u64,
+    rejected: [Rejects; Reason::COUNT],
+    shapes: [u64; Shape::COUNT],
+}
+
+/// The rejects of one reason.
+#[derive(Clone, Debug, Default)]
+struct Rejects {
+    count: u64,
+    first: Option<Place>,
+}
+
+/// A place in an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which input; empty while it is counted within one.
+    pub path: PathBuf,
+    /// The line, counted from 1; from 0 while it is counted within a chunk.
+    pub line: u64,
+}
+
+impl Tally {
+    /// Nothing is known yet of so many records.
+    pub fn of_records(read: u64) -> Self {
+        Self { read, ..Self::default() }
+    }
+
+    /// Counts a verdict other than a rejection.
+    #[inline]
+    pub fn count(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Blank => self.blank += 1,
+            Verdict::Prehashed(_) => self.prehashed += 1,
+            Verdict::Raw(note) => {
+                self.raw += 1;
+                match note {
+                    Note::Plain => {}
+                    Note::AssumedInternational => self.assumed_international += 1,
+                    Note::CaseChanged => self.case_changed += 1,
+                }
+            }
+            Verdict::Rejected(_) => debug_assert!(false, "rejects are counted with their place"),
+        }
+    }
+
+    /// Counts a rejected value.
+    pub fn reject(&mut self, reason: Reason, line: u64, value: &[u8]) {
+        let rejects = &mut self.rejected[reason as usize];
+        rejects.count += 1;
+        rejects.first.get_or_insert_with(|| Place { path: PathBuf::new(), line });
+        self.shapes[Shape::of(value) as usize] += 1;
+    }
+
+    /// Adds what follows in order: the tally of the next chunk or of the next input. `place` completes its places.
+    pub fn add(&mut self, next: Self, place: impl Fn(Place) -> Place) {
+        self.read += next.read;
+        self.blank += next.blank;
+        self.raw += next.raw;
+        self.prehashed += next.prehashed;
+        self.assumed_international += next.assumed_international;
+        self.case_changed += next.case_changed;
+        for (mine, theirs) in self.rejected.iter_mut().zip(next.rejected) {
+            mine.count += theirs.count;
+            if mine.first.is_none() {
+                mine.first = theirs.first.map(&place);
+            }
+        }
+        for (mine, theirs) in self.shapes.iter_mut().zip(next.shapes) {
+            *mine += theirs;
+        }
+    }
+
+    /// Values that are not blank.
+    pub fn values(&self) -> u64 {
+        self.read - self.blank
+    }
+
+    /// Values that became entries.
+    pub fn accepted(&self) -> u64 {
+        self.raw + self.prehashed
+    }
+
+    /// All rejected values.
+    pub fn rejected(&self) -> u64 {
+        self.rejected.iter().map(|rejects| rejects.count).sum()
+    }
+
+    /// Rejected values that speak for a wrong file.
+    pub fn suspicious(&self) -> u64 {
+        self.reasons()
+            .filter(|(reason, ..)| reason.suggests_wrong_file())
+            .map(|(_, count, _)| count)
+            .sum()
+    }
+
+    /// Reasons that occurred, with count and first place, the frequent ones first.
+    pub fn reasons(&self) -> impl Iterator<Item = (Reason, u64, &Place)> {
+        let mut reasons: Vec<_> = Reason::ALL
+            .iter()
+            .zip(&self.rejected)
+            .filter_map(|(reason, rejects)| Some((*reason, rejects.count, rejects.first.as_ref()?)))
+            .collect();
+        reasons.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
+        reasons.into_iter()
+    }
+
+    /// What more than half of the rejected values look like, if they look like anything.
+    pub fn usual_shape(&self) -> Option<Shape> {
+        Shape::ALL.into_iter().find(|shape| {
+            self.shapes[*shape as usize] * 2 > self.rejected() && *shape != Shape::Other
+        })
+    }
+}
