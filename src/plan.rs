@@ -294,14 +294,27 @@ impl Finder<'_> {
     /// type while those below are.
     fn has_header(&self, found: &[(usize, Found)], audiences: &[Audience]) -> bool {
         self.read.header == Header::Auto
-            && found.iter().any(|(audience, found)| {
-                let audience = &audiences[*audience];
-                let first = self.table.cells(found.index).next();
-                let is_value = first
-                    .is_none_or(|cell| !matches!(self.judge(audience, cell), Verdict::Rejected(_)));
-                found.is_named
-                    || (!is_value && self.table.rows.len() > 1 && self.fits(audience, found.index))
-            })
+            && (self.is_header_elsewhere()
+                || found.iter().any(|(audience, found)| {
+                    let audience = &audiences[*audience];
+                    let first = self.table.cells(found.index).next();
+                    let is_value = first.is_none_or(|cell| {
+                        !matches!(self.judge(audience, cell), Verdict::Rejected(_))
+                    });
+                    found.is_named
+                        || (!is_value
+                            && self.table.rows.len() > 1
+                            && self.fits(audience, found.index))
+                }))
+    }
+
+    /// Whether other columns show that the first row is a header, for types that accept nearly anything: all its cells
+    /// are filled, differ, and none looks like the identifiers below them.
+    fn is_header_elsewhere(&self) -> bool {
+        let Some(first) = self.table.rows.first() else { return false };
+        let is_filled = first.iter().all(|cell| !trim(cell).is_empty());
+        let differ = first.iter().enumerate().all(|(at, cell)| !first[..at].contains(cell));
+        first.len() > 1 && is_filled && differ && self.shows_header()
     }
 
     /// Whether the first row may be shown to people: some column below it holds identifiers, and its own cell there
