@@ -46,10 +46,10 @@ pub fn ordered<J: Send, R: Send>(
             Ok(())
         });
         drop(slots);
-        let sunk = consumer
+        let taken = consumer
             .join()
             .unwrap_or(Err(Error::Internal("the thread that takes results panicked")));
-        sunk.and(produced)
+        taken.and(produced)
     })
 }
 

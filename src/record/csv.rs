@@ -119,7 +119,7 @@ impl CsvReader {
                 match result {
                     ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                     ReadRecordResult::OutputFull => {
-                        self.output.resize(self.output.len() * 2 + 64, 0)
+                        self.output.resize(self.output.len() * 2 + 64, 0);
                     }
                     // An empty input is what tells the machine that the chunk ends.
                     ReadRecordResult::InputEmpty => {}

@@ -122,7 +122,9 @@ fn canonical(
         return Err(Reason::TooShort);
     }
     if digits.has_plus {
-        return international(text.trim_start_matches('0')).map(plain);
+        // `+0044` is a prefix written twice; `+020` is a national number that no prefix makes international.
+        let text = if text.starts_with("00") { text.trim_start_matches('0') } else { text };
+        return international(text).map(plain);
     }
     // The country's own exit code goes first: in Australia 0011 is the prefix, not 00.
     if let Some(country) = country
@@ -175,6 +177,9 @@ fn with_exit_code(text: &str, country: Country) -> Option<PhoneNumber> {
 }
 
 fn international(digits: &str) -> Result<String, Reason> {
+    if digits.starts_with('0') {
+        return Err(Reason::UnknownCallingCode);
+    }
     check_digit_count(digits)?;
     let number = PHONE_NUMBER_UTIL
         .parse(format!("+{digits}"), None)

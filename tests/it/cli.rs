@@ -1,0 +1,99 @@
+//! The real binary: flags, exit codes, texts.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use assert_cmd::Command;
+
+use crate::support::fixture;
+
+fn throng(args: &[&str]) -> std::process::Output {
+    Command::cargo_bin("throng").unwrap().args(args).output().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn stderr(output: &std::process::Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn prepare_then_verify_then_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, input) = (dir.path().join("out"), fixture("emails.txt"));
+    let done = throng(&["prepare", text(&input), "-t", "email_hash", "-o", text(&out), "--json"]);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    let summary: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(summary["audiences"][0]["written"], 28);
+    assert_eq!(done.stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
+    for entry in fs::read_dir(&out).unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(throng(&["verify", text(&out)]).status.code(), Some(0));
+    let again = throng(&["prepare", text(&input), "-t", "email_hash", "-o", text(&out)]);
+    assert_eq!(again.status.code(), Some(4));
+    assert!(stderr(&again).contains("hint: replace it with --overwrite"));
+    fs::write(out.join("email_hash-00001.txt"), "x\n").unwrap();
+    assert_eq!(throng(&["verify", text(&out)]).status.code(), Some(3));
+}
+
+#[test]
+fn a_wrong_file_is_caught_with_a_hint_and_without_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, crm) = (dir.path().join("out"), fixture("crm_export.csv"));
+    let failed =
+        throng(&["prepare", text(&crm), "-t", "email_hash", "-c", "phone", "-o", text(&out)]);
+    assert_eq!(failed.status.code(), Some(3));
+    let message = stderr(&failed);
+    assert!(
+        message.contains("these look like phone numbers: --user-type phone_hash?"),
+        "{message}"
+    );
+    assert!(message.contains("column 4 `E-mail` holds e-mail addresses"), "{message}");
+    assert!(!out.exists());
+    assert!(!message.contains("example.com"));
+}
+
+#[test]
+fn nasty_inputs_end_with_their_own_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    for (name, code, message) in [
+        ("records/utf16le.csv", 3, "UTF-16"),
+        ("records/utf16be_no_bom.txt", 3, "UTF-16"),
+        ("records/unclosed_quote.csv", 3, "a quote opens here and never closes"),
+        ("records/truncated.gz", 3, "ends too early"),
+        ("records/empty.txt", 3, "nothing in the inputs can be used"),
+        ("records", 3, "it is a directory"),
+        ("records/nothing_there.csv", 3, "failed to open"),
+    ] {
+        let input = fixture(name);
+        let failed = throng(&["prepare", text(&input), "-t", "email_hash", "-o", text(&out)]);
+        assert_eq!(failed.status.code(), Some(code), "{name}: {}", stderr(&failed));
+        assert!(stderr(&failed).contains(message), "{name}: {}", stderr(&failed));
+        assert!(!out.exists(), "{name}");
+    }
+}
+
+#[test]
+fn hash_answers_every_line() {
+    let output = Command::cargo_bin("throng")
+        .unwrap()
+        .args(["hash", "-t", "email_hash"])
+        .write_stdin(" Mary@Example.com \n\nnobody\n")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let expected = "f1904cf1a9d73a55fa5de0ac823c4403ded71afd4c3248d00bdcd0866552bb79\n\n\n";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+#[test]
+fn usage_errors_exit_with_2() {
+    assert_eq!(throng(&["prepare"]).status.code(), Some(2));
+    assert_eq!(throng(&["prepare", "x", "-t", "nonsense"]).status.code(), Some(2));
+    assert_eq!(throng(&["prepare", "x", "-t", "fbid", "--memory", "1M"]).status.code(), Some(2));
+}

@@ -1,0 +1,117 @@
+//! What the tests share: the oracle, configurations, seeded data.
+
+pub(crate) mod oracle;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use throng::config::{
+    AudienceSpec, ColumnSelector, Input, MaxRejects, OutputOptions, PrepareConfig, ReadOptions,
+    Resources, SuppressInput,
+};
+use throng::normalize::{RuleOptions, UserType};
+use throng::pipeline::Prepare;
+use throng::progress::Progress;
+use throng::summary::Summary;
+
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// A configuration for one audience, with limits that reject nothing as a wrong file.
+pub(crate) fn config(user_type: UserType, inputs: &[PathBuf], dir: &Path) -> PrepareConfig {
+    PrepareConfig {
+        inputs: inputs.iter().cloned().map(Input::Path).collect(),
+        suppress: Vec::new(),
+        against: Vec::new(),
+        audiences: vec![AudienceSpec { user_type, column: None }],
+        rules: RuleOptions::default(),
+        read: ReadOptions::default(),
+        max_rejects: MaxRejects::Share(1.0),
+        output: OutputOptions {
+            dir: dir.to_owned(),
+            overwrite: true,
+            part_lines: 1_000_000,
+            part_bytes: None,
+            rejects: None,
+        },
+        resources: Resources {
+            threads: 2,
+            memory_bytes: 256 << 20,
+            tmp_dir: None,
+            chunk_bytes: throng::config::CHUNK_BYTES,
+            block_bytes: throng::config::BLOCK_BYTES,
+        },
+    }
+}
+
+pub(crate) fn by_name(mut config: PrepareConfig, column: &str) -> PrepareConfig {
+    config.audiences[0].column = Some(ColumnSelector::Name(column.to_owned()));
+    config
+}
+
+pub(crate) fn suppressing(mut config: PrepareConfig, path: &Path) -> PrepareConfig {
+    config.suppress.push(SuppressInput { input: Input::Path(path.to_owned()), user_type: None });
+    config
+}
+
+pub(crate) fn run(config: PrepareConfig) -> throng::Result<Summary> {
+    Prepare::plan(config)?.run(&Progress::default())
+}
+
+/// The entries of an output directory, parts one behind the other.
+pub(crate) fn entries(dir: &Path) -> Vec<String> {
+    let mut parts: Vec<PathBuf> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect();
+    parts.sort();
+    let text: String = parts.iter().map(|part| fs::read_to_string(part).unwrap()).collect();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// A small generator (xorshift64*), so that data is the same everywhere.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) % bound
+    }
+}
+
+/// `count` lines of a type: repeated people, other spellings, blanks and dirt.
+pub(crate) fn lines(user_type: UserType, count: usize, seed: u64) -> String {
+    let mut random = Random(seed | 1);
+    let mut text = String::new();
+    for _ in 0..count {
+        let person = random.below(count as u64 * 4 / 5 + 1);
+        match random.below(40) {
+            0 => text.push_str(
+                ["", "   ", "null", "N/A", "not a value @@", "\u{a0}"][random.below(6) as usize],
+            ),
+            1 => text.push_str(&format!(" {} ", value(user_type, person))),
+            2 => text.push_str(&value(user_type, person).to_uppercase()),
+            3 => text.push_str(&format!("\"{}\"", value(user_type, person))),
+            _ => text.push_str(&value(user_type, person)),
+        }
+        text.push_str(if random.below(20) == 0 { "\r\n" } else { "\n" });
+    }
+    text
+}
+
+fn value(user_type: UserType, person: u64) -> String {
+    match user_type {
+        UserType::EmailHash => format!("user.{person}@mail{}.example.com", person % 7),
+        UserType::PhoneHash => format!("+4420{:08}", 70_000_000 + person),
+        UserType::Fbid => format!("{}", 100_000_000 + person * 7),
+        UserType::CustomAudienceThirdPartyId => format!("Customer-{person:x}"),
+        UserType::MobileAdvertiserId => {
+            let low = person.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            format!("{:08x}-1234-4abc-8def-{:012x}", person, low & 0xffff_ffff_ffff)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The whole job, naive on purpose: one value after the other, a set from the standard library, the streaming
+//! interface of `sha2`, the `csv` crate. It shares with throng only the rule of a single value, which `rules.rs` holds
+//! to tables.
+
+use std::collections::HashSet;
+
+use sha2::{Digest, Sha256};
+use throng::normalize::{Normalizer, UserType, Value, Verdict, Wrapping};
+
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    pub(crate) read: u64,
+    pub(crate) blank: u64,
+    pub(crate) rejected: u64,
+    pub(crate) accepted: u64,
+    pub(crate) set: HashSet<String>,
+}
+
+/// Reads values one by one.
+pub(crate) fn read<'a>(
+    user_type: UserType,
+    normalizer: &Normalizer,
+    wrapping: Wrapping,
+    values: impl Iterator<Item = (Option<&'a [u8]>, Option<&'a [u8]>)>,
+) -> Read {
+    let mut read = Read::default();
+    for (bytes, country) in values {
+        read.read += 1;
+        let mut out = Vec::new();
+        match normalizer.one(wrapping, Value { bytes, country }, &mut out) {
+            Verdict::Blank => read.blank += 1,
+            Verdict::Rejected(_) => read.rejected += 1,
+            Verdict::Prehashed(digest) => {
+                read.accepted += 1;
+                read.set.insert(hex(&digest));
+            }
+            Verdict::Raw(_) => {
+                read.accepted += 1;
+                read.set.insert(if user_type.is_hashed() {
+                    hex(&Sha256::digest(&out))
+                } else {
+                    String::from_utf8(out).unwrap()
+                });
+            }
+        }
+    }
+    read
+}
+
+/// The lines of a text as values.
+pub(crate) fn read_lines(user_type: UserType, normalizer: &Normalizer, text: &[u8]) -> Read {
+    let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    if lines.last().is_some_and(|line| line.is_empty()) {
+        lines.pop();
+    }
+    read(user_type, normalizer, Wrapping::Line, lines.into_iter().map(|line| (Some(line), None)))
+}
+
+/// A column of CSV with a header.
+pub(crate) fn read_csv(
+    user_type: UserType,
+    normalizer: &Normalizer,
+    text: &[u8],
+    delimiter: u8,
+    column: usize,
+    country: Option<usize>,
+) -> Read {
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(text);
+    let rows: Vec<csv::ByteRecord> = reader.byte_records().map(|row| row.unwrap()).collect();
+    let values = rows
+        .iter()
+        .map(|row| (row.get(column), country.map(|country| row.get(country).unwrap_or_default())));
+    read(user_type, normalizer, Wrapping::Field, values)
+}
+
+/// The order in which entries come out: by digest, clear ids by the first 64 bits of theirs.
+pub(crate) fn in_order(user_type: UserType, set: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut entries: Vec<String> = set.into_iter().collect();
+    if user_type.is_hashed() {
+        entries.sort();
+    } else {
+        entries
+            .sort_by_key(|entry| (Sha256::digest(entry.as_bytes())[..8].to_vec(), entry.clone()));
+    }
+    entries
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,41 @@
+//! The repository's own rules.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files_below(&path, found) } else { found.push(path) }
+    }
+}
+
+fn files(dir: &str) -> Vec<(String, PathBuf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+    let mut found = Vec::new();
+    files_below(&root, &mut found);
+    found
+        .into_iter()
+        .map(|path| (path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(), path))
+        .collect()
+}
+
+#[test]
+fn unsafe_code_stays_within_its_fence() {
+    for (name, path) in files("src") {
+        let is_fenced = ["source/mmap.rs", "source/lease.rs"].contains(&name.as_str());
+        let text = fs::read_to_string(path).unwrap();
+        assert!(is_fenced || !text.contains("unsafe_code"), "{name} lifts unsafe_code");
+    }
+}
+
+#[test]
+fn every_fixture_is_in_its_readme() {
+    let readme = fs::read_to_string(crate::support::fixture("README.md")).unwrap();
+    for (name, _) in files("fixtures") {
+        assert!(
+            name == "README.md" || readme.contains(&name),
+            "{name} is not in fixtures/README.md"
+        );
+    }
+}
