@@ -26,6 +26,7 @@ pub(crate) enum Command {
 ///
 /// Inputs are plain lists or CSV, TSV and semicolon files, also compressed (gzip, zstd, bzip2, xz). The output
 /// directory is complete or absent: whatever happens, no half-written file is ever visible in it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   throng prepare export.csv -t email_hash -c email -o audience
@@ -121,7 +122,7 @@ pub(crate) struct PrepareArgs {
 /// Apply the rules line by line: standard input to standard output.
 ///
 /// Exactly one line comes out for each line that goes in; it is empty for a value that is blank or rejected. So other
-/// engines can use the rules, for example Spark: SELECT TRANSFORM(email) USING 'throng hash -t email_hash'.
+/// engines can use the rules, for example Spark: `SELECT TRANSFORM(email) USING 'throng hash -t email_hash'`.
 #[derive(Debug, Args)]
 pub(crate) struct HashArgs {
     /// What the values are

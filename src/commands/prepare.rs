@@ -1,5 +1,5 @@
 //! `throng prepare`: from exports to upload files.
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is what people see")]
+#![expect(clippy::print_stderr, reason = "this is what people see")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -28,7 +28,7 @@ fn prepare_then_verify_then_damage() {
     assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
     let summary: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(summary["audiences"][0]["written"], 28);
-    assert_eq!(done.stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
+    assert_eq!(String::from_utf8(done.stdout).unwrap().lines().count(), 1);
     for entry in fs::read_dir(&out).unwrap() {
         assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }

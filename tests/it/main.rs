@@ -1,4 +1,5 @@
 //! Integration tests: the rules against tables, the pipeline against an oracle, the real binary.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, its helpers too")]
 
 mod cli;
 mod crash;

@@ -9,10 +9,10 @@ use throng::config::{ColumnSelector, Io};
 use throng::normalize::{Normalizer, RuleOptions, UserType};
 use throng::summary::AudienceSummary;
 
-use crate::support::oracle::{self, Read};
+use crate::support::oracle::{self, Outcome};
 use crate::support::{by_name, config, entries, fixture, lines, run, suppressing};
 
-fn assert_counts(audience: &AudienceSummary, expected: &Read) {
+fn assert_counts(audience: &AudienceSummary, expected: &Outcome) {
     assert_eq!(audience.read, expected.read);
     assert_eq!(audience.blank, expected.blank);
     assert_eq!(audience.rejected, expected.rejected);
@@ -94,8 +94,8 @@ fn crowded_digests_are_split_until_they_fit() {
     let dir = tempfile::tempdir().unwrap();
     let (input, out) = (dir.path().join("input.txt"), dir.path().join("out"));
     // Digests that came as such can share as many leading bits as somebody likes.
-    let text: String = (0..20_000).map(|n| format!("{:064x}\n", n % 15_000)).collect();
-    fs::write(&input, text).unwrap();
+    let mut file = File::create(&input).unwrap();
+    (0..20_000).for_each(|n| writeln!(file, "{:064x}", n % 15_000).unwrap());
     let mut config = config(UserType::EmailHash, std::slice::from_ref(&input), &out);
     config.resources.memory_bytes = 1 << 20;
     config.resources.block_bytes = 512;

@@ -90,12 +90,17 @@ pub(crate) fn lines(user_type: UserType, count: usize, seed: u64) -> String {
     for _ in 0..count {
         let person = random.below(count as u64 * 4 / 5 + 1);
         match random.below(40) {
-            0 => text.push_str(
-                ["", "   ", "null", "N/A", "not a value @@", "\u{a0}"][random.below(6) as usize],
-            ),
-            1 => text.push_str(&format!(" {} ", value(user_type, person))),
+            0 => text.push_str(match random.below(6) {
+                0 => "",
+                1 => "   ",
+                2 => "null",
+                3 => "N/A",
+                4 => "not a value @@",
+                _ => "\u{a0}",
+            }),
+            1 => text.extend([" ", &value(user_type, person), " "]),
             2 => text.push_str(&value(user_type, person).to_uppercase()),
-            3 => text.push_str(&format!("\"{}\"", value(user_type, person))),
+            3 => text.extend(["\"", &value(user_type, person), "\""]),
             _ => text.push_str(&value(user_type, person)),
         }
         text.push_str(if random.below(20) == 0 { "\r\n" } else { "\n" });

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use throng::normalize::{Normalizer, UserType, Value, Verdict, Wrapping};
 
 #[derive(Debug, Default)]
-pub(crate) struct Read {
+pub(crate) struct Outcome {
     pub(crate) read: u64,
     pub(crate) blank: u64,
     pub(crate) rejected: u64,
@@ -22,8 +22,8 @@ pub(crate) fn read<'a>(
     normalizer: &Normalizer,
     wrapping: Wrapping,
     values: impl Iterator<Item = (Option<&'a [u8]>, Option<&'a [u8]>)>,
-) -> Read {
-    let mut read = Read::default();
+) -> Outcome {
+    let mut read = Outcome::default();
     for (bytes, country) in values {
         read.read += 1;
         let mut out = Vec::new();
@@ -48,7 +48,7 @@ pub(crate) fn read<'a>(
 }
 
 /// The lines of a text as values.
-pub(crate) fn read_lines(user_type: UserType, normalizer: &Normalizer, text: &[u8]) -> Read {
+pub(crate) fn read_lines(user_type: UserType, normalizer: &Normalizer, text: &[u8]) -> Outcome {
     let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     if lines.last().is_some_and(|line| line.is_empty()) {
         lines.pop();
@@ -64,7 +64,7 @@ pub(crate) fn read_csv(
     delimiter: u8,
     column: usize,
     country: Option<usize>,
-) -> Read {
+) -> Outcome {
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(text);
     let rows: Vec<csv::ByteRecord> = reader.byte_records().map(|row| row.unwrap()).collect();
@@ -87,5 +87,10 @@ pub(crate) fn in_order(user_type: UserType, set: impl IntoIterator<Item = String
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|n| DIGITS[usize::from(n)] as char)
+        .collect()
 }
