@@ -96,6 +96,7 @@ fn crowded_digests_are_split_until_they_fit() {
     // Digests that came as such can share as many leading bits as somebody likes.
     let mut file = File::create(&input).unwrap();
     (0..20_000).for_each(|n| writeln!(file, "{:064x}", n % 15_000).unwrap());
+    drop(file);
     let mut config = config(UserType::EmailHash, std::slice::from_ref(&input), &out);
     config.resources.memory_bytes = 1 << 20;
     config.resources.block_bytes = 512;
