@@ -41,5 +41,6 @@ pub mod progress;
 pub mod ordered;
 pub mod pipeline;
 pub mod filter;
+pub mod api;
 
 pub use crate::error::{Error, ExitCode, Result};
