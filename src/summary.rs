@@ -73,9 +73,12 @@ pub struct AudienceSummary {
     pub suppression_read: u64,
     /// Values of the suppression lists that were rejected: these people are not held back.
     pub suppression_rejected: u64,
-    /// Whether suppression lists were given at all.
+    /// Whether suppression lists were given.
     #[serde(skip)]
     has_suppression: bool,
+    /// Whether earlier results were given.
+    #[serde(skip)]
+    has_known: bool,
     /// The upload files.
     pub parts: Vec<PartManifest>,
     /// Bytes that went to disk for a while.
@@ -106,7 +109,7 @@ impl AudienceSummary {
         parts: Vec<PartManifest>,
         spilled_bytes: u64,
     ) -> Self {
-        let [members, suppressed, known] = tallies;
+        let [members, suppressed, _known] = tallies;
         debug_assert_eq!(Role::ALL[0], Role::Member);
         let rejects = members.reasons().map(|(reason, count, first)| RejectSummary {
             reason: reason.code(),
@@ -133,7 +136,8 @@ impl AudienceSummary {
             written: counts.written,
             suppression_read: suppressed.accepted(),
             suppression_rejected: suppressed.rejected(),
-            has_suppression: suppressed.read > 0 || known.read > 0,
+            has_suppression: false,
+            has_known: false,
             parts,
             spilled_bytes,
         }
@@ -171,12 +175,16 @@ impl Summary {
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision than f64 has")]
     pub(crate) fn new(
         config: &PrepareConfig,
-        audiences: Vec<AudienceSummary>,
+        mut audiences: Vec<AudienceSummary>,
         notes: Vec<String>,
         (records, input_bytes): (u64, Option<u64>),
         elapsed: Duration,
     ) -> Self {
         let seconds = elapsed.as_secs_f64();
+        for audience in &mut audiences {
+            audience.has_suppression = !config.suppress.is_empty();
+            audience.has_known = !config.against.is_empty();
+        }
         Self {
             output: config.output.dir.clone(),
             spilled_bytes: audiences.iter().map(|audience| audience.spilled_bytes).sum(),
@@ -209,7 +217,7 @@ impl fmt::Display for Summary {
             "{} in {}, {} records/s",
             self.output.display(),
             Seconds(self.seconds),
-            grouped(self.records_per_second.round())
+            grouped(rounded(self.records_per_second))
         )?;
         if let Some(bytes) = self.peak_memory_bytes {
             write!(f, ", peak memory {}", Bytes(bytes))?;
@@ -248,9 +256,7 @@ impl fmt::Display for AudienceSummary {
             let note = "if these ids are case-sensitive they match nobody now: --case keep";
             row(f, "lower-cased", self.case_changed, note)?;
         }
-        if self.has_suppression {
-            self.write_sets(f)?;
-        }
+        self.write_sets(f)?;
         let parts = match self.parts.len() {
             1 => "1 part".to_owned(),
             count => format!("{count} parts"),
@@ -261,13 +267,17 @@ impl fmt::Display for AudienceSummary {
 
 impl AudienceSummary {
     fn write_sets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        row(f, "suppressed", self.suppressed, "opted out: held back")?;
+        if self.has_suppression {
+            row(f, "suppressed", self.suppressed, "opted out: held back")?;
+        }
         if self.suppression_rejected > 0 {
-            let note = "values of the suppression lists that could not be read: these people are NOT held back";
+            let note = "values of the opt-out lists that could not be read: these people are NOT held back";
             row(f, "  unreadable", self.suppression_rejected, note)?;
         }
-        row(f, "already known", self.known, "")?;
-        row(f, "gone", self.gone, "in the audience, but no longer in the inputs")?;
+        if self.has_known {
+            row(f, "already known", self.known, "in an earlier result, not written again")?;
+            row(f, "gone", self.gone, "in an earlier result, but no longer in the inputs")?;
+        }
         if self.must_go > 0 {
             let note = "opted out, but in the live audience: rebuild it without them";
             row(f, "MUST GO", self.must_go, note)?;
@@ -296,12 +306,20 @@ fn grouped(number: f64) -> String {
     text
 }
 
+/// Three digits, as many as a rate is good for.
+fn rounded(rate: f64) -> f64 {
+    let unit = 10_f64.powf((rate.max(1.0).log10().floor() - 2.0).max(0.0));
+    (rate / unit).round() * unit
+}
+
 /// A duration for people.
 struct Seconds(f64);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 120.0 {
+        if self.0 < 1.0 {
+            write!(f, "{:.0} ms", (self.0 * 1000.0).max(1.0))
+        } else if self.0 < 120.0 {
             write!(f, "{:.2} s", self.0)
         } else {
             write!(f, "{:.1} min", self.0 / 60.0)
@@ -323,6 +341,17 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_and_times_claim_no_more_than_they_know() {
+        assert_eq!(grouped(rounded(1_269_128.4)), "1,270,000");
+        assert_eq!(grouped(rounded(109.4)), "109");
+        assert_eq!(grouped(rounded(0.0)), "0");
+        assert_eq!(Seconds(0.0003).to_string(), "1 ms");
+        assert_eq!(Seconds(0.0436).to_string(), "44 ms");
+        assert_eq!(Seconds(1.236).to_string(), "1.24 s");
+        assert_eq!(Seconds(600.0).to_string(), "10.0 min");
+    }
 
     #[test]
     fn thousands_are_set_apart() {

@@ -26,10 +26,9 @@ pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
     let progress = Arc::new(Progress::default());
     stop_on_signals(&progress)?;
     let prepare = Prepare::plan(decide(args)?)?;
+    let noted = prepare.notes().len();
     if !quiet {
-        for note in prepare.notes() {
-            eprintln!("note: {note}");
-        }
+        print_notes(prepare.notes());
     }
     let summary = std::thread::scope(|scope| {
         let (running, done) = crossbeam_channel::bounded(0);
@@ -41,8 +40,17 @@ pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
         drop(running);
         summary
     })?;
+    if !quiet {
+        print_notes(&summary.notes[noted..]);
+    }
     print(&summary, json, quiet)?;
     Ok(ExitCode::Done)
+}
+
+fn print_notes(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
 }
 
 fn print(summary: &Summary, json: bool, quiet: bool) -> Result<()> {

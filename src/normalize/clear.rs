@@ -1,6 +1,6 @@
 //! Canonical forms of the identifiers that are uploaded in clear: Facebook ids, third-party ids, advertiser ids.
 
-use super::{Note, Reason, Verdict, email, prehashed, trim};
+use super::{Note, Reason, Verdict, email, phone, prehashed, trim};
 
 /// Longest third-party id in bytes.
 const THIRD_PARTY_BYTES_MAX: usize = 255;
@@ -78,9 +78,6 @@ fn third_party_unicode(case: Case, value: &[u8], out: &mut Vec<u8>) -> Verdict {
     if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
         return Verdict::Rejected(Reason::ControlCharacter);
     }
-    if is_raw_personal_data(value) {
-        return Verdict::Rejected(Reason::RawPersonalData);
-    }
     let lower = match case {
         Case::Lower => text.to_lowercase(),
         Case::Keep => text.to_owned(),
@@ -88,18 +85,39 @@ fn third_party_unicode(case: Case, value: &[u8], out: &mut Vec<u8>) -> Verdict {
     if lower.len() > THIRD_PARTY_BYTES_MAX {
         return Verdict::Rejected(Reason::TooLong);
     }
+    // KELVIN SIGN becomes a `k`: only what is written shows what it is.
+    if is_raw_personal_data(lower.as_bytes()) {
+        return Verdict::Rejected(Reason::RawPersonalData);
+    }
     out.extend_from_slice(lower.as_bytes());
     Verdict::Raw(if lower == text { Note::Plain } else { Note::CaseChanged })
 }
 
-/// An e-mail address, or an international phone number with `+`: it must not leave unhashed.
+/// An e-mail address, or an international phone number with `+`, bare or wrapped as people wrap them: it must not leave
+/// unhashed.
 fn is_raw_personal_data(value: &[u8]) -> bool {
-    let is_phone = value[0] == b'+' && {
-        let digits = value[1..].iter().filter(|byte| byte.is_ascii_digit()).count();
-        (7..=15).contains(&digits)
-            && value[1..].iter().all(|byte| byte.is_ascii_digit() || b" -./()".contains(byte))
-    };
-    is_phone || email::is_address(value)
+    if memchr::memchr2(b'@', b'+', value).is_none() && value.is_ascii() {
+        return false;
+    }
+    let bare = unwrapped(value);
+    email::is_address(bare) || email::is_international_address(bare) || phone::has_plus(bare)
+}
+
+/// Without quotes or angle brackets around it, and without `mailto:` or `tel:` before it.
+fn unwrapped(mut value: &[u8]) -> &[u8] {
+    loop {
+        let scheme = [&b"mailto:"[..], b"tel:"].into_iter().find(|scheme| {
+            value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        });
+        value = match (scheme, value) {
+            (Some(scheme), _) => trim(&value[scheme.len()..]),
+            (
+                None,
+                [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] | [b'<', inner @ .., b'>'],
+            ) => trim(inner),
+            _ => return value,
+        };
+    }
 }
 
 /// Advertiser id: 8-4-4-4-12 hex digits (IDFA, Google), or 16 (Android ID), in lower case.

@@ -68,6 +68,15 @@ pub(super) fn is_address(value: &[u8]) -> bool {
     })
 }
 
+/// Whether a value is an address with letters outside ASCII (RFC 6531), which [`EmailRule`] rejects.
+#[cold]
+pub(super) fn is_international_address(value: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let is_plain = |c: char| c.is_ascii() || !c.is_alphanumeric();
+    let ascii: String = text.chars().map(|c| if is_plain(c) { c } else { 'a' }).collect();
+    !text.is_ascii() && is_address(ascii.as_bytes())
+}
+
 fn without_trailing_dots(mut value: &[u8]) -> &[u8] {
     while let [rest @ .., b'.'] = value {
         value = rest;

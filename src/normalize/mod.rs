@@ -22,7 +22,7 @@ pub use self::phone::Vanity;
 pub use self::prehashed::Prehashed;
 pub use self::reason::Reason;
 pub use self::shape::Shape;
-pub(crate) use self::trim::trim;
+pub(crate) use self::trim::{is_null_word, trim};
 
 /// Longest value that is looked at, in bytes: anything beyond is `too_long`, whatever its type. Generous, because
 /// white space around a value is part of it.
@@ -70,6 +70,11 @@ impl UserType {
     /// Whether entries are digests; else they are uploaded in clear.
     pub const fn is_hashed(self) -> bool {
         matches!(self, Self::EmailHash | Self::PhoneHash)
+    }
+
+    /// Whether an identifier can be told by its form; a third-party id can look like anything.
+    pub const fn has_form(self) -> bool {
+        !matches!(self, Self::CustomAudienceThirdPartyId)
     }
 }
 
@@ -321,7 +326,7 @@ fn judge(
         return Verdict::Blank;
     }
     match rule(value, country, out) {
-        Verdict::Rejected(_) if trim::is_null_word(value) => Verdict::Rejected(Reason::NullWord),
+        Verdict::Rejected(_) if is_null_word(value) => Verdict::Rejected(Reason::NullWord),
         verdict => verdict,
     }
 }

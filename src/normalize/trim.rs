@@ -68,7 +68,7 @@ pub(super) fn unquote(value: &[u8]) -> &[u8] {
 }
 
 /// Whether a trimmed value is one of the words that exports write for "nothing", in any letter case.
-pub(super) fn is_null_word(value: &[u8]) -> bool {
+pub(crate) fn is_null_word(value: &[u8]) -> bool {
     value.len() <= NULL_WORD_BYTES_MAX
         && NULL_WORDS.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(value))
 }

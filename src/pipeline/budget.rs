@@ -22,6 +22,9 @@ const COMPRESSION_FACTOR: u64 = 4;
 /// Entries that an input of unknown length is taken to have.
 const UNKNOWN_ENTRIES: u64 = 32 * 1024 * 1024;
 
+/// Most bytes of a range that is being resolved: places within it are `u32`.
+const RANGE_BYTES_MAX: u64 = 1 << 30;
+
 /// Fewest leading bits: partitions for every worker to be busy with.
 const RADIX_BITS_MIN: u32 = 4;
 
@@ -78,7 +81,7 @@ impl MemoryPlan {
             }
         }
         // A range under way is held as it was gathered, sorted, and as what is written of it.
-        let range_limit = memory / 4 / in_flight as u64 / 3;
+        let range_limit = (memory / 4 / in_flight as u64 / 3).min(RANGE_BYTES_MAX);
         Self { threads, in_flight, radix_bits, block_bytes, block_budget, range_limit }
     }
 }

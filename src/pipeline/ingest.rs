@@ -11,7 +11,7 @@ use super::{SourceTally, Stores};
 use crate::config::{Io, PrepareConfig, RejectList};
 use crate::dedup::{self, Budget, Layout, Scatter, Store};
 use crate::emit::{Reject, RejectWriter};
-use crate::error::{Error, Result};
+use crate::error::{Error, ExitCode, Result};
 use crate::hash::{self, Digest};
 use crate::normalize::{Canonical, Normalizer, Reason, Value, Verdict};
 use crate::ordered::ordered;
@@ -49,6 +49,7 @@ struct Worker {
 
 /// How the chunks of the current source are worked on.
 struct Route<'a> {
+    role: Role,
     dialect: Dialect,
     feeds: &'a [Feed],
     country_field: Option<usize>,
@@ -151,7 +152,8 @@ impl<'a> Ingest<'a> {
         let bytes_read = self.progress.bytes_read.clone();
         let mut chunks =
             source.chunks(dialect.framing, skip, self.chunk_bytes, self.io, bytes_read)?;
-        let route = Route { dialect, feeds: &feeds, country_field, rejects: self.reject_list };
+        let route =
+            Route { role, dialect, feeds: &feeds, country_field, rejects: self.reject_list };
         let mut total = SourceSum::new(&path, header_lines, self.audiences.len());
         let mut torn: Option<Torn> = None;
         let done = ordered(
@@ -167,14 +169,16 @@ impl<'a> Ingest<'a> {
             |chunk: Chunk| self.work(&chunk, &route),
             |tally| total.add(tally, &route, self.audiences, self.progress, rejects.as_deref_mut()),
         );
-        done?;
-        if let Some(torn) = torn {
-            return Err(match torn.lines_behind {
-                Some(lines) => torn.error.at_line(total.lines + lines + 1),
-                None => torn.error,
-            });
+        let torn = torn.map(|torn| match torn.lines_behind {
+            Some(lines) => torn.error.at_line(total.lines + lines + 1),
+            None => torn.error,
+        });
+        let read = done.and_then(|()| torn.map_or(Ok(()), Err));
+        // A file that changes while it is read looks damaged in all kinds of ways; the change is why.
+        match read.as_ref().map_err(Error::exit_code) {
+            Ok(()) | Err(ExitCode::Input) => chunks.check_unchanged().and(read)?,
+            Err(_) => read?,
         }
-        chunks.check_unchanged()?;
         total.check_known(role)?;
         Ok((total.records, total.tallies))
     }
@@ -262,7 +266,7 @@ impl Worker {
                 counts.reject(0, Reason::TooLong, b"");
             }
             normalize(
-                &audience.normalizer,
+                audience.normalizer(route.role),
                 records,
                 chunk,
                 feed.field,

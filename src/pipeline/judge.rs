@@ -27,6 +27,14 @@ struct JudgedSource {
     path: PathBuf,
     /// Columns that hold something, as messages call them, and what.
     columns: Vec<(String, &'static str)>,
+    /// The column that feeds each audience, as messages call it.
+    feeds: Vec<(usize, String)>,
+}
+
+/// Something to tell people about a source.
+pub(super) struct Finding {
+    pub(super) path: PathBuf,
+    pub(super) text: String,
 }
 
 /// The tallies of one audience by role.
@@ -42,6 +50,7 @@ impl Judge {
             role: plan.role,
             path: super::path_of(plan),
             columns: plan.columns.clone(),
+            feeds: plan.feeds.iter().map(|feed| (feed.audience, feed.column.to_string())).collect(),
         });
         Self {
             max_rejects: config.max_rejects,
@@ -66,6 +75,25 @@ impl Judge {
             self.check_members(*user_type, &tallies[Role::Member as usize])?;
         }
         Ok(sums)
+    }
+
+    /// What is remarkable about inputs that are accepted on the whole.
+    pub(super) fn findings(&self, ingested: &[SourceTally]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for read in ingested {
+            let source = &self.sources[read.source];
+            for (audience, column) in &source.feeds {
+                let (tally, user_type) = (&read.tallies[*audience], self.user_types[*audience]);
+                let mut found = |text| findings.push(Finding { path: source.path.clone(), text });
+                if source.role != Role::Known && tally.raw > 0 && tally.prehashed > 0 {
+                    found(format!("column {column} mixes raw values and digests for {user_type}"));
+                }
+                if source.role == Role::Member && tally.values() > 0 && tally.accepted() == 0 {
+                    found(format!("nothing in it can be used as {user_type}"));
+                }
+            }
+        }
+        findings
     }
 
     fn check_members(&self, user_type: UserType, tally: &Tally) -> Result<()> {

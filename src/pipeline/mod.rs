@@ -16,11 +16,11 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use self::budget::MemoryPlan;
 use self::ingest::Ingest;
+use self::judge::Finding;
 use crate::config::{Input, PrepareConfig};
 use crate::dedup::{Partitions, Scatter};
 use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
 use crate::error::{Error, Quoted, Result};
-use crate::normalize::Normalizer;
 use crate::plan::{self, Audience, Role, SourcePlan};
 use crate::progress::{Phase, Progress};
 use crate::source::Source;
@@ -50,14 +50,8 @@ impl Prepare {
     /// Looks at every input and decides how it is read.
     pub fn plan(config: PrepareConfig) -> Result<Self> {
         check_paths(&config)?;
-        let audiences: Vec<Audience> = config
-            .audiences
-            .iter()
-            .map(|spec| Audience {
-                spec: spec.clone(),
-                normalizer: Normalizer::new(spec.user_type, config.rules),
-            })
-            .collect();
+        let audiences: Vec<Audience> =
+            config.audiences.iter().map(|spec| Audience::new(spec.clone(), config.rules)).collect();
         let threads = budget::threads(&config.resources);
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -66,7 +60,7 @@ impl Prepare {
             .map_err(|_| Error::Internal("the system grants no threads"))?;
         let sources = plan_sources(&config, &audiences, &pool)?;
         let memory = MemoryPlan::new(&config.resources, threads, audiences.len(), &sources);
-        let notes = notes(&config, &sources);
+        let notes = notes(&config, &sources)?;
         Ok(Self { config, audiences, sources, notes, pool, memory })
     }
 
@@ -83,7 +77,7 @@ impl Prepare {
     /// Does it.
     pub fn run(self, progress: &Progress) -> Result<Summary> {
         let started = Instant::now();
-        let Self { config, audiences, sources, notes, pool, memory } = self;
+        let Self { config, audiences, sources, mut notes, pool, memory } = self;
         let staging = Staging::begin(&config.output.dir, config.output.overwrite)?;
         let tmp_dir = config.resources.tmp_dir.clone().unwrap_or_else(|| staging.path().to_owned());
         let rejects = config.output.rejects.as_ref().map(RejectWriter::create).transpose()?;
@@ -99,6 +93,7 @@ impl Prepare {
             inputs[tally.source].records = tally.records;
         }
         let tallies = judge.verdict(&ingested)?;
+        notes.extend(merged(judge.findings(&ingested)));
         let stores = ingest.into_partitions();
 
         progress.begin(Phase::Writing);
@@ -230,19 +225,54 @@ fn plan_known(dir: &Path, audiences: &[Audience], pool: &ThreadPool) -> Result<V
     Ok(sources)
 }
 
-fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Vec<String> {
-    let mut notes = Vec::new();
+/// What was found before anything is read in earnest.
+fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
     for plan in sources {
-        let path = Quoted(&plan.source.path).to_string();
-        notes.extend(plan.notes.iter().map(|note| format!("{path}: {note}")));
+        let path = &plan.source.path;
+        let mut found = |text: String| findings.push(Finding { path: path.clone(), text });
+        plan.notes.iter().cloned().for_each(&mut found);
         if plan.source.is_empty() && plan.role != Role::Known {
-            notes.push(format!("{path}: the file is empty"));
+            found("the file is empty".to_owned());
         }
     }
+    for dir in &config.against {
+        let before = Manifest::read(dir)?.options;
+        let now = options(config);
+        let differ: Vec<&str> =
+            RULE_OPTIONS.into_iter().filter(|name| before.get(*name) != now.get(*name)).collect();
+        if !differ.is_empty() {
+            let text = format!(
+                "it was prepared with another --{}: the same people may count as new and as gone",
+                differ.join(" and --")
+            );
+            findings.push(Finding { path: dir.clone(), text });
+        }
+    }
+    let mut notes = merged(findings);
     if config.output.rejects.as_ref().is_some_and(|list| list.with_values) {
         notes.push("the reject list holds raw values: keep it like the inputs".to_owned());
     }
-    notes
+    Ok(notes)
+}
+
+/// Options that decide what a value becomes.
+const RULE_OPTIONS: [&str; 5] = ["case", "idn", "vanity", "country", "country-column"];
+
+/// One note for what is the same of several sources.
+fn merged(findings: Vec<Finding>) -> Vec<String> {
+    let mut merged: Vec<(Finding, usize)> = Vec::new();
+    for finding in findings {
+        match merged.iter_mut().find(|(first, _)| first.text == finding.text) {
+            Some((_, more)) => *more += 1,
+            None => merged.push((finding, 0)),
+        }
+    }
+    let note = |(Finding { path, text }, more): &(Finding, usize)| match more {
+        0 => format!("{}: {text}", Quoted(path)),
+        _ => format!("{} and {more} more: {text}", Quoted(path)),
+    };
+    merged.iter().map(note).collect()
 }
 
 fn describe(plan: &SourcePlan, audiences: &[Audience]) -> InputManifest {

@@ -170,10 +170,11 @@ impl SampleTable {
         self.rows.iter().filter_map(move |row| row.get(index)).map(Vec::as_slice)
     }
 
-    /// Finds a column by header, without regard to letter case and surrounding white space.
-    pub fn find(&self, name: &str) -> Option<usize> {
+    /// Finds the columns of that header, without regard to letter case and surrounding white space.
+    pub fn find(&self, name: &str) -> Vec<usize> {
         let wanted = fold(name.as_bytes());
-        self.rows.first()?.iter().position(|cell| fold(cell) == wanted)
+        let first = self.rows.first().map_or(&[][..], Vec::as_slice);
+        (0..first.len()).filter(|index| fold(&first[*index]) == wanted).collect()
     }
 
     /// The text of a header cell, without control characters.

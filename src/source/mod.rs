@@ -232,13 +232,20 @@ impl Watch {
     fn check(&self) -> Result<()> {
         let reading = |error| Error::reading("look at", &self.path, error);
         let open = Identity::of(&self.file.metadata().map_err(reading)?);
-        let named = Identity::of(&std::fs::metadata(&self.path).map_err(reading)?);
+        let named = match std::fs::metadata(&self.path) {
+            Ok(meta) => Some(Identity::of(&meta)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(reading(error)),
+        };
         let before = self.identity;
+        let place = |identity: Identity| (identity.device, identity.inode);
         let message = if open.bytes < before.bytes {
             "it shrank while it was read"
         } else if open.bytes > before.bytes {
             "it grew while it was read"
-        } else if (named.device, named.inode) != (before.device, before.inode) {
+        } else if named.is_none() {
+            "it was removed while it was read"
+        } else if named.map(place) != Some(place(before)) {
             "it was replaced while it was read"
         } else if open != before {
             "it was written to while it was read"

@@ -102,6 +102,19 @@ impl PhoneRule {
     }
 }
 
+/// Whether a value is a number that begins with `+`, as far as its digits tell.
+#[cold]
+pub(super) fn has_plus(value: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let Some(number) = text.strip_prefix(['+', '\u{FF0B}']) else { return false };
+    // Letters before the first digit are a name that begins with a plus sign.
+    let begins_with_digit =
+        number.chars().find(|c| c.is_alphanumeric()).is_some_and(scan::is_digit);
+    begins_with_digit
+        && scan::digits(text, Vanity::Reject)
+            .is_ok_and(|digits| (DIGITS_MIN..=DIGITS_MAX).contains(&digits.text.len()))
+}
+
 /// Takes off what spreadsheets put around a value to keep it text: a leading apostrophe, or `="..."`.
 fn without_spreadsheet_guard(value: &[u8]) -> &[u8] {
     match value {

@@ -69,6 +69,10 @@ impl Between {
     }
 }
 
+pub(super) fn is_digit(c: char) -> bool {
+    digit(c).is_some()
+}
+
 /// The value of a decimal digit of any script (general category Nd), as an ASCII digit.
 fn digit(c: char) -> Option<char> {
     if c.is_ascii() {

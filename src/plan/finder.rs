@@ -1,0 +1,263 @@
+//! Which column is meant.
+
+use super::{Audience, Role};
+use crate::config::{ColumnSelector, Header, ReadOptions};
+use crate::error::{Error, Quoted, Result};
+use crate::normalize::{Note, Reason, Shape, UserType, Value, Verdict, trim};
+use crate::record::{Column, Dialect, SampleTable};
+use crate::source::Source;
+
+/// Columns that a hint names at most.
+const COLUMNS_SHOWN: usize = 20;
+
+/// A column, and how it was found.
+pub(super) struct Found {
+    pub(super) index: usize,
+    pub(super) is_named: bool,
+    pub(super) is_guess: bool,
+}
+
+pub(super) struct Finder<'a> {
+    pub(super) source: &'a Source,
+    pub(super) table: &'a SampleTable,
+    pub(super) dialect: Dialect,
+    pub(super) role: Role,
+    pub(super) read: &'a ReadOptions,
+}
+
+impl Finder<'_> {
+    pub(super) fn column(&self, audience: &Audience) -> Result<Found> {
+        let spec = &audience.spec;
+        if self.role == Role::Suppressed {
+            // The input's column names need not be those of the list, but if they are, they count.
+            let selector = self.read.suppress_column.as_ref();
+            return match (selector, &spec.column) {
+                (Some(selector), _) => self.selected(selector),
+                (None, Some(ColumnSelector::Name(name))) if !self.table.find(name).is_empty() => {
+                    self.selected(&ColumnSelector::Name(name.clone()))
+                }
+                _ => self.guess(audience),
+            };
+        }
+        spec.column.as_ref().map_or_else(|| self.guess(audience), |column| self.selected(column))
+    }
+
+    fn selected(&self, selector: &ColumnSelector) -> Result<Found> {
+        match selector {
+            ColumnSelector::Name(_) if self.read.header == Header::Absent => Err(Error::usage(
+                format!("column {selector} cannot be found by name with --no-header"),
+                "give its number, counted from 1",
+            )),
+            ColumnSelector::Name(name) => match self.table.find(name)[..] {
+                [index] => Ok(Found { index, is_named: true, is_guess: false }),
+                [] => Err(Error::input(
+                    &self.source.path,
+                    format!("no column is called {selector}"),
+                    self.columns_hint(),
+                )),
+                ref several => {
+                    let path = Quoted(&self.source.path);
+                    let list: Vec<String> =
+                        several.iter().map(|index| (index + 1).to_string()).collect();
+                    Err(Error::usage(
+                        format!("columns {} of {path} are all called {selector}", list.join(", ")),
+                        "give the column's number",
+                    ))
+                }
+            },
+            ColumnSelector::Number(number) => {
+                let width = self.table.width();
+                // An empty sample says nothing about columns.
+                if *number > width && width > 0 {
+                    return Err(Error::input(
+                        &self.source.path,
+                        format!("there is no column {number}, rows have {width}"),
+                        self.columns_hint(),
+                    ));
+                }
+                Ok(Found { index: number - 1, is_named: false, is_guess: false })
+            }
+        }
+    }
+
+    /// The one column that can be meant, by its values and, if these leave a choice, by its header.
+    fn guess(&self, audience: &Audience) -> Result<Found> {
+        let user_type = audience.spec.user_type;
+        let width = self.table.width();
+        let found = |index| Ok(Found { index, is_named: false, is_guess: true });
+        let is_certain = self.role != Role::Suppressed || width == 0 || self.fits(audience, 0);
+        if width <= 1 && is_certain {
+            return found(0);
+        }
+        let fitting: Vec<usize> = (0..width).filter(|index| self.fits(audience, *index)).collect();
+        match fitting[..] {
+            [index] => return found(index),
+            [] => {
+                return Err(Error::input(
+                    &self.source.path,
+                    format!("no column holds values for {user_type}"),
+                    self.columns_hint(),
+                ));
+            }
+            _ => {}
+        }
+        let named: Vec<usize> = fitting
+            .iter()
+            .copied()
+            .filter(|index| self.is_called_like(*index, user_type))
+            .collect();
+        if let [index] = named[..] {
+            return found(index);
+        }
+        let candidates = if named.is_empty() { fitting } else { named };
+        let list: Vec<String> = candidates.iter().map(|index| self.describe(*index)).collect();
+        Err(Error::usage(
+            format!(
+                "more than one column of {} can be meant for {user_type}: {}",
+                Quoted(&self.source.path),
+                list.join(", ")
+            ),
+            match self.role {
+                Role::Suppressed => "choose one with --suppress-column",
+                Role::Member | Role::Known => "choose one with --column, or with --map COLUMN=TYPE",
+            },
+        ))
+    }
+
+    /// Whether most values of a column, leaving its first cell out, are accepted.
+    pub(super) fn fits(&self, audience: &Audience, index: usize) -> bool {
+        let (mut accepted, mut rejected) = (0_usize, 0_usize);
+        let first = usize::from(self.table.rows.len() > 1);
+        for cell in self.table.cells(index).skip(first) {
+            match self.judge(audience, cell) {
+                Verdict::Raw(_) | Verdict::Prehashed(_) => accepted += 1,
+                Verdict::Rejected(reason) if reason.suggests_wrong_file() => rejected += 1,
+                Verdict::Rejected(_) | Verdict::Blank => {}
+            }
+        }
+        accepted > 0 && accepted >= rejected
+    }
+
+    pub(super) fn judge(&self, audience: &Audience, cell: &[u8]) -> Verdict {
+        let value = Value { bytes: Some(cell), country: None };
+        match audience.normalizer(self.role).one(self.dialect.wrapping(), value, &mut Vec::new()) {
+            // With the row's country, which is not at hand here, it is a number like any other.
+            Verdict::Rejected(Reason::NationalNumber) if self.read.country_column.is_some() => {
+                Verdict::Raw(Note::Plain)
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn is_called_like(&self, index: usize, user_type: UserType) -> bool {
+        let words: &[&str] = match user_type {
+            UserType::EmailHash => &["mail"],
+            UserType::PhoneHash => &["phone", "tel", "mobile", "cell", "msisdn", "handy"],
+            UserType::Fbid => &["facebook", "fbid", "fb_", "fb id"],
+            UserType::CustomAudienceThirdPartyId => &["third", "external", "loyalty", "customer"],
+            UserType::MobileAdvertiserId => {
+                &["idfa", "gaid", "aaid", "maid", "advert", "ad id", "ad_id"]
+            }
+        };
+        let header = self.table.header(index).unwrap_or_default().to_lowercase();
+        self.shows_header() && words.iter().any(|word| header.contains(word))
+    }
+
+    /// Whether a suppression list may have nothing for one of several audiences.
+    pub(super) fn may_lack_audiences(
+        &self,
+        only: Option<UserType>,
+        audiences: &[Audience],
+    ) -> bool {
+        self.role == Role::Suppressed
+            && only.is_none()
+            && audiences.len() > 1
+            && self.read.suppress_column.is_none()
+    }
+
+    fn describe(&self, index: usize) -> String {
+        let name = if self.shows_header() { self.table.header(index) } else { None };
+        Column { index, name }.to_string()
+    }
+
+    /// The columns that hold identifiers, and which, leaving the first row out.
+    pub(super) fn columns(&self) -> Vec<(String, &'static str)> {
+        if self.table.width() < 2 {
+            return Vec::new();
+        }
+        let shape_of = |index: usize| {
+            let cells = self.table.cells(index).skip(1).filter(|cell| !trim(cell).is_empty());
+            let mut counts = [0_usize; Shape::COUNT];
+            cells.for_each(|cell| counts[Shape::of(cell) as usize] += 1);
+            let all: usize = counts.iter().sum();
+            Shape::ALL.into_iter().find(|shape| counts[*shape as usize] * 2 > all)
+        };
+        (0..self.table.width())
+            .filter_map(|index| Some((index, shape_of(index)?.describe()?.0)))
+            .map(|(index, what)| (self.describe(index), what))
+            .collect()
+    }
+
+    /// What there is to choose from, for a person who named a column that is not there.
+    fn columns_hint(&self) -> String {
+        let holds: Vec<String> = self
+            .columns()
+            .into_iter()
+            .map(|(column, what)| format!("column {column} holds {what}"))
+            .collect();
+        let names = (0..self.table.width()).take(COLUMNS_SHOWN).map(|index| self.describe(index));
+        if !holds.is_empty() {
+            holds.join("; ")
+        } else if self.shows_header() {
+            format!("its columns: {}", names.collect::<Vec<_>>().join(", "))
+        } else {
+            format!("rows have {} columns", self.table.width())
+        }
+    }
+
+    pub(super) fn check_suppression(
+        &self,
+        found: &[(usize, Found)],
+        audiences: &[Audience],
+    ) -> Result<()> {
+        if self.role != Role::Suppressed || self.table.rows.is_empty() {
+            return Ok(());
+        }
+        let path = &self.source.path;
+        if found.is_empty() {
+            return Err(Error::input(
+                path,
+                "no column of this suppression list holds values for any audience",
+                self.columns_hint(),
+            ));
+        }
+        let same_column = found.iter().any(|(one, a)| {
+            found.iter().any(|(other, b)| one < other && a.index == b.index && !a.is_named)
+        });
+        if same_column {
+            let names: Vec<&str> =
+                found.iter().map(|(index, _)| audiences[*index].spec.user_type.name()).collect();
+            return Err(Error::input(
+                path,
+                format!("this suppression list can be meant for {}", names.join(" and for ")),
+                "say which: --suppress TYPE=FILE",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn country_column(&self) -> Result<Option<Found>> {
+        let is_list = self.role == Role::Suppressed;
+        match &self.read.country_column {
+            None => Ok(None),
+            // An opt-out list need not have one.
+            Some(ColumnSelector::Name(name)) if is_list && self.table.find(name).is_empty() => {
+                Ok(None)
+            }
+            Some(ColumnSelector::Number(number)) if is_list && *number > self.table.width() => {
+                Ok(None)
+            }
+            Some(selector) => self.selected(selector).map(Some),
+        }
+    }
+}

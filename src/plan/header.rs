@@ -1,0 +1,105 @@
+//! Whether the first row is a header. Nobody may be lost to a wrong guess, and no person's row may be shown as names of
+//! columns: so a header has to look like one, and the rows below it like people.
+
+use super::Audience;
+use super::finder::{Finder, Found};
+use crate::config::Header;
+use crate::normalize::{Shape, Verdict, is_null_word, trim};
+
+impl Finder<'_> {
+    /// Whether the first row is a header: because a column was named, or because it looks like one while the rows below
+    /// look like people.
+    pub(super) fn has_header(
+        &self,
+        found: &[(usize, Found)],
+        country: Option<&Found>,
+        audiences: &[Audience],
+    ) -> bool {
+        let is_named = found.iter().any(|(_, found)| found.is_named);
+        if is_named || country.is_some_and(|country| country.is_named) {
+            return true;
+        }
+        let may_be_header = self.may_be_header()
+            && found.iter().all(|(audience, found)| {
+                let audience = &audiences[*audience];
+                let cell = self.table.cells(found.index).next().unwrap_or_default();
+                match self.judge(audience, cell) {
+                    // Nearly anything is a third-party id; those with digits in them are ids rather than names of ids.
+                    Verdict::Raw(_) if !audience.spec.user_type.has_form() => {
+                        !cell.iter().any(u8::is_ascii_digit)
+                    }
+                    Verdict::Raw(_) | Verdict::Prehashed(_) => false,
+                    Verdict::Blank | Verdict::Rejected(_) => true,
+                }
+            });
+        may_be_header
+            && (self.is_header_elsewhere()
+                || found.iter().any(|(audience, found)| {
+                    let audience = &audiences[*audience];
+                    let first = self.table.cells(found.index).next().unwrap_or_default();
+                    matches!(self.judge(audience, first), Verdict::Rejected(_))
+                        && self.fits(audience, found.index)
+                }))
+    }
+
+    /// What people should know of how the first row was taken, if they did not say.
+    pub(super) fn first_row_note(
+        &self,
+        has_header: bool,
+        found: &[(usize, Found)],
+        country: Option<&Found>,
+        audiences: &[Audience],
+    ) -> Option<String> {
+        let is_told = self.read.header != Header::Auto
+            || found.iter().any(|(_, found)| found.is_named)
+            || country.is_some_and(|country| country.is_named);
+        // In a plain list of addresses or numbers nobody expects a header.
+        let is_doubtful = self.table.width() > 1
+            || found.iter().any(|(index, _)| !audiences[*index].spec.user_type.has_form());
+        match (is_told || self.table.rows.is_empty(), has_header) {
+            (false, true) => Some("took the first row for a header".to_owned()),
+            (false, false) if is_doubtful => Some("took the first row for data".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Whether other columns show that the first row is a header, for types that accept nearly anything: all its cells
+    /// are filled and differ, and none looks like the identifiers below them.
+    fn is_header_elsewhere(&self) -> bool {
+        let Some(first) = self.table.rows.first() else { return false };
+        let is_filled = first.iter().all(|cell| !trim(cell).is_empty());
+        let differ = first.iter().enumerate().all(|(at, cell)| !first[..at].contains(cell));
+        first.len() > 1 && is_filled && differ && self.shows_header()
+    }
+
+    /// Whether nothing in the first row speaks against a header: no identifier, no number, no textual null. The first
+    /// row of a list without a header is a person, who must not get lost.
+    fn may_be_header(&self) -> bool {
+        let is_name = |cell: &[u8]| {
+            let cell = trim(cell);
+            let is_number = cell.iter().all(u8::is_ascii_digit);
+            cell.is_empty()
+                || !(is_number
+                    || is_null_word(cell)
+                    || cell.contains(&b'@')
+                    || Shape::of(cell) != Shape::Other)
+        };
+        let first = self.table.rows.first();
+        self.read.header == Header::Auto
+            && self.table.rows.len() > 1
+            && first.is_some_and(|row| row.iter().all(|cell| is_name(cell)))
+    }
+
+    /// Whether the first row may be shown to people: it may be a header, and some column below it holds identifiers.
+    pub(super) fn shows_header(&self) -> bool {
+        let has_shape = |cell: &[u8]| Shape::of(cell) != Shape::Other;
+        self.may_be_header()
+            && (0..self.table.width()).any(|index| {
+                let below = self.table.cells(index).skip(1);
+                let (shaped, all) = below.fold((0, 0), |(shaped, all), cell| {
+                    (shaped + usize::from(has_shape(cell)), all + 1)
+                });
+                shaped > 0 && shaped * 2 >= all
+            })
+    }
+}

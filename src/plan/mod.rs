@@ -1,0 +1,186 @@
+//! Which columns of an input feed which audience, decided from its first rows before anything is read in earnest.
+
+mod finder;
+mod header;
+
+use std::sync::Arc;
+
+use self::finder::{Finder, Found};
+use crate::config::{AudienceSpec, ReadOptions};
+use crate::error::{Error, Result};
+use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions, UserType};
+use crate::record::{self, Column, Dialect};
+use crate::source::Source;
+
+/// What an entry's input says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Wants to be in the audience.
+    Member,
+    /// Must not be in it.
+    Suppressed,
+    /// Is in it already.
+    Known,
+}
+
+impl Role {
+    /// Every role, in the order of the enum.
+    pub const ALL: [Self; 3] = [Self::Member, Self::Suppressed, Self::Known];
+}
+
+/// An audience and its rule.
+#[derive(Debug)]
+pub struct Audience {
+    /// What was asked for.
+    pub spec: AudienceSpec,
+    /// The rule of its user type for each role.
+    normalizers: [Arc<Normalizer>; Role::ALL.len()],
+}
+
+impl Audience {
+    /// Makes the rules of an audience. `--prehashed` is about members: an opt-out list may hold digests or raw values
+    /// whatever the inputs hold, and an earlier result is taken as it stands.
+    pub fn new(spec: AudienceSpec, rules: RuleOptions) -> Self {
+        let make = |rules| Arc::new(Normalizer::new(spec.user_type, rules));
+        let members = make(rules);
+        let suppressed = if spec.user_type.is_hashed() && rules.prehashed != Prehashed::Auto {
+            make(RuleOptions { prehashed: Prehashed::Auto, ..rules })
+        } else {
+            Arc::clone(&members)
+        };
+        let keeps = spec.user_type != UserType::CustomAudienceThirdPartyId;
+        let known = if keeps {
+            Arc::clone(&suppressed)
+        } else {
+            make(RuleOptions { case: Case::Keep, ..rules })
+        };
+        Self { spec, normalizers: [members, suppressed, known] }
+    }
+
+    /// The rule for the values of a role.
+    pub fn normalizer(&self, role: Role) -> &Normalizer {
+        &self.normalizers[role as usize]
+    }
+}
+
+/// A column that feeds an audience.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Which audience.
+    pub audience: usize,
+    /// Which column.
+    pub column: Column,
+    /// Its place among the wanted columns.
+    pub field: usize,
+}
+
+/// An input, ready to be read.
+#[derive(Debug)]
+pub struct SourcePlan {
+    /// The input.
+    pub source: Source,
+    /// The role of its entries.
+    pub role: Role,
+    /// How it is written.
+    pub dialect: Dialect,
+    /// The columns to read, counted from 0, in ascending order, each once.
+    pub wanted: Vec<usize>,
+    /// Which of them feed which audience.
+    pub feeds: Vec<Feed>,
+    /// Which of them holds the country, as a place in `wanted`.
+    pub country_field: Option<usize>,
+    /// Bytes of the header.
+    pub skip: usize,
+    /// Line ends in the header.
+    pub header_lines: u64,
+    /// What was found rather than told, for people.
+    pub notes: Vec<String>,
+    /// Columns that hold identifiers, as messages call them, and what they hold; for hints.
+    pub columns: Vec<(String, &'static str)>,
+}
+
+/// Plans an input. `only` restricts a suppression list to one audience.
+pub fn plan(
+    source: Source,
+    role: Role,
+    audiences: &[Audience],
+    read: &ReadOptions,
+    only: Option<UserType>,
+) -> Result<SourcePlan> {
+    let (dialect, table) =
+        record::detect(&source.sample, source.is_sample_all, &source.path, read.format);
+    let finder = Finder { source: &source, table: &table, dialect, role, read };
+    let mut notes = Vec::new();
+    let mut found: Vec<(usize, Found)> = Vec::new();
+    for (index, audience) in audiences.iter().enumerate() {
+        if only.is_some_and(|only| only != audience.spec.user_type) {
+            continue;
+        }
+        match finder.column(audience) {
+            Ok(column) => found.push((index, column)),
+            // A suppression list need not concern every audience; but where it can be meant in two ways, nobody may be
+            // left out of it in silence.
+            Err(Error::Input { .. }) if finder.may_lack_audiences(only, audiences) => {
+                let user_type = audience.spec.user_type;
+                notes.push(format!("no column holds {user_type}: nobody is held back there"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    finder.check_suppression(&found, audiences)?;
+    let country = finder.country_column()?;
+    let has_header = finder.has_header(&found, country.as_ref(), audiences);
+    notes.extend(finder.first_row_note(has_header, &found, country.as_ref(), audiences));
+    let country = country.map(|found| found.index);
+    let mut wanted: Vec<usize> =
+        found.iter().map(|(_, found)| found.index).chain(country).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let field_of = |index: usize| wanted.partition_point(|wanted| *wanted < index);
+    let mut feeds = Vec::new();
+    for (audience, found) in found {
+        let name = if has_header { table.header(found.index) } else { None };
+        let column = Column { index: found.index, name };
+        if found.is_guess && table.width() > 1 {
+            let user_type = audiences[audience].spec.user_type;
+            notes
+                .push(format!("took column {column} for {user_type}: its values are of that type"));
+        }
+        feeds.push(Feed { audience, field: field_of(column.index), column });
+    }
+    let skip = if has_header { table.second_row } else { 0 };
+    let header_lines = record::count_lines(&source.sample[..skip], dialect.line_end);
+    let country_field = country.map(field_of);
+    let columns = finder.columns();
+    Ok(SourcePlan {
+        source,
+        role,
+        dialect,
+        wanted,
+        feeds,
+        country_field,
+        skip,
+        header_lines,
+        notes,
+        columns,
+    })
+}
+
+/// Plans a part of an earlier run, which throng wrote: one canonical value a line.
+pub fn plan_known(source: Source, audience: usize) -> SourcePlan {
+    let dialect =
+        Dialect { framing: crate::source::Framing::Lines { end: b'\n' }, line_end: b'\n' };
+    SourcePlan {
+        source,
+        role: Role::Known,
+        dialect,
+        wanted: vec![0],
+        feeds: vec![Feed { audience, column: Column { index: 0, name: None }, field: 0 }],
+        country_field: None,
+        skip: 0,
+        header_lines: 0,
+        notes: Vec::new(),
+        columns: Vec::new(),
+    }
+}

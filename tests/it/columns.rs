@@ -1,0 +1,271 @@
+//! Which column and which first row: nobody gets lost, nobody is left out of an opt-out list in silence, and no person's
+//! row is shown as a header.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use throng::Error;
+use throng::config::{AudienceSpec, ColumnSelector, Input, PrepareConfig, SuppressInput};
+use throng::normalize::{Case, Prehashed, UserType};
+use throng::pipeline::Prepare;
+use throng::summary::Summary;
+
+use crate::support::{by_name, config, entries, run, suppressing};
+
+const BOB: &str = "bob@example.com";
+
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn out(&self) -> PathBuf {
+        self.0.path().join("out")
+    }
+
+    fn config(&self, user_type: UserType, text: &str) -> PrepareConfig {
+        config(user_type, &[self.write("in.csv", text)], &self.out())
+    }
+
+    fn count(&self, config: PrepareConfig) -> (u64, usize) {
+        let summary = run(config).unwrap();
+        (summary.audiences[0].read, entries(&self.out()).len())
+    }
+}
+
+fn by_number(mut config: PrepareConfig, columns: &[(usize, UserType)]) -> PrepareConfig {
+    config.audiences = columns
+        .iter()
+        .map(|(number, user_type)| AudienceSpec {
+            user_type: *user_type,
+            column: Some(ColumnSelector::Number(*number)),
+        })
+        .collect();
+    config
+}
+
+fn notes(summary: &Summary) -> String {
+    summary.notes.join("\n")
+}
+
+fn hint(config: PrepareConfig) -> String {
+    Prepare::plan(config).unwrap_err().hint().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn first_person_without_the_wanted_value_is_no_header() {
+    let desk = Desk::new();
+    let text = "n/a,+442079460011\nann@example.com,+442079460012\nbob@example.com,+442079460013\n";
+    let config = desk.config(UserType::EmailHash, text);
+    let config = by_number(config, &[(1, UserType::EmailHash), (2, UserType::PhoneHash)]);
+    let summary = run(config).unwrap();
+    assert_eq!(summary.audiences[0].read, 3);
+    assert_eq!(summary.audiences[1].written, 3);
+    assert!(notes(&summary).contains("took the first row for data"), "{}", notes(&summary));
+}
+
+#[test]
+fn first_person_beside_identifiers_is_no_header() {
+    let desk = Desk::new();
+    let ids = by_number(
+        desk.config(
+            UserType::EmailHash,
+            "C-17,unknown\nC-18,ann@example.com\nC-19,bob@example.com\n",
+        ),
+        &[(1, UserType::CustomAudienceThirdPartyId)],
+    );
+    assert_eq!(desk.count(ids), (3, 3));
+    let numbered = by_number(
+        desk.config(
+            UserType::EmailHash,
+            "17,Ann,x\n18,Bob,ann@example.com\n19,Cy,bob@example.com\n",
+        ),
+        &[(1, UserType::Fbid)],
+    );
+    assert_eq!(desk.count(numbered), (3, 3));
+}
+
+#[test]
+fn header_is_told_by_its_cells_and_said_so() {
+    let desk = Desk::new();
+    for (user_type, column, text) in [
+        (UserType::EmailHash, 2, "Customer,Mail\n17,ann@example.com\n18,bob@example.com\n"),
+        (
+            UserType::CustomAudienceThirdPartyId,
+            1,
+            "Customer,Mail\nC17,ann@example.com\nC18,bob@example.com\n",
+        ),
+        (UserType::PhoneHash, 1, "Phone 1,\n+442079460011,\n+442079460012,\n"),
+    ] {
+        let config = by_number(desk.config(user_type, text), &[(column, user_type)]);
+        let summary = run(config).unwrap();
+        assert_eq!(summary.audiences[0].read, 2, "{user_type}");
+        assert!(notes(&summary).contains("took the first row for a header"), "{user_type}");
+    }
+}
+
+#[test]
+fn named_country_column_makes_the_first_row_a_header() {
+    let desk = Desk::new();
+    let text = "number,land\n020 7946 0018,GB\n(201) 555-0123,us\n";
+    let mut config = by_number(desk.config(UserType::PhoneHash, text), &[(1, UserType::PhoneHash)]);
+    config.read.country_column = Some(ColumnSelector::Name(" LAND ".to_owned()));
+    assert_eq!(desk.count(config), (2, 2));
+}
+
+#[test]
+fn no_cell_of_a_person_is_shown_as_a_header() {
+    let desk = Desk::new();
+    for first in
+        ["17,Ann Secret,n/a", "x,Ann Secret,ann@example.com", "x,Ann Secret,+44 20 7946 0018"]
+    {
+        let text = format!("{first}\n18,Bob,b@example.com\n19,Cy,c@example.com\n");
+        let config = by_name(desk.config(UserType::EmailHash, &text), "nope");
+        let hint = hint(config);
+        assert!(!hint.contains("Secret") && !hint.contains("n/a"), "{hint}");
+        assert!(hint.contains("column 3 holds e-mail addresses"), "{hint}");
+    }
+}
+
+#[test]
+fn two_columns_of_one_name_are_a_question() {
+    let desk = Desk::new();
+    let text = "Email,email\nann@example.com,bob@example.com\n";
+    let error =
+        Prepare::plan(by_name(desk.config(UserType::EmailHash, text), "email")).unwrap_err();
+    assert!(error.to_string().contains("columns 1, 2 of"), "{error}");
+    assert!(matches!(error, Error::Usage { .. }));
+}
+
+fn two_audiences(desk: &Desk) -> PrepareConfig {
+    let text = "email,phone\nann@example.com,+442079460018\nbob@example.com,+442079460019\n";
+    let mut config = desk.config(UserType::EmailHash, text);
+    config.audiences = [("email", UserType::EmailHash), ("phone", UserType::PhoneHash)]
+        .map(|(name, user_type)| AudienceSpec {
+            user_type,
+            column: Some(ColumnSelector::Name(name.to_owned())),
+        })
+        .to_vec();
+    config
+}
+
+#[test]
+fn opt_out_list_that_can_be_meant_in_two_ways_stops_the_run() {
+    let desk = Desk::new();
+    let list =
+        desk.write("out.csv", "mail_a,mail_b,tel\nann@example.com,bob@example.com,+442079460018\n");
+    let error = Prepare::plan(suppressing(two_audiences(&desk), &list)).unwrap_err();
+    assert!(error.to_string().contains("more than one column"), "{error}");
+    assert_eq!(error.hint(), Some("choose one with --suppress-column"));
+}
+
+#[test]
+fn opt_out_list_serves_every_audience_that_it_has_a_column_for() {
+    let desk = Desk::new();
+    let both = desk.write("both.csv", "tel;e-mail\n+44 20 7946 0018;\n;bob@example.com\n");
+    let summary = run(suppressing(two_audiences(&desk), &both)).unwrap();
+    assert_eq!(summary.audiences.iter().map(|a| a.suppressed).collect::<Vec<_>>(), [1, 1]);
+    let one = desk.write("one.csv", "id;e-mail\nx;ann@example.com\ny;bob@example.com\n");
+    let summary = run(suppressing(two_audiences(&desk), &one)).unwrap();
+    assert_eq!(summary.audiences.iter().map(|a| a.suppressed).collect::<Vec<_>>(), [2, 0]);
+    let note = "no column holds phone_hash: nobody is held back there";
+    assert!(notes(&summary).contains(note), "{}", notes(&summary));
+}
+
+#[test]
+fn digests_alone_do_not_say_which_audience_opted_out() {
+    let desk = Desk::new();
+    let list = desk.write("out.txt", &format!("{}\n", "ab".repeat(32)));
+    let mut config = suppressing(two_audiences(&desk), &list);
+    let error = Prepare::plan(config.clone()).unwrap_err();
+    assert_eq!(error.hint(), Some("say which: --suppress TYPE=FILE"));
+    config.suppress[0].user_type = Some(UserType::PhoneHash);
+    run(config).unwrap();
+}
+
+#[test]
+fn damaged_opt_out_list_stops_the_run() {
+    let desk = Desk::new();
+    for text in ["ann@example\nbob\ncy@example.com\n", "\"ann@example.com,x\n", ""] {
+        let list = desk.write("out.csv", text);
+        let config = suppressing(desk.config(UserType::EmailHash, "ann@example.com\n"), &list);
+        let result = run(config);
+        assert_eq!(result.is_err(), !text.is_empty(), "{text}");
+        assert_eq!(desk.out().exists(), text.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn opt_outs_and_earlier_results_are_read_whatever_prehashed_says() {
+    let desk = Desk::new();
+    let digest = const_hex::encode(throng::hash::digest(BOB.as_bytes()));
+    let digests = format!("{digest}\n{}\n", "ab".repeat(32));
+    let raw_list = desk.write("raw.txt", "bob@example.com\n");
+    let mut config = desk.config(UserType::EmailHash, &digests);
+    config.rules.prehashed = Prehashed::Always;
+    let summary = run(suppressing(config, &raw_list)).unwrap();
+    assert_eq!((summary.audiences[0].suppressed, summary.audiences[0].written), (1, 1));
+
+    let known = desk.0.path().join("known");
+    let mut earlier = desk.config(UserType::EmailHash, "bob@example.com\n");
+    earlier.rules.prehashed = Prehashed::Never;
+    earlier.output.dir.clone_from(&known);
+    run(earlier.clone()).unwrap();
+    let mut config = desk.config(UserType::EmailHash, "ann@example.com\nbob@example.com\n");
+    config.rules.prehashed = Prehashed::Never;
+    config.against.push(known);
+    let digest_list = desk.write("digests.txt", &digests);
+    let summary = run(suppressing(config, &digest_list)).unwrap();
+    assert_eq!((summary.audiences[0].must_go, summary.audiences[0].written), (1, 1));
+}
+
+#[test]
+fn earlier_result_is_taken_as_it_stands_and_other_rules_are_told() {
+    let desk = Desk::new();
+    let known = desk.0.path().join("known");
+    let mut earlier = desk.config(UserType::CustomAudienceThirdPartyId, "Aa\nbb\n");
+    earlier.rules.case = Case::Keep;
+    earlier.output.dir.clone_from(&known);
+    run(earlier).unwrap();
+    let mut config = desk.config(UserType::CustomAudienceThirdPartyId, "Aa\nbb\n");
+    config.against.push(known);
+    let summary = run(config).unwrap();
+    // `aa` is another entry than the `Aa` that was uploaded.
+    assert_eq!((summary.audiences[0].known, summary.audiences[0].gone), (1, 1));
+    assert!(notes(&summary).contains("prepared with another --case"), "{}", notes(&summary));
+}
+
+#[test]
+fn mixed_columns_and_useless_files_are_told() {
+    let desk = Desk::new();
+    let mut config =
+        desk.config(UserType::EmailHash, &format!("ann@example.com\n{}\n", "ab".repeat(32)));
+    let useless: Vec<PathBuf> =
+        (0..3).map(|n| desk.write(&format!("{n}.txt"), "no address\nneither\n")).collect();
+    config.inputs.extend(useless.into_iter().map(Input::Path));
+    let summary = run(config).unwrap();
+    let notes = notes(&summary);
+    assert!(notes.contains("column 1 mixes raw values and digests for email_hash"), "{notes}");
+    assert!(
+        notes.contains("0.txt` and 2 more: nothing in it can be used as email_hash"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn suppression_list_needs_an_audience() {
+    let desk = Desk::new();
+    let mut config = desk.config(UserType::EmailHash, "ann@example.com\n");
+    let input = Input::Path(Path::new("x").to_owned());
+    config.suppress.push(SuppressInput { input, user_type: Some(UserType::Fbid) });
+    assert!(matches!(Prepare::plan(config), Err(Error::Usage { .. })));
+}
