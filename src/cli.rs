@@ -141,6 +141,12 @@ pub(crate) struct VerifyArgs {
     /// The directory
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
+    /// Print what was found as one line of JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but what does not match and, with --json, the result
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 /// Choices within the rules.
@@ -253,6 +259,8 @@ pub(crate) enum ProgressArg {
     /// A bar on a terminal, a line every half minute elsewhere
     #[default]
     Auto,
+    /// A bar on a terminal, a line every second elsewhere, also with --quiet
+    Always,
     /// Never
     Never,
 }

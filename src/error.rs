@@ -177,7 +177,8 @@ fn some(hint: String) -> Option<String> {
 }
 
 /// A path in backticks, with control characters escaped, so that a message stays one line.
-pub(crate) struct Quoted<'a>(pub(crate) &'a Path);
+#[derive(Debug)]
+pub struct Quoted<'a>(pub &'a Path);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,24 +1,36 @@
 //! The `throng` command: parse, run, print the error, choose the exit code.
-#![expect(clippy::print_stderr, reason = "this is where errors reach people")]
 
 mod cli;
 mod commands;
 
+use std::panic::{self, PanicHookInfo};
+
 use clap::Parser;
+use commands::say;
 use throng::{Error, ExitCode};
 
 fn main() -> std::process::ExitCode {
-    let code = match run() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
+    panic::set_hook(Box::new(report_panic));
+    let code = match panic::catch_unwind(run) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
+            say(format_args!("error: {error}"));
             if let Some(hint) = error.hint() {
-                eprintln!("hint: {hint}");
+                say(format_args!("hint: {hint}"));
             }
             error.exit_code()
         }
+        // The hook has reported it.
+        Err(_) => ExitCode::Internal,
     };
     std::process::ExitCode::from(code as u8)
+}
+
+/// Says where a defect showed, and nothing else: the text of a panic can quote what was being read.
+fn report_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
+    say(format_args!("error: internal error: a check failed{place}"));
+    say("hint: please report it with the command that you ran");
 }
 
 fn run() -> Result<ExitCode, Error> {

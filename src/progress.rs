@@ -31,7 +31,21 @@ pub struct Progress {
     /// Entries resolved so far in [`Phase::Writing`].
     pub resolved: AtomicU64,
     phase: AtomicU8,
-    stop: AtomicI32,
+    stop: Stop,
+}
+
+/// Whether somebody asked to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicI32>);
+
+impl Stop {
+    /// Fails with [`Error::Stopped`] once a signal asked to stop.
+    pub fn check(&self) -> Result<()> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            signal => Err(Error::Stopped { signal }),
+        }
+    }
 }
 
 impl Progress {
@@ -50,13 +64,15 @@ impl Progress {
 
     /// Asks the run to stop, because of a signal. It ends with [`Error::Stopped`] after the chunks that are under way.
     pub fn stop(&self, signal: i32) {
-        self.stop.store(signal, Ordering::Relaxed);
+        self.stop.0.store(signal, Ordering::Relaxed);
+    }
+
+    /// For those who have to wait without a progress to tell.
+    pub fn stop_flag(&self) -> &Stop {
+        &self.stop
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        match self.stop.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            signal => Err(Error::Stopped { signal }),
-        }
+        self.stop.check()
     }
 }

@@ -5,3 +5,18 @@ mod machine;
 pub(crate) mod prepare;
 mod progress;
 pub(crate) mod verify;
+
+/// Prints a line on standard error. Nobody may be reading there any more; that is no reason to stop.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    use std::io::Write;
+    let _unread = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Prints a result as one line of JSON on standard output. A reader that went away does not change what was done.
+fn print_json(result: &impl serde::Serialize) -> throng::Result<()> {
+    use std::io::Write;
+    let line = serde_json::to_string(result)
+        .map_err(|_| throng::Error::Internal("the result cannot be written as JSON"))?;
+    let _unread = writeln!(std::io::stdout(), "{line}");
+    Ok(())
+}

@@ -1,7 +1,5 @@
 //! `throng prepare`: from exports to upload files.
-#![expect(clippy::print_stderr, reason = "this is what people see")]
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,27 +12,30 @@ use throng::config::{
 use throng::normalize::UserType;
 use throng::pipeline::Prepare;
 use throng::progress::Progress;
-use throng::summary::Summary;
 use throng::{Error, ExitCode, Result};
 
-use super::{machine, progress};
+use super::{machine, print_json, progress, say};
 use crate::cli::{FormatArg, IoArg, PrepareArgs, ProgressArg};
 
 pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
     let (json, quiet) = (args.json, args.quiet);
-    let shows_progress = !quiet && args.progress == ProgressArg::Auto;
+    let shown = match args.progress {
+        ProgressArg::Auto if !quiet => Some(progress::LINE_EVERY),
+        ProgressArg::Auto | ProgressArg::Never => None,
+        ProgressArg::Always => Some(progress::LINE_OFTEN),
+    };
     let progress = Arc::new(Progress::default());
     stop_on_signals(&progress)?;
-    let prepare = Prepare::plan(decide(args)?)?;
+    let prepare = Prepare::plan(decide(args)?, &progress)?;
     let noted = prepare.notes().len();
     if !quiet {
         print_notes(prepare.notes());
     }
     let summary = std::thread::scope(|scope| {
         let (running, done) = crossbeam_channel::bounded(0);
-        if shows_progress {
+        if let Some(line_every) = shown {
             let progress = Arc::clone(&progress);
-            scope.spawn(move || progress::show(&progress, &done));
+            scope.spawn(move || progress::show(&progress, line_every, &done));
         }
         let summary = prepare.run(&progress);
         drop(running);
@@ -43,27 +44,19 @@ pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
     if !quiet {
         print_notes(&summary.notes[noted..]);
     }
-    print(&summary, json, quiet)?;
+    if json {
+        print_json(&summary)?;
+    }
+    if !quiet {
+        say(&summary);
+    }
     Ok(ExitCode::Done)
 }
 
 fn print_notes(notes: &[String]) {
     for note in notes {
-        eprintln!("note: {note}");
+        say(format_args!("note: {note}"));
     }
-}
-
-fn print(summary: &Summary, json: bool, quiet: bool) -> Result<()> {
-    if json {
-        let line = serde_json::to_string(summary)
-            .map_err(|_| Error::Internal("the summary cannot be written as JSON"))?;
-        // The work is done and published; a reader that went away does not change that.
-        let _gone = writeln!(std::io::stdout(), "{line}");
-    }
-    if !quiet {
-        eprintln!("{summary}");
-    }
-    Ok(())
 }
 
 /// Passes the first SIGINT or SIGTERM on to the run; a second one ends the process at once.

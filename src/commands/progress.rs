@@ -1,5 +1,4 @@
 //! Showing how far a run is: a bar on a terminal, a line now and then elsewhere.
-#![expect(clippy::print_stderr, reason = "this is what people see")]
 
 use std::io::{IsTerminal, stderr};
 use std::sync::atomic::Ordering;
@@ -9,23 +8,28 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use indicatif::{ProgressBar, ProgressStyle};
 use throng::progress::{Phase, Progress};
 
+use super::say;
+
 /// How often the bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
 
 /// How often a line is printed where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(30);
+pub(super) const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// How often it is for those who want to see it in any case.
+pub(super) const LINE_OFTEN: Duration = Duration::from_secs(1);
 
 /// Shows progress until the sender of `done` is dropped.
-pub(super) fn show(progress: &Progress, done: &Receiver<()>) {
+pub(super) fn show(progress: &Progress, line_every: Duration, done: &Receiver<()>) {
     let bar = stderr().is_terminal().then(new_bar);
     let started = Instant::now();
-    let mut line_at = LINE_EVERY;
+    let mut line_at = line_every;
     while done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         match &bar {
             Some(bar) => draw(bar, progress),
             None if started.elapsed() >= line_at => {
-                line_at += LINE_EVERY;
-                eprintln!("{}", line(progress, started.elapsed()));
+                line_at += line_every;
+                say(line(progress, started.elapsed()));
             }
             None => {}
         }

@@ -1,26 +1,63 @@
 //! `throng verify`: does a directory still match its manifest?
-#![expect(clippy::print_stderr, reason = "this is what people see")]
 
-use throng::emit::Manifest;
+use serde::Serialize;
+use throng::emit::{Manifest, Problem};
+use throng::error::Quoted;
+use throng::normalize::UserType;
 use throng::{ExitCode, Result};
 
-use super::machine;
+use super::{machine, print_json, say};
 use crate::cli::VerifyArgs;
+
+/// What was found, for programs.
+#[derive(Serialize)]
+struct Verified<'a> {
+    dir: &'a std::path::Path,
+    matches: bool,
+    problems: &'a [Problem],
+    audiences: Vec<Audience>,
+}
+
+#[derive(Serialize)]
+struct Audience {
+    user_type: UserType,
+    entries: u64,
+    parts: usize,
+}
 
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let manifest = Manifest::read(&args.dir)?;
     let pool = machine::pool(machine::threads(None)?)?;
     let problems = pool.install(|| manifest.problems(&args.dir))?;
+    let audiences = manifest.audiences.iter().map(|audience| Audience {
+        user_type: audience.user_type,
+        entries: audience.sets.written,
+        parts: audience.parts.len(),
+    });
+    let verified = Verified {
+        dir: &args.dir,
+        matches: problems.is_empty(),
+        problems: &problems,
+        audiences: audiences.collect(),
+    };
+    if args.json {
+        print_json(&verified)?;
+    }
     for problem in &problems {
-        eprintln!("error: `{}` {}", problem.file.escape_debug(), problem.message);
+        let path = args.dir.join(&problem.file);
+        say(format_args!("error: {} {}", Quoted(&path), problem.message));
     }
     if !problems.is_empty() {
-        eprintln!("hint: prepare again; do not upload this directory");
+        say("hint: do not upload this directory; prepare it again with --overwrite");
         return Ok(ExitCode::Input);
     }
-    for audience in &manifest.audiences {
-        let (parts, lines) = (audience.parts.len(), audience.sets.written);
-        eprintln!("{}: {lines} entries in {parts} parts match the manifest", audience.user_type);
+    if !args.quiet {
+        for Audience { user_type, entries, parts } in &verified.audiences {
+            let s = if *parts == 1 { "" } else { "s" };
+            say(format_args!(
+                "{user_type}: {entries} entries in {parts} part{s} match the manifest"
+            ));
+        }
     }
     Ok(ExitCode::Done)
 }

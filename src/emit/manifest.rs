@@ -111,7 +111,7 @@ pub struct PartManifest {
 }
 
 /// A way in which a directory differs from its manifest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The file within the directory.
     pub file: String,

@@ -173,6 +173,7 @@ impl<'a> Ingest<'a> {
             Some(lines) => torn.error.at_line(total.lines + lines + 1),
             None => torn.error,
         });
+        self.progress.check()?;
         let read = done.and_then(|()| torn.map_or(Ok(()), Err));
         // A file that changes while it is read looks damaged in all kinds of ways; the change is why.
         match read.as_ref().map_err(Error::exit_code) {

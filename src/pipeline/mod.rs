@@ -22,7 +22,7 @@ use crate::dedup::{Partitions, Scatter};
 use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
 use crate::error::{Error, Quoted, Result};
 use crate::plan::{self, Audience, Role, SourcePlan};
-use crate::progress::{Phase, Progress};
+use crate::progress::{Phase, Progress, Stop};
 use crate::source::Source;
 use crate::summary::{AudienceSummary, Summary};
 use crate::tally::Tally;
@@ -47,8 +47,8 @@ pub(crate) struct SourceTally {
 }
 
 impl Prepare {
-    /// Looks at every input and decides how it is read.
-    pub fn plan(config: PrepareConfig) -> Result<Self> {
+    /// Looks at every input and decides how it is read. `progress` is only asked whether to stop.
+    pub fn plan(config: PrepareConfig, progress: &Progress) -> Result<Self> {
         check_paths(&config)?;
         let audiences: Vec<Audience> =
             config.audiences.iter().map(|spec| Audience::new(spec.clone(), config.rules)).collect();
@@ -58,7 +58,7 @@ impl Prepare {
             .thread_name(|index| format!("throng-{index}"))
             .build()
             .map_err(|_| Error::Internal("the system grants no threads"))?;
-        let sources = plan_sources(&config, &audiences, &pool)?;
+        let sources = plan_sources(&config, &audiences, &pool, progress.stop_flag())?;
         let memory = MemoryPlan::new(&config.resources, threads, audiences.len(), &sources);
         let notes = notes(&config, &sources)?;
         Ok(Self { config, audiences, sources, notes, pool, memory })
@@ -173,6 +173,7 @@ fn plan_sources(
     config: &PrepareConfig,
     audiences: &[Audience],
     pool: &ThreadPool,
+    stop: &Stop,
 ) -> Result<Vec<SourcePlan>> {
     let mut sources = Vec::new();
     for suppress in &config.suppress {
@@ -184,7 +185,7 @@ fn plan_sources(
                 "leave the type out, or add the audience",
             ));
         }
-        let source = Source::inspect(&suppress.input)?;
+        let source = Source::inspect(&suppress.input, stop)?;
         sources.push(plan::plan(
             source,
             Role::Suppressed,
@@ -194,16 +195,22 @@ fn plan_sources(
         )?);
     }
     for dir in &config.against {
-        sources.extend(plan_known(dir, audiences, pool)?);
+        stop.check()?;
+        sources.extend(plan_known(dir, audiences, pool, stop)?);
     }
     for input in &config.inputs {
-        let source = Source::inspect(input)?;
+        let source = Source::inspect(input, stop)?;
         sources.push(plan::plan(source, Role::Member, audiences, &config.read, None)?);
     }
     Ok(sources)
 }
 
-fn plan_known(dir: &Path, audiences: &[Audience], pool: &ThreadPool) -> Result<Vec<SourcePlan>> {
+fn plan_known(
+    dir: &Path,
+    audiences: &[Audience],
+    pool: &ThreadPool,
+    stop: &Stop,
+) -> Result<Vec<SourcePlan>> {
     let manifest = Manifest::read(dir)?;
     if let Some(problem) = pool.install(|| manifest.problems(dir))?.first() {
         return Err(Error::input(
@@ -219,7 +226,8 @@ fn plan_known(dir: &Path, audiences: &[Audience], pool: &ThreadPool) -> Result<V
             return Err(Error::input(dir, format!("it holds no {user_type}"), ""));
         };
         for part in parts {
-            sources.push(plan::plan_known(Source::inspect(&Input::Path(part))?, index));
+            let source = Source::inspect(&Input::Path(part), stop)?;
+            sources.push(plan::plan_known(source, index));
         }
     }
     Ok(sources)

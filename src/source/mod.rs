@@ -8,6 +8,7 @@ mod detect;
 mod framing;
 mod lease;
 mod mmap;
+mod patient;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Cursor, Read};
@@ -18,8 +19,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::mmap::Mapping;
+use self::patient::Patient;
 use crate::config::{Input, Io, SAMPLE_BYTES};
 use crate::error::{Error, Result};
+use crate::progress::Stop;
 
 pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};
@@ -83,19 +86,28 @@ impl Identity {
 }
 
 impl Source {
-    /// Opens an input and looks at its beginning.
-    pub fn inspect(input: &Input) -> Result<Self> {
-        match input {
-            Input::Stdin => {
-                Self::inspect_stream(PathBuf::from("stdin"), Box::new(io::stdin()), None)
-            }
-            Input::Path(path) => Self::inspect_path(path),
-        }
+    /// Opens an input and looks at its beginning. Waiting for a pipe ends when `stop` says so.
+    pub fn inspect(input: &Input, stop: &Stop) -> Result<Self> {
+        let inspected = match input {
+            Input::Stdin => Self::inspect_stdin(stop),
+            Input::Path(path) => Self::inspect_path(path, stop),
+        };
+        stop.check().and(inspected)
     }
 
-    fn inspect_path(path: &Path) -> Result<Self> {
+    fn inspect_stdin(stop: &Stop) -> Result<Self> {
+        let path = PathBuf::from("stdin");
+        // The descriptor itself: what the standard library keeps in its own buffer, poll(2) does not see.
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        let file = File::from(stdin.map_err(|error| Error::reading("open", &path, error))?);
+        Self::inspect_stream(path, Box::new(Patient::new(file, stop.clone())), None)
+    }
+
+    fn inspect_path(path: &Path, stop: &Stop) -> Result<Self> {
         let reading = |operation| move |error| Error::reading(operation, path, error);
-        let file = File::open(path).map_err(reading("open"))?;
+        let is_fifo = std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_fifo());
+        let file = if is_fifo { patient::open_fifo(path) } else { File::open(path) };
+        let file = file.map_err(reading("open"))?;
         let meta = file.metadata().map_err(reading("look at"))?;
         let kind = meta.file_type();
         if kind.is_dir() {
@@ -110,7 +122,8 @@ impl Source {
         }
         // Files of /proc and the like have no size: they are read to their end, once.
         if !kind.is_file() || meta.len() == 0 {
-            return Self::inspect_stream(path.to_owned(), Box::new(file), Some(&meta));
+            let reader = Box::new(Patient::new(file, stop.clone()));
+            return Self::inspect_stream(path.to_owned(), reader, Some(&meta));
         }
         if lease::is_open_for_writing(&file) {
             return Err(Error::input(

@@ -9,6 +9,7 @@ use throng::Error;
 use throng::config::{AudienceSpec, ColumnSelector, Input, PrepareConfig, SuppressInput};
 use throng::normalize::{Case, Prehashed, UserType};
 use throng::pipeline::Prepare;
+use throng::progress::Progress;
 use throng::summary::Summary;
 
 use crate::support::{by_name, config, entries, run, suppressing};
@@ -57,8 +58,12 @@ fn notes(summary: &Summary) -> String {
     summary.notes.join("\n")
 }
 
+fn plan(config: PrepareConfig) -> throng::Result<Prepare> {
+    Prepare::plan(config, &Progress::default())
+}
+
 fn hint(config: PrepareConfig) -> String {
-    Prepare::plan(config).unwrap_err().hint().unwrap_or_default().to_owned()
+    plan(config).unwrap_err().hint().unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -140,8 +145,7 @@ fn no_cell_of_a_person_is_shown_as_a_header() {
 fn two_columns_of_one_name_are_a_question() {
     let desk = Desk::new();
     let text = "Email,email\nann@example.com,bob@example.com\n";
-    let error =
-        Prepare::plan(by_name(desk.config(UserType::EmailHash, text), "email")).unwrap_err();
+    let error = plan(by_name(desk.config(UserType::EmailHash, text), "email")).unwrap_err();
     assert!(error.to_string().contains("columns 1, 2 of"), "{error}");
     assert!(matches!(error, Error::Usage { .. }));
 }
@@ -163,7 +167,7 @@ fn opt_out_list_that_can_be_meant_in_two_ways_stops_the_run() {
     let desk = Desk::new();
     let list =
         desk.write("out.csv", "mail_a,mail_b,tel\nann@example.com,bob@example.com,+442079460018\n");
-    let error = Prepare::plan(suppressing(two_audiences(&desk), &list)).unwrap_err();
+    let error = plan(suppressing(two_audiences(&desk), &list)).unwrap_err();
     assert!(error.to_string().contains("more than one column"), "{error}");
     assert_eq!(error.hint(), Some("choose one with --suppress-column"));
 }
@@ -186,7 +190,7 @@ fn digests_alone_do_not_say_which_audience_opted_out() {
     let desk = Desk::new();
     let list = desk.write("out.txt", &format!("{}\n", "ab".repeat(32)));
     let mut config = suppressing(two_audiences(&desk), &list);
-    let error = Prepare::plan(config.clone()).unwrap_err();
+    let error = plan(config.clone()).unwrap_err();
     assert_eq!(error.hint(), Some("say which: --suppress TYPE=FILE"));
     config.suppress[0].user_type = Some(UserType::PhoneHash);
     run(config).unwrap();
@@ -267,5 +271,5 @@ fn suppression_list_needs_an_audience() {
     let mut config = desk.config(UserType::EmailHash, "ann@example.com\n");
     let input = Input::Path(Path::new("x").to_owned());
     config.suppress.push(SuppressInput { input, user_type: Some(UserType::Fbid) });
-    assert!(matches!(Prepare::plan(config), Err(Error::Usage { .. })));
+    assert!(matches!(plan(config), Err(Error::Usage { .. })));
 }

@@ -56,7 +56,8 @@ pub(crate) fn suppressing(mut config: PrepareConfig, path: &Path) -> PrepareConf
 }
 
 pub(crate) fn run(config: PrepareConfig) -> throng::Result<Summary> {
-    Prepare::plan(config)?.run(&Progress::default())
+    let progress = Progress::default();
+    Prepare::plan(config, &progress)?.run(&progress)
 }
 
 /// The entries of an output directory, parts one behind the other.

@@ -1,0 +1,52 @@
+//! Reading from pipes without getting stuck: whoever feeds a pipe may take hours or never come, and a run that is asked to
+//! stop must not wait for them.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::progress::Stop;
+
+/// How long to wait before looking again whether to stop.
+const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// Reads a pipe, terminal or socket; fails when it is asked to stop.
+#[derive(Debug)]
+pub(super) struct Patient {
+    file: File,
+    stop: Stop,
+}
+
+impl Patient {
+    pub(super) fn new(file: File, stop: Stop) -> Self {
+        Self { file, stop }
+    }
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            // The text is seen by nobody: a run that was asked to stop says that.
+            self.stop.check().map_err(|_| io::Error::other("stopped"))?;
+            match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&LOOK_UP)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return self.file.read(buffer),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Opens a FIFO without waiting for its writer. Linux keeps such a FIFO from being at its end before a writer came and
+/// went; elsewhere opening it waits.
+pub(super) fn open_fifo(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(target_os = "linux")]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::empty())?;
+    Ok(file)
+}
