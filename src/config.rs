@@ -12,6 +12,9 @@ pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// fit the second-level cache of a core.
 pub const CHUNK_BYTES: usize = 256 * 1024;
 
+/// Bytes of a mapped source that have been read before their pages are given back.
+pub const RELEASE_BYTES: usize = 16 * 1024 * 1024;
+
 /// Decoded bytes of a source that are looked at to find out what it holds. Longer than most first records, shorter
 /// than anybody notices.
 pub const SAMPLE_BYTES: usize = 256 * 1024;
@@ -22,8 +25,15 @@ pub const MEMORY_BYTES_MIN: u64 = 32 * 1024 * 1024;
 /// Bytes of a block: what one partition of one worker grows by, and what is written to a spill file at once.
 pub const BLOCK_BYTES: usize = 16 * 1024;
 
-/// Blocks are cut from slabs of this many bytes, so that memory is asked for rarely.
-pub const SLAB_BYTES: usize = 1024 * 1024;
+/// Blocks are cut from slabs of this many bytes, so that memory is asked for rarely, and in pages of this size where
+/// the system has them: first touching ten million digests in small pages costs as much as hashing them.
+pub const SLAB_BYTES: usize = 2 * 1024 * 1024;
+
+/// Bytes of a slab where the memory limit is so low that larger ones would go beyond it.
+pub const SLAB_BYTES_MIN: usize = 256 * 1024;
+
+/// The blocks' share of the memory limit holds at least so many slabs of each worker and audience.
+pub const SLABS_MIN: u64 = 8;
 
 /// Most leading bits of a digest that choose its partition: 4096 partitions.
 pub const RADIX_BITS_MAX: u32 = 12;
@@ -43,8 +53,11 @@ pub const PART_LINES: u64 = 1_000_000;
 /// Most parts of one audience: their numbers have five digits.
 pub const PARTS_MAX: u64 = 99_999;
 
-/// Bytes of text that a part's writer collects before it writes them.
-pub const WRITE_BYTES: usize = 1024 * 1024;
+/// Bytes of text that are made and written at once. Few enough to be in the cache of a core when the system copies them.
+pub const WRITE_BYTES: usize = 256 * 1024;
+
+/// Complete parts that wait to be synced before those who write must wait too.
+pub const SYNCS_WAITING: usize = 4;
 
 const _: () = {
     assert!(
@@ -56,6 +69,7 @@ const _: () = {
         "an oversize line is an oversize value"
     );
     assert!(SLAB_BYTES.is_multiple_of(BLOCK_BYTES), "slabs are cut into whole blocks");
+    assert!(SLAB_BYTES_MIN.is_multiple_of(BLOCK_BYTES), "slabs are cut into whole blocks");
     assert!(BLOCK_BYTES.is_multiple_of(32), "blocks hold whole digests");
 };
 

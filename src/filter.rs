@@ -12,7 +12,7 @@ use crate::config::{CHUNK_BYTES, IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX};
 use crate::error::{Error, Result};
 use crate::hash::{self, Digest};
 use crate::normalize::{Canonical, Normalizer, UserType, Value, Verdict, Wrapping};
-use crate::ordered::ordered;
+use crate::ordered::{Steps, ordered};
 use crate::record::{self, Records};
 
 /// The rules of a user type as a filter.
@@ -39,25 +39,25 @@ impl Filter {
     /// Answers every line of `input` on `output`. Ends quietly if nobody reads `output` any more.
     pub fn run(
         &self,
-        input: impl Read,
+        input: impl Read + Send,
         mut output: impl Write + Send,
         pool: &ThreadPool,
     ) -> Result<()> {
         let mut lines =
             LineReader { input, pending: Vec::new(), is_skipping: false, is_finished: false };
         let mut write_error = None;
-        let done = ordered(
-            pool,
-            pool.current_num_threads() * IN_FLIGHT_PER_WORKER,
-            || lines.next_piece().map_err(|e| Error::reading("read", "stdin".as_ref(), e)),
-            |piece| self.answer(&piece),
-            |text| {
+        let steps = Steps {
+            next: || lines.next_piece().map_err(|e| Error::reading("read", "stdin".as_ref(), e)),
+            work: |piece| self.answer(&piece),
+            sink: |text: Vec<u8>| {
                 output.write_all(&text).and_then(|()| output.flush()).map_err(|error| {
                     write_error = Some(error);
                     Error::Internal("the output is closed")
                 })
             },
-        );
+            finish: Ok,
+        };
+        let done = ordered(pool, pool.current_num_threads() * IN_FLIGHT_PER_WORKER, steps);
         match write_error {
             Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Some(error) => Err(Error::writing("write", "stdout".as_ref(), error)),
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    fn run(user_type: UserType, input: impl Read) -> Vec<u8> {
+    fn run(user_type: UserType, input: impl Read + Send) -> Vec<u8> {
         let normalizer = Normalizer::new(user_type, RuleOptions::default());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
         let mut output = Vec::new();

@@ -12,6 +12,6 @@ use crate::cli::HashArgs;
 pub(crate) fn run(args: &HashArgs) -> Result<ExitCode> {
     let pool = machine::pool(machine::threads(args.threads)?)?;
     let normalizer = Normalizer::new(args.user_type, args.rules.options());
-    Filter::new(args.user_type, normalizer).run(io::stdin().lock(), io::stdout(), &pool)?;
+    Filter::new(args.user_type, normalizer).run(io::stdin(), io::stdout(), &pool)?;
     Ok(ExitCode::Done)
 }

@@ -8,7 +8,9 @@
 mod budget;
 mod resolve;
 mod scatter;
+mod slab;
 mod sort;
+mod spares;
 mod spill;
 
 use crate::hash::{self, Digest};
@@ -16,6 +18,7 @@ use crate::hash::{self, Digest};
 pub use self::budget::Budget;
 pub use self::resolve::{Counts, Resolved, resolve};
 pub use self::scatter::{Partitions, Range, Scatter, Store};
+pub(crate) use self::spares::Spares;
 
 /// How entries are laid out in blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -78,6 +78,8 @@ fn resolve_digests(partitions: &Partitions, range: Range, limit: u64) -> Result<
         members.retain(|digest| algebra.admits(digest));
         algebra.finish();
     }
+    partitions.digests.give(suppressed);
+    partitions.digests.give(known);
     counts.written = members.len() as u64;
     Ok(Some(Resolved { entries: Entries::Digests(members), counts }))
 }
@@ -89,6 +91,15 @@ fn gather_digests(
     role: Role,
     limit: u64,
 ) -> Result<Option<Vec<Digest>>> {
+    let mut sorted = partitions.digests.take();
+    let mut counters = partitions.counters.take();
+    let is_small = partitions.bytes(range) <= limit && partitions.is_whole(range);
+    if is_small && let Some(blocks) = partitions.memory_blocks(range, role) {
+        let blocks: Vec<&[Digest]> = blocks.iter().map(|block| block.as_chunks().0).collect();
+        sort::sort_and_dedup(&blocks, range.bits, &mut counters, &mut sorted);
+        partitions.counters.give(counters);
+        return Ok(Some(sorted));
+    }
     let is_whole = partitions.is_whole(range);
     let mut digests: Vec<Digest> = Vec::new();
     let mut is_over = false;
@@ -101,7 +112,8 @@ fn gather_digests(
         }
         // Repeated entries may be what fills the limit.
         if size_of_val(&*digests) as u64 > limit && !is_over {
-            sort::sort_and_dedup(&mut digests, range.bits);
+            sort::sort_and_dedup(&[&digests], range.bits, &mut counters, &mut sorted);
+            std::mem::swap(&mut digests, &mut sorted);
             is_over = size_of_val(&*digests) as u64 > limit / 2;
         }
         if is_over {
@@ -112,8 +124,9 @@ fn gather_digests(
     if is_over {
         return Ok(None);
     }
-    sort::sort_and_dedup(&mut digests, range.bits);
-    Ok(Some(digests))
+    sort::sort_and_dedup(&[&digests], range.bits, &mut counters, &mut sorted);
+    partitions.counters.give(counters);
+    Ok(Some(sorted))
 }
 
 fn resolve_clear(partitions: &Partitions, range: Range, limit: u64) -> Result<Option<Resolved>> {

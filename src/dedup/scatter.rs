@@ -6,9 +6,9 @@
 
 use std::path::PathBuf;
 
+use super::slab::Slab;
 use super::spill::SpillFile;
-use super::{Budget, CLEAR_ENTRY_BYTES_MAX, key_of};
-use crate::config::SLAB_BYTES;
+use super::{Budget, CLEAR_ENTRY_BYTES_MAX, Entries, Layout, Spares, key_of};
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::plan::Role;
@@ -39,6 +39,7 @@ impl Range {
 pub struct Store {
     radix_bits: u32,
     block_bytes: usize,
+    slab_bytes: usize,
     spill: SpillFile,
 }
 
@@ -46,7 +47,7 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Scatter {
     open: Vec<OpenBlock>,
-    slabs: Vec<Vec<u8>>,
+    slabs: Vec<Slab>,
     /// Bytes of the last slab that blocks were cut from.
     slab_used: usize,
     extents: Vec<Extent>,
@@ -79,15 +80,16 @@ enum Place {
 }
 
 impl Store {
-    /// `2^radix_bits` partitions that grow by `block_bytes`; spill files go to `dir`.
+    /// `2^radix_bits` partitions that grow by `block_bytes`, which are cut from slabs of `slab_bytes`; spill files go
+    /// to `dir`.
     ///
     /// # Panics
     ///
     /// If a block is smaller than the longest entry or larger than a slab.
-    pub fn new(radix_bits: u32, block_bytes: usize, dir: PathBuf) -> Self {
+    pub fn new(radix_bits: u32, block_bytes: usize, slab_bytes: usize, dir: PathBuf) -> Self {
         assert!(block_bytes >= CLEAR_ENTRY_BYTES_MAX, "a block holds any entry");
-        assert!(block_bytes <= SLAB_BYTES, "a slab holds a block");
-        Self { radix_bits, block_bytes, spill: SpillFile::new(dir) }
+        assert!(block_bytes <= slab_bytes, "a slab holds a block");
+        Self { radix_bits, block_bytes, slab_bytes, spill: SpillFile::new(dir) }
     }
 
     /// Bytes that were written to disk because memory was full.
@@ -102,7 +104,7 @@ impl Scatter {
         Self {
             open: vec![OpenBlock::default(); 1 << store.radix_bits],
             slabs: Vec::new(),
-            slab_used: SLAB_BYTES,
+            slab_used: store.slab_bytes,
             extents: Vec::new(),
             role: Role::Member,
         }
@@ -165,10 +167,10 @@ impl Scatter {
     fn turn_over(&mut self, partition: usize, store: &Store, budget: &Budget) -> Result<()> {
         let full = self.open[partition];
         if full.end == 0 {
-            self.open[partition] = self.new_block(store, budget, Need::Must);
+            self.open[partition] = self.new_block(store, budget, Need::Must)?;
             return Ok(());
         }
-        let next = self.new_block(store, budget, Need::May);
+        let next = self.new_block(store, budget, Need::May)?;
         if next.end != 0 {
             self.keep(partition);
             self.open[partition] = next;
@@ -189,27 +191,27 @@ impl Scatter {
         open.at = open.from;
         // Entries of an earlier role may have left less than an entry's room.
         if ((open.end - open.from) as usize) < CLEAR_ENTRY_BYTES_MAX {
-            self.open[partition] = self.new_block(store, budget, Need::Must);
+            self.open[partition] = self.new_block(store, budget, Need::Must)?;
         }
         Ok(())
     }
 
     /// Cuts a block from the last slab or a new one; an empty block if the budget does not grant a slab.
-    fn new_block(&mut self, store: &Store, budget: &Budget, need: Need) -> OpenBlock {
-        if self.slab_used + store.block_bytes > SLAB_BYTES {
-            let bytes = SLAB_BYTES as u64;
+    fn new_block(&mut self, store: &Store, budget: &Budget, need: Need) -> Result<OpenBlock> {
+        if self.slab_used + store.block_bytes > store.slab_bytes {
+            let bytes = store.slab_bytes as u64;
             match need {
                 Need::Must => budget.reserve(bytes),
                 Need::May if budget.try_reserve(bytes) => {}
-                Need::May => return OpenBlock::default(),
+                Need::May => return Ok(OpenBlock::default()),
             }
-            self.slabs.push(vec![0; SLAB_BYTES]);
+            self.slabs.push(Slab::new(store.slab_bytes)?);
             self.slab_used = 0;
         }
         let start = place(self.slab_used);
         self.slab_used += store.block_bytes;
         let end = place(self.slab_used);
-        OpenBlock { slab: place(self.slabs.len() - 1), from: start, at: start, end }
+        Ok(OpenBlock { slab: place(self.slabs.len() - 1), from: start, at: start, end })
     }
 
     /// Remembers what an open block holds of the current role.
@@ -255,10 +257,14 @@ fn place(position: usize) -> u32 {
 #[derive(Debug)]
 pub struct Partitions {
     store: Store,
-    slabs: Vec<Vec<Vec<u8>>>,
+    slabs: Vec<Vec<Slab>>,
     extents: Vec<Extent>,
     /// Where each partition begins in `extents`; one more than there are partitions.
     starts: Vec<usize>,
+    /// Memory of digests that were written, to be used again.
+    pub(super) digests: Spares<Digest>,
+    /// Memory of counters that were used, to be used again.
+    pub(super) counters: Spares<u32>,
 }
 
 impl Partitions {
@@ -281,7 +287,8 @@ impl Partitions {
         let starts = (0..=count)
             .map(|partition| extents.partition_point(|extent| extent.partition < partition))
             .collect();
-        Self { store, slabs, extents, starts }
+        let (digests, counters) = (Spares::default(), Spares::default());
+        Self { store, slabs, extents, starts, digests, counters }
     }
 
     /// Every partition's range, in digest order.
@@ -304,6 +311,37 @@ impl Partitions {
     /// Whether a range is a whole partition.
     pub(super) fn is_whole(&self, range: Range) -> bool {
         range.bits == self.store.radix_bits
+    }
+
+    /// At least as many entries as there are.
+    pub fn entries_max(&self, layout: Layout) -> u64 {
+        let bytes: u64 = self.extents.iter().map(|extent| u64::from(extent.len)).sum();
+        match layout {
+            Layout::Digest => bytes / size_of::<Digest>() as u64,
+            Layout::Clear => bytes / (super::KEY_BYTES + 2) as u64,
+        }
+    }
+
+    /// Takes back entries that were written, so that their memory can be used again.
+    pub fn recycle(&self, entries: Entries) {
+        match entries {
+            Entries::Digests(digests) => self.digests.give(digests),
+            Entries::Lines { .. } => {}
+        }
+    }
+
+    /// The blocks of a range's partition that hold entries of a role, if all of them are in memory.
+    pub(super) fn memory_blocks(&self, range: Range, role: Role) -> Option<Vec<&[u8]>> {
+        let extents = self.extents_of(range).iter().filter(|extent| extent.role == role);
+        extents
+            .map(|extent| match extent.place {
+                Place::Memory { scatter, slab, start } => {
+                    let (start, len) = (start as usize, extent.len as usize);
+                    Some(&self.slabs[scatter as usize][slab as usize][start..start + len])
+                }
+                Place::Spilled { .. } => None,
+            })
+            .collect()
     }
 
     /// Hands out the blocks of a range's partition that hold entries of a role; a spilled one is read into `buffer`.

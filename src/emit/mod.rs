@@ -1,13 +1,15 @@
 //! From entries to published files: parts, manifest, reject list, all or nothing.
 
+mod hex;
 mod manifest;
 mod part;
 mod rejects;
+mod seal;
 mod staging;
 
 pub use self::manifest::{
     AudienceManifest, InputManifest, MANIFEST_FILE, Manifest, PartManifest, Problem, RejectManifest,
 };
-pub use self::part::{PartLimits, PartSplitter, write_parts};
+pub use self::part::{PartLimits, Parts, Placed, write_parts};
 pub use self::rejects::{Reject, RejectWriter};
 pub use self::staging::Staging;

@@ -1,32 +1,25 @@
-//! Upload files: one entry a line, cut into parts, written and hashed by several threads.
+//! Upload files: entries in order, one a line, cut into parts.
 //!
-//! Entries come in order, and each part belongs to one writer thread, so that the digests of parts, which can only be
-//! computed from front to back, are computed side by side.
+//! Entries get their places in order, which is quick ([`Parts::place`]), and are then written to them by any thread in
+//! any order ([`Placed::write`]), because the length of every line is known before it is written. Whoever writes the
+//! last bytes of a part hands it to [`seal`](super::seal).
 
 use std::fs::File;
-use std::io::Write;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use sha2::{Digest as _, Sha256};
+use rustix::fs::FallocateFlags;
 
-use super::PartManifest;
+use super::seal::Seals;
 use super::staging::create_file;
+use super::{PartManifest, hex};
 use crate::config::{PARTS_MAX, WRITE_BYTES};
 use crate::dedup::Entries;
 use crate::error::{Error, Result};
 use crate::normalize::UserType;
-
-/// Bytes of a digest in hex with its line end.
-const HEX_LINE_BYTES: usize = 65;
-
-/// Pieces of parts that wait for a writer.
-const PIECES_WAITING: usize = 2;
-
-/// Most threads that write.
-const WRITERS_MAX: usize = 4;
 
 /// When a part is full.
 #[derive(Clone, Copy, Debug)]
@@ -37,118 +30,238 @@ pub struct PartLimits {
     pub bytes: Option<u64>,
 }
 
-/// What a writer is told.
-enum Job {
-    Open(u64),
-    /// Digests by index, lines by byte.
-    Piece(Arc<Entries>, Range<usize>),
-    Close,
-}
-
-/// Cuts entries into parts and passes them to their writers.
+/// The parts of an audience, as far as entries were placed.
 #[derive(Debug)]
-pub struct PartSplitter {
+pub struct Parts {
+    dir: PathBuf,
+    user_type: UserType,
     limits: PartLimits,
-    writers: Vec<Sender<Job>>,
+    /// Entries that may still come.
+    entries_left: u64,
     /// Parts begun so far.
-    parts: u64,
-    /// What the open part still takes; `None` if no part is open.
-    room: Option<PartLimits>,
-    path: PathBuf,
+    count: u64,
+    open: Option<OpenPart>,
+    shared: Arc<Shared>,
 }
 
-impl std::fmt::Debug for Job {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Job")
-    }
+/// The part that entries are placed in, and what it still takes.
+#[derive(Debug)]
+struct OpenPart {
+    part: Arc<Part>,
+    room: PartLimits,
+    lines: u64,
+    bytes: u64,
 }
 
-/// Writes the parts of an audience into `dir`. `body` pushes the entries; its result and the parts are returned.
+/// What those who write have in common.
+#[derive(Debug)]
+struct Shared {
+    seals: Seals,
+    /// Text buffers to be used again.
+    buffers: Mutex<Vec<Vec<u8>>>,
+}
+
+/// One upload file.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) path: PathBuf,
+    pub(super) name: String,
+    pub(super) file: File,
+    /// Bytes that are not written yet; while the part is open, and so not all of them are known, [`OPEN`] more.
+    bytes_left: AtomicU64,
+    /// How many lines and bytes, once that is known.
+    lines: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// More than a part has bytes, so that an open part is never complete.
+const OPEN: u64 = 1 << 62;
+
+/// Entries with their places.
+#[derive(Debug)]
+pub struct Placed {
+    entries: Entries,
+    pieces: Vec<Piece>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Piece {
+    part: Arc<Part>,
+    /// Digests by index, lines by byte.
+    entries: Range<usize>,
+    offset: u64,
+}
+
+/// Writes the parts of an audience of at most `entries_max` entries into `dir`. `body` places the entries and sees to
+/// it that they are written; its result and the parts are returned. Works on the pool that the caller is in.
 pub fn write_parts<T>(
     dir: &Path,
     user_type: UserType,
     limits: PartLimits,
-    threads: usize,
-    body: impl FnOnce(&mut PartSplitter) -> Result<T>,
+    entries_max: u64,
+    body: impl FnOnce(&mut Parts) -> Result<T>,
 ) -> Result<(T, Vec<PartManifest>)> {
-    std::thread::scope(|scope| {
-        let mut writers = Vec::new();
-        let mut handles = Vec::new();
-        for _ in 0..threads.clamp(1, WRITERS_MAX) {
-            let (sender, jobs) = bounded(PIECES_WAITING);
-            writers.push(sender);
-            handles.push(scope.spawn(move || run_writer(dir, user_type, jobs)));
-        }
-        let mut splitter =
-            PartSplitter { limits, writers, parts: 0, room: None, path: dir.to_owned() };
-        let pushed = body(&mut splitter).and_then(|result| splitter.close().map(|()| result));
-        // Without senders the writers end.
-        drop(splitter);
-        let mut parts = Vec::new();
-        for handle in handles {
-            let written = handle.join().unwrap_or(Err(Error::Internal("a part's writer panicked")));
-            parts.extend(written?);
-        }
-        parts.sort_by(|a: &PartManifest, b| a.file.cmp(&b.file));
-        Ok((pushed?, parts))
+    Seals::scope(|seals| {
+        let shared = Arc::new(Shared { seals: seals.clone(), buffers: Mutex::default() });
+        let mut parts = Parts {
+            dir: dir.to_owned(),
+            user_type,
+            limits,
+            entries_left: entries_max,
+            count: 0,
+            open: None,
+            shared,
+        };
+        let result = body(&mut parts)?;
+        parts.close()?;
+        Ok(result)
     })
 }
 
-impl PartSplitter {
-    /// Adds entries behind those that were added before.
-    pub fn push(&mut self, entries: Entries) -> Result<()> {
-        let entries = Arc::new(entries);
+impl Parts {
+    /// Gives entries their places behind those that were placed before.
+    pub fn place(&mut self, entries: Entries) -> Result<Placed> {
         let end = end_of(&entries);
+        let mut pieces = Vec::new();
         let mut from = 0;
         while from < end {
-            let room = match self.room {
-                Some(room) => room,
-                None => self.open()?,
+            let mut open = match self.open.take() {
+                Some(open) => open,
+                None => self.begin()?,
             };
-            let is_fresh = room.lines == self.limits.lines && room.bytes == self.limits.bytes;
-            let (to, used) = cut(&entries, from, room, is_fresh);
+            let (to, used) = cut(&entries, from, open.room, open.lines == 0);
             if to > from {
-                self.send(Job::Piece(Arc::clone(&entries), from..to))?;
+                let part = Arc::clone(&open.part);
+                part.bytes_left.fetch_add(used.bytes, Ordering::Relaxed);
+                pieces.push(Piece { part, entries: from..to, offset: open.bytes });
             }
             from = to;
-            let left = PartLimits {
-                lines: room.lines - used.lines,
-                bytes: room.bytes.map(|bytes| bytes.saturating_sub(used.bytes.unwrap_or(0))),
-            };
-            self.room = Some(left);
-            if left.lines == 0 || left.bytes == Some(0) || from < end {
+            open.lines += used.lines;
+            open.bytes += used.bytes;
+            open.room.lines -= used.lines;
+            open.room.bytes = open.room.bytes.map(|bytes| bytes.saturating_sub(used.bytes));
+            let is_full = open.room.lines == 0 || open.room.bytes == Some(0) || from < end;
+            self.open = Some(open);
+            if is_full {
                 self.close()?;
             }
         }
-        Ok(())
+        self.entries_left = self.entries_left.saturating_sub(entries.len() as u64);
+        Ok(Placed { entries, pieces, shared: Arc::clone(&self.shared) })
     }
 
-    fn open(&mut self) -> Result<PartLimits> {
-        self.parts += 1;
-        if self.parts > PARTS_MAX {
+    fn begin(&mut self) -> Result<OpenPart> {
+        self.count += 1;
+        if self.count > PARTS_MAX {
             return Err(Error::Output {
-                path: self.path.clone(),
+                path: self.dir.clone(),
                 message: format!("more than {PARTS_MAX} parts"),
                 hint: Some("make parts larger with --part-lines or --part-bytes".to_owned()),
             });
         }
-        self.room = Some(self.limits);
-        self.send(Job::Open(self.parts))?;
-        Ok(self.limits)
+        let part = Part::create(&self.dir, self.user_type, self.count)?;
+        if self.user_type.is_hashed() {
+            let lines = self.limits.lines.min(self.entries_left);
+            part.preallocate(lines.saturating_mul(hex::LINE_BYTES as u64), self.limits.bytes);
+        }
+        Ok(OpenPart { part: Arc::new(part), room: self.limits, lines: 0, bytes: 0 })
     }
 
+    /// No more entries go into the open part.
     fn close(&mut self) -> Result<()> {
-        if self.room.take().is_some() {
-            self.send(Job::Close)?;
+        let Some(OpenPart { part, lines, bytes, .. }) = self.open.take() else { return Ok(()) };
+        part.lines.store(lines, Ordering::Relaxed);
+        part.bytes.store(bytes, Ordering::Relaxed);
+        part.file.set_len(bytes).map_err(|error| Error::writing("cut", &part.path, error))?;
+        self.shared.count_down(&part, OPEN)
+    }
+}
+
+impl Placed {
+    /// Writes the entries to their places, and gives them back: their memory can be used again.
+    pub fn write(self) -> Result<Entries> {
+        let buffers = &self.shared.buffers;
+        let spare = buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut buffer = spare.unwrap_or_default();
+        for piece in &self.pieces {
+            piece.write(&self.entries, &mut buffer)?;
+        }
+        buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        for Piece { part, entries, .. } in &self.pieces {
+            let bytes = match self.entries {
+                Entries::Digests(_) => entries.len() * hex::LINE_BYTES,
+                Entries::Lines { .. } => entries.len(),
+            };
+            self.shared.count_down(part, bytes as u64)?;
+        }
+        Ok(self.entries)
+    }
+}
+
+impl Piece {
+    fn write(&self, entries: &Entries, buffer: &mut Vec<u8>) -> Result<()> {
+        let mut offset = self.offset;
+        let mut write = |text: &[u8]| {
+            let written = self.part.file.write_all_at(text, offset);
+            offset += text.len() as u64;
+            written.map_err(|error| Error::writing("write", &self.part.path, error))
+        };
+        match entries {
+            Entries::Digests(digests) => digests[self.entries.clone()]
+                .chunks(WRITE_BYTES / hex::LINE_BYTES)
+                .try_for_each(|digests| {
+                    hex::lines(digests, buffer);
+                    write(buffer)
+                }),
+            Entries::Lines { text, .. } => {
+                text[self.entries.clone()].chunks(WRITE_BYTES).try_for_each(write)
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// So many bytes of a part are no longer waited for; at 0 it is complete.
+    fn count_down(&self, part: &Arc<Part>, bytes: u64) -> Result<()> {
+        // Whoever comes to 0 must see what the others wrote about the part.
+        if part.bytes_left.fetch_sub(bytes, Ordering::AcqRel) == bytes {
+            self.seals.seal(part)?;
         }
         Ok(())
     }
+}
 
-    fn send(&self, job: Job) -> Result<()> {
-        let writer =
-            usize::try_from(self.parts).expect("at most 99,999 parts") % self.writers.len();
-        // A writer is gone only if it failed; its own error goes before this one.
-        self.writers[writer].send(job).map_err(|_| Error::Internal("a part's writer stopped"))
+impl Part {
+    fn create(dir: &Path, user_type: UserType, number: u64) -> Result<Self> {
+        let name = format!("{user_type}-{number:05}.txt");
+        let path = dir.join(&name);
+        let file = create_file(&path)?;
+        let (lines, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self { path, name, file, bytes_left: AtomicU64::new(OPEN), lines, bytes })
+    }
+
+    /// Lets the file system find room for all of the part at once, which makes writing cheaper. Where it does not, or
+    /// has less room than there might be entries, nothing is lost.
+    fn preallocate(&self, bytes: u64, bytes_max: Option<u64>) {
+        let bytes = bytes.min(bytes_max.unwrap_or(u64::MAX));
+        if bytes > 0 {
+            let _refused = rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, bytes);
+        }
+    }
+
+    /// What the manifest says of a complete part.
+    pub(super) fn manifest(&self, sha256: String) -> PartManifest {
+        PartManifest {
+            file: self.name.clone(),
+            lines: self.lines.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            sha256,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -159,15 +272,30 @@ fn end_of(entries: &Entries) -> usize {
     }
 }
 
+/// Lines and bytes of a piece.
+struct Used {
+    lines: u64,
+    bytes: u64,
+}
+
 /// How far entries from `from` on fit into the room, and what they use of it.
-fn cut(entries: &Entries, from: usize, room: PartLimits, is_fresh: bool) -> (usize, PartLimits) {
+fn cut(entries: &Entries, from: usize, room: PartLimits, is_fresh: bool) -> (usize, Used) {
     let at_least = u64::from(is_fresh);
     match entries {
         Entries::Digests(digests) => {
-            let by_bytes = room.bytes.map_or(u64::MAX, |bytes| bytes / HEX_LINE_BYTES as u64);
+            let line_bytes = hex::LINE_BYTES as u64;
+            let by_bytes = room.bytes.map_or(u64::MAX, |bytes| bytes / line_bytes);
             let lines = by_bytes.max(at_least).min(room.lines).min((digests.len() - from) as u64);
-            let used = PartLimits { lines, bytes: Some(lines * HEX_LINE_BYTES as u64) };
-            (from + usize::try_from(lines).expect("at most the digests there are"), used)
+            let to = from + usize::try_from(lines).expect("at most the digests there are");
+            (to, Used { lines, bytes: lines * line_bytes })
+        }
+        // Nearly always all of them fit, and nobody needs to look for line ends.
+        Entries::Lines { text, count }
+            if from == 0
+                && *count as u64 <= room.lines
+                && room.bytes.is_none_or(|bytes| text.len() as u64 <= bytes) =>
+        {
+            (text.len(), Used { lines: *count as u64, bytes: text.len() as u64 })
         }
         Entries::Lines { text, .. } => {
             let (mut to, mut lines) = (from, 0);
@@ -180,109 +308,37 @@ fn cut(entries: &Entries, from: usize, room: PartLimits, is_fresh: bool) -> (usi
                 to = next;
                 lines += 1;
             }
-            (to, PartLimits { lines, bytes: Some((to - from) as u64) })
+            (to, Used { lines, bytes: (to - from) as u64 })
         }
-    }
-}
-
-fn run_writer(dir: &Path, user_type: UserType, jobs: Receiver<Job>) -> Result<Vec<PartManifest>> {
-    let mut done = Vec::new();
-    let mut open: Option<PartWriter> = None;
-    for job in jobs {
-        match (job, &mut open) {
-            (Job::Open(number), _) => open = Some(PartWriter::create(dir, user_type, number)?),
-            (Job::Piece(entries, range), Some(part)) => part.write(&entries, range)?,
-            (Job::Close, _) => done.extend(open.take().map(PartWriter::finish).transpose()?),
-            (Job::Piece(..), None) => return Err(Error::Internal("a piece without a part")),
-        }
-    }
-    Ok(done)
-}
-
-/// One part that is being written.
-struct PartWriter {
-    path: PathBuf,
-    name: String,
-    file: File,
-    hasher: Sha256,
-    text: Vec<u8>,
-    lines: u64,
-    bytes: u64,
-}
-
-impl PartWriter {
-    fn create(dir: &Path, user_type: UserType, number: u64) -> Result<Self> {
-        let name = format!("{user_type}-{number:05}.txt");
-        let path = dir.join(&name);
-        let file = create_file(&path)?;
-        let text = Vec::with_capacity(WRITE_BYTES + HEX_LINE_BYTES);
-        Ok(Self { path, name, file, hasher: Sha256::new(), text, lines: 0, bytes: 0 })
-    }
-
-    fn write(&mut self, entries: &Entries, range: Range<usize>) -> Result<()> {
-        match entries {
-            Entries::Digests(digests) => {
-                for digest in &digests[range] {
-                    let mut line = [b'\n'; HEX_LINE_BYTES];
-                    const_hex::encode_to_slice(digest, &mut line[..HEX_LINE_BYTES - 1])
-                        .expect("64 hex digits fit");
-                    self.text.extend_from_slice(&line);
-                    self.lines += 1;
-                    if self.text.len() >= WRITE_BYTES {
-                        self.flush()?;
-                    }
-                }
-            }
-            Entries::Lines { text, .. } => {
-                let text = &text[range];
-                self.lines += memchr::memchr_iter(b'\n', text).count() as u64;
-                for piece in text.chunks(WRITE_BYTES) {
-                    self.text.extend_from_slice(piece);
-                    if self.text.len() >= WRITE_BYTES {
-                        self.flush()?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.hasher.update(&self.text);
-        self.bytes += self.text.len() as u64;
-        let written = self.file.write_all(&self.text);
-        self.text.clear();
-        written.map_err(|error| Error::writing("write", &self.path, error))
-    }
-
-    fn finish(mut self) -> Result<PartManifest> {
-        self.flush()?;
-        self.file.sync_all().map_err(|error| Error::writing("sync", &self.path, error))?;
-        Ok(PartManifest {
-            file: self.name,
-            lines: self.lines,
-            bytes: self.bytes,
-            sha256: const_hex::encode(self.hasher.finalize()),
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
 
     fn parts_of(entries: Vec<Entries>, lines: u64, bytes: Option<u64>) -> Vec<(u64, u64)> {
         let dir = tempfile::tempdir().expect("temporary folder");
         let limits = PartLimits { lines, bytes };
-        let ((), parts) = write_parts(dir.path(), UserType::Fbid, limits, 3, |splitter| {
-            entries.into_iter().try_for_each(|entries| splitter.push(entries))
+        let count = entries.iter().map(|entries| entries.len() as u64).sum();
+        let ((), parts) = write_parts(dir.path(), UserType::EmailHash, limits, count, |parts| {
+            let placed: Result<Vec<Placed>> =
+                entries.into_iter().map(|entries| parts.place(entries)).collect();
+            // Any order will do.
+            placed?.into_iter().rev().try_for_each(|placed| placed.write().map(drop))
         })
         .expect("writes");
         for part in &parts {
             let text = std::fs::read(dir.path().join(&part.file)).expect("reads");
             assert_eq!(const_hex::encode(Sha256::digest(&text)), part.sha256);
             assert_eq!(text.len() as u64, part.bytes);
+            assert_eq!(memchr::memchr_iter(b'\n', &text).count() as u64, part.lines);
+            assert!(!text.contains(&0));
         }
+        let names: Vec<_> = parts.iter().map(|part| part.file.clone()).collect();
+        assert!(names.is_sorted());
         parts.iter().map(|part| (part.lines, part.bytes)).collect()
     }
 
@@ -305,5 +361,19 @@ mod tests {
         assert_eq!(parts_of(vec![lines(2)], 100, Some(1)), [(1, 6), (1, 6)]);
         let digests = Entries::Digests(vec![[7; 32]; 2]);
         assert_eq!(parts_of(vec![digests], 100, Some(1)), [(1, 65), (1, 65)]);
+    }
+
+    #[test]
+    fn entries_of_many_pieces_lie_one_behind_the_other() {
+        let digests = |from: u32, to: u32| {
+            let digest = |n: u32| {
+                let mut digest = [0; 32];
+                digest[28..].copy_from_slice(&n.to_be_bytes());
+                digest
+            };
+            Entries::Digests((from..to).map(digest).collect())
+        };
+        let pieces = vec![digests(0, 3), digests(3, 30_000), digests(30_000, 30_001)];
+        assert_eq!(parts_of(pieces, 20_000, None), [(20_000, 1_300_000), (10_001, 650_065)]);
     }
 }

@@ -98,6 +98,7 @@ impl Drop for Staging {
 /// Creates a file that only its owner can read, and that must not exist yet.
 pub(super) fn create_file(path: &Path) -> Result<File> {
     OpenOptions::new()
+        .read(true)
         .write(true)
         .create_new(true)
         .mode(0o600)

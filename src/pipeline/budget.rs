@@ -4,7 +4,8 @@
 //! for what is there anyway: chunks under way and what is made of them, the text of parts, stacks and the program.
 
 use crate::config::{
-    BLOCK_BYTES, IN_FLIGHT_PER_WORKER, PARTITION_ENTRIES, RADIX_BITS_MAX, Resources,
+    BLOCK_BYTES, IN_FLIGHT_PER_WORKER, PARTITION_ENTRIES, RADIX_BITS_MAX, Resources, SLAB_BYTES,
+    SLAB_BYTES_MIN, SLABS_MIN,
 };
 use crate::dedup::CLEAR_ENTRY_BYTES_MAX;
 use crate::plan::SourcePlan;
@@ -37,6 +38,7 @@ pub(super) struct MemoryPlan {
     /// Partitions are `2^radix_bits`.
     pub(super) radix_bits: u32,
     pub(super) block_bytes: usize,
+    pub(super) slab_bytes: usize,
     /// For blocks of entries.
     pub(super) block_budget: u64,
     /// For the entries of one range that is being resolved.
@@ -80,9 +82,12 @@ impl MemoryPlan {
                 break;
             }
         }
+        let slabs_min = SLABS_MIN * (threads * audiences) as u64;
+        let has_room = block_budget >= slabs_min * SLAB_BYTES as u64;
+        let slab_bytes = if has_room { SLAB_BYTES } else { SLAB_BYTES_MIN };
         // A range under way is held as it was gathered, sorted, and as what is written of it.
         let range_limit = (memory / 4 / in_flight as u64 / 3).min(RANGE_BYTES_MAX);
-        Self { threads, in_flight, radix_bits, block_bytes, block_budget, range_limit }
+        Self { threads, in_flight, radix_bits, block_bytes, slab_bytes, block_budget, range_limit }
     }
 }
 

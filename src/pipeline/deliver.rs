@@ -8,10 +8,10 @@ use rayon::ThreadPool;
 use super::budget::MemoryPlan;
 use crate::config::PrepareConfig;
 use crate::dedup::{Counts, Layout, Partitions, Range, Resolved, resolve};
-use crate::emit::{PartLimits, PartManifest, PartSplitter, write_parts};
+use crate::emit::{PartLimits, PartManifest, Parts, Placed, write_parts};
 use crate::error::Result;
 use crate::normalize::UserType;
-use crate::ordered::ordered;
+use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;
 
 /// More bits by which a range is split that turned out too large.
@@ -36,16 +36,22 @@ impl Delivery<'_> {
         let output = &self.config.output;
         let limits = PartLimits { lines: output.part_lines.max(1), bytes: output.part_bytes };
         let layout = if user_type.is_hashed() { Layout::Digest } else { Layout::Clear };
-        write_parts(self.dir, user_type, limits, self.memory.threads, |parts| {
+        let most = partitions.entries_max(layout);
+        write_parts(self.dir, user_type, limits, most, |parts| {
             let mut sum = Sum { counts: Counts::default(), parts, delivery: self };
             let mut ranges = partitions.ranges().flat_map(|range| self.cut(range, partitions));
-            ordered(
-                self.pool,
-                self.memory.in_flight,
-                || self.progress.check().map(|()| ranges.next()),
-                |range| (range, resolve(partitions, range, layout, self.memory.range_limit)),
-                |(range, resolved)| sum.add(range, resolved?, partitions, layout),
-            )?;
+            let steps = Steps {
+                next: || self.progress.check().map(|()| ranges.next()),
+                work: |range| (range, resolve(partitions, range, layout, self.memory.range_limit)),
+                sink: |(range, resolved): (Range, Result<_>)| {
+                    sum.add(range, resolved?, partitions, layout)
+                },
+                finish: |placed: Option<Placed>| match placed {
+                    Some(placed) => placed.write().map(|entries| partitions.recycle(entries)),
+                    None => Ok(()),
+                },
+            };
+            ordered(self.pool, self.memory.in_flight, steps)?;
             Ok(sum.counts)
         })
     }
@@ -60,30 +66,33 @@ impl Delivery<'_> {
 /// Takes resolved ranges in order.
 struct Sum<'a> {
     counts: Counts,
-    parts: &'a mut PartSplitter,
+    parts: &'a mut Parts,
     delivery: &'a Delivery<'a>,
 }
 
 impl Sum<'_> {
+    /// Counts a range and gives its entries their places; nothing is left to be written of one that had to be split.
     fn add(
         &mut self,
         range: Range,
         resolved: Option<Resolved>,
         partitions: &Partitions,
         layout: Layout,
-    ) -> Result<()> {
+    ) -> Result<Option<Placed>> {
         if let Some(resolved) = resolved {
             self.counts.add(&resolved.counts);
             self.delivery.progress.resolved.fetch_add(resolved.counts.members, Ordering::Relaxed);
-            return self.parts.push(resolved.entries);
+            return self.parts.place(resolved.entries).map(Some);
         }
         // Digests that came as such need not be evenly spread: one by one, as deep as it takes.
         for piece in range.split(SPLIT_BITS) {
             self.delivery.progress.check()?;
             let limit = self.delivery.memory.range_limit;
             let resolved = resolve(partitions, piece, layout, limit)?;
-            self.add(piece, resolved, partitions, layout)?;
+            if let Some(placed) = self.add(piece, resolved, partitions, layout)? {
+                partitions.recycle(placed.write()?);
+            }
         }
-        Ok(())
+        Ok(None)
     }
 }

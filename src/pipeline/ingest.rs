@@ -14,7 +14,7 @@ use crate::emit::{Reject, RejectWriter};
 use crate::error::{Error, ExitCode, Result};
 use crate::hash::{self, Digest};
 use crate::normalize::{Canonical, Normalizer, Reason, Value, Verdict};
-use crate::ordered::ordered;
+use crate::ordered::{Steps, ordered};
 use crate::plan::{Audience, Feed, Role, SourcePlan};
 use crate::progress::Progress;
 use crate::record::{self, CsvReader, Dialect, LineCounter, Records};
@@ -101,7 +101,14 @@ impl<'a> Ingest<'a> {
     ) -> Self {
         let stores: Vec<Store> = audiences
             .iter()
-            .map(|_| Store::new(memory.radix_bits, memory.block_bytes, tmp_dir.to_owned()))
+            .map(|_| {
+                Store::new(
+                    memory.radix_bits,
+                    memory.block_bytes,
+                    memory.slab_bytes,
+                    tmp_dir.to_owned(),
+                )
+            })
             .collect();
         let workers = (0..memory.threads)
             .map(|_| {
@@ -156,19 +163,21 @@ impl<'a> Ingest<'a> {
             Route { role, dialect, feeds: &feeds, country_field, rejects: self.reject_list };
         let mut total = SourceSum::new(&path, header_lines, self.audiences.len());
         let mut torn: Option<Torn> = None;
-        let done = ordered(
-            self.pool,
-            self.memory.in_flight,
-            || {
+        let steps = Steps {
+            next: || {
                 self.progress.check()?;
                 chunks.next_chunk(self.pool).or_else(|error| {
                     torn = Some(error);
                     Ok(None)
                 })
             },
-            |chunk: Chunk| self.work(&chunk, &route),
-            |tally| total.add(tally, &route, self.audiences, self.progress, rejects.as_deref_mut()),
-        );
+            work: |chunk: Chunk| self.work(&chunk, &route),
+            sink: |tally| {
+                total.add(tally, &route, self.audiences, self.progress, rejects.as_deref_mut())
+            },
+            finish: Ok,
+        };
+        let done = ordered(self.pool, self.memory.in_flight, steps);
         let torn = torn.map(|torn| match torn.lines_behind {
             Some(lines) => torn.error.at_line(total.lines + lines + 1),
             None => torn.error,
