@@ -23,6 +23,14 @@ pub enum ExitCode {
     Input = 3,
     /// Output or disk: no space, no permission, already there.
     Output = 4,
+    /// The API refused the token, or the account lacks a permission or has not accepted the terms.
+    Credentials = 5,
+    /// Retries are used up, and nothing was uploaded: run again later.
+    Temporary = 6,
+    /// Partly uploaded: the same command goes on where it stopped.
+    Partial = 7,
+    /// What a request came to cannot be found out: a person must decide.
+    Unknown = 8,
     /// Interrupted by SIGINT.
     Interrupted = 130,
     /// Ended by SIGTERM.
@@ -91,6 +99,28 @@ pub enum Error {
         /// What the values look like.
         hint: Option<String>,
     },
+    /// The ledger cannot be used.
+    #[error("failed to {operation} the ledger {}: {message}", Quoted(path))]
+    Ledger {
+        /// What was being done, as a verb.
+        operation: &'static str,
+        /// Where the ledger is.
+        path: PathBuf,
+        /// Why it failed.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The API said no, or could not be reached.
+    #[error("{message}")]
+    Api {
+        /// How the process ends.
+        code: ExitCode,
+        /// What was being done, and what the answer was.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// A signal asked to stop.
     #[error("stopped by {}", if *signal == signal_hook::consts::SIGINT { "SIGINT" } else { "SIGTERM" })]
     Stopped {
@@ -128,6 +158,11 @@ impl Error {
         }
     }
 
+    /// The API said no, or could not be reached.
+    pub fn api(code: ExitCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Api { code, message: message.into(), hint: some(hint.into()) }
+    }
+
     /// The same error with the line it is about.
     #[must_use]
     pub fn at_line(mut self, number: u64) -> Self {
@@ -143,7 +178,9 @@ impl Error {
             Self::Usage { hint, .. }
             | Self::Input { hint, .. }
             | Self::Output { hint, .. }
-            | Self::WrongFile { hint, .. } => hint.as_deref(),
+            | Self::WrongFile { hint, .. }
+            | Self::Ledger { hint, .. }
+            | Self::Api { hint, .. } => hint.as_deref(),
             Self::Io { side: Side::Output, source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull => Some(
                     "free some space, or choose another place with -o or --tmp-dir; nothing was published",
@@ -162,7 +199,10 @@ impl Error {
             Self::Io { side: Side::Input, .. } | Self::Input { .. } | Self::WrongFile { .. } => {
                 ExitCode::Input
             }
-            Self::Io { side: Side::Output, .. } | Self::Output { .. } => ExitCode::Output,
+            Self::Io { side: Side::Output, .. } | Self::Output { .. } | Self::Ledger { .. } => {
+                ExitCode::Output
+            }
+            Self::Api { code, .. } => *code,
             Self::Stopped { signal } if *signal == signal_hook::consts::SIGINT => {
                 ExitCode::Interrupted
             }
@@ -223,6 +263,10 @@ mod tests {
             (Error::input(Path::new("x"), "x", ""), 3),
             (Error::WrongFile { message: String::new(), hint: None }, 3),
             (Error::writing("create", Path::new("x"), io()), 4),
+            (Error::api(ExitCode::Credentials, "x", ""), 5),
+            (Error::api(ExitCode::Temporary, "x", ""), 6),
+            (Error::api(ExitCode::Partial, "x", ""), 7),
+            (Error::api(ExitCode::Unknown, "x", ""), 8),
             (Error::Stopped { signal: signal_hook::consts::SIGINT }, 130),
             (Error::Stopped { signal: signal_hook::consts::SIGTERM }, 143),
         ] {

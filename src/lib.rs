@@ -38,9 +38,11 @@ pub mod emit;
 pub mod tally;
 pub mod summary;
 pub mod progress;
+pub mod stop;
 pub mod ordered;
 pub mod pipeline;
 pub mod filter;
 pub mod api;
+pub mod upload;
 
 pub use crate::error::{Error, ExitCode, Result};

@@ -1,9 +1,10 @@
-//! How far a run is, for whoever watches it, and whether it is asked to stop.
+//! How far a run is, for whoever watches it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::stop::Stop;
 
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,22 +31,9 @@ pub struct Progress {
     pub entries: AtomicU64,
     /// Entries resolved so far in [`Phase::Writing`].
     pub resolved: AtomicU64,
+    /// Asks the run to stop; it ends after the chunks that are under way.
+    pub stop: Stop,
     phase: AtomicU8,
-    stop: Stop,
-}
-
-/// Whether somebody asked to stop.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicI32>);
-
-impl Stop {
-    /// Fails with [`Error::Stopped`] once a signal asked to stop.
-    pub fn check(&self) -> Result<()> {
-        match self.0.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            signal => Err(Error::Stopped { signal }),
-        }
-    }
 }
 
 impl Progress {
@@ -60,16 +48,6 @@ impl Progress {
 
     pub(crate) fn begin(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
-    }
-
-    /// Asks the run to stop, because of a signal. It ends with [`Error::Stopped`] after the chunks that are under way.
-    pub fn stop(&self, signal: i32) {
-        self.stop.0.store(signal, Ordering::Relaxed);
-    }
-
-    /// For those who have to wait without a progress to tell.
-    pub fn stop_flag(&self) -> &Stop {
-        &self.stop
     }
 
     pub(crate) fn check(&self) -> Result<()> {

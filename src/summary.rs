@@ -294,7 +294,7 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, count: u64, note: &str) -> fmt::R
 }
 
 /// A whole number with its thousands set apart.
-fn grouped(number: f64) -> String {
+pub(crate) fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -313,7 +313,7 @@ fn rounded(rate: f64) -> f64 {
 }
 
 /// A duration for people.
-struct Seconds(f64);
+pub(crate) struct Seconds(pub(crate) f64);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -328,7 +328,7 @@ impl fmt::Display for Seconds {
 }
 
 /// A size for people.
-struct Bytes(u64);
+pub(crate) struct Bytes(pub(crate) u64);
 
 impl fmt::Display for Bytes {
     #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]

@@ -1,7 +1,6 @@
 //! Requests that carry a file: `multipart/form-data` (RFC 7578) whose length is known before it is sent, so that a part
 //! of any size is streamed from disk.
 
-use std::fs::File;
 use std::io::{self, Read};
 
 use crate::normalize::UserType;
@@ -39,32 +38,25 @@ impl Form {
     }
 
     /// The body with these fields and a file of `file_bytes` bytes behind them. `boundary` must not occur in either; a
-    /// random one of 32 letters never does.
-    pub fn body(
+    /// random one of 32 hex digits never does.
+    pub fn body<R: Read>(
         &self,
-        file: File,
+        file: R,
         file_name: &str,
         file_bytes: u64,
         boundary: &str,
-    ) -> MultipartBody {
+    ) -> MultipartBody<R> {
         let mut head = String::new();
         for (name, value) in &self.fields {
-            head.extend([
-                "--",
-                boundary,
-                "\r\nContent-Disposition: form-data; name=\"",
-                name,
-                "\"\r\n\r\n",
-            ]);
-            head.extend([value, "\r\n"]);
+            head.extend(["--", boundary, "\r\nContent-Disposition: form-data; name=\"", name]);
+            head.extend(["\"\r\n\r\n", value, "\r\n"]);
         }
-        head.extend(["--", boundary, "\r\n"]);
         head.extend([
-            "Content-Disposition: form-data; name=\"file\"; filename=\"",
-            file_name,
-            "\"\r\n",
+            "--",
+            boundary,
+            "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"",
         ]);
-        head.push_str("Content-Type: text/plain\r\n\r\n");
+        head.extend([file_name, "\"\r\nContent-Type: text/plain\r\n\r\n"]);
         let tail = format!("\r\n--{boundary}--\r\n");
         MultipartBody {
             content_type: format!("multipart/form-data; boundary={boundary}"),
@@ -77,18 +69,18 @@ impl Form {
     }
 }
 
-/// A body that is read from disk while it is sent.
+/// A body that is read while it is sent.
 #[derive(Debug)]
-pub struct MultipartBody {
+pub struct MultipartBody<R> {
     content_type: String,
     content_length: u64,
     head: io::Cursor<Vec<u8>>,
-    file: File,
+    file: R,
     file_bytes_left: u64,
     tail: io::Cursor<Vec<u8>>,
 }
 
-impl MultipartBody {
+impl<R> MultipartBody<R> {
     /// The value of `Content-Type`.
     pub fn content_type(&self) -> &str {
         &self.content_type
@@ -98,9 +90,15 @@ impl MultipartBody {
     pub fn content_length(&self) -> u64 {
         self.content_length
     }
+
+    /// Whether all of it has been read. A request whose body is not complete cannot take effect: the boundary that
+    /// closes it is missing.
+    pub fn is_complete(&self) -> bool {
+        self.tail.position() == self.tail.get_ref().len() as u64
+    }
 }
 
-impl Read for MultipartBody {
+impl<R: Read> Read for MultipartBody<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.head.read(buffer)?;
         if len > 0 || buffer.is_empty() {
@@ -123,23 +121,16 @@ impl Read for MultipartBody {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Seek, Write};
-
     use super::*;
-
-    fn file(text: &str) -> File {
-        let mut file = tempfile::tempfile().expect("temporary file");
-        file.write_all(text.as_bytes()).expect("writes");
-        file.rewind().expect("rewinds");
-        file
-    }
 
     #[test]
     fn body_is_as_long_as_it_says_and_holds_the_file() {
         let form = Form::create("7", "Ann \"A\"", UserType::Fbid, Some("d"), None);
-        let mut body = form.body(file("1\n2\n"), "fbid-00001.txt", 4, "xyz");
+        let mut body = form.body(&b"1\n2\n"[..], "fbid-00001.txt", 4, "xyz");
         let mut text = String::new();
+        assert!(!body.is_complete());
         body.read_to_string(&mut text).expect("reads");
+        assert!(body.is_complete());
         assert_eq!(text.len() as u64, body.content_length());
         assert!(text.ends_with("Content-Type: text/plain\r\n\r\n1\n2\n\r\n--xyz--\r\n"), "{text}");
         assert_eq!(text.matches("--xyz").count(), 7);
@@ -148,7 +139,7 @@ mod tests {
     #[test]
     fn a_file_that_became_shorter_is_an_error() {
         let form = Form::add("7", UserType::Fbid);
-        let read = form.body(file("1\n"), "f", 4, "xyz").read_to_end(&mut Vec::new());
+        let read = form.body(&b"1\n"[..], "f", 4, "xyz").read_to_end(&mut Vec::new());
         assert_eq!(read.expect_err("too short").kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod hash;
 mod machine;
 pub(crate) mod prepare;
 mod progress;
+mod signals;
 pub(crate) mod verify;
 
 /// Prints a line on standard error. Nobody may be reading there any more; that is no reason to stop.

@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use throng::config::{
     self, AudienceSpec, Format, Header, Input, Io, OutputOptions, PrepareConfig, ReadOptions,
     RejectList, Resources, SuppressInput,
@@ -14,7 +12,7 @@ use throng::pipeline::Prepare;
 use throng::progress::Progress;
 use throng::{Error, ExitCode, Result};
 
-use super::{machine, print_json, progress, say};
+use super::{machine, print_json, progress, say, signals};
 use crate::cli::{FormatArg, IoArg, PrepareArgs, ProgressArg};
 
 pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
@@ -25,7 +23,7 @@ pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
         ProgressArg::Always => Some(progress::LINE_OFTEN),
     };
     let progress = Arc::new(Progress::default());
-    stop_on_signals(&progress)?;
+    signals::stop_on_signals(&progress.stop)?;
     let prepare = Prepare::plan(decide(args)?, &progress)?;
     let noted = prepare.notes().len();
     if !quiet {
@@ -57,23 +55,6 @@ fn print_notes(notes: &[String]) {
     for note in notes {
         say(format_args!("note: {note}"));
     }
-}
-
-/// Passes the first SIGINT or SIGTERM on to the run; a second one ends the process at once.
-fn stop_on_signals(progress: &Arc<Progress>) -> Result<()> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(|_| Error::Internal("signals cannot be caught"))?;
-    let progress = Arc::clone(progress);
-    std::thread::spawn(move || {
-        for (count, signal) in signals.forever().enumerate() {
-            if count > 0 {
-                // Restores the default action and raises the signal again.
-                let _ended = signal_hook::low_level::emulate_default_handler(signal);
-            }
-            progress.stop(signal);
-        }
-    });
-    Ok(())
 }
 
 fn decide(args: PrepareArgs) -> Result<PrepareConfig> {

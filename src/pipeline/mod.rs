@@ -22,8 +22,9 @@ use crate::dedup::{Partitions, Scatter};
 use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
 use crate::error::{Error, Quoted, Result};
 use crate::plan::{self, Audience, Role, SourcePlan};
-use crate::progress::{Phase, Progress, Stop};
+use crate::progress::{Phase, Progress};
 use crate::source::Source;
+use crate::stop::Stop;
 use crate::summary::{AudienceSummary, Summary};
 use crate::tally::Tally;
 
@@ -58,7 +59,7 @@ impl Prepare {
             .thread_name(|index| format!("throng-{index}"))
             .build()
             .map_err(|_| Error::Internal("the system grants no threads"))?;
-        let sources = plan_sources(&config, &audiences, &pool, progress.stop_flag())?;
+        let sources = plan_sources(&config, &audiences, &pool, &progress.stop)?;
         let memory = MemoryPlan::new(&config.resources, threads, audiences.len(), &sources);
         let notes = notes(&config, &sources)?;
         Ok(Self { config, audiences, sources, notes, pool, memory })

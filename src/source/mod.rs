@@ -22,7 +22,7 @@ use self::mmap::Mapping;
 use self::patient::Patient;
 use crate::config::{Input, Io, SAMPLE_BYTES};
 use crate::error::{Error, Result};
-use crate::progress::Stop;
+use crate::stop::Stop;
 
 pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};

@@ -1,0 +1,372 @@
+//! One request, one outcome: no retry, no waiting, no memory of what was before.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, SystemTime};
+
+use ureq::http::{Request, Response, StatusCode};
+use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::{Agent, Body, Proxy, SendBody, Timeout};
+
+use super::answer;
+use super::endpoint::{Endpoint, Token};
+use super::failure::{Call, Failure, FailureKind};
+use super::part::{Cut, Part};
+use crate::api::{self, CustomAudience, Form, Id, ListPage, ListedAudience, Revision};
+use crate::error::{Error, Quoted, Result};
+use crate::stop::Stop;
+
+/// How long a connection may take to be made.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long to wait for `100 Continue` before the body is sent without it.
+const CONTINUE_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Longest answer that is read, in bytes. Revision A lists all audiences of an account at once.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Longest answer of which an error's text is looked for, in bytes.
+const ERROR_BYTES_MAX: u64 = 64 * 1024;
+
+/// Most pages of a list that are asked for.
+const PAGES_MAX: u64 = 10_000;
+
+/// How to reach the API.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// How to get in.
+    pub token: Token,
+    /// Certificates in PEM to trust instead of the usual ones.
+    pub ca_file: Option<PathBuf>,
+    /// The proxy, if there is one; [`Proxy::try_from_env`] asks the environment.
+    pub proxy: Option<Proxy>,
+    /// How long a request may take, from the connection to the end of the answer.
+    pub request_time_max: Duration,
+}
+
+/// Makes requests.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: Agent,
+    endpoint: Endpoint,
+    token: Token,
+}
+
+/// What sending a file needs besides its fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending<'a> {
+    /// The file.
+    pub part: &'a Part,
+    /// Grows by the bytes that are sent, and falls by those of a request that failed.
+    pub sent: &'a Arc<AtomicU64>,
+    /// Ends the request early.
+    pub stop: &'a Stop,
+}
+
+impl Client {
+    /// A client; nothing is sent yet.
+    pub fn new(config: ClientConfig) -> Result<Self> {
+        let mut tls = TlsConfig::builder();
+        if let Some(path) = &config.ca_file {
+            tls = tls.root_certs(root_certs(path)?);
+        }
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            // The token must not follow a redirection to wherever it leads.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // A connection that was kept may be closed by the server just when a request is sent on it; it then
+            // could not be told whether the request took effect.
+            .max_idle_connections(0)
+            .timeout_connect(Some(CONNECT_TIME_MAX))
+            .timeout_await_100(Some(CONTINUE_TIME_MAX))
+            .timeout_per_call(Some(config.request_time_max))
+            .proxy(config.proxy)
+            .tls_config(tls.build())
+            .user_agent(concat!("throng/", env!("CARGO_PKG_VERSION")))
+            .accept("application/json")
+            .build()
+            .new_agent();
+        Ok(Self { agent, endpoint: config.endpoint, token: config.token })
+    }
+
+    /// Where the API is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Makes an audience of a part.
+    pub fn create(&self, form: &Form, sending: Sending<'_>) -> Outcome<CustomAudience> {
+        let answer = self.send(Call::Create, "POST", api::CREATE_PATH, form, sending)?;
+        answer.custom_audience()
+    }
+
+    /// Adds a part to an audience.
+    pub fn add(&self, id: &Id, form: &Form, sending: Sending<'_>) -> Outcome<CustomAudience> {
+        let path = format!("{}/{id}", api::CREATE_PATH);
+        let answer = self.send(Call::Add, "PUT", &path, form, sending)?;
+        answer.custom_audience()
+    }
+
+    /// All audiences of an ad account. Which revision the server follows is found out.
+    pub fn list(&self, ad_account: &Id) -> Outcome<Vec<ListedAudience>> {
+        let path =
+            |revision: Revision| format!("{}?fb_ad_account_id={ad_account}", revision.list_path());
+        match self.get(Call::List, &path(Revision::A)) {
+            Err(failure) if failure.kind == FailureKind::NotFound => {}
+            answer => return Ok(answer?.list_page()?.audiences),
+        }
+        let mut audiences = Vec::new();
+        for page in 1..=PAGES_MAX {
+            let answer = self.get(Call::List, &format!("{}&page={page}", path(Revision::B)))?;
+            let ListPage { audiences: found, total } = answer.list_page()?;
+            let is_last = found.is_empty();
+            audiences.extend(found);
+            if is_last || total.is_none_or(|total| audiences.len() as u64 >= total) {
+                break;
+            }
+        }
+        Ok(audiences)
+    }
+
+    /// One audience: by Facebook's number in revision A, by the vendor's in revision B.
+    pub fn details(&self, id: &Id) -> Outcome<ListedAudience> {
+        let path = |revision: Revision| format!("{}/{id}", revision.list_path());
+        match self.get(Call::Details, &path(Revision::A)) {
+            Err(failure) if failure.kind == FailureKind::NotFound => {
+                self.get(Call::Details, &path(Revision::B))?.listed_audience()
+            }
+            answer => answer?.listed_audience(),
+        }
+    }
+
+    /// Deletes an audience.
+    pub fn delete(&self, id: &Id) -> Outcome<()> {
+        let path = format!("{}/{id}", api::CREATE_PATH);
+        self.without_body(Call::Delete, "DELETE", &path).map(drop)
+    }
+
+    fn get(&self, call: Call, path: &str) -> Outcome<Answer> {
+        self.without_body(call, "GET", path)
+    }
+
+    fn without_body(&self, call: Call, method: &'static str, path: &str) -> Outcome<Answer> {
+        let mut attempt = Attempt { call, was_sent: true };
+        let request = self.request(method, path).body(SendBody::none());
+        let request = request.map_err(|_| attempt.fail(FailureKind::Refused, "a bad address"))?;
+        let response = self.agent.run(request).map_err(|e| attempt.broken(&e))?;
+        self.read(&mut attempt, response)
+    }
+
+    fn send(
+        &self,
+        call: Call,
+        method: &'static str,
+        path: &str,
+        form: &Form,
+        sending: Sending<'_>,
+    ) -> Outcome<Answer> {
+        let mut attempt = Attempt { call, was_sent: false };
+        let part = sending.part;
+        let file = part.open(sending.sent, sending.stop);
+        let mut file = file.map_err(|e| attempt.fail(FailureKind::PartChanged, &e.to_string()))?;
+        let boundary = super::random_hex();
+        let boundary = boundary.map_err(|e| attempt.fail(FailureKind::Refused, &e.to_string()))?;
+        let mut body = form.body(&mut file, &part.file, part.bytes, &boundary);
+        let request = self
+            .request(method, path)
+            .header("Content-Type", body.content_type())
+            .header("Content-Length", body.content_length())
+            // So that a refused token costs no upload.
+            .header("Expect", "100-continue")
+            .body(SendBody::from_reader(&mut body));
+        let request = request.map_err(|_| attempt.fail(FailureKind::Refused, "a bad address"))?;
+        let response = self.agent.run(request);
+        attempt.was_sent = body.is_complete();
+        let answer = match response {
+            Ok(response) => self.read(&mut attempt, response),
+            Err(error) => Err(attempt.broken(&error)),
+        };
+        if answer.is_err() {
+            file.take_back();
+        }
+        answer
+    }
+
+    fn request(&self, method: &'static str, path: &str) -> ureq::http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(self.endpoint.url(path))
+            .header("Authorization", self.token.header())
+    }
+
+    /// Reads an answer: its body if it is a success, else why it is none.
+    fn read(&self, attempt: &mut Attempt, mut response: Response<Body>) -> Outcome<Answer> {
+        let status = response.status();
+        if status.is_success() {
+            let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+            return match body {
+                Ok(body) => Ok(Answer { call: attempt.call, status, body }),
+                Err(ureq::Error::BodyExceedsLimit(_)) => Err(Failure {
+                    status: Some(status.as_u16()),
+                    ..attempt.fail(FailureKind::Nonsense, "it does not end")
+                }),
+                Err(error) => Err(attempt.broken(&error)),
+            };
+        }
+        let retry_after =
+            response.headers().get("Retry-After").and_then(|value| value.to_str().ok());
+        let retry_after =
+            retry_after.and_then(|value| answer::retry_after(value, SystemTime::now()));
+        let location = response.headers().get("Location").and_then(|value| value.to_str().ok());
+        let redirected = location.filter(|_| status.is_redirection()).map(answer::redirected);
+        let mut body = Vec::new();
+        // What can be read of the answer is enough; its status is known.
+        let _partly = response.body_mut().as_reader().take(ERROR_BYTES_MAX).read_to_end(&mut body);
+        let said = answer::message(&body).map(|said| answer::sanitized(&self.token.redact(&said)));
+        Err(Failure {
+            status: Some(status.as_u16()),
+            retry_after,
+            ..attempt.fail(
+                kind_of(status, said.as_deref().unwrap_or_default()),
+                &redirected.or(said).unwrap_or_default(),
+            )
+        })
+    }
+}
+
+/// Result of a request.
+pub type Outcome<T> = std::result::Result<T, Failure>;
+
+/// An answer with a status of success.
+struct Answer {
+    call: Call,
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn custom_audience(&self) -> Outcome<CustomAudience> {
+        self.check(CustomAudience::from_json(&self.body))
+    }
+
+    fn list_page(&self) -> Outcome<ListPage> {
+        self.check(ListPage::from_json(&self.body))
+    }
+
+    fn listed_audience(&self) -> Outcome<ListedAudience> {
+        self.check(ListedAudience::from_json(&self.body))
+    }
+
+    fn check<T>(&self, parsed: std::result::Result<T, api::ContractError>) -> Outcome<T> {
+        parsed.map_err(|error| Failure {
+            call: self.call,
+            kind: FailureKind::Nonsense,
+            status: Some(self.status.as_u16()),
+            detail: error.to_string(),
+            retry_after: None,
+            was_sent: true,
+        })
+    }
+}
+
+/// A request that is under way.
+struct Attempt {
+    call: Call,
+    was_sent: bool,
+}
+
+impl Attempt {
+    fn fail(&self, kind: FailureKind, detail: &str) -> Failure {
+        Failure {
+            call: self.call,
+            kind,
+            status: None,
+            detail: detail.to_owned(),
+            retry_after: None,
+            was_sent: self.was_sent,
+        }
+    }
+
+    /// The request ended without a whole answer.
+    fn broken(&self, error: &ureq::Error) -> Failure {
+        use FailureKind::{Broken, PartChanged, Stopped, TimedOut, Tls, Unreachable};
+        match error {
+            ureq::Error::HostNotFound => self.fail(Unreachable, "no such host"),
+            ureq::Error::ConnectionFailed => self.fail(Unreachable, ""),
+            ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
+                self.fail(Unreachable, "the proxy does not connect to it")
+            }
+            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                self.fail(Unreachable, "no connection in time")
+            }
+            ureq::Error::Timeout(_) => self.fail(TimedOut, ""),
+            ureq::Error::Tls(_) | ureq::Error::Rustls(_) => self.fail(Tls, &error.to_string()),
+            ureq::Error::Io(error) => match cut(error) {
+                Some(Cut::Changed) => self.fail(PartChanged, ""),
+                Some(Cut::Stopped) => self.fail(Stopped, ""),
+                None if is_certificate(error) => self.fail(Tls, &error.to_string()),
+                None if is_unreachable(error) => self.fail(Unreachable, &error.to_string()),
+                None => self.fail(Broken, &error.to_string()),
+            },
+            _ => self.fail(Broken, "the answer is not HTTP"),
+        }
+    }
+}
+
+fn cut(error: &io::Error) -> Option<Cut> {
+    error.get_ref()?.downcast_ref::<Cut>().copied()
+}
+
+/// rustls reports what it thinks of a certificate through the first read or write.
+fn is_certificate(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("certificate")
+}
+
+fn is_unreachable(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable)
+}
+
+/// What a status means. The contract says nothing of errors, so these are the usual meanings; that the terms are not
+/// accepted is told by the text alone.
+fn kind_of(status: StatusCode, said: &str) -> FailureKind {
+    let said = said.to_ascii_lowercase();
+    if status.is_client_error() && said.contains("terms") && said.contains("custom audience") {
+        return FailureKind::Terms;
+    }
+    match status.as_u16() {
+        401 | 403 => FailureKind::Credentials,
+        404 | 410 => FailureKind::NotFound,
+        413 => FailureKind::TooLarge,
+        400 | 422 => FailureKind::BadField,
+        429 => FailureKind::RateLimited,
+        408 | 425 | 500..=599 => FailureKind::Busy,
+        407 => FailureKind::Unreachable,
+        _ => FailureKind::Refused,
+    }
+}
+
+fn root_certs(path: &std::path::Path) -> Result<RootCerts> {
+    let pem = std::fs::read(path).map_err(|e| Error::reading("read the CA file", path, e))?;
+    let items = ureq::tls::parse_pem(&pem).collect::<std::result::Result<Vec<_>, _>>();
+    let certificates: Vec<_> = items
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|item| match item {
+            PemItem::Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(Error::usage(
+            format!("the CA file {} holds no certificate in PEM", Quoted(path)),
+            "it begins with -----BEGIN CERTIFICATE-----",
+        ));
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
+}

@@ -1,0 +1,162 @@
+//! Where the API is and how to get in: the address, and the token that must reach nobody else.
+
+use std::fmt;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::error::{Error, Quoted, Result};
+
+/// Longest token in bytes; what is longer is not a token but the wrong file.
+const TOKEN_BYTES_MAX: u64 = 4096;
+
+/// The address of the API: scheme, host, port and a path before the calls' own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(String);
+
+impl Endpoint {
+    /// Its text, without a slash at the end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The address of a call.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Endpoint {
+    type Err = String;
+
+    /// Reads `https://HOST[:PORT][/PATH]`. Without TLS the token and the entries could be read on the way, so that
+    /// `http://` is for this machine only.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let uri: ureq::http::Uri =
+            text.parse().map_err(|_| "expected an address such as https://api.example.com")?;
+        let host = uri.host().filter(|host| !host.is_empty());
+        let host = host.ok_or("expected an address such as https://api.example.com")?;
+        let is_loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        match uri.scheme_str() {
+            Some("https") => {}
+            Some("http") if is_loopback => {}
+            Some("http") => {
+                return Err("http:// would show the token on the way: use https://".to_owned());
+            }
+            _ => return Err("expected an address that begins with https://".to_owned()),
+        }
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err("the address holds a user name or password: leave it out".to_owned());
+        }
+        if uri.query().is_some() || text.contains('#') {
+            return Err("the address of the API has no `?` or `#`".to_owned());
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// What the API knows its customer by. It is never printed, not even by `Debug`.
+#[derive(Clone, Debug)]
+pub struct Token(SecretString);
+
+impl Token {
+    /// Takes a token as it is written in an environment variable or a file, where a line end may follow it.
+    pub fn new(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let is_token = !text.is_empty() && text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+        if !is_token {
+            return Err(Error::usage(
+                "the token is empty or holds what no token can",
+                "set THRONG_TOKEN",
+            ));
+        }
+        Ok(Self(SecretString::from(text)))
+    }
+
+    /// Reads a token from a file that only its owner can read.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let reading = |error| Error::reading("read the token file", path, error);
+        let file = std::fs::File::open(path).map_err(reading)?;
+        let meta = file.metadata().map_err(reading)?;
+        if meta.is_file() && meta.mode() & 0o077 != 0 {
+            return Err(Error::usage(
+                format!("others can read the token file {}", Quoted(path)),
+                format!("chmod 600 {}", path.display()),
+            ));
+        }
+        let mut text = String::new();
+        file.take(TOKEN_BYTES_MAX).read_to_string(&mut text).map_err(reading)?;
+        Self::new(&text)
+    }
+
+    /// The value of the `Authorization` header.
+    pub(super) fn header(&self) -> String {
+        format!("OAuth {}", self.0.expose_secret())
+    }
+
+    /// `text` without the token, should a server have repeated it.
+    pub(super) fn redact(&self, text: &str) -> String {
+        text.replace(self.0.expose_secret(), "[token]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn only_loopback_may_be_reached_without_tls() {
+        for (text, endpoint) in [
+            ("https://api.example.com", "https://api.example.com"),
+            ("https://api.example.com:8443/v1/", "https://api.example.com:8443/v1"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("http://localhost:1/", "http://localhost:1"),
+            ("http://[::1]:1", "http://[::1]:1"),
+        ] {
+            assert_eq!(text.parse::<Endpoint>().map(|e| e.0).as_deref(), Ok(endpoint), "{text}");
+        }
+        for text in [
+            "",
+            "api.example.com",
+            "http://api.example.com",
+            "http://localhost.example.com",
+            "ftp://api.example.com",
+            "https://user:secret@api.example.com",
+            "https://api.example.com?token=secret",
+        ] {
+            assert!(text.parse::<Endpoint>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn token_is_never_shown() {
+        let token = Token::new("canary-1\n").expect("a token");
+        assert!(!format!("{token:?}").contains("canary"));
+        assert_eq!(token.redact("no canary-1 here"), "no [token] here");
+        assert_eq!(token.header(), "OAuth canary-1");
+        for text in ["", " \n", "two words", "line\nbreak", "ümlaut"] {
+            assert!(Token::new(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn token_file_is_for_its_owner_alone() {
+        let file = tempfile::NamedTempFile::new().expect("temporary file");
+        std::fs::write(file.path(), "canary-1\n").expect("writes");
+        assert!(Token::from_file(file.path()).is_ok());
+        std::fs::set_permissions(file.path(), PermissionsExt::from_mode(0o640)).expect("chmod");
+        let error = Token::from_file(file.path()).expect_err("refused");
+        assert!(error.to_string().contains("others can read"), "{error}");
+        assert!(!error.to_string().contains("canary"));
+    }
+}

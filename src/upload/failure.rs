@@ -1,0 +1,118 @@
+//! What a request came to if not to what was asked for.
+
+use std::time::Duration;
+
+/// Which call a request makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Makes an audience of the first part. The only one that must not be repeated blindly.
+    Create,
+    /// Adds a part. An audience is a set, so it can be repeated.
+    Add,
+    /// Asks for audiences.
+    List,
+    /// Asks for one audience.
+    Details,
+    /// Deletes an audience.
+    Delete,
+}
+
+impl Call {
+    /// What it does, for messages: `failed to ...`.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Create => "create the audience",
+            Self::Add => "add a part",
+            Self::List => "list the audiences",
+            Self::Details => "look up the audience",
+            Self::Delete => "delete the audience",
+        }
+    }
+}
+
+/// Why a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// No connection was made.
+    Unreachable,
+    /// The certificate of the server or proxy is not to be trusted.
+    Tls,
+    /// The connection broke, or the answer was none of HTTP.
+    Broken,
+    /// The deadline of the request passed.
+    TimedOut,
+    /// 429: too many requests.
+    RateLimited,
+    /// 408 or 5xx: the server cannot at the moment.
+    Busy,
+    /// A 2xx whose body is not what the contract says.
+    Nonsense,
+    /// 401 or 403: the token is not accepted, or may not do this.
+    Credentials,
+    /// The account's owner has not accepted the Custom Audiences terms.
+    Terms,
+    /// 404: no such audience.
+    NotFound,
+    /// 413: the part is too large.
+    TooLarge,
+    /// 400 or 422: a field or the file is not accepted.
+    BadField,
+    /// Another 4xx, or a redirection, which is never followed, because the token must not be.
+    Refused,
+    /// The part is not what the manifest says; the request was cut off before its end.
+    PartChanged,
+    /// The run was asked to stop while the body was sent.
+    Stopped,
+}
+
+/// A request that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which call it was.
+    pub call: Call,
+    /// Why.
+    pub kind: FailureKind,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// What the server or the system said, in one line without token and entries.
+    pub detail: String,
+    /// How long the server asks to wait.
+    pub retry_after: Option<Duration>,
+    /// Whether the whole request had been sent, so that it may have taken effect.
+    pub was_sent: bool,
+}
+
+impl Failure {
+    /// Whether it cannot be told if the request took effect.
+    pub fn is_unknown(&self) -> bool {
+        use FailureKind::{Broken, Busy, Nonsense, RateLimited, Stopped, TimedOut};
+        self.was_sent
+            && matches!(self.kind, Broken | TimedOut | Busy | RateLimited | Nonsense | Stopped)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "failed to {}: ", self.call.verb())?;
+        let status = self.status.map(|status| format!(" (status {status})")).unwrap_or_default();
+        let what = match self.kind {
+            FailureKind::Unreachable => "the API cannot be reached",
+            FailureKind::Tls => "the server's certificate is not trusted",
+            FailureKind::Broken => "the connection broke",
+            FailureKind::TimedOut => "no answer in time",
+            FailureKind::RateLimited => "too many requests",
+            FailureKind::Busy => "the server cannot at the moment",
+            FailureKind::Nonsense => "the answer is not what the API's contract says",
+            FailureKind::Credentials => "the API refuses the token, or it may not do this",
+            FailureKind::Terms => "the account's owner has not accepted the Custom Audiences terms",
+            FailureKind::NotFound => "there is no such audience",
+            FailureKind::TooLarge => "the part is too large for the API",
+            FailureKind::BadField => "the API does not accept a field or the file",
+            FailureKind::Refused => "the API refused",
+            FailureKind::PartChanged => "the part changed while it was sent, and was cut off",
+            FailureKind::Stopped => "stopped",
+        };
+        write!(f, "{what}{status}")?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+    }
+}

@@ -1,0 +1,468 @@
+//! What was sent and what the API has confirmed: a database that survives whatever ends the process.
+//!
+//! The tables are in `schema.sql` beside this file, for whoever wants to query them. Every change is a transaction of
+//! its own, synced before it returns (WAL, `synchronous=FULL`), so that at any point a killed run leaves:
+//!
+//! | killed | the ledger says | the next run |
+//! |---|---|---|
+//! | before the intent is written | `planned` | creates the audience |
+//! | between the intent and the acknowledgement | `intent`, with the marker | asks the API's list for the marker |
+//! | after the audience is acknowledged | `ready`, some parts acknowledged | sends the others |
+//! | between a part's answer and its acknowledgement | the part is not acknowledged | sends it again, which changes nothing |
+//!
+//! There is no token in it, and no entry: parts are known by the digest of the whole file.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+use super::failure::{Call, Failure};
+use super::part::Part;
+use crate::api::{CustomAudience, Id};
+use crate::error::{Error, ExitCode, Result};
+use crate::normalize::UserType;
+
+/// The ledger's name within the state directory.
+pub const LEDGER_FILE: &str = "ledger.sqlite";
+
+/// The version of the tables (`PRAGMA user_version`).
+const SCHEMA_VERSION: i32 = 1;
+
+/// How long to wait for another process that is writing.
+const BUSY_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The ledger of a state directory.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(super) db: Connection,
+    dir: PathBuf,
+}
+
+/// An audience that is uploaded to, as the ledger knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its number in the ledger.
+    pub id: i64,
+    /// The address of its API.
+    pub endpoint: String,
+    /// The ad account that it belongs to.
+    pub ad_account: String,
+    /// What its entries are.
+    pub user_type: UserType,
+    /// Its name, if throng was to create it.
+    pub name: Option<String>,
+    /// How far it is.
+    pub state: TargetState,
+    /// Facebook's number, if it is known.
+    pub fb_id: Option<Id>,
+}
+
+/// How far a target is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetState {
+    /// It does not exist.
+    Planned,
+    /// A create may have taken effect; the audience's description then holds this marker, if there is one.
+    Intent {
+        /// What to look for.
+        marker: Option<String>,
+    },
+    /// It exists.
+    Ready {
+        /// The vendor's number.
+        audience: Id,
+    },
+}
+
+/// Keeps others from uploading to the same target; the system releases it with the process.
+#[derive(Debug)]
+pub struct TargetLock {
+    _file: File,
+}
+
+/// A run that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunId(pub(super) i64);
+
+impl Ledger {
+    /// Opens the ledger of a state directory, and makes both if they are not there.
+    pub fn open(dir: &Path) -> Result<Self> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| Error::writing("create the state directory", dir, e))?;
+        let path = dir.join(LEDGER_FILE);
+        // SQLite gives its other files the mode of this one.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| Error::writing("open the ledger", &path, e))?;
+        let failed = |error| ledger_error("open", &path, &error);
+        let mut db = Connection::open(&path).map_err(failed)?;
+        set_up(&mut db).map_err(failed)?;
+        let version: i32 =
+            db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+        if version != SCHEMA_VERSION {
+            return Err(Error::Ledger {
+                operation: "open",
+                path,
+                message: format!("it has version {version}, this throng reads {SCHEMA_VERSION}"),
+                hint: Some("use the version of throng that wrote it".to_owned()),
+            });
+        }
+        Ok(Self { db, dir: dir.to_owned() })
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The target of a create; made if it is new.
+    pub fn target_by_name(
+        &mut self,
+        endpoint: &str,
+        ad_account: &Id,
+        user_type: UserType,
+        name: &str,
+    ) -> Result<Target> {
+        let failed = self.failing("write");
+        let result: rusqlite::Result<_> = (|| {
+            let key = params![endpoint, ad_account.as_str(), user_type.name(), name];
+            let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            change.execute(
+                "INSERT INTO target (endpoint, ad_account, user_type, name, state, created_at)
+                 VALUES (?1, ?2, ?3, ?4, 'planned', ?5) ON CONFLICT DO NOTHING",
+                params![endpoint, ad_account.as_str(), user_type.name(), name, now()],
+            )?;
+            let target = change.query_row(
+                "SELECT * FROM target WHERE endpoint = ?1 AND ad_account = ?2 AND user_type = ?3 AND name = ?4",
+                key,
+                target,
+            )?;
+            change.commit()?;
+            Ok(target)
+        })();
+        result.map_err(failed)
+    }
+
+    /// The target of an audience that is given by its number; made if it is new.
+    pub fn target_by_audience(
+        &mut self,
+        endpoint: &str,
+        ad_account: &Id,
+        user_type: UserType,
+        audience: &Id,
+    ) -> Result<Target> {
+        let failed = self.failing("write");
+        let result: rusqlite::Result<_> = (|| {
+            let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            change.execute(
+                "INSERT INTO target (endpoint, ad_account, user_type, audience_id, state, created_at)
+                 VALUES (?1, ?2, ?3, ?4, 'ready', ?5) ON CONFLICT DO NOTHING",
+                params![
+                    endpoint,
+                    ad_account.as_str(),
+                    user_type.name(),
+                    audience.as_str(),
+                    now()
+                ],
+            )?;
+            let target = change.query_row(
+                "SELECT * FROM target WHERE endpoint = ?1 AND audience_id = ?2",
+                params![endpoint, audience.as_str()],
+                target,
+            )?;
+            change.commit()?;
+            Ok(target)
+        })();
+        result.map_err(failed)
+    }
+
+    /// Looks a target up again, after its lock was taken.
+    pub fn target(&self, id: i64) -> Result<Target> {
+        self.db
+            .query_row("SELECT * FROM target WHERE id = ?1", [id], target)
+            .map_err(self.failing("read"))
+    }
+
+    /// Excludes other runs from a target. `None` if one has it.
+    pub fn lock(&self, target: &Target) -> Result<Option<TargetLock>> {
+        let path = self.dir.join(format!("target-{}.lock", target.id));
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| Error::writing("open", &path, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(TargetLock { _file: file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(Error::writing("lock", &path, error)),
+        }
+    }
+
+    /// The digests of the parts that a target has for certain.
+    pub fn acknowledged(&self, target: &Target) -> Result<HashSet<String>> {
+        let result: rusqlite::Result<_> = (|| {
+            let mut query = self.db.prepare(
+                "SELECT sha256 FROM part WHERE target_id = ?1 AND acknowledged_at IS NOT NULL",
+            )?;
+            query.query_map([target.id], |row| row.get(0))?.collect()
+        })();
+        result.map_err(self.failing("read"))
+    }
+
+    /// The digests of the parts that the last run of a target was to send; none if there was no run.
+    pub fn planned(&self, target: &Target) -> Result<HashSet<String>> {
+        let result: rusqlite::Result<_> = (|| {
+            let mut query = self.db.prepare(
+                "SELECT sha256 FROM part WHERE target_id = ?1
+                 AND planned_by = (SELECT max(id) FROM run WHERE target_id = ?1)",
+            )?;
+            query.query_map([target.id], |row| row.get(0))?.collect()
+        })();
+        result.map_err(self.failing("read"))
+    }
+
+    /// Records that a run has begun, and its parts.
+    pub fn begin_run(&mut self, target: &Target, dir: &Path, parts: &[Part]) -> Result<RunId> {
+        let failed = self.failing("write");
+        let result: rusqlite::Result<_> = (|| {
+            let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            change.execute(
+                "INSERT INTO run (target_id, directory, version, parts, entries, bytes, started_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    target.id,
+                    dir.to_string_lossy(),
+                    env!("CARGO_PKG_VERSION"),
+                    parts.len(),
+                    parts.iter().map(|part| part.lines).sum::<u64>(),
+                    parts.iter().map(|part| part.bytes).sum::<u64>(),
+                    now()
+                ],
+            )?;
+            let run = change.last_insert_rowid();
+            let mut insert = change.prepare(
+                "INSERT INTO part (target_id, sha256, file, entries, bytes, planned_by)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT DO UPDATE SET planned_by = excluded.planned_by, file = excluded.file",
+            )?;
+            for part in parts {
+                let Part { sha256, file, lines, bytes, .. } = part;
+                insert.execute(params![target.id, sha256, file, lines, bytes, run])?;
+            }
+            drop(insert);
+            change.commit()?;
+            Ok(RunId(run))
+        })();
+        result.map_err(failed)
+    }
+
+    /// Records that a create is about to be sent. To be called, and to succeed, before it is.
+    pub fn intend(&self, target: &Target, marker: Option<&str>) -> Result<()> {
+        self.change(
+            "UPDATE target SET state = 'intent', marker = ?2 WHERE id = ?1 AND state != 'ready'",
+            params![target.id, marker],
+        )
+    }
+
+    /// Records that the create did not take effect for certain.
+    pub fn withdraw(&self, target: &Target) -> Result<()> {
+        self.change(
+            "UPDATE target SET state = 'planned', marker = NULL WHERE id = ?1 AND state = 'intent'",
+            params![target.id],
+        )
+    }
+
+    /// Records which audience the target is.
+    pub fn ready(&mut self, target: &Target, audience: &Id, fb_id: Option<&Id>) -> Result<()> {
+        let failed = self.failing("write");
+        let result: rusqlite::Result<_> = (|| {
+            let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            set_ready(&change, target, audience, fb_id)?;
+            change.commit()
+        })();
+        result.map_err(failed)
+    }
+
+    /// Records that the API has confirmed a part, and with it which audience the target is.
+    pub fn acknowledge(
+        &mut self,
+        target: &Target,
+        run: RunId,
+        call: Call,
+        part: &Part,
+        audience: &CustomAudience,
+    ) -> Result<()> {
+        let failed = self.failing("write");
+        let result: rusqlite::Result<_> = (|| {
+            let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            set_ready(&change, target, &audience.id, audience.fb_id.as_ref())?;
+            change.execute(
+                "UPDATE part SET acknowledged_by = ?3, acknowledged_at = ?4
+                 WHERE target_id = ?1 AND sha256 = ?2 AND acknowledged_at IS NULL",
+                params![target.id, part.sha256, run.0, now()],
+            )?;
+            change.execute(
+                "INSERT INTO attempt (run_id, call, sha256, ended_at, outcome) VALUES (?1, ?2, ?3, ?4, 'acknowledged')",
+                params![run.0, word(call), part.sha256, now()],
+            )?;
+            change.commit()
+        })();
+        result.map_err(failed)
+    }
+
+    /// Records a request that failed.
+    pub fn record_failure(&self, run: RunId, failure: &Failure, part: Option<&Part>) -> Result<()> {
+        self.change(
+            "INSERT INTO attempt (run_id, call, sha256, ended_at, outcome, status) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                run.0,
+                word(failure.call),
+                part.map(|part| &part.sha256),
+                now(),
+                word(failure.kind),
+                failure.status
+            ],
+        )
+    }
+
+    /// Records how a run ended.
+    pub fn end_run(&self, run: RunId, ended: &std::result::Result<(), &Error>) -> Result<()> {
+        let code = ended.map_or_else(Error::exit_code, |()| ExitCode::Done);
+        let message = ended.err().map(ToString::to_string);
+        self.change(
+            "UPDATE run SET ended_at = ?2, exit_code = ?3, message = ?4 WHERE id = ?1",
+            params![run.0, now(), code as u8, message],
+        )
+    }
+
+    fn change(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+        self.db.execute(sql, params).map(drop).map_err(self.failing("write"))
+    }
+
+    pub(super) fn failing(
+        &self,
+        operation: &'static str,
+    ) -> impl Fn(rusqlite::Error) -> Error + use<> {
+        let path = self.dir.join(LEDGER_FILE);
+        move |error| ledger_error(operation, &path, &error)
+    }
+}
+
+fn set_ready(
+    change: &Transaction<'_>,
+    target: &Target,
+    audience: &Id,
+    fb_id: Option<&Id>,
+) -> rusqlite::Result<()> {
+    // The same audience may have been given by its number before it was known to be the one that was created.
+    let other: Option<i64> = change
+        .query_row(
+            "SELECT id FROM target WHERE endpoint = ?1 AND audience_id = ?2 AND id != ?3",
+            params![target.endpoint, audience.as_str(), target.id],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(other) = other {
+        change.execute(
+            "INSERT INTO part SELECT ?1, sha256, file, entries, bytes, planned_by, acknowledged_by, acknowledged_at
+             FROM part WHERE target_id = ?2 ON CONFLICT DO UPDATE SET
+             acknowledged_by = excluded.acknowledged_by, acknowledged_at = excluded.acknowledged_at
+             WHERE excluded.acknowledged_at IS NOT NULL",
+            params![target.id, other],
+        )?;
+        change.execute("DELETE FROM part WHERE target_id = ?1", [other])?;
+        change.execute(
+            "UPDATE run SET target_id = ?1 WHERE target_id = ?2",
+            params![target.id, other],
+        )?;
+        change.execute("DELETE FROM target WHERE id = ?1", [other])?;
+    }
+    change.execute(
+        "UPDATE target SET state = 'ready', audience_id = ?2, fb_id = coalesce(?3, fb_id) WHERE id = ?1",
+        params![target.id, audience.as_str(), fb_id.map(Id::as_str)],
+    )?;
+    Ok(())
+}
+
+fn set_up(db: &mut Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY_TIME_MAX)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: i32 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version == 0 {
+        change.execute_batch(include_str!("schema.sql"))?;
+        change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    change.commit()
+}
+
+fn ledger_error(operation: &'static str, path: &Path, error: &rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase};
+    let (message, hint) = match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => (
+            "it is damaged".to_owned(),
+            Some("restore it from a backup, or move it away: parts are then sent again".to_owned()),
+        ),
+        Some(DiskFull) => {
+            ("no space left on the disk".to_owned(), Some("free some space".to_owned()))
+        }
+        Some(DatabaseBusy) => ("another process keeps it busy".to_owned(), None),
+        _ => (error.to_string(), None),
+    };
+    Error::Ledger { operation, path: path.to_owned(), message, hint }
+}
+
+pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
+    let bad = |column: &str| rusqlite::Error::InvalidColumnName(column.to_owned());
+    let user_type: String = row.get("user_type")?;
+    let id = |column: &str| -> rusqlite::Result<Option<Id>> {
+        let text: Option<String> = row.get(column)?;
+        text.map(|text| text.parse().map_err(|_| bad(column))).transpose()
+    };
+    let state: String = row.get("state")?;
+    Ok(Target {
+        id: row.get("id")?,
+        endpoint: row.get("endpoint")?,
+        ad_account: row.get("ad_account")?,
+        user_type: user_type.parse().map_err(|_| bad("user_type"))?,
+        name: row.get("name")?,
+        state: match (state.as_str(), id("audience_id")?) {
+            ("planned", _) => TargetState::Planned,
+            ("intent", _) => TargetState::Intent { marker: row.get("marker")? },
+            ("ready", Some(audience)) => TargetState::Ready { audience },
+            _ => return Err(bad("state")),
+        },
+        fb_id: id("fb_id")?,
+    })
+}
+
+/// A variant's name as the ledger writes it: `TooLarge` is `too_large`.
+fn word(variant: impl std::fmt::Debug) -> String {
+    let mut word = String::new();
+    for c in format!("{variant:?}").chars() {
+        if c.is_ascii_uppercase() && !word.is_empty() {
+            word.push('_');
+        }
+        word.push(c.to_ascii_lowercase());
+    }
+    word
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,298 @@
+//! From a directory and a target to what is left to be sent, and sending it.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::create::Creation;
+use super::ledger::{Ledger, RunId, Target, TargetLock, TargetState};
+use super::part::Part;
+use super::retry::RetryPolicy;
+use super::summary::UploadSummary;
+use super::{Client, Notice, Session, UploadProgress, send};
+use crate::api::Id;
+use crate::emit::Manifest;
+use crate::error::{Error, ExitCode, Quoted, Result};
+use crate::normalize::UserType;
+
+/// Which audience to upload to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetSpec {
+    /// One that is to be created, or that an earlier run has begun.
+    Create {
+        /// Its name; together with endpoint, ad account and user type, what the ledger knows it by.
+        name: String,
+        /// What it is for.
+        description: Option<String>,
+        /// Where people can opt out.
+        opt_out_link: Option<String>,
+        /// Whether a marker goes into the description, so that a create whose outcome is unknown can be found.
+        has_marker: bool,
+        /// What a person found out about an earlier create whose outcome was unknown.
+        verdict: Option<Verdict>,
+    },
+    /// One that exists, by the vendor's number.
+    Audience(Id),
+}
+
+/// What a person found out about a create whose outcome was unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It took effect: this is the audience.
+    Is(Id),
+    /// It did not take effect.
+    IsNot,
+}
+
+/// A whole upload, decided.
+#[derive(Clone, Debug)]
+pub struct UploadConfig {
+    /// A directory that was prepared.
+    pub dir: PathBuf,
+    /// Which of the audiences in it; not needed if there is one.
+    pub user_type: Option<UserType>,
+    /// Where to.
+    pub target: TargetSpec,
+    /// The ad account that the audience belongs to.
+    pub ad_account: Id,
+    /// Most parts in flight at once; 1 to [`super::PARALLEL_MAX`].
+    pub parallel: usize,
+    /// How patient to be.
+    pub retry: RetryPolicy,
+    /// How long the whole upload may take.
+    pub time_max: Duration,
+}
+
+/// An upload that was planned: the directory was compared with its manifest and with the ledger, nothing was sent.
+#[derive(Debug)]
+pub struct Upload {
+    config: UploadConfig,
+    client: Client,
+    user_type: UserType,
+    parts: Vec<Part>,
+    target: Target,
+    acknowledged: HashSet<String>,
+    /// An earlier run was to send other parts to this target.
+    has_other_content: bool,
+    _lock: TargetLock,
+}
+
+impl Upload {
+    /// Compares the directory with its manifest, finds the target in the ledger, and takes its lock.
+    pub fn plan(config: UploadConfig, client: Client, ledger: &mut Ledger) -> Result<Self> {
+        let manifest = Manifest::read(&config.dir)?;
+        if let Some(problem) = manifest.problems(&config.dir)?.first() {
+            return Err(Error::input(
+                &config.dir,
+                format!("it does not match its manifest: `{}` {}", problem.file, problem.message),
+                "prepare again; a damaged directory is not uploaded",
+            ));
+        }
+        let user_type = choose(&manifest, &config)?;
+        let audience = manifest.audiences.iter().find(|audience| audience.user_type == user_type);
+        let parts = audience.into_iter().flat_map(|audience| &audience.parts);
+        let parts: Vec<Part> = parts.map(|part| Part::of(&config.dir, part)).collect();
+        let (endpoint, account) = (client.endpoint().as_str(), &config.ad_account);
+        let target = match &config.target {
+            TargetSpec::Create { name, .. } => {
+                ledger.target_by_name(endpoint, account, user_type, name)?
+            }
+            TargetSpec::Audience(id) => {
+                ledger.target_by_audience(endpoint, account, user_type, id)?
+            }
+        };
+        let lock = ledger.lock(&target)?.ok_or_else(|| {
+            Error::api(
+                ExitCode::Temporary,
+                "another throng is uploading to this audience",
+                "wait until it has finished; what it has uploaded is then not sent again",
+            )
+        })?;
+        let target = ledger.target(target.id)?;
+        if target.user_type != user_type {
+            return Err(Error::usage(
+                format!("the audience holds {}, not {user_type}", target.user_type),
+                "check --audience",
+            ));
+        }
+        let acknowledged = ledger.acknowledged(&target)?;
+        let planned = ledger.planned(&target)?;
+        let has_other_content = matches!(config.target, TargetSpec::Create { .. })
+            && !planned.is_empty()
+            && planned != parts.iter().map(|part| part.sha256.clone()).collect();
+        Ok(Self {
+            config,
+            client,
+            user_type,
+            parts,
+            target,
+            acknowledged,
+            has_other_content,
+            _lock: lock,
+        })
+    }
+
+    /// The parts that are still to be sent.
+    pub fn left(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(|part| !self.acknowledged.contains(&part.sha256))
+    }
+
+    /// Sends what is left.
+    pub fn run(
+        mut self,
+        ledger: &mut Ledger,
+        progress: &UploadProgress,
+        notify: &dyn Fn(&Notice<'_>),
+    ) -> Result<UploadSummary> {
+        let started = Instant::now();
+        self.apply_verdict(ledger)?;
+        self.check_content()?;
+        let left: Vec<Part> = self.left().cloned().collect();
+        let summary = UploadSummary::new(&self.config, self.user_type, &self.parts, &left);
+        let is_created = matches!(self.target.state, TargetState::Ready { .. });
+        if self.parts.is_empty() || (left.is_empty() && is_created) {
+            return Ok(summary.ended(&self.target, started.elapsed()));
+        }
+        progress.begin(&left);
+        let dir = self.config.dir.canonicalize();
+        let dir = dir.map_err(|e| Error::reading("look at", &self.config.dir, e))?;
+        let run = ledger.begin_run(&self.target, &dir, &self.parts)?;
+        let session = Session {
+            client: self.client.clone(),
+            retry: self.config.retry,
+            deadline: started + self.config.time_max,
+            progress,
+            notify,
+        };
+        let sent = self.send_all(ledger, run, &session, left);
+        let recorded = ledger.end_run(run, &sent.as_ref().map(drop));
+        sent.and(recorded)?;
+        self.target = ledger.target(self.target.id)?;
+        Ok(summary.ended(&self.target, started.elapsed()))
+    }
+
+    fn send_all(
+        &mut self,
+        ledger: &mut Ledger,
+        run: RunId,
+        session: &Session<'_>,
+        mut left: Vec<Part>,
+    ) -> Result<()> {
+        if let TargetSpec::Create { name, description, opt_out_link, has_marker, .. } =
+            &self.config.target
+            && !matches!(self.target.state, TargetState::Ready { .. })
+        {
+            let creation = Creation {
+                name,
+                description: description.as_deref(),
+                opt_out_link: opt_out_link.as_deref(),
+                has_marker: *has_marker,
+                ad_account: &self.config.ad_account,
+                parts: self.parts.len(),
+            };
+            creation.run(&self.target, ledger, run, session, &left[0])?;
+            self.target = ledger.target(self.target.id)?;
+            self.check_content()?;
+            let acknowledged = ledger.acknowledged(&self.target)?;
+            left.retain(|part| !acknowledged.contains(&part.sha256));
+            session.progress.parts_done.fetch_add(1, Ordering::Relaxed);
+        }
+        let TargetState::Ready { audience } = &self.target.state else {
+            return Err(Error::Internal("an audience that was created is not ready"));
+        };
+        let sending = send::Addition {
+            audience,
+            ad_account: &self.config.ad_account,
+            parallel: self.config.parallel,
+            parts: self.parts.len(),
+        };
+        sending.send(&self.target, ledger, run, session, left)
+    }
+
+    /// Takes a person's word for what became of a create.
+    fn apply_verdict(&mut self, ledger: &mut Ledger) -> Result<()> {
+        let TargetSpec::Create { verdict: Some(verdict), .. } = &self.config.target else {
+            return Ok(());
+        };
+        match (verdict, &self.target.state) {
+            (Verdict::Is(audience), TargetState::Planned | TargetState::Intent { .. }) => {
+                ledger.ready(&self.target, audience, None)?;
+            }
+            (Verdict::IsNot, TargetState::Intent { .. }) => ledger.withdraw(&self.target)?,
+            (Verdict::IsNot, TargetState::Planned) => {}
+            (_, TargetState::Ready { audience }) => {
+                return Err(Error::usage(
+                    format!("it is known already which audience was created: {audience}"),
+                    "leave --adopt and --create-again out",
+                ));
+            }
+        }
+        self.target = ledger.target(self.target.id)?;
+        self.acknowledged = ledger.acknowledged(&self.target)?;
+        Ok(())
+    }
+
+    /// Refuses to add the parts of another directory to an audience that was created from one.
+    fn check_content(&self) -> Result<()> {
+        match &self.target.state {
+            TargetState::Ready { audience } if self.has_other_content => Err(Error::usage(
+                format!("the audience of that name, {audience}, was created from other files"),
+                format!("add these to it with --audience {audience}, or choose another name"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The plan as a table, for `--dry-run`.
+impl fmt::Display for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (action, mut next) = match (&self.target.state, &self.target.name) {
+            (TargetState::Ready { audience }, _) => (format!("add to audience {audience}"), "PUT"),
+            (TargetState::Intent { .. }, Some(name)) => {
+                (format!("find out whether `{name}` was created"), "POST or PUT")
+            }
+            (_, name) => (format!("create `{}`", name.as_deref().unwrap_or_default()), "POST"),
+        };
+        writeln!(
+            f,
+            "{} to {}, ad account {}: {action}",
+            self.user_type,
+            self.client.endpoint(),
+            self.config.ad_account
+        )?;
+        writeln!(f, "  {:<46}{:>12}{:>14}  request", "part", "entries", "bytes")?;
+        for part in &self.parts {
+            let request = if self.acknowledged.contains(&part.sha256) {
+                "none: uploaded before"
+            } else {
+                std::mem::replace(&mut next, "PUT")
+            };
+            writeln!(f, "  {:<46}{:>12}{:>14}  {request}", part.file, part.lines, part.bytes)?;
+        }
+        let left = self.left().fold((0, 0, 0), |(parts, lines, bytes), part| {
+            (parts + 1, lines + part.lines, bytes + part.bytes)
+        });
+        write!(f, "{} parts, {} entries, {} bytes to send", left.0, left.1, left.2)
+    }
+}
+
+fn choose(manifest: &Manifest, config: &UploadConfig) -> Result<UserType> {
+    let types: Vec<UserType> =
+        manifest.audiences.iter().map(|audience| audience.user_type).collect();
+    let names = types.iter().map(|user_type| user_type.name()).collect::<Vec<_>>().join(", ");
+    match (config.user_type, &types[..]) {
+        (Some(user_type), _) if types.contains(&user_type) => Ok(user_type),
+        (Some(user_type), _) => Err(Error::usage(
+            format!("{} holds no {user_type}", Quoted(&config.dir)),
+            format!("it holds {names}"),
+        )),
+        (None, [user_type]) => Ok(*user_type),
+        (None, _) => Err(Error::usage(
+            format!("{} holds {names}", Quoted(&config.dir)),
+            "say which one goes into this audience: --user-type TYPE",
+        )),
+    }
+}

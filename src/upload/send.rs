@@ -1,0 +1,234 @@
+//! Parts to an audience that exists, a few in flight.
+//!
+//! Whoever calls keeps the queue, the waits and the ledger; threads only make requests. So one part that waits for its
+//! next attempt holds up nobody, and a server that asks for patience gets it from all.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::ledger::{Ledger, RunId, Target};
+use super::part::Part;
+use super::{
+    Call, Decision, Failure, FailureKind, Outcome, Sending, Session, background, create, error_of,
+};
+use crate::api::{CustomAudience, Form, Id};
+use crate::error::{Error, ExitCode, Result};
+
+/// How long to wait for a result at once, if nothing else is due.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Parts that are to be added to an audience.
+pub(super) struct Addition<'a> {
+    pub(super) audience: &'a Id,
+    pub(super) ad_account: &'a Id,
+    pub(super) parallel: usize,
+    /// Parts of the directory, for messages.
+    pub(super) parts: usize,
+}
+
+/// A part and how often it was tried.
+struct Job {
+    part: Part,
+    attempts: u32,
+}
+
+/// A part whose request has ended.
+type Done = (Job, Outcome<CustomAudience>);
+
+/// What is left to do.
+struct Queue {
+    ready: VecDeque<Job>,
+    waiting: Vec<(Instant, Job)>,
+    /// No request begins before this: the server asked for patience.
+    not_before: Instant,
+    in_flight: usize,
+}
+
+impl Addition<'_> {
+    /// Sends parts until all are acknowledged or one cannot be.
+    pub(super) fn send(
+        &self,
+        target: &Target,
+        ledger: &mut Ledger,
+        run: RunId,
+        session: &Session<'_>,
+        parts: Vec<Part>,
+    ) -> Result<()> {
+        let count = self.parallel.min(parts.len());
+        if count == 0 {
+            return Ok(());
+        }
+        let (jobs, results) = self.start_threads(count, target, session)?;
+        let ready = parts.into_iter().map(|part| Job { part, attempts: 0 }).collect();
+        let now = Instant::now();
+        let mut queue = Queue { ready, waiting: Vec::new(), not_before: now, in_flight: 0 };
+        let mut failed: Option<Failure> = None;
+        while queue.in_flight > 0 || (failed.is_none() && !queue.is_empty()) {
+            if session.time_left().is_zero() && failed.is_none() {
+                failed = Some(out_of_time());
+            }
+            while queue.in_flight < count
+                && failed.is_none()
+                && let Some(job) = queue.next(Instant::now())
+            {
+                queue.in_flight += 1;
+                jobs.send(job).map_err(|_| Error::Internal("no thread takes parts"))?;
+            }
+            let wait = queue.time_until_due(Instant::now()).min(WAIT_MAX);
+            let Some((mut job, outcome)) =
+                background::receive(&results, &session.progress.stop, wait)?
+            else {
+                session.progress.stop.check()?;
+                continue;
+            };
+            queue.in_flight -= 1;
+            job.attempts += 1;
+            let failure = match outcome {
+                Ok(audience) => {
+                    self.check(&audience, target)?;
+                    ledger.acknowledge(target, run, Call::Add, &job.part, &audience)?;
+                    session.progress.parts_done.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            ledger.record_failure(run, &failure, Some(&job.part))?;
+            match session.decide(&failure, job.attempts)? {
+                Decision::RetryAfter(wait) => queue.put_off(job, wait, failure.retry_after),
+                Decision::FindOut | Decision::GiveUp => failed = Some(failed.unwrap_or(failure)),
+            }
+        }
+        session.progress.stop.check()?;
+        match failed {
+            None => Ok(()),
+            Some(failure) => {
+                Err(error_of(&failure, ledger.acknowledged(target)?.len(), self.parts))
+            }
+        }
+    }
+
+    fn start_threads(
+        &self,
+        count: usize,
+        target: &Target,
+        session: &Session<'_>,
+    ) -> Result<(Sender<Job>, Receiver<Done>)> {
+        let (jobs, waiting) = bounded::<Job>(count);
+        let (done, results) = bounded(count);
+        let form = Form::add(self.ad_account.as_str(), target.user_type);
+        for _ in 0..count {
+            let (waiting, done, form) = (waiting.clone(), done.clone(), form.clone());
+            let (client, audience) = (session.client.clone(), self.audience.clone());
+            let (sent, stop) = (session.progress.bytes_sent.clone(), session.progress.stop.clone());
+            background::spawn(move || {
+                for job in waiting {
+                    let sending = Sending { part: &job.part, sent: &sent, stop: &stop };
+                    let outcome = client.add(&audience, &form, sending);
+                    if done.send((job, outcome)).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        }
+        Ok((jobs, results))
+    }
+
+    /// The answer must be about the audience that was asked for.
+    fn check(&self, audience: &CustomAudience, target: &Target) -> Result<()> {
+        let is_same =
+            audience.id == *self.audience || audience.fb_id.as_ref() == Some(self.audience);
+        if !is_same {
+            return Err(Error::api(
+                ExitCode::Unknown,
+                format!("audience {} was asked for, and {} answered", self.audience, audience.id),
+                "check --endpoint and --audience",
+            ));
+        }
+        create::check_type(audience, target)
+    }
+}
+
+fn out_of_time() -> Failure {
+    Failure {
+        call: Call::Add,
+        kind: FailureKind::TimedOut,
+        status: None,
+        detail: "the time for the whole upload is over".to_owned(),
+        retry_after: None,
+        was_sent: false,
+    }
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.waiting.is_empty()
+    }
+
+    /// The next part whose time has come.
+    fn next(&mut self, now: Instant) -> Option<Job> {
+        if now < self.not_before {
+            return None;
+        }
+        let due = self.waiting.iter().position(|(due, _)| *due <= now);
+        due.map(|at| self.waiting.swap_remove(at).1).or_else(|| self.ready.pop_front())
+    }
+
+    fn put_off(&mut self, job: Job, wait: Duration, asked: Option<Duration>) {
+        let now = Instant::now();
+        self.waiting.push((now + wait, job));
+        if let Some(asked) = asked {
+            self.not_before = self.not_before.max(now + asked);
+        }
+    }
+
+    /// How long nothing is due: until a wait ends or, if only results can change anything, the longest wait.
+    fn time_until_due(&self, now: Instant) -> Duration {
+        let due = if self.ready.is_empty() {
+            self.waiting.iter().map(|(due, _)| *due).min()
+        } else {
+            Some(now)
+        };
+        let left = due.map(|due| due.max(self.not_before).saturating_duration_since(now));
+        left.filter(|left| !left.is_zero()).unwrap_or(WAIT_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(number: u64) -> Job {
+        let part = Part {
+            path: "x".into(),
+            file: number.to_string(),
+            lines: 1,
+            bytes: 1,
+            sha256: String::new(),
+        };
+        Job { part, attempts: 0 }
+    }
+
+    #[test]
+    fn a_server_that_asks_for_patience_gets_it_from_all_parts() {
+        let now = Instant::now();
+        let ready = (0..3).map(job).collect();
+        let mut queue = Queue { ready, waiting: Vec::new(), not_before: now, in_flight: 0 };
+        let first = queue.next(now).expect("a part");
+        queue.put_off(first, Duration::from_secs(5), None);
+        assert_eq!(queue.next(now).map(|job| job.part.file).as_deref(), Some("1"));
+        let busy = queue.next(now).expect("a part");
+        assert!(queue.time_until_due(now) > Duration::from_secs(4));
+        queue.ready.push_back(job(3));
+        queue.put_off(busy, Duration::from_mins(1), Some(Duration::from_mins(1)));
+        assert!(queue.next(Instant::now()).is_none());
+        assert!(queue.time_until_due(Instant::now()) > Duration::from_secs(50));
+        let later = Instant::now() + Duration::from_secs(61);
+        let files: Vec<_> =
+            std::iter::from_fn(|| queue.next(later)).map(|job| job.part.file).collect();
+        assert_eq!(files.len(), 3);
+        assert!(queue.is_empty());
+    }
+}
