@@ -44,5 +44,6 @@ pub mod pipeline;
 pub mod filter;
 pub mod api;
 pub mod upload;
+pub mod sync;
 
 pub use crate::error::{Error, ExitCode, Result};

@@ -1,0 +1,135 @@
+//! What a night came to: what reports, metrics, history and guards are made of. No raw value, no token.
+
+use serde::{Deserialize, Serialize};
+
+/// One run of a job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SyncRecord {
+    /// The job's name.
+    pub job: String,
+    /// The run's number within the state directory, counted from 1.
+    pub run: i64,
+    /// The version of throng.
+    pub version: String,
+    /// When it began, in milliseconds since 1970.
+    pub started_at: i64,
+    /// When it ended, in milliseconds since 1970.
+    pub ended_at: i64,
+    /// How it ended; see [`crate::ExitCode`].
+    pub exit_code: u8,
+    /// The error, if there was one, in one line.
+    pub error: Option<String>,
+    /// What to do about the error.
+    pub hint: Option<String>,
+    /// The command that runs the job again, or goes on with it.
+    pub command: String,
+    /// Whether nothing was posted because nothing was to be.
+    pub is_dry_run: bool,
+    /// What was read.
+    pub inputs: Vec<InputRecord>,
+    /// What was made.
+    pub audiences: Vec<AudienceRecord>,
+    /// Where the time went, in order.
+    pub phases: Vec<PhaseRecord>,
+    /// What was found rather than told, and what is remarkable.
+    pub notes: Vec<String>,
+    /// Records read of all inputs.
+    pub records: u64,
+    /// Most memory that the process held, in bytes, if the system tells.
+    pub peak_memory_bytes: Option<u64>,
+    /// Bytes that did not fit the memory limit and went to disk for a while.
+    pub spilled_bytes: u64,
+}
+
+/// An input of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InputRecord {
+    /// Its path.
+    pub path: String,
+    /// `member` or `suppressed`.
+    pub role: String,
+    /// Size in bytes as stored.
+    pub bytes: Option<u64>,
+    /// When it was written, in milliseconds since 1970.
+    pub modified_at: Option<i64>,
+    /// Records in it.
+    pub records: u64,
+}
+
+/// An audience of a run: from what was read to what the API holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AudienceRecord {
+    /// Its name in the job.
+    pub name: String,
+    /// What its entries are.
+    pub user_type: String,
+    /// The vendor's number, once it is known.
+    pub audience: Option<String>,
+    /// Facebook's number, once it is known.
+    pub fb_id: Option<String>,
+    /// `create`, `add`, `replace`, or `none` if there was nothing to send.
+    pub action: String,
+    /// Member records.
+    pub read: u64,
+    /// Values with nothing in them.
+    pub blank: u64,
+    /// Rejected values.
+    pub rejected: u64,
+    /// The rejected values by reason, the frequent ones first.
+    pub rejects: Vec<RejectRecord>,
+    /// Accepted values that were there already.
+    pub duplicates: u64,
+    /// Different members, opted out or not.
+    pub members: u64,
+    /// Members that are held back because they opted out.
+    pub suppressed: u64,
+    /// Members that the audience holds already.
+    pub known: u64,
+    /// In the audience, but no member any more.
+    pub gone: u64,
+    /// Opted out, but in the audience.
+    pub must_go: u64,
+    /// Members that are new to the audience.
+    pub new: u64,
+    /// Parts that these were cut into.
+    pub parts: u64,
+    /// Parts that the API has confirmed in this run.
+    pub parts_sent: u64,
+    /// Entries that the API has confirmed in this run.
+    pub entries_sent: u64,
+    /// Bytes of these.
+    pub bytes_sent: u64,
+    /// Entries that the audience held before the run, as far as the API has confirmed them.
+    pub held_before: u64,
+    /// Entries that it holds after the run.
+    pub held_after: u64,
+}
+
+/// Rejects of one reason.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RejectRecord {
+    /// The reason's code; see [`crate::normalize::Reason`].
+    pub reason: String,
+    /// What it means, and what to do.
+    pub advice: String,
+    /// How many.
+    pub count: u64,
+    /// The first input in which it occurred.
+    pub first_source: String,
+    /// The line there, counted from 1.
+    pub first_line: u64,
+}
+
+/// A part of a run's time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PhaseRecord {
+    /// `read`, `write`, `upload` and the like.
+    pub name: String,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
