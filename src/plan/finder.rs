@@ -23,6 +23,8 @@ pub(super) struct Finder<'a> {
     pub(super) dialect: Dialect,
     pub(super) role: Role,
     pub(super) read: &'a ReadOptions,
+    /// Whether the input can only be meant for one audience, or must have something for each.
+    pub(super) has_one_audience: bool,
 }
 
 impl Finder<'_> {
@@ -85,7 +87,8 @@ impl Finder<'_> {
         let user_type = audience.spec.user_type;
         let width = self.table.width();
         let found = |index| Ok(Found { index, is_named: false, is_guess: true });
-        let is_certain = self.role != Role::Suppressed || width == 0 || self.fits(audience, 0);
+        // Whether a list can be relied on is judged when it has been read; here it is whether it is meant at all.
+        let is_certain = self.has_one_audience || width == 0 || self.fits(audience, 0);
         if width <= 1 && is_certain {
             return found(0);
         }
@@ -131,8 +134,9 @@ impl Finder<'_> {
         for cell in self.table.cells(index).skip(first) {
             match self.judge(audience, cell) {
                 Verdict::Raw(_) | Verdict::Prehashed(_) => accepted += 1,
-                Verdict::Rejected(reason) if reason.suggests_wrong_file() => rejected += 1,
-                Verdict::Rejected(_) | Verdict::Blank => {}
+                // Columns of which most people have no value are usual.
+                Verdict::Rejected(Reason::NullWord | Reason::TrackingLimited) | Verdict::Blank => {}
+                Verdict::Rejected(_) => rejected += 1,
             }
         }
         accepted > 0 && accepted >= rejected

@@ -110,7 +110,8 @@ pub fn plan(
 ) -> Result<SourcePlan> {
     let (dialect, table) =
         record::detect(&source.sample, source.is_sample_all, &source.path, read.format);
-    let finder = Finder { source: &source, table: &table, dialect, role, read };
+    let has_one_audience = role != Role::Suppressed || only.is_some() || audiences.len() == 1;
+    let finder = Finder { source: &source, table: &table, dialect, role, read, has_one_audience };
     let mut notes = Vec::new();
     let mut found: Vec<(usize, Found)> = Vec::new();
     for (index, audience) in audiences.iter().enumerate() {

@@ -209,6 +209,20 @@ fn damaged_opt_out_list_stops_the_run() {
 }
 
 #[test]
+fn mostly_empty_columns_are_found() {
+    let desk = Desk::new();
+    let nulls = "x,NULL,\ny,NULL,\nz,n/a,\n".repeat(20);
+    let text = format!("name,contact,note\n{nulls}q,ann@example.com,\nr,bob@example.com,\n");
+    let mut config = desk.config(UserType::EmailHash, &text);
+    config.suppress.push(SuppressInput {
+        input: Input::Path(desk.write("list.txt", "ann@example.com\nnull\ncy@example.com\nnull\n")),
+        user_type: None,
+    });
+    let summary = run(config).unwrap();
+    assert_eq!((summary.audiences[0].read, summary.audiences[0].written), (62, 1));
+}
+
+#[test]
 fn opt_outs_and_earlier_results_are_read_whatever_prehashed_says() {
     let desk = Desk::new();
     let digest = const_hex::encode(throng::hash::digest(BOB.as_bytes()));

@@ -6,6 +6,7 @@ mod cli;
 mod columns;
 mod crash;
 mod pipeline;
+mod properties;
 mod rules;
 mod support;
 mod tidy;

@@ -109,7 +109,7 @@ pub(crate) fn lines(user_type: UserType, count: usize, seed: u64) -> String {
     text
 }
 
-fn value(user_type: UserType, person: u64) -> String {
+pub(crate) fn value(user_type: UserType, person: u64) -> String {
     match user_type {
         UserType::EmailHash => format!("user.{person}@mail{}.example.com", person % 7),
         UserType::PhoneHash => format!("+4420{:08}", 70_000_000 + person),
