@@ -43,6 +43,8 @@ pub mod ordered;
 pub mod pipeline;
 pub mod filter;
 pub mod api;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod upload;
 pub mod sync;
 

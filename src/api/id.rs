@@ -7,7 +7,8 @@ use std::str::FromStr;
 const DIGITS_MAX: usize = 20;
 
 /// A number of the vendor's or of Facebook's. The wire has it as a number or as a string.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct Id(String);
 
 impl Id {
@@ -49,6 +50,14 @@ impl FromStr for Id {
             && text.len() <= DIGITS_MAX
             && text.bytes().all(|byte| byte.is_ascii_digit());
         if is_number { Ok(Self(text.to_owned())) } else { Err("expected a number".to_owned()) }
+    }
+}
+
+impl TryFrom<String> for Id {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

@@ -1,10 +1,16 @@
 //! What a user can type: commands, flags and their help texts.
 
+#[cfg(feature = "sandbox")]
+mod sandbox;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng::config::{ColumnSelector, MaxRejects};
 use throng::normalize::{Case, Country, Idn, Prehashed, RuleOptions, UserType, Vanity};
+
+#[cfg(feature = "sandbox")]
+pub(crate) use self::sandbox::SandboxArgs;
 
 /// Turns customer exports into deduplicated, hashed audience upload files.
 #[derive(Debug, Parser)]
@@ -19,6 +25,8 @@ pub(crate) enum Command {
     Prepare(Box<PrepareArgs>),
     Hash(HashArgs),
     Verify(VerifyArgs),
+    #[cfg(feature = "sandbox")]
+    Sandbox(Box<SandboxArgs>),
 }
 
 /// Turn exports into upload files: normalised, hashed where the type asks for it, each person once, nobody who opted

@@ -4,6 +4,8 @@ pub(crate) mod hash;
 mod machine;
 pub(crate) mod prepare;
 mod progress;
+#[cfg(feature = "sandbox")]
+pub(crate) mod sandbox;
 mod signals;
 pub(crate) mod verify;
 

@@ -5,8 +5,12 @@ mod changes;
 mod cli;
 mod columns;
 mod crash;
+#[cfg(feature = "sandbox")]
+mod faults;
 mod pipeline;
 mod properties;
 mod rules;
+#[cfg(feature = "sandbox")]
+mod sandbox;
 mod support;
 mod tidy;

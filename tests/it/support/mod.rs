@@ -1,5 +1,7 @@
 //! What the tests share: the oracle, configurations, seeded data.
 
+#[cfg(feature = "sandbox")]
+pub(crate) mod http;
 pub(crate) mod oracle;
 
 use std::fs;

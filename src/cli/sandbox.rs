@@ -1,0 +1,89 @@
+//! `throng sandbox`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use throng::api::{Id, Revision};
+use throng::sandbox::Fault;
+
+use super::parse_size;
+
+/// Serve the Audiences API on this machine, to rehearse uploads on: nothing leaves it.
+///
+/// It checks requests as strictly as a platform would, keeps the members of audiences in a database, and answers as the
+/// API's reference says. Its first lines, on standard output, are the ones that point throng at it; then it prints a
+/// line for each request, until SIGINT or SIGTERM ends it.
+#[derive(Debug, Args)]
+#[command(after_help = FAULTS)]
+pub(crate) struct SandboxArgs {
+    /// The port on 127.0.0.1 [default: one that is free]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
+    /// Which revision of the API's reference to follow
+    #[arg(long, value_enum, value_name = "REVISION", default_value_t)]
+    pub(crate) api_revision: RevisionArg,
+    /// Keep audiences in this directory between runs [default: they are gone at the end]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The one ad account that there is permission for [default: any]
+    #[arg(long, value_name = "N")]
+    pub(crate) ad_account: Option<Id>,
+    /// The owner of the ad account has not accepted the Custom Audiences terms: create fails
+    #[arg(long)]
+    pub(crate) terms_not_accepted: bool,
+    /// Longest request body, such as 50M [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) max_bytes: Option<u64>,
+    /// How many answers about a new audience leave its number at Facebook open
+    #[arg(long, value_name = "ANSWERS", default_value_t = 0)]
+    pub(crate) fb_id_after: u32,
+    /// What goes wrong, see below; can be given several times
+    #[arg(long, value_name = "FAULT")]
+    pub(crate) fault: Vec<Fault>,
+    /// A script of what goes wrong, see below
+    #[arg(long, value_name = "FILE")]
+    pub(crate) faults: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum RevisionArg {
+    /// The reference that throng started from
+    #[default]
+    A,
+    /// What the same vendor published later
+    B,
+}
+
+impl From<RevisionArg> for Revision {
+    fn from(revision: RevisionArg) -> Self {
+        match revision {
+            RevisionArg::A => Self::A,
+            RevisionArg::B => Self::B,
+        }
+    }
+}
+
+const FAULTS: &str = "\
+Faults:
+  A fault is words separated by commas:
+    create, add, list, details, delete   the call that it strikes [default: any]
+    nth=N, first=N, from=N               which of its requests [default: every one]
+    share=0.2, seed=N                    about so many of them; the same ones for the same seed
+    when=head|before|after               body not read, body read, effect there [default: before]
+  and what it does, one of
+    status=N                             answer so; with retry_after=S or retry_date=S, body=TEXT
+    cut                                  close the connection without an answer; with at_byte=N in the
+                                         middle of the body
+    hang                                 never answer
+    html, wrong_json, truncated, no_id   succeed with a body that is not the right one
+    slow=N                               read N bytes of the body in a second
+    no_continue                          never say 100 Continue
+  and delay=S, with any of these or alone: wait so many seconds. For example:
+    throng sandbox --fault create,nth=1,when=after,cut --fault add,share=0.2,status=503,retry_after=1
+
+  A script is TOML with the same words; what to do is called `do` there:
+    [[fault]]
+    call = \"create\"
+    nth = 1
+    when = \"after\"
+    do = \"cut\"";

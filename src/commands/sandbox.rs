@@ -1,0 +1,68 @@
+//! `throng sandbox`: the Audiences API on this machine.
+
+use std::io::Write;
+use std::path::Path;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use throng::sandbox::{Exchange, Fault, Sandbox, SandboxConfig, TOKEN, Terms};
+use throng::{Error, ExitCode, Result};
+
+use super::say;
+use crate::cli::SandboxArgs;
+
+pub(crate) fn run(args: SandboxArgs) -> Result<ExitCode> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|_| Error::Internal("signals cannot be caught"))?;
+    let sandbox = Sandbox::start_with_observer(decide(args)?, |exchange| say(line(exchange)))?;
+    let exports = format!(
+        "export THRONG_ENDPOINT={}\nexport THRONG_TOKEN={}\n",
+        sandbox.endpoint(),
+        sandbox.token()
+    );
+    // Whoever started it may know where it is.
+    let _unread = std::io::stdout().write_all(exports.as_bytes());
+    say("the sandbox is ready; Ctrl-C ends it");
+    let signal = signals.forever().next();
+    for audience in sandbox.audiences()? {
+        let (id, count, user_type) = (&audience.id, audience.member_count, audience.user_type);
+        say(format_args!("audience {id}: {count} members ({user_type})"));
+    }
+    Ok(if signal == Some(SIGTERM) { ExitCode::Terminated } else { ExitCode::Interrupted })
+}
+
+fn decide(args: SandboxArgs) -> Result<SandboxConfig> {
+    let mut faults = args.fault;
+    if let Some(path) = &args.faults {
+        faults.extend(read_script(path)?);
+    }
+    Ok(SandboxConfig {
+        port: args.port,
+        revision: args.api_revision.into(),
+        token: TOKEN.to_owned(),
+        ad_account: args.ad_account,
+        terms: if args.terms_not_accepted { Terms::NotAccepted } else { Terms::Accepted },
+        body_bytes_max: args.max_bytes,
+        fb_id_after: args.fb_id_after,
+        data_dir: args.data,
+        faults,
+    })
+}
+
+fn read_script(path: &Path) -> Result<Vec<Fault>> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Error::reading("read", path, error))?;
+    let hint = "`throng sandbox --help` shows how a script is written";
+    Fault::script(&text).map_err(|message| Error::input(path, message, hint))
+}
+
+/// One line for a request: no token, no value.
+fn line(exchange: &Exchange) -> String {
+    let status = exchange.status.map_or("cut".to_owned(), |status| status.to_string());
+    let (method, path) = (&exchange.method, exchange.path.escape_default());
+    let added = match exchange.members_added {
+        0 => String::new(),
+        added => format!(", {added} members added"),
+    };
+    format!("{method} {path}: {status}, {} bytes{added}", exchange.body_bytes)
+}

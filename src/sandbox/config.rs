@@ -1,0 +1,90 @@
+//! What a sandbox is told, and every bound that it keeps.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Fault;
+use crate::api::{Id, Revision};
+
+/// The token that a sandbox accepts unless it is told otherwise. It opens nothing else.
+pub const TOKEN: &str = "sandbox-token";
+
+/// The first audience's number; those of later ones count up from it.
+pub(super) const ID_FIRST: u64 = 59;
+
+/// Facebook's number of the first audience.
+pub(super) const FB_ID_FIRST: u64 = 6_017_382_038_943;
+
+/// Longest line of an upload file.
+pub(super) const LINE_BYTES_MAX: u64 = 4096;
+
+/// Longest value of a field that is no file.
+pub(super) const FIELD_BYTES_MAX: usize = 16 * 1024;
+
+/// How much of an upload is kept in memory while it is received; the rest goes to an unnamed file.
+pub(super) const UPLOAD_MEMORY_BYTES: usize = 1 << 20;
+
+/// Memory for pages of the database.
+pub(super) const DATABASE_CACHE_KIB: i64 = 16 * 1024;
+
+/// How many requests the log keeps; the oldest go first.
+pub(super) const LOG_REQUESTS_MAX: usize = 65_536;
+
+/// How long a connection that is to be closed may go on sending, so that its client gets to read the answer.
+pub(super) const LINGER: Duration = Duration::from_secs(30);
+
+/// How long the sandbox waits when a connection cannot be accepted.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long the end of the sandbox waits for a change that is under way.
+pub(super) const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// Whether the ad account's owner has accepted Facebook's Custom Audiences terms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Terms {
+    /// Audiences can be made.
+    #[default]
+    Accepted,
+    /// Create fails.
+    NotAccepted,
+}
+
+/// What a sandbox is told.
+#[derive(Clone, Debug)]
+pub struct SandboxConfig {
+    /// The port on 127.0.0.1; 0 takes one that is free.
+    pub port: u16,
+    /// Which revision of the reference it follows.
+    pub revision: Revision,
+    /// The token that it accepts.
+    pub token: String,
+    /// The one ad account that the token may use; every one if left out.
+    pub ad_account: Option<Id>,
+    /// Whether audiences can be made.
+    pub terms: Terms,
+    /// Longest body that it accepts.
+    pub body_bytes_max: Option<u64>,
+    /// How many answers about an audience say that it has no number at Facebook yet. In revision A's list it is missing
+    /// so long.
+    pub fb_id_after: u32,
+    /// Where audiences are kept between runs; left out, they are gone with the sandbox.
+    pub data_dir: Option<PathBuf>,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            revision: Revision::default(),
+            token: TOKEN.to_owned(),
+            ad_account: None,
+            terms: Terms::default(),
+            body_bytes_max: None,
+            fb_id_after: 0,
+            data_dir: None,
+            faults: Vec::new(),
+        }
+    }
+}

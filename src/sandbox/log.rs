@@ -1,0 +1,110 @@
+//! What was asked, and how it ended. No token and no value gets in here.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::Request;
+
+use super::config::LOG_REQUESTS_MAX;
+
+/// A request and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// `GET`, ...
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Whether the client asked to be told to go on before it sends the body (`Expect: 100-continue`).
+    pub expects_continue: bool,
+    /// How many bytes of the body the sandbox has asked for and received.
+    pub body_bytes: u64,
+    /// The answer; nothing if there was none, because either side closed the connection.
+    pub status: Option<u16>,
+    /// How many members were added.
+    pub members_added: u64,
+    /// When its head had arrived, since the sandbox's start.
+    pub at: Duration,
+}
+
+/// The latest requests, and who wants to hear of each.
+pub(super) struct Log {
+    started: Instant,
+    exchanges: Mutex<VecDeque<Exchange>>,
+    observer: Box<dyn Fn(&Exchange) + Send + Sync>,
+}
+
+impl Log {
+    pub(super) fn new(observer: impl Fn(&Exchange) + Send + Sync + 'static) -> Self {
+        Self { started: Instant::now(), exchanges: Mutex::default(), observer: Box::new(observer) }
+    }
+
+    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+        let exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
+        exchanges.iter().cloned().collect()
+    }
+
+    fn push(&self, exchange: Exchange) {
+        (self.observer)(&exchange);
+        let mut exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
+        if exchanges.len() == LOG_REQUESTS_MAX {
+            exchanges.pop_front();
+        }
+        exchanges.push_back(exchange);
+    }
+}
+
+/// A request that is being worked on. It gets into the log when this is dropped, also with its connection.
+pub(super) struct Pending {
+    log: Arc<Log>,
+    exchange: Option<Exchange>,
+    body_bytes: Arc<AtomicU64>,
+}
+
+impl Pending {
+    pub(super) fn new<B>(log: &Arc<Log>, request: &Request<B>) -> Self {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let exchange = Exchange {
+            method: request.method().to_string(),
+            path: path.to_owned(),
+            expects_continue: request.headers().contains_key("expect"),
+            body_bytes: 0,
+            status: None,
+            members_added: 0,
+            at: log.started.elapsed(),
+        };
+        Self { log: Arc::clone(log), exchange: Some(exchange), body_bytes: Arc::default() }
+    }
+
+    /// Counts the bytes of the body.
+    pub(super) fn body_bytes(&self) -> &Arc<AtomicU64> {
+        &self.body_bytes
+    }
+
+    pub(super) fn added(&mut self, members: u64) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.members_added = members;
+        }
+    }
+
+    pub(super) fn answered(&mut self, status: u16) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.status = Some(status);
+        }
+    }
+
+    /// Puts it into the log now.
+    pub(super) fn end(&mut self) {
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.body_bytes = self.body_bytes.load(Ordering::Relaxed);
+            self.log.push(exchange);
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,205 @@
+//! The Audiences API on this machine, as strict as a platform would be, to rehearse on and to test against.
+//!
+//! A [`Sandbox`] serves the calls of [`crate::api`] on 127.0.0.1, in either revision of the reference. It checks the
+//! token, the fields and every line of every file, keeps members in a database and tells how many there are. It parses
+//! requests with a parser of its own, so that client and sandbox cannot be wrong together. Nothing leaves the machine.
+//!
+//! ```text
+//! connection  a socket that can be cut at any moment                 -> request
+//! service     token, faults, what can be refused without the body    -> body
+//! body, form  multipart, streaming; the file is put aside            -> fields, file
+//! calls       what each call does, in one transaction of the store   -> answer
+//! log         what was asked, and how it ended
+//! ```
+//!
+//! What it makes of the points that the reference leaves open:
+//! - add and delete take the vendor's number of an audience, and Facebook's as well: a client that knows an audience
+//!   from revision A's list alone has no other number.
+//! - Errors are JSON, `{"error": {"code", "message"}}`, with the statuses 400 (terms not accepted, body that is no whole
+//!   form), 401, 403 (other ad account), 404, 406, 413, 415 and 422 (field or line).
+//! - Lines end with LF; the last one may go without. Digests and advertiser ids are in lower case.
+//! - Fields may come in any order, behind the file too.
+//!
+//! [`fault`] is about what can be made to go wrong.
+
+pub mod fault;
+mod config;
+mod connection;
+mod service;
+mod body;
+mod form;
+mod calls;
+mod entry;
+mod store;
+mod refusal;
+mod nonsense;
+mod log;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+pub use self::config::{SandboxConfig, TOKEN, Terms};
+pub use self::fault::Fault;
+use self::fault::Faults;
+pub use self::log::Exchange;
+use self::log::Log;
+use self::service::{Service, lock};
+pub use self::store::Audience;
+use self::store::Store;
+use crate::api::Id;
+use crate::error::{Error, Result};
+
+/// A running sandbox. It ends when this is dropped.
+pub struct Sandbox {
+    service: Arc<Service>,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    /// Starts a sandbox on a thread of its own. It can be reached as soon as this returns.
+    pub fn start(config: SandboxConfig) -> Result<Self> {
+        Self::start_with_observer(config, |_| {})
+    }
+
+    /// The same; `observer` is shown each request when it has ended.
+    pub fn start_with_observer(
+        mut config: SandboxConfig,
+        observer: impl Fn(&Exchange) + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let store = Store::open(config.data_dir.as_deref())?;
+        let (listener, address) = listen(config.port)?;
+        let mut faults = Faults::default();
+        for fault in std::mem::take(&mut config.faults) {
+            faults.push(fault);
+        }
+        let service = Arc::new(Service {
+            config,
+            store: Mutex::new(store),
+            faults: Mutex::new(faults),
+            log: Arc::new(Log::new(observer)),
+            bytes_received: Arc::new(AtomicU64::new(0)),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|_| Error::Internal("the system grants no event queue"))?;
+        let served = Arc::clone(&service);
+        let run = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(listener, served) => {}
+                    _ = stopped => {}
+                }
+            });
+            runtime.shutdown_timeout(config::SHUTDOWN);
+        };
+        let thread = std::thread::Builder::new()
+            .name("sandbox".to_owned())
+            .spawn(run)
+            .map_err(|_| Error::Internal("the system grants no threads"))?;
+        Ok(Self { service, address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it is, such as `http://127.0.0.1:49152`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The token that it accepts.
+    pub fn token(&self) -> &str {
+        &self.service.config.token
+    }
+
+    /// All audiences, oldest first.
+    pub fn audiences(&self) -> Result<Vec<Audience>> {
+        lock(&self.service.store).audiences(None).map_err(|_| UNREADABLE)
+    }
+
+    /// Shows each member of an audience as the line that it was, in no particular order. `id` is either number of it.
+    pub fn for_each_member(&self, id: &Id, show: impl FnMut(&str)) -> Result<()> {
+        lock(&self.service.store).for_each_member(id, show).map_err(|_| UNREADABLE)
+    }
+
+    /// The members of an audience, sorted; none if there is no such audience.
+    pub fn members(&self, id: &Id) -> Result<Vec<String>> {
+        let mut members = Vec::new();
+        self.for_each_member(id, |member| members.push(member.to_owned()))?;
+        members.sort_unstable();
+        Ok(members)
+    }
+
+    /// The requests that have ended, in the order of their ends.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.service.log.exchanges()
+    }
+
+    /// All bytes that have come in on all connections: heads, bodies, and what was sent without being asked for.
+    pub fn bytes_received(&self) -> u64 {
+        self.service.bytes_received.load(Ordering::Relaxed)
+    }
+
+    /// Makes one more thing go wrong from now on.
+    pub fn push_fault(&self, fault: Fault) {
+        lock(&self.service.faults).push(fault);
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn clear_faults(&self) {
+        lock(&self.service.faults).clear();
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // If the thread is gone already, so much the better.
+            let _gone = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+const UNREADABLE: Error = Error::Internal("the sandbox's database cannot be read");
+
+fn listen(port: u16) -> Result<(TcpListener, SocketAddr)> {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    bound.map_err(|error| {
+        let message = format!("cannot listen on port {port} of 127.0.0.1: {error}");
+        Error::usage(message, "take another --port; 0 finds one that is free")
+    })
+}
+
+async fn accept(listener: TcpListener, service: Arc<Service>) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let routes = service::routes(Arc::clone(&service));
+    loop {
+        // A connection that was gone before it was accepted, or no descriptor for it: the next one may do better.
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(config::ACCEPT_PAUSE).await;
+            continue;
+        };
+        let received = Arc::clone(&service.bytes_received);
+        tokio::spawn(connection::serve(stream, routes.clone(), received));
+    }
+}

@@ -1,0 +1,462 @@
+//! What a sandbox knows: audiences and their members, in SQLite.
+//!
+//! A request changes it in one transaction, when its body is whole, so a connection that breaks before that has no
+//! effect. The database is a private temporary file that SQLite unlinks at once, or `sandbox.sqlite` in the data
+//! directory; memory stays bounded by the page cache either way.
+
+use std::fs;
+use std::io::{self, BufRead, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::config::{DATABASE_CACHE_KIB, FB_ID_FIRST, ID_FIRST, LINE_BYTES_MAX};
+use super::entry;
+use super::refusal::Refusal;
+use crate::api::{CustomAudience, FacebookAudience, Id};
+use crate::error::Error;
+use crate::normalize::UserType;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS audience (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        description TEXT,
+        opt_out_link TEXT,
+        user_type TEXT NOT NULL,
+        member_count INTEGER NOT NULL DEFAULT 0,
+        time_updated INTEGER NOT NULL,
+        answers_without_fb_id INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS member (
+        audience INTEGER NOT NULL,
+        entry BLOB NOT NULL,
+        PRIMARY KEY (audience, entry)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO sqlite_sequence (name, seq)
+        SELECT 'audience', ?1 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence);
+";
+
+const COLUMNS: &str = "id, account, name, description, opt_out_link, user_type, member_count, \
+                       time_updated, answers_without_fb_id";
+
+/// An audience of a sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audience {
+    /// The vendor's number.
+    pub id: Id,
+    /// Facebook's number; answers may not tell it yet.
+    pub fb_id: Id,
+    /// The ad account.
+    pub ad_account: Id,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Where people can opt out.
+    pub opt_out_link: Option<String>,
+    /// What its members are.
+    pub user_type: UserType,
+    /// How many there are.
+    pub member_count: u64,
+    pub(super) time_updated: i64,
+    pub(super) answers_without_fb_id: u32,
+    row_id: i64,
+}
+
+impl Audience {
+    /// As the vendor tells of it.
+    pub(super) fn vendor(&self) -> CustomAudience {
+        CustomAudience {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            opt_out_link: self.opt_out_link.clone(),
+            user_type: Some(self.user_type.name().to_owned()),
+            subtype: Some(crate::api::SUBTYPE.to_owned()),
+            fb_id: (self.answers_without_fb_id == 0).then(|| self.fb_id.clone()),
+        }
+    }
+
+    /// As Facebook tells of it.
+    pub(super) fn facebook(&self) -> FacebookAudience {
+        FacebookAudience {
+            id: self.fb_id.clone(),
+            account_id: Some(self.ad_account.clone()),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            approximate_count: Some(self.member_count),
+            status: Some("Normal".to_owned()),
+            run_status: Some("Normal".to_owned()),
+            subtype: Some(crate::api::SUBTYPE.to_owned()),
+            time_updated: Some(self.time_updated),
+        }
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let row_id: i64 = row.get("id")?;
+        let number = row_id.unsigned_abs();
+        Ok(Self {
+            id: number.into(),
+            fb_id: (FB_ID_FIRST + (number - ID_FIRST)).into(),
+            ad_account: parsed(row, "account")?,
+            name: row.get("name")?,
+            description: row.get("description")?,
+            opt_out_link: row.get("opt_out_link")?,
+            user_type: parsed(row, "user_type")?,
+            member_count: row.get::<_, i64>("member_count")?.unsigned_abs(),
+            time_updated: row.get("time_updated")?,
+            answers_without_fb_id: row.get("answers_without_fb_id")?,
+            row_id,
+        })
+    }
+}
+
+fn parsed<T: std::str::FromStr<Err = String>>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    row.get::<_, String>(column)?.parse().map_err(|error: String| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+    })
+}
+
+/// What create is given, apart from the file.
+#[derive(Debug)]
+pub(super) struct NewAudience {
+    pub(super) ad_account: Id,
+    pub(super) name: String,
+    pub(super) description: Option<String>,
+    pub(super) opt_out_link: Option<String>,
+    pub(super) user_type: UserType,
+    pub(super) fb_id_after: u32,
+}
+
+/// Which audience a request means.
+#[derive(Clone, Debug)]
+pub(super) enum Key {
+    /// The vendor's number.
+    Vendor(Id),
+    /// Facebook's number.
+    Facebook(Id),
+    /// Either.
+    Any(Id),
+}
+
+impl Key {
+    /// The number that the database has for it.
+    fn row_id(&self) -> Option<i64> {
+        let (id, is_vendor, is_facebook) = match self {
+            Self::Vendor(id) => (id, true, false),
+            Self::Facebook(id) => (id, false, true),
+            Self::Any(id) => (id, true, true),
+        };
+        let number: u64 = id.as_str().parse().ok()?;
+        let number = match number {
+            FB_ID_FIRST.. if is_facebook => number - FB_ID_FIRST + ID_FIRST,
+            ID_FIRST..FB_ID_FIRST if is_vendor => number,
+            _ => return None,
+        };
+        i64::try_from(number).ok()
+    }
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::internal(format!("the sandbox's database failed: {error}"))
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::internal(format!("the sandbox cannot read what it has received: {error}"))
+    }
+}
+
+/// The database.
+#[derive(Debug)]
+pub(super) struct Store {
+    database: Connection,
+}
+
+impl Store {
+    /// Opens the database of a data directory, or a temporary one.
+    pub(super) fn open(dir: Option<&Path>) -> crate::Result<Self> {
+        let path = match dir {
+            Some(dir) => {
+                let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+                created.map_err(|error| Error::writing("create", dir, error))?;
+                let path = dir.join("sandbox.sqlite");
+                // SQLite gives its journal the mode of the database.
+                let mut options = fs::OpenOptions::new();
+                options.create(true).append(true).mode(0o600);
+                options.open(&path).map_err(|error| Error::writing("open", &path, error))?;
+                path
+            }
+            // An empty name is a temporary database for SQLite.
+            None => Path::new("").to_owned(),
+        };
+        Self::with_schema(&path).map_err(|error| Error::Output {
+            message: error.to_string(),
+            hint: (error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
+                .then(|| "another sandbox uses it; stop that one or take another --data".into()),
+            path,
+        })
+    }
+
+    fn with_schema(path: &Path) -> rusqlite::Result<Self> {
+        let database = Connection::open(path)?;
+        database.busy_timeout(Duration::ZERO)?;
+        database.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        database.pragma_update(None, "synchronous", "NORMAL")?;
+        database.pragma_update(None, "cache_size", -DATABASE_CACHE_KIB)?;
+        let first = (ID_FIRST - 1).to_string();
+        database
+            .execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT;", SCHEMA.replace("?1", &first)))?;
+        Ok(Self { database })
+    }
+
+    /// Makes an audience of the entries; all of them or nothing.
+    pub(super) fn create(
+        &mut self,
+        new: &NewAudience,
+        entries: impl BufRead,
+    ) -> Result<(Audience, u64), Refusal> {
+        let change = self.database.transaction()?;
+        change.execute(
+            "INSERT INTO audience (account, name, description, opt_out_link, user_type, \
+             time_updated, answers_without_fb_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                new.ad_account.as_str(),
+                new.name,
+                new.description,
+                new.opt_out_link,
+                new.user_type.name(),
+                now(),
+                new.fb_id_after,
+            ],
+        )?;
+        let row_id = change.last_insert_rowid();
+        let added = insert(&change, row_id, new.user_type, entries)?;
+        let audience = audience(&change, row_id)?.ok_or_else(Refusal::not_found)?;
+        change.commit()?;
+        Ok((audience, added))
+    }
+
+    /// Adds the entries to an audience; all of them or nothing.
+    pub(super) fn add(
+        &mut self,
+        key: &Key,
+        entries: impl BufRead,
+    ) -> Result<(Audience, u64), Refusal> {
+        let row_id = key.row_id().ok_or_else(Refusal::not_found)?;
+        let change = self.database.transaction()?;
+        let before = audience(&change, row_id)?.ok_or_else(Refusal::not_found)?;
+        let added = insert(&change, row_id, before.user_type, entries)?;
+        let after = audience(&change, row_id)?.ok_or_else(Refusal::not_found)?;
+        change.commit()?;
+        Ok((after, added))
+    }
+
+    /// Deletes an audience and its members.
+    pub(super) fn delete(&mut self, key: &Key) -> Result<Audience, Refusal> {
+        let row_id = key.row_id().ok_or_else(Refusal::not_found)?;
+        let change = self.database.transaction()?;
+        let deleted = audience(&change, row_id)?.ok_or_else(Refusal::not_found)?;
+        change.execute("DELETE FROM member WHERE audience = ?1", [row_id])?;
+        change.execute("DELETE FROM audience WHERE id = ?1", [row_id])?;
+        change.commit()?;
+        Ok(deleted)
+    }
+
+    /// One audience.
+    pub(super) fn audience(&self, key: &Key) -> rusqlite::Result<Option<Audience>> {
+        key.row_id().map_or(Ok(None), |row_id| audience(&self.database, row_id))
+    }
+
+    /// All audiences, or those of one ad account, oldest first.
+    pub(super) fn audiences(&self, ad_account: Option<&Id>) -> rusqlite::Result<Vec<Audience>> {
+        let query =
+            format!("SELECT {COLUMNS} FROM audience WHERE ?1 IS NULL OR account = ?1 ORDER BY id");
+        let mut query = self.database.prepare_cached(&query)?;
+        query.query_map([ad_account.map(Id::as_str)], Audience::read)?.collect()
+    }
+
+    /// Notes that an answer has told of these audiences.
+    pub(super) fn told(&self, audiences: &[Audience]) -> rusqlite::Result<()> {
+        for audience in audiences.iter().filter(|audience| audience.answers_without_fb_id > 0) {
+            self.database.execute(
+                "UPDATE audience SET answers_without_fb_id = answers_without_fb_id - 1 WHERE id = ?1",
+                [audience.row_id],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Shows each member of an audience, in no particular order.
+    pub(super) fn for_each_member(
+        &self,
+        id: &Id,
+        mut show: impl FnMut(&str),
+    ) -> rusqlite::Result<()> {
+        let Some(audience) = self.audience(&Key::Any(id.clone()))? else { return Ok(()) };
+        let mut query = self.database.prepare("SELECT entry FROM member WHERE audience = ?1")?;
+        let mut rows = query.query([audience.row_id])?;
+        while let Some(row) = rows.next()? {
+            show(&entry::line(audience.user_type, row.get_ref(0)?.as_blob()?));
+        }
+        Ok(())
+    }
+}
+
+fn audience(database: &Connection, row_id: i64) -> rusqlite::Result<Option<Audience>> {
+    let mut query =
+        database.prepare_cached(&format!("SELECT {COLUMNS} FROM audience WHERE id = ?1"))?;
+    query.query_row([row_id], Audience::read).optional()
+}
+
+/// Checks and inserts the lines of a file; tells how many were new.
+fn insert(
+    change: &Transaction<'_>,
+    row_id: i64,
+    user_type: UserType,
+    mut entries: impl BufRead,
+) -> Result<u64, Refusal> {
+    let mut insert =
+        change.prepare_cached("INSERT OR IGNORE INTO member (audience, entry) VALUES (?1, ?2)")?;
+    let (mut line, mut lines, mut added) = (Vec::new(), 0_u64, 0_i64);
+    while next_line(&mut entries, &mut line)? {
+        lines += 1;
+        let Some(entry) = entry::stored(user_type, &line) else {
+            return Err(Refusal::field(format!("`file`: line {lines} is no {user_type}")));
+        };
+        added += i64::from(insert.execute(params![row_id, entry.bytes()])? == 1);
+    }
+    if lines == 0 {
+        return Err(Refusal::field("`file` is empty"));
+    }
+    change.execute(
+        "UPDATE audience SET member_count = member_count + ?2, time_updated = ?3 WHERE id = ?1",
+        params![row_id, added, now()],
+    )?;
+    Ok(added.unsigned_abs())
+}
+
+/// Reads a line without its end. One that is too long comes cut off, and is still too long for any type.
+fn next_line(entries: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    entries.take(LINE_BYTES_MAX + 1).read_until(b'\n', line)?;
+    if line.is_empty() {
+        return Ok(false);
+    }
+    line.pop_if(|byte| *byte == b'\n');
+    Ok(true)
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs().try_into().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> Store {
+        Store::open(None).expect("a database")
+    }
+
+    fn new(user_type: UserType) -> NewAudience {
+        NewAudience {
+            ad_account: 7.into(),
+            name: "Newsletter".to_owned(),
+            description: None,
+            opt_out_link: None,
+            user_type,
+            fb_id_after: 0,
+        }
+    }
+
+    fn members(store: &Store, id: &Id) -> Vec<String> {
+        let mut members = Vec::new();
+        store.for_each_member(id, |member| members.push(member.to_owned())).expect("reads");
+        members
+    }
+
+    #[test]
+    fn a_member_is_in_an_audience_once() {
+        let mut store = store();
+        let (audience, added) =
+            store.create(&new(UserType::Fbid), &b"1\n2\n1\n"[..]).expect("creates");
+        assert_eq!((audience.id.as_str(), audience.member_count, added), ("59", 2, 2));
+        let key = Key::Vendor(audience.id.clone());
+        let (audience, added) = store.add(&key, &b"2\n3"[..]).expect("adds");
+        assert_eq!((audience.member_count, added), (3, 1));
+        assert_eq!(members(&store, &audience.id), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn a_file_with_one_wrong_line_changes_nothing() {
+        let mut store = store();
+        for (file, message) in [
+            (&b"1\n2\nx\n"[..], "line 3 is no fbid"),
+            (b"1\n\n2\n", "line 2 is no fbid"),
+            (b"1\r\n", "line 1 is no fbid"),
+            (b"", "empty"),
+            (&[b'1'; 5000], "line 1 is no fbid"),
+        ] {
+            let refused = store.create(&new(UserType::Fbid), file).expect_err("refuses");
+            assert_eq!(refused.status, 422);
+            assert!(format!("{refused:?}").contains(message), "{refused:?}");
+            assert_eq!(store.audiences(None), Ok(vec![]));
+        }
+        let (audience, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
+        store.add(&Key::Any(audience.id.clone()), &b"2\nx\n"[..]).expect_err("refuses");
+        assert_eq!(members(&store, &audience.id), ["1"]);
+    }
+
+    #[test]
+    fn numbers_are_never_given_twice() {
+        let mut store = store();
+        let (first, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
+        let (second, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
+        assert_eq!((second.id.as_str(), second.fb_id.as_str()), ("60", "6017382038944"));
+        for (key, id) in [
+            (Key::Vendor(second.id.clone()), Some(&second.id)),
+            (Key::Any(second.fb_id.clone()), Some(&second.id)),
+            (Key::Facebook(first.fb_id.clone()), Some(&first.id)),
+            (Key::Facebook(second.id.clone()), None),
+            (Key::Vendor(second.fb_id.clone()), None),
+            (Key::Any(1.into()), None),
+        ] {
+            let found = store.audience(&key).expect("reads");
+            assert_eq!(found.as_ref().map(|audience| &audience.id), id, "{key:?}");
+        }
+        store.delete(&Key::Vendor(second.id.clone())).expect("deletes");
+        assert_eq!(members(&store, &second.id), [""; 0]);
+        let (third, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
+        assert_eq!(third.id.as_str(), "61");
+    }
+
+    #[test]
+    fn a_data_directory_keeps_audiences_for_one_sandbox_at_a_time() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path().join("data");
+        let mut store = Store::open(Some(&dir)).expect("opens");
+        let digest = "ab".repeat(32);
+        let (made, _) =
+            store.create(&new(UserType::EmailHash), digest.as_bytes()).expect("creates");
+        let error = Store::open(Some(&dir)).expect_err("in use");
+        assert!(error.hint().is_some_and(|hint| hint.contains("another sandbox")), "{error}");
+        drop(store);
+        let store = Store::open(Some(&dir)).expect("opens again");
+        assert_eq!(store.audiences(Some(&7.into())), Ok(vec![made.clone()]));
+        assert_eq!(store.audiences(Some(&8.into())), Ok(vec![]));
+        assert_eq!(members(&store, &made.id), [digest]);
+        for entry in fs::read_dir(&dir).expect("lists") {
+            use std::os::unix::fs::PermissionsExt;
+            let metadata = entry.expect("entry").metadata().expect("metadata");
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        }
+    }
+}
