@@ -28,6 +28,7 @@
 
 pub mod config;
 pub mod error;
+pub mod utc;
 pub mod source;
 pub mod record;
 pub mod plan;

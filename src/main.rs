@@ -6,7 +6,7 @@ mod commands;
 use std::panic::{self, PanicHookInfo};
 
 use clap::Parser;
-use commands::say;
+use commands::log;
 use throng::{Error, ExitCode};
 
 fn main() -> std::process::ExitCode {
@@ -14,10 +14,7 @@ fn main() -> std::process::ExitCode {
     let code = match panic::catch_unwind(run) {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
-            say(format_args!("error: {error}"));
-            if let Some(hint) = error.hint() {
-                say(format_args!("hint: {hint}"));
-            }
+            log::fail(&error);
             error.exit_code()
         }
         // The hook has reported it.
@@ -29,16 +26,35 @@ fn main() -> std::process::ExitCode {
 /// Says where a defect showed, and nothing else: the text of a panic can quote what was being read.
 fn report_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
-    say(format_args!("error: internal error: a check failed{place}"));
-    say("hint: please report it with the command that you ran");
+    let hint = "please report it with the command that you ran";
+    let message = format!("internal error: a check failed{place}");
+    log::fail_with(&message, Some(hint), ExitCode::Internal);
 }
 
 fn run() -> Result<ExitCode, Error> {
-    match cli::Cli::parse().command {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return Ok(explain(&error)),
+    };
+    log::choose(cli.log);
+    match cli.command {
         cli::Command::Prepare(args) => commands::prepare::run(*args),
         cli::Command::Hash(args) => commands::hash::run(&args),
         cli::Command::Verify(args) => commands::verify::run(&args),
         #[cfg(feature = "sandbox")]
         cli::Command::Sandbox(args) => commands::sandbox::run(*args),
     }
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+fn explain(error: &clap::Error) -> ExitCode {
+    log::choose_from_raw_args();
+    if error.use_stderr() && log::is_json() {
+        let text = error.to_string();
+        let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        log::fail_with(message.trim_end(), None, ExitCode::Usage);
+    } else {
+        let _unread = error.print();
+    }
+    if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }
 }

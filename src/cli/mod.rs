@@ -11,11 +11,22 @@ use throng::normalize::{Case, Country, Idn, Prehashed, RuleOptions, UserType, Va
 
 #[cfg(feature = "sandbox")]
 pub(crate) use self::sandbox::SandboxArgs;
+use crate::commands::log::LogFormat;
 
 /// Turns customer exports into deduplicated, hashed audience upload files.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true)]
 pub(crate) struct Cli {
+    /// What standard error holds: lines for people, or one JSON object a line
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        env = "THRONG_LOG"
+    )]
+    pub(crate) log: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -1,6 +1,7 @@
 //! One file a command: from what was typed to what is done, and what people see of it.
 
 pub(crate) mod hash;
+pub(crate) mod log;
 mod machine;
 pub(crate) mod prepare;
 mod progress;
@@ -9,11 +10,7 @@ pub(crate) mod sandbox;
 mod signals;
 pub(crate) mod verify;
 
-/// Prints a line on standard error. Nobody may be reading there any more; that is no reason to stop.
-pub(crate) fn say(line: impl std::fmt::Display) {
-    use std::io::Write;
-    let _unread = writeln!(std::io::stderr(), "{line}");
-}
+use self::log::{say, tell};
 
 /// Prints a result as one line of JSON on standard output. A reader that went away does not change what was done.
 fn print_json(result: &impl serde::Serialize) -> throng::Result<()> {

@@ -12,7 +12,7 @@ use throng::pipeline::Prepare;
 use throng::progress::Progress;
 use throng::{Error, ExitCode, Result};
 
-use super::{machine, print_json, progress, say, signals};
+use super::{machine, print_json, progress, say, signals, tell};
 use crate::cli::{FormatArg, IoArg, PrepareArgs, ProgressArg};
 
 pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
@@ -46,7 +46,7 @@ pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
         print_json(&summary)?;
     }
     if !quiet {
-        say(&summary);
+        tell("summary", &summary, &summary);
     }
     Ok(ExitCode::Done)
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use throng::progress::{Phase, Progress};
 
-use super::say;
+use super::{log, tell};
 
 /// How often the bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -21,7 +22,7 @@ pub(super) const LINE_OFTEN: Duration = Duration::from_secs(1);
 
 /// Shows progress until the sender of `done` is dropped.
 pub(super) fn show(progress: &Progress, line_every: Duration, done: &Receiver<()>) {
-    let bar = stderr().is_terminal().then(new_bar);
+    let bar = (stderr().is_terminal() && !log::is_json()).then(new_bar);
     let started = Instant::now();
     let mut line_at = line_every;
     while done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
@@ -29,7 +30,7 @@ pub(super) fn show(progress: &Progress, line_every: Duration, done: &Receiver<()
             Some(bar) => draw(bar, progress),
             None if started.elapsed() >= line_at => {
                 line_at += line_every;
-                say(line(progress, started.elapsed()));
+                say_progress(progress, started.elapsed());
             }
             None => {}
         }
@@ -67,15 +68,23 @@ fn state(progress: &Progress) -> (&'static str, u64, u64) {
     }
 }
 
+/// The figures of a progress line.
+#[derive(Serialize)]
+struct Figures {
+    phase: &'static str,
+    /// From 0 to 1, if it is known how much there is.
+    share: Option<f64>,
+    records: u64,
+    records_per_second: f64,
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
-fn line(progress: &Progress, elapsed: Duration) -> String {
-    let (what, at, total) = state(progress);
+fn say_progress(progress: &Progress, elapsed: Duration) {
+    let (phase, at, total) = state(progress);
     let records = progress.records.load(Ordering::Relaxed);
-    let rate = records as f64 / elapsed.as_secs_f64();
-    let share = if total > 0 {
-        format!(" {:.0}%,", at as f64 / total as f64 * 100.0)
-    } else {
-        String::new()
-    };
-    format!("{what}:{share} {records} records, {rate:.0} records/s")
+    let records_per_second = (records as f64 / elapsed.as_secs_f64()).round();
+    let share = (total > 0).then(|| at as f64 / total as f64);
+    let percent = share.map_or_else(String::new, |share| format!(" {:.0}%,", share * 100.0));
+    let line = format!("{phase}:{percent} {records} records, {records_per_second:.0} records/s");
+    tell("progress", line, Figures { phase, share, records, records_per_second });
 }

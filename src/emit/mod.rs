@@ -6,6 +6,7 @@ mod part;
 mod rejects;
 mod seal;
 mod staging;
+mod whole_file;
 
 pub use self::manifest::{
     AudienceManifest, InputManifest, MANIFEST_FILE, Manifest, PartManifest, Problem, RejectManifest,
@@ -13,3 +14,4 @@ pub use self::manifest::{
 pub use self::part::{PartLimits, Parts, Placed, write_parts};
 pub use self::rejects::{Reject, RejectWriter};
 pub use self::staging::Staging;
+pub use self::whole_file::{Readers, write_whole};

@@ -2,4 +2,6 @@
 
 mod record;
 
-pub use self::record::{AudienceRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord};
+pub use self::record::{
+    AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord,
+};

@@ -22,8 +22,12 @@ pub struct SyncRecord {
     pub error: Option<String>,
     /// What to do about the error.
     pub hint: Option<String>,
+    /// The guard that stopped the run before anything was posted, if one did.
+    pub guard: Option<GuardRecord>,
     /// The command that runs the job again, or goes on with it.
     pub command: String,
+    /// The command that builds new audiences without those who must go; empty if it is not known.
+    pub replace_command: String,
     /// Whether nothing was posted because nothing was to be.
     pub is_dry_run: bool,
     /// What was read.
@@ -40,6 +44,24 @@ pub struct SyncRecord {
     pub peak_memory_bytes: Option<u64>,
     /// Bytes that did not fit the memory limit and went to disk for a while.
     pub spilled_bytes: u64,
+    /// Requests that failed for a while and were made again.
+    pub retries: u64,
+}
+
+/// A guard that stopped a run: what it found, and how to go on once a person has looked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GuardRecord {
+    /// Its name in the job file: `max_rejects`, `max_shrink`, `max_growth`, `min_entries`, `max_age`.
+    pub name: String,
+    /// The audience that it looked at, by its name in the job; `None` if it was an input.
+    pub audience: Option<String>,
+    /// What it found, for people: `41.2%`, `3 days`.
+    pub found: String,
+    /// What it allows, in the same words.
+    pub limit: String,
+    /// The command that goes on nevertheless.
+    pub command: String,
 }
 
 /// An input of a run.
@@ -72,6 +94,8 @@ pub struct AudienceRecord {
     pub fb_id: Option<String>,
     /// `create`, `add`, `replace`, or `none` if there was nothing to send.
     pub action: String,
+    /// The vendor's number of the audience that this one replaces.
+    pub replaced: Option<String>,
     /// Member records.
     pub read: u64,
     /// Values with nothing in them.
@@ -92,6 +116,14 @@ pub struct AudienceRecord {
     pub gone: u64,
     /// Opted out, but in the audience.
     pub must_go: u64,
+    /// The file that lists who is gone, as entries; `None` if there is none.
+    pub gone_list: Option<String>,
+    /// The file that lists who must go, as entries; `None` if there is none.
+    pub must_go_list: Option<String>,
+    /// Entries of the opt-out lists.
+    pub suppression_read: u64,
+    /// Values of the opt-out lists that were rejected: these people are not held back.
+    pub suppression_rejected: u64,
     /// Members that are new to the audience.
     pub new: u64,
     /// Parts that these were cut into.
@@ -132,4 +164,17 @@ pub struct PhaseRecord {
     pub name: String,
     /// Wall time in seconds.
     pub seconds: f64,
+}
+
+impl SyncRecord {
+    /// Whether the run did all that it was to do, for real.
+    pub fn is_success(&self) -> bool {
+        self.exit_code == 0 && !self.is_dry_run
+    }
+
+    /// Wall time in seconds. A clock that went back while it ran makes it 0.
+    #[expect(clippy::cast_precision_loss, reason = "a duration in milliseconds is far below 2^53")]
+    pub fn seconds(&self) -> f64 {
+        self.ended_at.saturating_sub(self.started_at).max(0) as f64 / 1000.0
+    }
 }

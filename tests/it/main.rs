@@ -7,6 +7,7 @@ mod columns;
 mod crash;
 #[cfg(feature = "sandbox")]
 mod faults;
+mod log;
 mod pipeline;
 mod properties;
 mod rules;

@@ -1,0 +1,166 @@
+//! The one door to standard error: lines for people, or with `--log json` one object a line for programs.
+//!
+//! `tracing` is not taken. What throng says is a few dozen lines a run, for people first, and their form (`error: …`,
+//! `note: …`) is an interface already: a subscriber would have to rebuild exactly these lines, and its JSON layer brings
+//! a dozen crates for one `serde` struct.
+//!
+//! ```json
+//! {"time":"2026-11-24T02:00:05.040Z","level":"info","event":"note","message":"`crm.csv`: ...","fields":{}}
+//! ```
+//!
+//! - `time`: RFC 3339, UTC, with milliseconds.
+//! - `level`: `error`, `warn` or `info`.
+//! - `event`: what a program tells lines apart by: `error`, `hint`, `warning`, `note`, `retry`, `progress`, `summary`,
+//!   `message`.
+//! - `message`: what people read, without the word at the front that became the event.
+//! - `fields`: the figures of it, by event; `{}` if it has none.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::ValueEnum;
+use serde::Serialize;
+use throng::utc::Utc;
+use throng::{Error, ExitCode};
+
+/// How standard error is written. One process has one standard error, so this is one switch of the process.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Words at the front of a line that say what it is, and their levels.
+const EVENTS: [(&str, Level); 6] = [
+    ("error", Level::Error),
+    ("hint", Level::Info),
+    ("warning", Level::Warn),
+    ("retry", Level::Warn),
+    ("note", Level::Info),
+    ("progress", Level::Info),
+];
+
+/// What standard error holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object a line, with time, level, event, message and fields
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Error,
+    Warn,
+    Info,
+}
+
+#[derive(Serialize)]
+struct Line<'a, F> {
+    time: String,
+    level: Level,
+    event: &'a str,
+    message: &'a str,
+    fields: F,
+}
+
+#[derive(Serialize)]
+struct NoFields {}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    exit_code: u8,
+    hint: Option<&'a str>,
+}
+
+/// Decides how standard error is written from here on.
+pub(crate) fn choose(format: LogFormat) {
+    IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
+}
+
+/// Decides as [`choose`] does, from arguments that are no valid command line: even that is then said in JSON.
+pub(crate) fn choose_from_raw_args() {
+    let args: Vec<_> = std::env::args_os().collect();
+    let is_flag = args.iter().any(|arg| arg == "--log=json")
+        || args.windows(2).any(|pair| pair[0] == "--log" && pair[1] == "json");
+    let is_set = std::env::var_os("THRONG_LOG").is_some_and(|format| format == "json");
+    IS_JSON.store(is_flag || is_set, Ordering::Relaxed);
+}
+
+/// Whether programs read it: then nothing is drawn there.
+pub(crate) fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
+/// Says a line. `error: `, `hint: `, `warning: `, `retry: ` or `note: ` at its front is its event and decides its
+/// level.
+pub(crate) fn say(line: impl Display) {
+    let line = line.to_string();
+    if is_json() {
+        let (event, message) = split(&line);
+        write_json(event, message, NoFields {});
+    } else {
+        write_line(line);
+    }
+}
+
+/// Says a line that has figures: people read `line`, programs get `fields` as well.
+pub(crate) fn tell(event: &str, line: impl Display, fields: impl Serialize) {
+    if is_json() {
+        let line = line.to_string();
+        write_json(event, split(&line).1, fields);
+    } else {
+        say(line);
+    }
+}
+
+/// Says how a run ended that did not come to its end: for people in one or two lines, for programs in one.
+pub(crate) fn fail(error: &Error) {
+    fail_with(&error.to_string(), error.hint(), error.exit_code());
+}
+
+pub(crate) fn fail_with(message: &str, hint: Option<&str>, exit_code: ExitCode) {
+    if is_json() {
+        write_json("error", message, Failed { exit_code: exit_code as u8, hint });
+        return;
+    }
+    say(format_args!("error: {message}"));
+    if let Some(hint) = hint {
+        say(format_args!("hint: {hint}"));
+    }
+}
+
+fn split(line: &str) -> (&str, &str) {
+    match line.split_once(": ") {
+        Some((word, rest)) if EVENTS.iter().any(|(event, _)| *event == word) => (word, rest),
+        _ => ("message", line),
+    }
+}
+
+fn write_json(event: &str, message: &str, fields: impl Serialize) {
+    let level = EVENTS.iter().find(|(name, _)| *name == event).map_or(Level::Info, |found| found.1);
+    let line = Line { time: Utc::now().to_string(), level, event, message, fields };
+    if let Ok(json) = serde_json::to_string(&line) {
+        write_line(json);
+    }
+}
+
+/// Writes a line at once, so that lines of several processes do not mix. Nobody may be reading there any more; that is
+/// no reason to stop.
+fn write_line(mut line: String) {
+    line.push('\n');
+    let _unread = std::io::stderr().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_at_the_front_is_the_event() {
+        assert_eq!(split("note: `a: b`: c"), ("note", "`a: b`: c"));
+        assert_eq!(split("error: x"), ("error", "x"));
+        assert_eq!(split("reading: 12%"), ("message", "reading: 12%"));
+        assert_eq!(split("note"), ("message", "note"));
+    }
+}

@@ -1,0 +1,84 @@
+//! A small file is the new one or the earlier one, whole, whatever happens.
+//!
+//! Written beside its place, synced, renamed over it, and the folder synced. A run that is killed on the way leaves a
+//! hidden file, which the next one removes.
+
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::staging::{hidden_prefix, remove_leftovers, split};
+use crate::error::{Error, Result};
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Its owner (0600): everything that tells of customers, were it but their number.
+    Owner,
+    /// Every user of the machine (0644): metrics, since the node exporter runs as a user of its own and would skip a
+    /// file that it cannot open. They hold counts, times and the names of jobs and audiences.
+    Everyone,
+}
+
+impl Readers {
+    fn permissions(self) -> Permissions {
+        Permissions::from_mode(match self {
+            Self::Owner => 0o600,
+            Self::Everyone => 0o644,
+        })
+    }
+}
+
+/// Writes a file, or replaces it, in one step.
+pub fn write_whole(path: &Path, contents: &[u8], readers: Readers) -> Result<()> {
+    let writing = |error| Error::writing("write", path, error);
+    let (parent, name) = split(path)?;
+    let prefix = hidden_prefix(&name);
+    remove_leftovers(&parent, &prefix);
+    // The umask has no say: whoever must read the file can, and nobody else.
+    let mut file =
+        tempfile::Builder::new().prefix(&prefix).tempfile_in(&parent).map_err(writing)?;
+    file.as_file().try_lock().map_err(|e| writing(e.into()))?;
+    file.write_all(contents).map_err(writing)?;
+    file.as_file().set_permissions(readers.permissions()).map_err(writing)?;
+    file.as_file().sync_all().map_err(|e| Error::writing("sync", path, e))?;
+    file.persist(path).map_err(|e| Error::writing("publish", path, e.error))?;
+    File::open(&parent)
+        .and_then(|parent| parent.sync_all())
+        .map_err(|e| Error::writing("sync", &parent, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn replaces_as_a_whole_with_the_stated_mode_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("throng.prom");
+        fs::write(dir.path().join(".throng.prom.throng-dead"), "half").expect("writes");
+        for (text, readers, mode) in
+            [("long text", Readers::Everyone, 0o644), ("short", Readers::Owner, 0o600)]
+        {
+            write_whole(&path, text.as_bytes(), readers).expect("writes");
+            assert_eq!(fs::read_to_string(&path).expect("reads"), text);
+            let found = fs::metadata(&path).expect("is there").permissions().mode();
+            assert_eq!(found & 0o777, mode);
+        }
+        assert_eq!(fs::read_dir(dir.path()).expect("reads").count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_the_earlier_file() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        assert!(write_whole(&dir.path().join("none/x"), b"", Readers::Owner).is_err());
+        // A directory in its place cannot be replaced by a file.
+        let taken = dir.path().join("taken");
+        fs::create_dir(&taken).expect("creates");
+        assert!(write_whole(&taken, b"", Readers::Owner).is_err());
+        assert_eq!(fs::read_dir(dir.path()).expect("reads").count(), 1);
+    }
+}
