@@ -43,6 +43,9 @@ fn run() -> Result<ExitCode, Error> {
         cli::Command::Verify(args) => commands::verify::run(&args),
         #[cfg(feature = "sandbox")]
         cli::Command::Sandbox(args) => commands::sandbox::run(*args),
+        cli::Command::Upload(args) => commands::upload::run(*args),
+        cli::Command::Audience(args) => commands::audience::run(args.command),
+        cli::Command::History(args) => commands::history::run(&args),
     }
 }
 

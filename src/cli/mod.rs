@@ -2,6 +2,7 @@
 
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod upload;
 
 use std::path::PathBuf;
 
@@ -13,7 +14,11 @@ use throng::normalize::{Case, Country, Idn, Prehashed, RuleOptions, UserType, Va
 pub(crate) use self::sandbox::SandboxArgs;
 use crate::commands::log::LogFormat;
 
-/// Turns customer exports into deduplicated, hashed audience upload files.
+pub(crate) use self::upload::{
+    ApiArgs, AudienceArgs, AudienceCommand, HistoryArgs, StateArgs, UploadArgs,
+};
+
+/// Turns customer exports into deduplicated, hashed audience upload files, and uploads them.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -38,6 +43,9 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     #[cfg(feature = "sandbox")]
     Sandbox(Box<SandboxArgs>),
+    Upload(Box<UploadArgs>),
+    Audience(AudienceArgs),
+    History(HistoryArgs),
 }
 
 /// Turn exports into upload files: normalised, hashed where the type asks for it, each person once, nobody who opted

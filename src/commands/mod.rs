@@ -1,6 +1,9 @@
 //! One file a command: from what was typed to what is done, and what people see of it.
 
+mod api;
+pub(crate) mod audience;
 pub(crate) mod hash;
+pub(crate) mod history;
 pub(crate) mod log;
 mod machine;
 pub(crate) mod prepare;
@@ -8,6 +11,7 @@ mod progress;
 #[cfg(feature = "sandbox")]
 pub(crate) mod sandbox;
 mod signals;
+pub(crate) mod upload;
 pub(crate) mod verify;
 
 use self::log::{say, tell};

@@ -1,7 +1,6 @@
 //! `throng prepare`: from exports to upload files.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use throng::config::{
     self, AudienceSpec, Format, Header, Input, Io, OutputOptions, PrepareConfig, ReadOptions,
@@ -13,32 +12,19 @@ use throng::progress::Progress;
 use throng::{Error, ExitCode, Result};
 
 use super::{machine, print_json, progress, say, signals, tell};
-use crate::cli::{FormatArg, IoArg, PrepareArgs, ProgressArg};
+use crate::cli::{FormatArg, IoArg, PrepareArgs};
 
 pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
-    let (json, quiet) = (args.json, args.quiet);
-    let shown = match args.progress {
-        ProgressArg::Auto if !quiet => Some(progress::LINE_EVERY),
-        ProgressArg::Auto | ProgressArg::Never => None,
-        ProgressArg::Always => Some(progress::LINE_OFTEN),
-    };
-    let progress = Arc::new(Progress::default());
+    let (json, quiet, when) = (args.json, args.quiet, args.progress);
+    let progress = Progress::default();
     signals::stop_on_signals(&progress.stop)?;
     let prepare = Prepare::plan(decide(args)?, &progress)?;
     let noted = prepare.notes().len();
     if !quiet {
         print_notes(prepare.notes());
     }
-    let summary = std::thread::scope(|scope| {
-        let (running, done) = crossbeam_channel::bounded(0);
-        if let Some(line_every) = shown {
-            let progress = Arc::clone(&progress);
-            scope.spawn(move || progress::show(&progress, line_every, &done));
-        }
-        let summary = prepare.run(&progress);
-        drop(running);
-        summary
-    })?;
+    let view = |elapsed| progress::of_prepare(&progress, elapsed);
+    let summary = progress::shown(when, quiet, view, || prepare.run(&progress))?;
     if !quiet {
         print_notes(&summary.notes[noted..]);
     }

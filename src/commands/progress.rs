@@ -1,36 +1,74 @@
 //! Showing how far a run is: a bar on a terminal, a line now and then elsewhere.
 
 use std::io::{IsTerminal, stderr};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
+use serde_json::{Value, json};
 use throng::progress::{Phase, Progress};
+use throng::upload::UploadProgress;
 
 use super::{log, tell};
+use crate::cli::ProgressArg;
 
 /// How often the bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
 
 /// How often a line is printed where there is no terminal.
-pub(super) const LINE_EVERY: Duration = Duration::from_secs(30);
+const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// How often it is for those who want to see it in any case.
-pub(super) const LINE_OFTEN: Duration = Duration::from_secs(1);
+const LINE_OFTEN: Duration = Duration::from_secs(1);
+
+/// How far something is.
+pub(super) struct View {
+    what: &'static str,
+    at: u64,
+    /// 0 if it is not known.
+    total: u64,
+    is_bytes: bool,
+    /// What a line says besides.
+    detail: String,
+    /// The figures of it, for programs.
+    fields: Value,
+}
+
+/// Does some work, and shows meanwhile what `view` says of it after so much time.
+pub(super) fn shown<T>(
+    when: ProgressArg,
+    is_quiet: bool,
+    view: impl Fn(Duration) -> View + Sync,
+    work: impl FnOnce() -> T,
+) -> T {
+    let line_every = match when {
+        ProgressArg::Auto if !is_quiet => LINE_EVERY,
+        ProgressArg::Auto | ProgressArg::Never => return work(),
+        ProgressArg::Always => LINE_OFTEN,
+    };
+    let view = &view;
+    std::thread::scope(|scope| {
+        let (running, done) = bounded(0);
+        scope.spawn(move || show(view, line_every, &done));
+        let result = work();
+        drop(running);
+        result
+    })
+}
 
 /// Shows progress until the sender of `done` is dropped.
-pub(super) fn show(progress: &Progress, line_every: Duration, done: &Receiver<()>) {
-    let bar = (stderr().is_terminal() && !log::is_json()).then(new_bar);
+fn show(view: &impl Fn(Duration) -> View, line_every: Duration, done: &Receiver<()>) {
+    let is_drawn = stderr().is_terminal() && !log::is_json();
+    let bar = is_drawn.then(ProgressBar::no_length);
     let started = Instant::now();
     let mut line_at = line_every;
     while done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         match &bar {
-            Some(bar) => draw(bar, progress),
+            Some(bar) => draw(bar, &view(started.elapsed())),
             None if started.elapsed() >= line_at => {
                 line_at += line_every;
-                say_progress(progress, started.elapsed());
+                say(view(started.elapsed()));
             }
             None => {}
         }
@@ -40,51 +78,61 @@ pub(super) fn show(progress: &Progress, line_every: Duration, done: &Receiver<()
     }
 }
 
-fn new_bar() -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    let style = "{spinner} {msg} {wide_bar} {percent}% {per_sec} {eta} left";
+fn draw(bar: &ProgressBar, view: &View) {
+    let style = if view.is_bytes {
+        "{spinner} {msg} {wide_bar} {percent}% {bytes_per_sec} {eta} left"
+    } else {
+        "{spinner} {msg} {wide_bar} {percent}% {per_sec} {eta} left"
+    };
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style);
     }
-    bar
-}
-
-fn draw(bar: &ProgressBar, progress: &Progress) {
-    let (message, at, total) = state(progress);
-    bar.set_message(message);
-    if total > 0 {
-        bar.set_length(total);
+    bar.set_message(view.what);
+    if view.total > 0 {
+        bar.set_length(view.total);
     }
-    bar.set_position(at.min(total.max(at)));
-}
-
-/// What is done, how far, and of how much (0 if not known).
-fn state(progress: &Progress) -> (&'static str, u64, u64) {
-    let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    match progress.phase() {
-        Phase::Reading => ("reading", get(&progress.bytes_read), get(&progress.bytes_total)),
-        Phase::Writing => ("writing", get(&progress.resolved), get(&progress.entries)),
-        Phase::Publishing => ("publishing", 1, 1),
-    }
-}
-
-/// The figures of a progress line.
-#[derive(Serialize)]
-struct Figures {
-    phase: &'static str,
-    /// From 0 to 1, if it is known how much there is.
-    share: Option<f64>,
-    records: u64,
-    records_per_second: f64,
+    bar.set_position(view.at);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
-fn say_progress(progress: &Progress, elapsed: Duration) {
-    let (phase, at, total) = state(progress);
-    let records = progress.records.load(Ordering::Relaxed);
-    let records_per_second = (records as f64 / elapsed.as_secs_f64()).round();
+fn say(view: View) {
+    let View { what, at, total, detail, mut fields, .. } = view;
     let share = (total > 0).then(|| at as f64 / total as f64);
+    fields["phase"] = what.into();
+    // From 0 to 1, if it is known how much there is.
+    fields["share"] = share.into();
     let percent = share.map_or_else(String::new, |share| format!(" {:.0}%,", share * 100.0));
-    let line = format!("{phase}:{percent} {records} records, {records_per_second:.0} records/s");
-    tell("progress", line, Figures { phase, share, records, records_per_second });
+    tell("progress", format!("{what}:{percent} {detail}"), fields);
+}
+
+fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// How far a preparation is.
+#[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision than f64 has")]
+pub(super) fn of_prepare(progress: &Progress, elapsed: Duration) -> View {
+    let records = get(&progress.records);
+    let rate = (records as f64 / elapsed.as_secs_f64()).round();
+    let detail = format!("{records} records, {rate:.0} records/s");
+    let fields = json!({ "records": records, "records_per_second": rate });
+    let (what, at, total, is_bytes) = match progress.phase() {
+        Phase::Reading => ("reading", get(&progress.bytes_read), get(&progress.bytes_total), true),
+        Phase::Writing => ("writing", get(&progress.resolved), get(&progress.entries), false),
+        Phase::Publishing => ("publishing", 1, 1, false),
+    };
+    View { what, at, total, is_bytes, detail, fields }
+}
+
+/// How far an upload is.
+#[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision than f64 has")]
+pub(super) fn of_upload(progress: &UploadProgress, elapsed: Duration) -> View {
+    let (at, total) = (get(&progress.bytes_sent), get(&progress.bytes_total));
+    let (done, parts) = (get(&progress.parts_done), get(&progress.parts_total));
+    let rate = at as f64 / 1e6 / elapsed.as_secs_f64();
+    let left = total.saturating_sub(at) as f64 / 1e6 / rate.max(1e-9);
+    let left = if at > 0 { format!(", {left:.0} s left") } else { String::new() };
+    let detail = format!("{done} of {parts} parts confirmed, {rate:.1} MB/s{left}");
+    let fields = json!({ "parts_done": done, "parts": parts, "bytes_sent": at, "bytes": total });
+    View { what: "uploading", at, total, is_bytes: true, detail, fields }
 }

@@ -42,8 +42,9 @@ pub struct ClientConfig {
     pub token: Token,
     /// Certificates in PEM to trust instead of the usual ones.
     pub ca_file: Option<PathBuf>,
-    /// The proxy, if there is one; [`Proxy::try_from_env`] asks the environment.
-    pub proxy: Option<Proxy>,
+    /// Whether to go through the proxy that the environment names, if it names one (`HTTPS_PROXY`, `HTTP_PROXY`,
+    /// `ALL_PROXY`, `NO_PROXY`).
+    pub use_proxy: bool,
     /// How long a request may take, from the connection to the end of the answer.
     pub request_time_max: Duration,
 }
@@ -85,7 +86,7 @@ impl Client {
             .timeout_connect(Some(CONNECT_TIME_MAX))
             .timeout_await_100(Some(CONTINUE_TIME_MAX))
             .timeout_per_call(Some(config.request_time_max))
-            .proxy(config.proxy)
+            .proxy(if config.use_proxy { Proxy::try_from_env() } else { None })
             .tls_config(tls.build())
             .user_agent(concat!("throng/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")

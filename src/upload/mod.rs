@@ -19,7 +19,6 @@ mod client;
 mod create;
 mod endpoint;
 mod failure;
-mod history;
 mod ledger;
 mod part;
 mod plan;
@@ -38,8 +37,9 @@ use crate::stop::Stop;
 pub use self::client::{Client, ClientConfig, Outcome, Sending};
 pub use self::endpoint::{Endpoint, Token};
 pub use self::failure::{Call, Failure, FailureKind};
-pub use self::history::{History, RunRecord, TargetRecord};
-pub use self::ledger::{LEDGER_FILE, Ledger, RunId, Target, TargetLock, TargetState};
+pub use self::ledger::{
+    History, LEDGER_FILE, Ledger, RunId, RunRecord, Target, TargetLock, TargetRecord, TargetState,
+};
 pub use self::part::Part;
 pub use self::plan::{TargetSpec, Upload, UploadConfig, Verdict};
 pub use self::retry::{Decision, RetryPolicy};
@@ -84,18 +84,19 @@ pub enum Notice<'a> {
     },
 }
 
+/// One line, whose first word is `retry` or `note`.
 impl std::fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Retry { failure, wait, attempts } => {
                 let wait = wait.as_secs_f64();
-                write!(f, "{failure}; attempt {attempts}, again in {wait:.1} s")
+                write!(f, "retry: {failure}; attempt {attempts}, again in {wait:.1} s")
             }
             Self::LookingForMarker => f.write_str(
-                "it is not known whether the audience was created: asking the API's list for its marker",
+                "note: it is not known whether the audience was created: asking the API's list for its marker",
             ),
             Self::Adopted { id } => {
-                write!(f, "the audience was created by an earlier attempt: going on with {id}")
+                write!(f, "note: the audience was created by an earlier attempt: going on with {id}")
             }
         }
     }

@@ -63,6 +63,8 @@ pub struct UploadConfig {
     pub retry: RetryPolicy,
     /// How long the whole upload may take.
     pub time_max: Duration,
+    /// The command that goes on with it, for the history.
+    pub command: String,
 }
 
 /// An upload that was planned: the directory was compared with its manifest and with the ledger, nothing was sent.
@@ -76,7 +78,8 @@ pub struct Upload {
     acknowledged: HashSet<String>,
     /// An earlier run was to send other parts to this target.
     has_other_content: bool,
-    _lock: TargetLock,
+    /// Held as long as this lives.
+    lock: TargetLock,
 }
 
 impl Upload {
@@ -103,13 +106,7 @@ impl Upload {
                 ledger.target_by_audience(endpoint, account, user_type, id)?
             }
         };
-        let lock = ledger.lock(&target)?.ok_or_else(|| {
-            Error::api(
-                ExitCode::Temporary,
-                "another throng is uploading to this audience",
-                "wait until it has finished; what it has uploaded is then not sent again",
-            )
-        })?;
+        let lock = lock(ledger, &target)?;
         let target = ledger.target(target.id)?;
         if target.user_type != user_type {
             return Err(Error::usage(
@@ -122,21 +119,19 @@ impl Upload {
         let has_other_content = matches!(config.target, TargetSpec::Create { .. })
             && !planned.is_empty()
             && planned != parts.iter().map(|part| part.sha256.clone()).collect();
-        Ok(Self {
-            config,
-            client,
-            user_type,
-            parts,
-            target,
-            acknowledged,
-            has_other_content,
-            _lock: lock,
-        })
+        Ok(Self { config, client, user_type, parts, target, acknowledged, has_other_content, lock })
     }
 
     /// The parts that are still to be sent.
     pub fn left(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(|part| !self.acknowledged.contains(&part.sha256))
+    }
+
+    /// What would be sent, for programs.
+    pub fn dry_run(&self) -> UploadSummary {
+        let left: Vec<Part> = self.left().cloned().collect();
+        UploadSummary::new(&self.config, self.user_type, &self.parts, &left)
+            .ended(&self.target, Duration::ZERO)
     }
 
     /// Sends what is left.
@@ -158,7 +153,7 @@ impl Upload {
         progress.begin(&left);
         let dir = self.config.dir.canonicalize();
         let dir = dir.map_err(|e| Error::reading("look at", &self.config.dir, e))?;
-        let run = ledger.begin_run(&self.target, &dir, &self.parts)?;
+        let run = ledger.begin_run(&self.target, &dir, &self.config.command, &self.parts)?;
         let session = Session {
             client: self.client.clone(),
             retry: self.config.retry,
@@ -220,13 +215,21 @@ impl Upload {
             (Verdict::Is(audience), TargetState::Planned | TargetState::Intent { .. }) => {
                 ledger.ready(&self.target, audience, None)?;
             }
-            (Verdict::IsNot, TargetState::Intent { .. }) => ledger.withdraw(&self.target)?,
-            (Verdict::IsNot, TargetState::Planned) => {}
-            (_, TargetState::Ready { audience }) => {
+            (Verdict::Is(audience), TargetState::Ready { audience: known })
+                if audience != known =>
+            {
                 return Err(Error::usage(
-                    format!("it is known already which audience was created: {audience}"),
-                    "leave --adopt and --create-again out",
+                    format!("it is known already which audience was created: {known}"),
+                    "leave --adopt out",
                 ));
+            }
+            (Verdict::Is(_), TargetState::Ready { .. })
+            | (Verdict::IsNot, TargetState::Planned) => {}
+            (Verdict::IsNot, TargetState::Intent { .. }) => ledger.withdraw(&self.target)?,
+            (Verdict::IsNot, TargetState::Ready { .. }) => {
+                self.target = ledger.start_over(&self.target)?;
+                self.lock = lock(ledger, &self.target)?;
+                self.has_other_content = false;
             }
         }
         self.target = ledger.target(self.target.id)?;
@@ -277,6 +280,17 @@ impl fmt::Display for Upload {
         });
         write!(f, "{} parts, {} entries, {} bytes to send", left.0, left.1, left.2)
     }
+}
+
+/// Excludes other runs from a target.
+fn lock(ledger: &Ledger, target: &Target) -> Result<TargetLock> {
+    ledger.lock(target)?.ok_or_else(|| {
+        Error::api(
+            ExitCode::Temporary,
+            "another throng is uploading to this audience",
+            "wait until it has finished; what it has uploaded is then not sent again",
+        )
+    })
 }
 
 fn choose(manifest: &Manifest, config: &UploadConfig) -> Result<UserType> {

@@ -11,18 +11,20 @@ CREATE TABLE target (
     fb_id       TEXT,             -- Facebook's number, once it is known
     marker      TEXT,             -- what its description holds, so that it is found again
     state       TEXT NOT NULL     -- planned: it does not exist · intent: it may exist · ready: it exists
-                CHECK (state IN ('planned', 'intent', 'ready')),
+                                  -- deleted: it existed once
+                CHECK (state IN ('planned', 'intent', 'ready', 'deleted')),
     created_at  INTEGER NOT NULL,
     CHECK (state != 'ready' OR audience_id IS NOT NULL)
 ) STRICT;
-CREATE UNIQUE INDEX target_by_audience ON target (endpoint, audience_id) WHERE audience_id IS NOT NULL;
-CREATE UNIQUE INDEX target_by_name ON target (endpoint, ad_account, user_type, name) WHERE name IS NOT NULL;
+CREATE UNIQUE INDEX target_by_audience ON target (endpoint, audience_id) WHERE state = 'ready';
+CREATE UNIQUE INDEX target_by_name ON target (endpoint, ad_account, user_type, name) WHERE name IS NOT NULL AND state != 'deleted';
 
 -- A run of throng that uploads a directory to a target.
 CREATE TABLE run (
     id         INTEGER PRIMARY KEY,
     target_id  INTEGER NOT NULL REFERENCES target,
     directory  TEXT NOT NULL,
+    command    TEXT NOT NULL,     -- what goes on with it
     version    TEXT NOT NULL,
     parts      INTEGER NOT NULL,
     entries    INTEGER NOT NULL,

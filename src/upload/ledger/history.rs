@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 use serde::Serialize;
 
-use super::ledger::Ledger;
+use super::Ledger;
 use crate::error::Result;
 
 /// Runs of a target that are shown.
@@ -29,7 +29,7 @@ pub struct TargetRecord {
     pub user_type: String,
     /// Its name, if throng was to create it.
     pub name: Option<String>,
-    /// `planned`, `intent` or `ready`.
+    /// `planned`, `intent`, `ready` or `deleted`.
     pub state: String,
     /// The vendor's number, if it is known.
     pub audience: Option<String>,
@@ -54,6 +54,8 @@ pub struct RunRecord {
     pub id: i64,
     /// The directory that was uploaded.
     pub directory: String,
+    /// The command that goes on with it.
+    pub command: String,
     /// When it began, in milliseconds since 1970.
     pub started_at: i64,
     /// When it ended; `None` if it is going on, or was killed.
@@ -93,7 +95,8 @@ impl Ledger {
             for target in &mut targets {
                 target.runs = self.runs(target.id)?;
                 let ended = target.runs.first().and_then(|run| run.exit_code);
-                target.is_unfinished = ended != Some(0) || target.parts_acknowledged < target.parts;
+                target.is_unfinished = target.state != "deleted"
+                    && (ended != Some(0) || target.parts_acknowledged < target.parts);
             }
             targets.sort_by_key(|target| !target.is_unfinished);
             Ok(targets)
@@ -134,6 +137,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     Ok(RunRecord {
         id: row.get("id")?,
         directory: row.get("directory")?,
+        command: row.get("command")?,
         started_at: row.get("started_at")?,
         ended_at: row.get("ended_at")?,
         exit_code: row.get("exit_code")?,

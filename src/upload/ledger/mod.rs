@@ -12,6 +12,10 @@
 //!
 //! There is no token in it, and no entry: parts are known by the digest of the whole file.
 
+mod history;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -20,11 +24,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-use super::failure::{Call, Failure};
-use super::part::Part;
 use crate::api::{CustomAudience, Id};
 use crate::error::{Error, ExitCode, Result};
 use crate::normalize::UserType;
+use crate::upload::failure::{Call, Failure};
+use crate::upload::part::Part;
+
+pub use self::history::{History, RunRecord, TargetRecord};
 
 /// The ledger's name within the state directory.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
@@ -38,7 +44,7 @@ const BUSY_TIME_MAX: Duration = Duration::from_secs(30);
 /// The ledger of a state directory.
 #[derive(Debug)]
 pub struct Ledger {
-    pub(super) db: Connection,
+    db: Connection,
     dir: PathBuf,
 }
 
@@ -86,7 +92,7 @@ pub struct TargetLock {
 
 /// A run that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunId(pub(super) i64);
+pub struct RunId(i64);
 
 impl Ledger {
     /// Opens the ledger of a state directory, and makes both if they are not there.
@@ -143,7 +149,8 @@ impl Ledger {
                 params![endpoint, ad_account.as_str(), user_type.name(), name, now()],
             )?;
             let target = change.query_row(
-                "SELECT * FROM target WHERE endpoint = ?1 AND ad_account = ?2 AND user_type = ?3 AND name = ?4",
+                "SELECT * FROM target WHERE endpoint = ?1 AND ad_account = ?2 AND user_type = ?3 AND name = ?4
+                 AND state != 'deleted'",
                 key,
                 target,
             )?;
@@ -176,7 +183,7 @@ impl Ledger {
                 ],
             )?;
             let target = change.query_row(
-                "SELECT * FROM target WHERE endpoint = ?1 AND audience_id = ?2",
+                "SELECT * FROM target WHERE endpoint = ?1 AND audience_id = ?2 AND state = 'ready'",
                 params![endpoint, audience.as_str()],
                 target,
             )?;
@@ -233,16 +240,23 @@ impl Ledger {
     }
 
     /// Records that a run has begun, and its parts.
-    pub fn begin_run(&mut self, target: &Target, dir: &Path, parts: &[Part]) -> Result<RunId> {
+    pub fn begin_run(
+        &mut self,
+        target: &Target,
+        dir: &Path,
+        command: &str,
+        parts: &[Part],
+    ) -> Result<RunId> {
         let failed = self.failing("write");
         let result: rusqlite::Result<_> = (|| {
             let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             change.execute(
-                "INSERT INTO run (target_id, directory, version, parts, entries, bytes, started_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO run (target_id, directory, command, version, parts, entries, bytes, started_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     target.id,
                     dir.to_string_lossy(),
+                    command,
                     env!("CARGO_PKG_VERSION"),
                     parts.len(),
                     parts.iter().map(|part| part.lines).sum::<u64>(),
@@ -290,6 +304,36 @@ impl Ledger {
             let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             set_ready(&change, target, audience, fb_id)?;
             change.commit()
+        })();
+        result.map_err(failed)
+    }
+
+    /// Records that an audience does not exist any more.
+    pub fn forget(&mut self, endpoint: &str, audience: &Id) -> Result<()> {
+        self.change(
+            "UPDATE target SET state = 'deleted' WHERE endpoint = ?1 AND audience_id = ?2",
+            params![endpoint, audience.as_str()],
+        )
+    }
+
+    /// Records that an audience does not exist any more, and plans a new one of the same name.
+    pub fn start_over(&mut self, target: &Target) -> Result<Target> {
+        let failed = self.failing("write");
+        let result: rusqlite::Result<_> = (|| {
+            let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            change.execute("UPDATE target SET state = 'deleted' WHERE id = ?1", [target.id])?;
+            change.execute(
+                "INSERT INTO target (endpoint, ad_account, user_type, name, state, created_at)
+                 SELECT endpoint, ad_account, user_type, name, 'planned', ?2 FROM target WHERE id = ?1",
+                params![target.id, now()],
+            )?;
+            let target = change.query_row(
+                "SELECT * FROM target WHERE id = last_insert_rowid()",
+                [],
+                self::target,
+            )?;
+            change.commit()?;
+            Ok(target)
         })();
         result.map_err(failed)
     }
@@ -350,10 +394,7 @@ impl Ledger {
         self.db.execute(sql, params).map(drop).map_err(self.failing("write"))
     }
 
-    pub(super) fn failing(
-        &self,
-        operation: &'static str,
-    ) -> impl Fn(rusqlite::Error) -> Error + use<> {
+    fn failing(&self, operation: &'static str) -> impl Fn(rusqlite::Error) -> Error + use<> {
         let path = self.dir.join(LEDGER_FILE);
         move |error| ledger_error(operation, &path, &error)
     }
@@ -368,7 +409,7 @@ fn set_ready(
     // The same audience may have been given by its number before it was known to be the one that was created.
     let other: Option<i64> = change
         .query_row(
-            "SELECT id FROM target WHERE endpoint = ?1 AND audience_id = ?2 AND id != ?3",
+            "SELECT id FROM target WHERE endpoint = ?1 AND audience_id = ?2 AND id != ?3 AND state = 'ready'",
             params![target.endpoint, audience.as_str(), target.id],
             |row| row.get(0),
         )
@@ -425,7 +466,7 @@ fn ledger_error(operation: &'static str, path: &Path, error: &rusqlite::Error) -
     Error::Ledger { operation, path: path.to_owned(), message, hint }
 }
 
-pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
+fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
     let bad = |column: &str| rusqlite::Error::InvalidColumnName(column.to_owned());
     let user_type: String = row.get("user_type")?;
     let id = |column: &str| -> rusqlite::Result<Option<Id>> {

@@ -1,0 +1,205 @@
+//! What a user can type to reach the API.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use throng::api::{self, Id};
+use throng::normalize::UserType;
+use throng::upload::Endpoint;
+
+use super::ProgressArg;
+
+/// Post the files of a prepared directory to an audience. Run it again after any failure: it goes on where it stopped.
+///
+/// The token comes from the variable `THRONG_TOKEN` or from --token-file. A part that the API has confirmed is not sent again, on
+/// another day neither; an audience is created once, whatever happens.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  throng upload audience --create Newsletter --ad-account 1234567
+  throng upload audience --audience 59 --ad-account 1234567 --dry-run
+  throng upload audience --create Rehearsal --sandbox")]
+pub(crate) struct UploadArgs {
+    /// The directory that throng prepare wrote
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Create an audience with this name, or go on with creating it
+    #[arg(long, value_name = "NAME", required_unless_present = "audience", value_parser = parse_text)]
+    pub(crate) create: Option<String>,
+    /// Add to this audience: its number in the API
+    #[arg(long, value_name = "ID", conflicts_with = "create")]
+    pub(crate) audience: Option<Id>,
+    /// The ad account that the audience belongs to
+    #[arg(long, value_name = "N", required_unless_present = "sandbox")]
+    pub(crate) ad_account: Option<Id>,
+    /// Which entries, if the directory holds several types
+    #[arg(short = 't', long, value_name = "TYPE")]
+    pub(crate) user_type: Option<UserType>,
+    /// What the audience is for
+    #[arg(long, value_name = "TEXT", requires = "create", value_parser = parse_text)]
+    pub(crate) description: Option<String>,
+    /// Where people can opt out of the audience
+    #[arg(long, value_name = "URL", requires = "create", value_parser = parse_text)]
+    pub(crate) opt_out_link: Option<String>,
+    /// Put no marker into the description; an audience whose creation got no answer is then not found again
+    #[arg(long, requires = "create")]
+    pub(crate) no_marker: bool,
+    /// After exit code 8: the audience was created, and this is its number
+    #[arg(long, value_name = "ID", requires = "create")]
+    pub(crate) adopt: Option<Id>,
+    /// After exit code 8, or if it was deleted: the audience does not exist, create it
+    #[arg(long, requires = "create", conflicts_with = "adopt")]
+    pub(crate) create_again: bool,
+    /// Parts in flight at once
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) parallel: u8,
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Post to an API on this machine that ends with the run: a rehearsal
+    #[arg(long, conflicts_with_all = ["endpoint", "token_file", "ca_file"])]
+    pub(crate) sandbox: bool,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Most times that a request is made
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) attempts: u32,
+    /// The longest wait before the second attempt, such as 500ms; it doubles with each further one
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_time)]
+    pub(crate) retry_wait: Duration,
+    /// How long the whole upload may take
+    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = parse_time)]
+    pub(crate) time_limit: Duration,
+    /// Print the summary as one line of JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but errors and, with --json, the summary
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// When to show progress
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) progress: ProgressArg,
+}
+
+/// List, show or delete audiences.
+#[derive(Debug, Args)]
+pub(crate) struct AudienceArgs {
+    #[command(subcommand)]
+    pub(crate) command: AudienceCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum AudienceCommand {
+    /// List the audiences of an ad account
+    List {
+        /// The ad account
+        #[arg(long, value_name = "N")]
+        ad_account: Id,
+        #[command(flatten)]
+        api: ApiArgs,
+        /// Print one JSON array on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an audience
+    Show {
+        /// Its number; Facebook's where the API goes by that
+        id: Id,
+        #[command(flatten)]
+        api: ApiArgs,
+        /// Print one JSON object on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete an audience. Nothing brings it back.
+    Delete {
+        /// Its number in the API
+        id: Id,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(flatten)]
+        state: StateArgs,
+    },
+}
+
+/// Show what was uploaded where, and what is unfinished.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Print one line of JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How to reach the API.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ApiArgs {
+    /// The address of the API
+    #[arg(long, value_name = "URL", env = "THRONG_ENDPOINT", default_value = api::ENDPOINT)]
+    pub(crate) endpoint: Endpoint,
+    /// A file with the token, which only its owner can read [default: the variable `THRONG_TOKEN`]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Certificates to trust instead of the usual ones, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// How long a request may take
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = parse_time)]
+    pub(crate) request_time: Duration,
+}
+
+/// Where the ledger is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StateArgs {
+    /// Where the ledger of what was uploaded is kept [default: ~/.local/state/throng]
+    #[arg(long, value_name = "DIR", env = "THRONG_STATE")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// A time with its unit: 500ms, 30s, 10m, 2h.
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
+    let error = || "expected a time such as 500ms, 30s, 10m or 2h".to_owned();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().map_err(|_| error())?;
+    let millis = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 60 * 60 * 1000,
+        _ => return Err(error()),
+    };
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(error)
+}
+
+/// One line of text: what goes into a field of a request.
+fn parse_text(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        return Err("expected one line of text".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("10m", 600_000), ("2h", 7_200_000)]
+        {
+            assert_eq!(parse_time(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in
+            ["", "10", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "9999999999999999h"]
+        {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
+}

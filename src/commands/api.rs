@@ -1,0 +1,58 @@
+//! What all commands that reach the API need: a client, and the ledger.
+
+use std::path::PathBuf;
+
+use throng::upload::{Client, ClientConfig, Ledger, Token};
+use throng::{Error, Result};
+
+use crate::cli::{ApiArgs, StateArgs};
+
+/// The variable that holds the token.
+const TOKEN_VARIABLE: &str = "THRONG_TOKEN";
+
+/// A client for the API that was asked for.
+pub(super) fn client(args: &ApiArgs) -> Result<Client> {
+    let token = match &args.token_file {
+        Some(path) => Token::from_file(path)?,
+        None => token_of_environment()?,
+    };
+    Client::new(ClientConfig {
+        endpoint: args.endpoint.clone(),
+        token,
+        ca_file: args.ca_file.clone(),
+        use_proxy: true,
+        request_time_max: args.request_time,
+    })
+}
+
+fn token_of_environment() -> Result<Token> {
+    match std::env::var(TOKEN_VARIABLE) {
+        Ok(text) => Token::new(&text),
+        Err(_) => Err(Error::usage(
+            "there is no token for the API",
+            format!("set {TOKEN_VARIABLE}, or name a file with --token-file"),
+        )),
+    }
+}
+
+/// The ledger of the state directory that was asked for, or of the user's own.
+pub(super) fn ledger(args: &StateArgs) -> Result<Ledger> {
+    Ledger::open(&state_dir(args)?)
+}
+
+/// `--state`, else `throng` in the user's state directory (XDG Base Directory Specification).
+pub(super) fn state_dir(args: &StateArgs) -> Result<PathBuf> {
+    if let Some(dir) = &args.state {
+        return Ok(dir.clone());
+    }
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let base = variable("XDG_STATE_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state")));
+    let base = base.ok_or_else(|| {
+        Error::usage(
+            "there is no home directory for the ledger",
+            "give it a place with --state DIR",
+        )
+    })?;
+    Ok(base.join("throng"))
+}

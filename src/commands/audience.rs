@@ -1,0 +1,157 @@
+//! `throng audience`: the other calls of the API.
+#![expect(clippy::print_stdout, reason = "lists are data")]
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use serde::Serialize;
+use throng::api::{Id, ListedAudience};
+use throng::upload::{Client, Failure, FailureKind};
+use throng::{Error, ExitCode, Result};
+
+use super::{api, print_json, say};
+use crate::cli::{AudienceCommand, StateArgs};
+
+pub(crate) fn run(command: AudienceCommand) -> Result<ExitCode> {
+    match command {
+        AudienceCommand::List { ad_account, api, json } => {
+            list(&api::client(&api)?, &ad_account, json)
+        }
+        AudienceCommand::Show { id, api, json } => show(&api::client(&api)?, &id, json),
+        AudienceCommand::Delete { id, yes, api, state } => {
+            delete(&api::client(&api)?, &id, yes, &state)
+        }
+    }
+}
+
+/// An audience as programs get it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    /// The vendor's number; revision A does not tell it.
+    id: Option<&'a str>,
+    fb_id: Option<&'a str>,
+    name: &'a str,
+    description: Option<&'a str>,
+    approximate_count: Option<u64>,
+    status: Option<&'a str>,
+    run_status: Option<&'a str>,
+    subtype: Option<&'a str>,
+    opt_out_link: Option<&'a str>,
+    time_updated: Option<i64>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(audience: &'a ListedAudience) -> Self {
+        let common = Self {
+            id: audience.id().map(Id::as_str),
+            fb_id: audience.fb_id().map(Id::as_str),
+            name: audience.name(),
+            description: audience.description(),
+            approximate_count: None,
+            status: None,
+            run_status: None,
+            subtype: None,
+            opt_out_link: None,
+            time_updated: None,
+        };
+        match audience {
+            ListedAudience::Facebook(audience) => Self {
+                approximate_count: audience.approximate_count,
+                status: audience.status.as_deref(),
+                run_status: audience.run_status.as_deref(),
+                subtype: audience.subtype.as_deref(),
+                time_updated: audience.time_updated,
+                ..common
+            },
+            ListedAudience::Vendor(audience) => Self {
+                subtype: audience.subtype.as_deref(),
+                opt_out_link: audience.opt_out_link.as_deref(),
+                ..common
+            },
+        }
+    }
+}
+
+fn list(client: &Client, ad_account: &Id, json: bool) -> Result<ExitCode> {
+    let audiences = client.list(ad_account).map_err(|failure| refused(&failure))?;
+    let shown: Vec<Shown<'_>> = audiences.iter().map(Shown::of).collect();
+    if json {
+        print_json(&shown)?;
+        return Ok(ExitCode::Done);
+    }
+    println!("{:>10}  {:>18}  {:>12}  {:<20}  name", "id", "Facebook's id", "people", "status");
+    for audience in &shown {
+        let count = audience.approximate_count.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        println!(
+            "{:>10}  {:>18}  {count:>12}  {:<20}  {}",
+            audience.id.unwrap_or("-"),
+            audience.fb_id.unwrap_or("-"),
+            printable(audience.status.unwrap_or("-")),
+            printable(audience.name),
+        );
+    }
+    Ok(ExitCode::Done)
+}
+
+fn show(client: &Client, id: &Id, json: bool) -> Result<ExitCode> {
+    let audience = client.details(id).map_err(|failure| refused(&failure))?;
+    let shown = Shown::of(&audience);
+    if json {
+        print_json(&shown)?;
+        return Ok(ExitCode::Done);
+    }
+    let fields = serde_json::to_value(&shown)
+        .map_err(|_| Error::Internal("an audience cannot be written as JSON"))?;
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        let value = match value {
+            serde_json::Value::Null => continue,
+            serde_json::Value::String(text) => printable(text),
+            other => other.to_string(),
+        };
+        println!("{name:<20}{value}");
+    }
+    Ok(ExitCode::Done)
+}
+
+fn delete(client: &Client, id: &Id, is_sure: bool, state: &StateArgs) -> Result<ExitCode> {
+    if !is_sure && !confirmed(id)? {
+        say("nothing was deleted");
+        return Ok(ExitCode::Done);
+    }
+    // First, so that a state directory that cannot be used is found out before anything is done.
+    let mut ledger = api::ledger(state)?;
+    client.delete(id).map_err(|failure| refused(&failure))?;
+    ledger.forget(client.endpoint().as_str(), id)?;
+    say(format_args!("audience {id} is deleted"));
+    Ok(ExitCode::Done)
+}
+
+fn confirmed(id: &Id) -> Result<bool> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(Error::usage(
+            format!("deleting audience {id} cannot be undone, and nobody is there to ask"),
+            "say --yes",
+        ));
+    }
+    let mut stderr = std::io::stderr();
+    let asked = write!(stderr, "Delete audience {id}? Nothing brings it back. [y/N] ");
+    let mut answer = String::new();
+    let read = asked.and_then(|()| stdin.lock().read_line(&mut answer));
+    Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// A server's text on one line.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn refused(failure: &Failure) -> Error {
+    use FailureKind::{BadField, Credentials, NotFound, Refused, Terms, Tls, TooLarge};
+    let (code, hint) = match failure.kind {
+        Credentials | Terms => (ExitCode::Credentials, "check THRONG_TOKEN"),
+        NotFound => (ExitCode::Usage, "see throng audience list --ad-account N"),
+        BadField | Refused | Tls | TooLarge => (ExitCode::Usage, "check --endpoint and the number"),
+        _ => (ExitCode::Temporary, "try again later"),
+    };
+    Error::api(code, failure.to_string(), hint)
+}

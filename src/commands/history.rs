@@ -1,0 +1,66 @@
+//! `throng history`: what was uploaded where, and what is unfinished.
+#![expect(clippy::print_stdout, reason = "the history is data")]
+
+use jiff::Timestamp;
+use throng::upload::{RunRecord, TargetRecord};
+use throng::{ExitCode, Result};
+
+use super::{api, print_json};
+use crate::cli::HistoryArgs;
+
+pub(crate) fn run(args: &HistoryArgs) -> Result<ExitCode> {
+    let history = api::ledger(&args.state)?.history()?;
+    if args.json {
+        print_json(&history)?;
+        return Ok(ExitCode::Done);
+    }
+    if history.targets.is_empty() {
+        println!("nothing was uploaded yet");
+    }
+    for target in &history.targets {
+        print_target(target);
+    }
+    Ok(ExitCode::Done)
+}
+
+fn print_target(target: &TargetRecord) {
+    let name = match (&target.name, &target.audience) {
+        (Some(name), Some(audience)) => format!("{name} (audience {audience})"),
+        (Some(name), None) => name.clone(),
+        (None, audience) => format!("audience {}", audience.as_deref().unwrap_or("-")),
+    };
+    let mark = if target.is_unfinished { "unfinished: " } else { "" };
+    println!(
+        "{mark}{name}, {} of ad account {} at {}",
+        target.user_type, target.ad_account, target.endpoint
+    );
+    println!(
+        "  {} of {} parts confirmed, {} entries in all",
+        target.parts_acknowledged, target.parts, target.entries_acknowledged
+    );
+    for run in &target.runs {
+        print_run(run);
+    }
+    if target.is_unfinished
+        && let Some(run) = target.runs.first()
+    {
+        println!("  go on with: {}", run.command);
+    }
+}
+
+fn print_run(run: &RunRecord) {
+    let at = Timestamp::from_millisecond(run.started_at)
+        .map_or_else(|_| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
+    let ended = match (run.ended_at, run.exit_code) {
+        (Some(_), Some(0)) => "done".to_owned(),
+        (Some(_), Some(code)) => format!("exit code {code}"),
+        _ => "going on, or killed".to_owned(),
+    };
+    println!(
+        "  {at}  {ended}: {} entries in {} parts, {} requests, {} failed",
+        run.entries, run.parts, run.attempts, run.failures
+    );
+    if let Some(message) = &run.message {
+        println!("    {message}");
+    }
+}
