@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, its helpers too")]
 
 mod changes;
+mod answers;
 mod cli;
 mod columns;
 mod crash;

@@ -3,6 +3,7 @@
 #[cfg(feature = "sandbox")]
 pub(crate) mod http;
 pub(crate) mod oracle;
+pub(crate) mod raw;
 
 use std::fs;
 use std::path::{Path, PathBuf};
