@@ -57,8 +57,8 @@ pub(crate) struct UploadArgs {
     /// Say what would be sent, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Post to an API on this machine that ends with the run: a rehearsal
-    #[arg(long, conflicts_with_all = ["endpoint", "token_file", "ca_file"])]
+    /// Rehearse: post to an API on this machine that is gone after the run, with a ledger that is gone as well
+    #[arg(long, conflicts_with_all = ["token_file", "ca_file"])]
     pub(crate) sandbox: bool,
     #[command(flatten)]
     pub(crate) api: ApiArgs,

@@ -11,9 +11,51 @@ use super::{api, print_json, progress, say, signals, tell};
 use crate::cli::UploadArgs;
 
 pub(crate) fn run(args: UploadArgs) -> Result<ExitCode> {
+    if args.sandbox {
+        return rehearse(args);
+    }
     let client = api::client(&args.api)?;
     let ledger = api::ledger(&args.state)?;
     upload(args, client, ledger)
+}
+
+/// Uploads to a sandbox within this process.
+#[cfg(feature = "sandbox")]
+fn rehearse(mut args: UploadArgs) -> Result<ExitCode> {
+    use throng::sandbox::{Sandbox, SandboxConfig};
+    use throng::upload::{ClientConfig, Token};
+
+    let quiet = args.quiet;
+    args.ad_account.get_or_insert_with(|| 1.into());
+    let sandbox = Sandbox::start(SandboxConfig::default())?;
+    let endpoint = sandbox.endpoint().parse();
+    let client = Client::new(ClientConfig {
+        endpoint: endpoint.map_err(|_| Error::Internal("the sandbox has a bad address"))?,
+        token: Token::new(sandbox.token())?,
+        ca_file: None,
+        use_proxy: false,
+        request_time_max: args.api.request_time,
+    })?;
+    let state = tempfile::tempdir()
+        .map_err(|e| Error::writing("create a folder in", &std::env::temp_dir(), e))?;
+    let code = upload(args, client, Ledger::open(state.path())?)?;
+    for audience in sandbox.audiences()? {
+        if !quiet {
+            let (name, members) = (&audience.name, audience.member_count);
+            say(format_args!(
+                "the sandbox's audience {name:?} had {members} members; it is gone now"
+            ));
+        }
+    }
+    Ok(code)
+}
+
+#[cfg(not(feature = "sandbox"))]
+fn rehearse(_: UploadArgs) -> Result<ExitCode> {
+    Err(Error::usage(
+        "this throng was built without its sandbox",
+        "build it with the default features",
+    ))
 }
 
 fn upload(args: UploadArgs, client: Client, mut ledger: Ledger) -> Result<ExitCode> {
