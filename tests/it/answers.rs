@@ -250,7 +250,7 @@ fn parts_are_retried_until_the_attempts_are_used_up_and_the_next_run_goes_on() {
     ]);
     let failed = case.upload(&server, &["--attempts", "4"]);
     assert_ends(&failed, 7, "(status 503): busy; 1 of 2 parts are uploaded");
-    assert_eq!(stderr(&failed).matches("note: ").count(), 3, "{}", stderr(&failed));
+    assert_eq!(stderr(&failed).matches("retry: ").count(), 3, "{}", stderr(&failed));
     assert_eq!(server.seen().len(), 5);
     assert_ends(&case.upload(&server, &[]), 0, "1 of 2 parts sent, 1 uploaded before");
     assert_eq!(server.seen().len(), 6);
