@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::hash::Kernel;
 use crate::normalize::{RuleOptions, UserType};
 
 /// Longest record in bytes, without its line end. A longer line is rejected as `too_long`; a longer CSV record ends the
@@ -14,6 +15,9 @@ pub const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Bytes of a mapped source that have been read before their pages are given back.
 pub const RELEASE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Records that pass through the stages together: their blocks and digests stay in the first-level cache of a core.
+pub const BATCH_RECORDS: usize = 512;
 
 /// Decoded bytes of a source that are looked at to find out what it holds. Longer than most first records, shorter
 /// than anybody notices.
@@ -238,6 +242,8 @@ pub struct Resources {
     pub chunk_bytes: usize,
     /// Bytes of a block; [`BLOCK_BYTES`] but in tests.
     pub block_bytes: usize,
+    /// What computes on many values at once; the fastest there is but in tests.
+    pub kernel: Kernel,
 }
 
 /// The list of rejected values.

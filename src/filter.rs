@@ -10,7 +10,7 @@ use rayon::ThreadPool;
 
 use crate::config::{CHUNK_BYTES, IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX};
 use crate::error::{Error, Result};
-use crate::hash::{self, Digest};
+use crate::hash::{Digest, Kernel};
 use crate::normalize::{Canonical, Normalizer, UserType, Value, Verdict, Wrapping};
 use crate::ordered::{Steps, ordered};
 use crate::record::{self, Records};
@@ -74,8 +74,8 @@ impl Filter {
         let values = records.fields(chunk, 0).map(|bytes| Value { bytes, country: None });
         self.normalizer.batch(Wrapping::Line, values, &mut canonical, |_, _, v| verdicts.push(v));
         if self.user_type.is_hashed() {
-            let mut digests = Vec::with_capacity(canonical.ends.len());
-            hash::hash_batch(&canonical, &mut digests);
+            let mut digests = Vec::new();
+            canonical.messages.hash(Kernel::default(), &mut digests);
             hex_lines(&verdicts, &digests)
         } else {
             clear_lines(&verdicts, &canonical)
@@ -103,8 +103,8 @@ fn hex_lines(verdicts: &[Verdict], digests: &[Digest]) -> Vec<u8> {
 }
 
 fn clear_lines(verdicts: &[Verdict], canonical: &Canonical) -> Vec<u8> {
-    let mut text = Vec::with_capacity(canonical.bytes.len() + verdicts.len());
-    let mut values = canonical.raw();
+    let mut text = Vec::new();
+    let mut values = canonical.messages.iter();
     for verdict in verdicts {
         if matches!(verdict, Verdict::Raw(_)) {
             text.extend_from_slice(values.next().unwrap_or_default());

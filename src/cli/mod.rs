@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng::config::{ColumnSelector, MaxRejects};
+use throng::hash::Kernel;
 use throng::normalize::{Case, Country, Idn, Prehashed, RuleOptions, UserType, Vanity};
 
 #[cfg(feature = "sandbox")]
@@ -135,6 +136,9 @@ pub(crate) struct PrepareArgs {
     /// How files are read
     #[arg(long, value_enum, default_value_t)]
     pub(crate) io: IoArg,
+    /// Force a kernel, to test it
+    #[arg(long, hide = true, value_name = "NAME")]
+    pub(crate) kernel: Option<Kernel>,
     /// Print the summary as one line of JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,

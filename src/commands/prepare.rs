@@ -107,6 +107,7 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
             tmp_dir: args.tmp_dir,
             chunk_bytes: config::CHUNK_BYTES,
             block_bytes: config::BLOCK_BYTES,
+            kernel: args.kernel.unwrap_or_default(),
         },
     })
 }

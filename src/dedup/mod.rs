@@ -13,7 +13,7 @@ mod sort;
 mod spares;
 mod spill;
 
-use crate::hash::{self, Digest};
+use crate::hash::Digest;
 
 pub use self::budget::Budget;
 pub use self::resolve::{Counts, Resolved, resolve};
@@ -42,8 +42,8 @@ pub(crate) const CLEAR_ENTRY_BYTES_MAX: usize = KEY_BYTES + 1 + 255;
 ///
 /// If the id is longer than 255 bytes, which no rule accepts.
 #[inline]
-pub fn push_clear_entry(value: &[u8], entry: &mut Vec<u8>) {
-    entry.extend_from_slice(&hash::digest(value)[..KEY_BYTES]);
+pub fn push_clear_entry(value: &[u8], digest: &Digest, entry: &mut Vec<u8>) {
+    entry.extend_from_slice(&digest[..KEY_BYTES]);
     entry.push(u8::try_from(value.len()).expect("clear ids are at most 255 bytes long"));
     entry.extend_from_slice(value);
 }

@@ -27,12 +27,17 @@ pub(super) struct EmailRule {
 }
 
 impl EmailRule {
+    /// Whether an address in plain text is accepted at all.
+    pub(super) fn takes_plain(&self) -> bool {
+        self.prehashed != Prehashed::Always
+    }
+
     /// Appends the canonical form of a trimmed, non-blank value to `out`, or says why there is none.
     ///
     /// The plain address, which is nearly every value, costs one pass; everything else goes to [`Self::explain`].
     #[inline]
     pub(super) fn apply(&self, value: &[u8], out: &mut Vec<u8>) -> Verdict {
-        if self.prehashed != Prehashed::Always && push_plain(without_trailing_dots(value), out) {
+        if self.takes_plain() && push_plain(without_trailing_dots(value), out) {
             return Verdict::Raw(Note::Plain);
         }
         self.explain(value, out)

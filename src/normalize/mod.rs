@@ -5,6 +5,7 @@
 mod clear;
 mod email;
 mod phone;
+mod plain;
 mod prehashed;
 mod reason;
 mod shape;
@@ -14,7 +15,7 @@ use rlibphonenumber::Region;
 
 use self::email::EmailRule;
 use self::phone::PhoneRule;
-use crate::hash::Digest;
+use crate::hash::{Digest, Kernel, Messages};
 
 pub use self::clear::Case;
 pub use self::email::Idn;
@@ -170,32 +171,22 @@ pub enum Wrapping {
     Field,
 }
 
-/// The canonical forms of a batch: raw ones one behind the other, and digests that came as such.
+/// The canonical forms of a batch: raw ones, ready to be hashed, and digests that came as such.
 #[derive(Debug, Default)]
 pub struct Canonical {
-    /// Canonical bytes of all raw values.
-    pub bytes: Vec<u8>,
-    /// Where each of them ends in `bytes`.
-    pub ends: Vec<u32>,
+    /// The raw values, in order.
+    pub messages: Messages,
     /// Digests that were passed on.
     pub digests: Vec<Digest>,
+    /// Where a rule puts its result.
+    value: Vec<u8>,
 }
 
 impl Canonical {
     /// Forgets the batch, keeps the memory.
     pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
+        self.messages.clear();
         self.digests.clear();
-    }
-
-    /// The raw values, in order.
-    pub fn raw(&self) -> impl Iterator<Item = &[u8]> {
-        let mut start = 0;
-        self.ends.iter().map(move |end| {
-            let end = *end as usize;
-            &self.bytes[std::mem::replace(&mut start, end)..end]
-        })
     }
 }
 
@@ -221,6 +212,7 @@ enum Rule {
 #[derive(Debug)]
 pub struct Normalizer {
     rule: Rule,
+    kernel: Kernel,
 }
 
 impl Normalizer {
@@ -237,7 +229,13 @@ impl Normalizer {
             UserType::CustomAudienceThirdPartyId => Rule::ThirdParty(options.case),
             UserType::MobileAdvertiserId => Rule::MobileAdvertiserId,
         };
-        Self { rule }
+        Self { rule, kernel: Kernel::default() }
+    }
+
+    /// The same rule on another kernel. The results are the same.
+    #[must_use]
+    pub fn on(self, kernel: Kernel) -> Self {
+        Self { kernel, ..self }
     }
 
     /// Normalises a batch: appends to `canonical`, and tells `on_verdict` each value's index, bytes and verdict.
@@ -249,6 +247,13 @@ impl Normalizer {
         on_verdict: impl FnMut(usize, &'a [u8], Verdict),
     ) {
         match &self.rule {
+            #[cfg(target_arch = "x86_64")]
+            Rule::Email(rule) if rule.takes_plain() && self.kernel.has_avx512() => {
+                let push_other = |bytes: &_, country, canonical: &mut _| {
+                    push(wrapping, bytes, country, canonical, |v, _, out| rule.apply(v, out))
+                };
+                plain::run(self.kernel, values, canonical, on_verdict, push_other);
+            }
             Rule::Email(rule) => {
                 run(wrapping, values, canonical, on_verdict, |v, _, out| rule.apply(v, out));
             }
@@ -277,7 +282,7 @@ impl Normalizer {
         let mut canonical = Canonical::default();
         let mut verdict = Verdict::Blank;
         self.batch(wrapping, std::iter::once(value), &mut canonical, |_, _, v| verdict = v);
-        out.extend_from_slice(&canonical.bytes);
+        canonical.messages.iter().for_each(|message| out.extend_from_slice(message));
         verdict
     }
 }
@@ -296,14 +301,28 @@ fn run<'a>(
             on_verdict(index, b"", Verdict::Rejected(Reason::MissingColumn));
             continue;
         };
-        let verdict = judge(wrapping, bytes, value.country, &mut canonical.bytes, &rule);
-        match verdict {
-            Verdict::Raw(_) => canonical.ends.push(offset(canonical.bytes.len())),
-            Verdict::Prehashed(digest) => canonical.digests.push(digest),
-            Verdict::Blank | Verdict::Rejected(_) => {}
-        }
+        let verdict = push(wrapping, bytes, value.country, canonical, &rule);
         on_verdict(index, bytes, verdict);
     }
+}
+
+/// The verdict on one value, whose canonical form or digest is added to the batch.
+#[inline]
+fn push(
+    wrapping: Wrapping,
+    bytes: &[u8],
+    country: Option<&[u8]>,
+    canonical: &mut Canonical,
+    rule: impl Fn(&[u8], Option<&[u8]>, &mut Vec<u8>) -> Verdict,
+) -> Verdict {
+    canonical.value.clear();
+    let verdict = judge(wrapping, bytes, country, &mut canonical.value, rule);
+    match verdict {
+        Verdict::Raw(_) => canonical.messages.push(&canonical.value),
+        Verdict::Prehashed(digest) => canonical.digests.push(digest),
+        Verdict::Blank | Verdict::Rejected(_) => {}
+    }
+    verdict
 }
 
 /// What holds for every type, then the type's rule.
@@ -329,10 +348,4 @@ fn judge(
         Verdict::Rejected(_) if is_null_word(value) => Verdict::Rejected(Reason::NullWord),
         verdict => verdict,
     }
-}
-
-/// An offset into a batch. Batches come from chunks, which are far below 4 GiB (see `config`), and canonical forms are
-/// at most three times as long as their values.
-fn offset(position: usize) -> u32 {
-    u32::try_from(position).expect("a batch is smaller than 4 GiB")
 }

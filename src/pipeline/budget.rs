@@ -112,6 +112,7 @@ mod tests {
             tmp_dir: None,
             chunk_bytes: crate::config::CHUNK_BYTES,
             block_bytes: BLOCK_BYTES,
+            kernel: crate::hash::Kernel::default(),
         };
         MemoryPlan::for_entries(&resources, self::threads(&resources), 1, entries)
     }

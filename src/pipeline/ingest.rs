@@ -1,5 +1,6 @@
 //! Reading: chunk -> records -> canonical forms -> digests -> partitions, on all workers.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -8,11 +9,11 @@ use rayon::ThreadPool;
 
 use super::budget::MemoryPlan;
 use super::{SourceTally, Stores};
-use crate::config::{Io, PrepareConfig, RejectList};
+use crate::config::{BATCH_RECORDS, Io, PrepareConfig, RejectList};
 use crate::dedup::{self, Budget, Layout, Scatter, Store};
 use crate::emit::{Reject, RejectWriter};
 use crate::error::{Error, ExitCode, Result};
-use crate::hash::{self, Digest};
+use crate::hash::{Digest, Kernel};
 use crate::normalize::{Canonical, Normalizer, Reason, Value, Verdict};
 use crate::ordered::{Steps, ordered};
 use crate::plan::{Audience, Feed, Role, SourcePlan};
@@ -32,6 +33,7 @@ pub(super) struct Ingest<'a> {
     progress: &'a Progress,
     memory: &'a MemoryPlan,
     chunk_bytes: usize,
+    kernel: Kernel,
     io: Io,
     reject_list: Option<&'a RejectList>,
 }
@@ -125,6 +127,7 @@ impl<'a> Ingest<'a> {
             progress,
             memory,
             chunk_bytes: config.resources.chunk_bytes,
+            kernel: config.resources.kernel,
             io: config.read.io,
             reject_list: config.output.rejects.as_ref(),
         }
@@ -264,7 +267,6 @@ impl Worker {
         };
         for (index, feed) in route.feeds.iter().enumerate() {
             let audience = &ingest.audiences[feed.audience];
-            canonical.clear();
             let mut counts = FeedTally {
                 tally: Tally::of_records(sum.records),
                 lines: LineCounter::new(chunk, line_end),
@@ -275,33 +277,26 @@ impl Worker {
             if chunk.is_oversize {
                 counts.reject(0, Reason::TooLong, b"");
             }
-            normalize(
-                audience.normalizer(route.role),
-                records,
-                chunk,
-                feed.field,
-                route,
-                canonical,
-                &mut counts,
-            );
-            let tally = counts.tally;
-            sum.tallies.push(tally);
             let (scatter, store) = (&mut scatters[feed.audience], &ingest.stores[feed.audience]);
-            match layout(audience) {
-                Layout::Digest => {
-                    digests.clear();
-                    hash::hash_batch(canonical, digests);
+            for start in (0..records.len()).step_by(BATCH_RECORDS) {
+                let batch = start..(start + BATCH_RECORDS).min(records.len());
+                let input = (&*records, &**chunk, batch);
+                let normalizer = audience.normalizer(route.role);
+                normalize(normalizer, input, feed.field, route, canonical, &mut counts);
+                canonical.messages.hash(ingest.kernel, digests);
+                if layout(audience) == Layout::Digest {
                     scatter.push_digests(digests, store, &ingest.budget)?;
                     scatter.push_digests(&canonical.digests, store, &ingest.budget)?;
+                    continue;
                 }
-                Layout::Clear => {
-                    clear_entries.clear();
-                    for value in canonical.raw() {
-                        dedup::push_clear_entry(value, clear_entries);
-                    }
-                    scatter.push_clear(clear_entries, store, &ingest.budget)?;
+                clear_entries.clear();
+                for (value, digest) in canonical.messages.iter().zip(&*digests) {
+                    dedup::push_clear_entry(value, digest, clear_entries);
                 }
+                scatter.push_clear(clear_entries, store, &ingest.budget)?;
             }
+            let tally = counts.tally;
+            sum.tallies.push(tally);
         }
         // By record, so that the list does not depend on where chunks end.
         sum.rejects.sort_by_key(|reject| (reject.record, reject.feed));
@@ -314,26 +309,27 @@ pub(super) fn layout(audience: &Audience) -> Layout {
     if audience.spec.user_type.is_hashed() { Layout::Digest } else { Layout::Clear }
 }
 
-/// Normalises one field of every record.
+/// Normalises one field of some records.
 fn normalize(
     normalizer: &Normalizer,
-    records: &Records,
-    chunk: &[u8],
+    (records, chunk, batch): (&Records, &[u8], Range<usize>),
     field: usize,
     route: &Route<'_>,
     canonical: &mut Canonical,
     counts: &mut FeedTally<'_>,
 ) {
+    canonical.clear();
     let wrapping = route.dialect.wrapping();
-    let fields = records.fields(chunk, field);
-    let on_verdict = |index, value: &[u8], verdict| counts.count(index, value, verdict);
+    let first = batch.start;
+    let fields = records.fields_of(chunk, field, batch.clone());
+    let on_verdict = |index, value: &[u8], verdict| counts.count(first + index, value, verdict);
     match route.country_field {
         None => {
             let values = fields.map(|bytes| Value { bytes, country: None });
             normalizer.batch(wrapping, values, canonical, on_verdict);
         }
         Some(country) => {
-            let countries = records.fields(chunk, country);
+            let countries = records.fields_of(chunk, country, batch);
             let values = fields.zip(countries).map(|(bytes, country)| Value {
                 bytes,
                 country: Some(country.unwrap_or_default()),

@@ -17,7 +17,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use self::budget::MemoryPlan;
 use self::ingest::Ingest;
 use self::judge::Finding;
-use crate::config::{Input, PrepareConfig};
+use crate::config::{AudienceSpec, Input, PrepareConfig};
 use crate::dedup::{Partitions, Scatter};
 use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
 use crate::error::{Error, Quoted, Result};
@@ -51,8 +51,9 @@ impl Prepare {
     /// Looks at every input and decides how it is read. `progress` is only asked whether to stop.
     pub fn plan(config: PrepareConfig, progress: &Progress) -> Result<Self> {
         check_paths(&config)?;
-        let audiences: Vec<Audience> =
-            config.audiences.iter().map(|spec| Audience::new(spec.clone(), config.rules)).collect();
+        let kernel = config.resources.kernel;
+        let make = |spec: &AudienceSpec| Audience::new(spec.clone(), config.rules, kernel);
+        let audiences: Vec<Audience> = config.audiences.iter().map(make).collect();
         let threads = budget::threads(&config.resources);
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)

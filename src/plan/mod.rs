@@ -8,6 +8,7 @@ use std::sync::Arc;
 use self::finder::{Finder, Found};
 use crate::config::{AudienceSpec, ReadOptions};
 use crate::error::{Error, Result};
+use crate::hash::Kernel;
 use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions, UserType};
 use crate::record::{self, Column, Dialect};
 use crate::source::Source;
@@ -41,8 +42,8 @@ pub struct Audience {
 impl Audience {
     /// Makes the rules of an audience. `--prehashed` is about members: an opt-out list may hold digests or raw values
     /// whatever the inputs hold, and an earlier result is taken as it stands.
-    pub fn new(spec: AudienceSpec, rules: RuleOptions) -> Self {
-        let make = |rules| Arc::new(Normalizer::new(spec.user_type, rules));
+    pub fn new(spec: AudienceSpec, rules: RuleOptions, kernel: Kernel) -> Self {
+        let make = |rules| Arc::new(Normalizer::new(spec.user_type, rules).on(kernel));
         let members = make(rules);
         let suppressed = if spec.user_type.is_hashed() && rules.prehashed != Prehashed::Auto {
             make(RuleOptions { prehashed: Prehashed::Auto, ..rules })

@@ -4,6 +4,8 @@ mod csv;
 mod dialect;
 mod lines;
 
+use std::ops::Range;
+
 pub use self::csv::CsvReader;
 pub use self::dialect::{Column, Dialect, SampleTable, detect};
 pub use self::lines::read_lines;
@@ -57,11 +59,19 @@ impl Records {
         chunk: &'a [u8],
         field: usize,
     ) -> impl Iterator<Item = Option<&'a [u8]>> {
-        self.spans
-            .iter()
-            .skip(field)
-            .step_by(self.width.max(1))
-            .map(move |span| self.slice(chunk, *span))
+        self.fields_of(chunk, field, 0..self.len)
+    }
+
+    /// A field of some of the records.
+    #[inline]
+    pub fn fields_of<'a>(
+        &'a self,
+        chunk: &'a [u8],
+        field: usize,
+        records: Range<usize>,
+    ) -> impl Iterator<Item = Option<&'a [u8]>> {
+        let spans = &self.spans[records.start * self.width..records.end * self.width];
+        spans.chunks_exact(self.width.max(1)).map(move |row| self.slice(chunk, row[field]))
     }
 
     #[inline]

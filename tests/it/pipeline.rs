@@ -6,11 +6,12 @@ use std::io::Write;
 use std::path::Path;
 
 use throng::config::{ColumnSelector, Io};
+use throng::hash::Kernel;
 use throng::normalize::{Normalizer, RuleOptions, UserType};
 use throng::summary::AudienceSummary;
 
 use crate::support::oracle::{self, Outcome};
-use crate::support::{by_name, config, entries, fixture, lines, run, suppressing};
+use crate::support::{by_name, config, entries, fixture, lines, portable, run, suppressing};
 
 fn assert_counts(audience: &AudienceSummary, expected: &Outcome) {
     assert_eq!(audience.read, expected.read);
@@ -39,7 +40,7 @@ fn equals_the_oracle_for_every_type_and_tuning() {
     for user_type in UserType::ALL {
         let text = lines(user_type, 4000, 7);
         fs::write(&input, &text).unwrap();
-        let normalizer = Normalizer::new(user_type, RuleOptions::default());
+        let normalizer = Normalizer::new(user_type, RuleOptions::default()).on(portable());
         let expected = oracle::read_lines(user_type, &normalizer, text.as_bytes());
         let in_order = oracle::in_order(user_type, expected.set.clone());
         let mut first: Option<Vec<(String, Vec<u8>)>> = None;
@@ -67,6 +68,13 @@ fn equals_the_oracle_for_every_type_and_tuning() {
             );
             let parts = parts(&out);
             assert_eq!(*first.get_or_insert_with(|| parts.clone()), parts);
+        }
+        for kernel in Kernel::all() {
+            let mut config = config(user_type, std::slice::from_ref(&input), &out);
+            config.resources.kernel = kernel;
+            config.output.part_lines = 700;
+            assert_counts(&run(config).unwrap().audiences[0], &expected);
+            assert_eq!(first, Some(parts(&out)), "{user_type} {}", kernel.name());
         }
     }
 }

@@ -12,6 +12,7 @@ use throng::config::{
     AudienceSpec, ColumnSelector, Input, MaxRejects, OutputOptions, PrepareConfig, ReadOptions,
     Resources, SuppressInput,
 };
+use throng::hash::Kernel;
 use throng::normalize::{RuleOptions, UserType};
 use throng::pipeline::Prepare;
 use throng::progress::Progress;
@@ -44,8 +45,14 @@ pub(crate) fn config(user_type: UserType, inputs: &[PathBuf], dir: &Path) -> Pre
             tmp_dir: None,
             chunk_bytes: throng::config::CHUNK_BYTES,
             block_bytes: throng::config::BLOCK_BYTES,
+            kernel: Kernel::default(),
         },
     }
+}
+
+/// The kernel that is the truth for the others.
+pub(crate) fn portable() -> Kernel {
+    "portable".parse().unwrap()
 }
 
 pub(crate) fn by_name(mut config: PrepareConfig, column: &str) -> PrepareConfig {
