@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::hash::Kernel;
 use crate::normalize::{RuleOptions, UserType};
 
@@ -51,6 +53,9 @@ pub const IN_FLIGHT_PER_WORKER: usize = 3;
 /// Most threads.
 pub const THREADS_MAX: usize = 1024;
 
+/// Longest label of an audience, in bytes.
+pub const LABEL_BYTES_MAX: usize = 64;
+
 /// Default of `--part-lines`.
 pub const PART_LINES: u64 = 1_000_000;
 
@@ -86,13 +91,15 @@ pub enum Input {
     Stdin,
 }
 
-/// A suppression list, and which audience it is for.
+/// A suppression list, and which audiences it is for.
 #[derive(Clone, Debug)]
 pub struct SuppressInput {
     /// Where it is.
     pub input: Input,
-    /// What it holds, if the user said so; else every audience whose column it has.
+    /// What it holds, if the user said so: it is for all audiences of that type; else for every one whose column it has.
     pub user_type: Option<UserType>,
+    /// The column, if it is called otherwise there than in the inputs.
+    pub column: Option<ColumnSelector>,
 }
 
 /// A column, as a user names it.
@@ -126,13 +133,93 @@ impl std::fmt::Display for ColumnSelector {
     }
 }
 
+/// What an audience is called within a run: its parts are named so, and manifest and summary. Safe as part of a file
+/// name on any system, hence without upper case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Label(String);
+
+impl Label {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<UserType> for Label {
+    fn from(user_type: UserType) -> Self {
+        Self(user_type.name().to_owned())
+    }
+}
+
+impl std::str::FromStr for Label {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        let is_label = text.len() <= LABEL_BYTES_MAX
+            && text.bytes().all(is_inner)
+            && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
+        if is_label {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "expected a label: 1 to {LABEL_BYTES_MAX} of a-z, 0-9, _ and -, the first a letter or digit"
+        ))
+    }
+}
+
+impl TryFrom<String> for Label {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Label> for String {
+    fn from(label: Label) -> Self {
+        label.0
+    }
+}
+
+impl std::fmt::Display for Label {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 /// One audience that is to be made.
 #[derive(Clone, Debug)]
 pub struct AudienceSpec {
+    /// What it is called; the name of the user type, if nobody said otherwise. No two audiences of a run share one.
+    pub label: Label,
     /// What its entries are.
     pub user_type: UserType,
     /// The column that holds them; found by content if not named.
     pub column: Option<ColumnSelector>,
+}
+
+impl AudienceSpec {
+    /// An audience that is called like its user type.
+    pub fn new(user_type: UserType, column: Option<ColumnSelector>) -> Self {
+        Self { label: user_type.into(), user_type, column }
+    }
+}
+
+impl std::fmt::Display for AudienceSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&audience_name(&self.label, self.user_type))
+    }
+}
+
+/// What messages call an audience: its label if it has one of its own, and what its entries are.
+pub(crate) fn audience_name(label: &Label, user_type: UserType) -> String {
+    if label.as_str() == user_type.name() {
+        user_type.to_string()
+    } else {
+        format!("{label} ({user_type})")
+    }
 }
 
 /// The format of inputs.
@@ -176,8 +263,6 @@ pub struct ReadOptions {
     pub header: Header,
     /// The column that holds each row's country.
     pub country_column: Option<ColumnSelector>,
-    /// The column of suppression lists, if it is called otherwise there.
-    pub suppress_column: Option<ColumnSelector>,
     /// How files are read.
     pub io: Io,
 }
@@ -279,7 +364,7 @@ pub struct PrepareConfig {
     pub suppress: Vec<SuppressInput>,
     /// Output directories of earlier runs: who is in the audience already.
     pub against: Vec<PathBuf>,
-    /// The audiences to make from one pass over the inputs; at least one, at most one for each user type.
+    /// The audiences to make from one pass over the inputs; at least one, no two with the same label.
     pub audiences: Vec<AudienceSpec>,
     /// The choices within the rules.
     pub rules: RuleOptions,
@@ -296,6 +381,21 @@ pub struct PrepareConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn label_is_safe_in_file_names_everywhere() {
+        for text in ["a", "7", "email_hash", "news-letter_2", &"x".repeat(LABEL_BYTES_MAX)] {
+            assert_eq!(text.parse::<Label>().map(String::from).as_deref(), Ok(text));
+        }
+        for user_type in UserType::ALL {
+            assert_eq!(user_type.name().parse(), Ok(Label::from(user_type)));
+        }
+        let long = "x".repeat(LABEL_BYTES_MAX + 1);
+        for text in ["", "-a", "_a", "A", "a b", "a/b", "..", ".a", "a.b", "ü", "a\n", &long] {
+            assert!(text.parse::<Label>().is_err(), "{text}");
+            assert!(serde_json::from_value::<Label>(text.into()).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn max_rejects_is_a_count_a_share_or_a_percentage() {

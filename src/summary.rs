@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::PrepareConfig;
+use crate::config::{AudienceSpec, Label, PrepareConfig, audience_name};
 use crate::dedup::Counts;
 use crate::emit::{AudienceManifest, PartManifest, RejectManifest};
 use crate::normalize::UserType;
@@ -39,6 +39,8 @@ pub struct Summary {
 /// What became of one audience.
 #[derive(Clone, Debug, Serialize)]
 pub struct AudienceSummary {
+    /// What it is called; its parts are named so.
+    pub label: Label,
     /// What its entries are.
     pub user_type: UserType,
     /// Member records.
@@ -103,7 +105,7 @@ pub struct RejectSummary {
 
 impl AudienceSummary {
     pub(crate) fn new(
-        user_type: UserType,
+        spec: &AudienceSpec,
         tallies: [Tally; 3],
         counts: Counts,
         parts: Vec<PartManifest>,
@@ -119,7 +121,8 @@ impl AudienceSummary {
             first_line: first.line,
         });
         Self {
-            user_type,
+            label: spec.label.clone(),
+            user_type: spec.user_type,
             read: members.read,
             blank: members.blank,
             raw: members.raw,
@@ -151,6 +154,7 @@ impl AudienceSummary {
             first_line: reject.first_line,
         });
         AudienceManifest {
+            label: self.label.clone(),
             user_type: self.user_type,
             read: self.read,
             blank: self.blank,
@@ -231,7 +235,7 @@ impl fmt::Display for Summary {
 
 impl fmt::Display for AudienceSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.user_type)?;
+        writeln!(f, "{}", audience_name(&self.label, self.user_type))?;
         row(f, "read", self.read, "")?;
         row(f, "blank", self.blank, "")?;
         row(f, "rejected", self.rejected, "")?;

@@ -7,7 +7,7 @@ mod upload;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use throng::config::{ColumnSelector, MaxRejects};
+use throng::config::{AudienceSpec, ColumnSelector, MaxRejects};
 use throng::hash::Kernel;
 use throng::normalize::{Case, Country, Idn, Prehashed, RuleOptions, UserType, Vanity};
 
@@ -77,9 +77,9 @@ pub(crate) struct PrepareArgs {
     /// The column to take: a header, or a number counted from 1; found by its values if left out
     #[arg(short, long, value_name = "COLUMN", conflicts_with = "map")]
     pub(crate) column: Option<ColumnSelector>,
-    /// Make several audiences from one pass: COLUMN=TYPE, once for each
-    #[arg(long, value_name = "COLUMN=TYPE", value_parser = parse_map)]
-    pub(crate) map: Vec<(ColumnSelector, UserType)>,
+    /// Make several audiences from one pass: COLUMN=TYPE, once for each; audiences of one type need labels that differ
+    #[arg(long, value_name = "COLUMN=TYPE[:LABEL]", value_parser = parse_map)]
+    pub(crate) map: Vec<AudienceSpec>,
     /// The output directory
     #[arg(short, long, value_name = "DIR", default_value = "audience")]
     pub(crate) output: PathBuf,
@@ -296,10 +296,15 @@ pub(crate) enum ProgressArg {
     Never,
 }
 
-fn parse_map(text: &str) -> Result<(ColumnSelector, UserType), String> {
-    let (column, user_type) =
+fn parse_map(text: &str) -> Result<AudienceSpec, String> {
+    let (column, what) =
         text.rsplit_once('=').ok_or("expected COLUMN=TYPE, for example email=email_hash")?;
-    Ok((column.parse()?, user_type.parse()?))
+    let (user_type, label) = match what.split_once(':') {
+        Some((user_type, label)) => (user_type, Some(label.parse()?)),
+        None => (what, None),
+    };
+    let spec = AudienceSpec::new(user_type.parse()?, Some(column.parse()?));
+    Ok(label.map_or(spec.clone(), |label| AudienceSpec { label, ..spec }))
 }
 
 fn parse_country(text: &str) -> Result<Country, String> {

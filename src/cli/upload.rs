@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use throng::api::{self, Id};
-use throng::normalize::UserType;
+use throng::config::Label;
 use throng::upload::Endpoint;
 
 use super::ProgressArg;
@@ -33,9 +33,9 @@ pub(crate) struct UploadArgs {
     /// The ad account that the audience belongs to
     #[arg(long, value_name = "N", required_unless_present = "sandbox")]
     pub(crate) ad_account: Option<Id>,
-    /// Which entries, if the directory holds several types
-    #[arg(short = 't', long, value_name = "TYPE")]
-    pub(crate) user_type: Option<UserType>,
+    /// Which entries, if the directory holds several audiences: their type, or their label
+    #[arg(short = 't', long, value_name = "TYPE|LABEL")]
+    pub(crate) user_type: Option<Label>,
     /// What the audience is for
     #[arg(long, value_name = "TEXT", requires = "create", value_parser = parse_text)]
     pub(crate) description: Option<String>,

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use throng::config::{
-    self, AudienceSpec, Format, Header, Input, Io, OutputOptions, PrepareConfig, ReadOptions,
-    RejectList, Resources, SuppressInput,
+    self, AudienceSpec, ColumnSelector, Format, Header, Input, Io, OutputOptions, PrepareConfig,
+    ReadOptions, RejectList, Resources, SuppressInput,
 };
 use throng::normalize::UserType;
 use throng::pipeline::Prepare;
@@ -53,8 +53,8 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
         ));
     }
     let audiences = match args.user_type {
-        Some(user_type) => vec![AudienceSpec { user_type, column: args.column }],
-        None => mapped(args.map)?,
+        Some(user_type) => vec![AudienceSpec::new(user_type, args.column)],
+        None => args.map,
     };
     let format = match (args.format, args.delimiter) {
         (FormatArg::Lines, Some(_)) => {
@@ -73,7 +73,7 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
         suppress: args
             .suppress
             .iter()
-            .map(|text| suppress(text))
+            .map(|text| suppress(text, args.suppress_column.as_ref()))
             .collect::<Result<Vec<_>>>()?
             .into_iter()
             .flatten()
@@ -85,7 +85,6 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
             format,
             header: if args.no_header { Header::Absent } else { Header::Auto },
             country_column: args.country_column,
-            suppress_column: args.suppress_column,
             io: match args.io {
                 IoArg::Auto => Io::Auto,
                 IoArg::Read => Io::Read,
@@ -112,28 +111,15 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
     })
 }
 
-fn mapped(map: Vec<(config::ColumnSelector, UserType)>) -> Result<Vec<AudienceSpec>> {
-    let mut audiences: Vec<AudienceSpec> = Vec::new();
-    for (column, user_type) in map {
-        if audiences.iter().any(|audience| audience.user_type == user_type) {
-            return Err(Error::usage(
-                format!("--map names {user_type} twice"),
-                "prepare the second column into a directory of its own",
-            ));
-        }
-        audiences.push(AudienceSpec { user_type, column: Some(column) });
-    }
-    Ok(audiences)
-}
-
 /// `FILE`, or `TYPE=FILE`. A file whose name begins like that is written `./email_hash=...`.
-fn suppress(text: &str) -> Result<Vec<SuppressInput>> {
+fn suppress(text: &str, column: Option<&ColumnSelector>) -> Result<Vec<SuppressInput>> {
     let (user_type, path) = match text.split_once('=') {
         Some((name, path)) if name.parse::<UserType>().is_ok() => (name.parse().ok(), path),
         _ => (None, text),
     };
     let inputs = inputs(&[PathBuf::from(path)])?;
-    Ok(inputs.into_iter().map(|input| SuppressInput { input, user_type }).collect())
+    let list = |input| SuppressInput { input, user_type, column: column.cloned() };
+    Ok(inputs.into_iter().map(list).collect())
 }
 
 /// Expands globs; a path that exists is taken as it is.

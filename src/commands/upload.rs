@@ -106,7 +106,7 @@ fn decide(args: UploadArgs) -> Result<UploadConfig> {
     };
     Ok(UploadConfig {
         dir: args.dir,
-        user_type: args.user_type,
+        audience: args.user_type,
         target,
         ad_account: args.ad_account.ok_or(Error::Internal("an upload without an ad account"))?,
         parallel: usize::from(args.parallel),

@@ -1,6 +1,7 @@
 //! `throng verify`: does a directory still match its manifest?
 
 use serde::Serialize;
+use throng::config::Label;
 use throng::emit::{Manifest, Problem};
 use throng::error::Quoted;
 use throng::normalize::UserType;
@@ -15,11 +16,12 @@ struct Verified<'a> {
     dir: &'a std::path::Path,
     matches: bool,
     problems: &'a [Problem],
-    audiences: Vec<Audience>,
+    audiences: Vec<Audience<'a>>,
 }
 
 #[derive(Serialize)]
-struct Audience {
+struct Audience<'a> {
+    label: &'a Label,
     user_type: UserType,
     entries: u64,
     parts: usize,
@@ -30,6 +32,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let pool = machine::pool(machine::threads(None)?)?;
     let problems = pool.install(|| manifest.problems(&args.dir))?;
     let audiences = manifest.audiences.iter().map(|audience| Audience {
+        label: &audience.label,
         user_type: audience.user_type,
         entries: audience.sets.written,
         parts: audience.parts.len(),
@@ -52,11 +55,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
         return Ok(ExitCode::Input);
     }
     if !args.quiet {
-        for Audience { user_type, entries, parts } in &verified.audiences {
+        for Audience { label, entries, parts, .. } in &verified.audiences {
             let s = if *parts == 1 { "" } else { "s" };
-            say(format_args!(
-                "{user_type}: {entries} entries in {parts} part{s} match the manifest"
-            ));
+            say(format_args!("{label}: {entries} entries in {parts} part{s} match the manifest"));
         }
     }
     Ok(ExitCode::Done)

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::staging::create_file;
+use crate::config::{AudienceSpec, Label, audience_name};
 use crate::dedup::Counts;
 use crate::error::{Error, Result};
 use crate::normalize::UserType;
@@ -64,6 +65,8 @@ pub struct InputManifest {
 /// An audience.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AudienceManifest {
+    /// What it is called; its parts are named so.
+    pub label: Label,
     /// What its entries are.
     pub user_type: UserType,
     /// Member records read.
@@ -178,10 +181,18 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The paths of an audience's parts; `None` if the directory has no such audience.
-    pub fn parts(&self, dir: &Path, user_type: UserType) -> Option<Vec<PathBuf>> {
-        let audience = self.audiences.iter().find(|audience| audience.user_type == user_type)?;
+    /// The paths of an audience's parts; `None` if the directory has no audience of that label and type.
+    pub fn parts(&self, dir: &Path, spec: &AudienceSpec) -> Option<Vec<PathBuf>> {
+        let audience = self.audiences.iter().find(|audience| {
+            audience.label == spec.label && audience.user_type == spec.user_type
+        })?;
         Some(audience.parts.iter().map(|part| dir.join(&part.file)).collect())
+    }
+
+    /// What it holds, for messages.
+    pub fn names(&self) -> String {
+        let names = self.audiences.iter().map(|of| audience_name(&of.label, of.user_type));
+        names.collect::<Vec<_>>().join(", ")
     }
 
     /// Compares a directory with its manifest, on the pool that the caller is in. Fails only if it cannot be read.

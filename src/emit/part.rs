@@ -16,10 +16,9 @@ use rustix::fs::FallocateFlags;
 use super::seal::Seals;
 use super::staging::create_file;
 use super::{PartManifest, hex};
-use crate::config::{PARTS_MAX, WRITE_BYTES};
+use crate::config::{AudienceSpec, Label, PARTS_MAX, WRITE_BYTES};
 use crate::dedup::Entries;
 use crate::error::{Error, Result};
-use crate::normalize::UserType;
 
 /// When a part is full.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +33,7 @@ pub struct PartLimits {
 #[derive(Debug)]
 pub struct Parts {
     dir: PathBuf,
-    user_type: UserType,
+    audience: AudienceSpec,
     limits: PartLimits,
     /// Entries that may still come.
     entries_left: u64,
@@ -97,7 +96,7 @@ struct Piece {
 /// it that they are written; its result and the parts are returned. Works on the pool that the caller is in.
 pub fn write_parts<T>(
     dir: &Path,
-    user_type: UserType,
+    audience: &AudienceSpec,
     limits: PartLimits,
     entries_max: u64,
     body: impl FnOnce(&mut Parts) -> Result<T>,
@@ -106,7 +105,7 @@ pub fn write_parts<T>(
         let shared = Arc::new(Shared { seals: seals.clone(), buffers: Mutex::default() });
         let mut parts = Parts {
             dir: dir.to_owned(),
-            user_type,
+            audience: audience.clone(),
             limits,
             entries_left: entries_max,
             count: 0,
@@ -160,8 +159,8 @@ impl Parts {
                 hint: Some("make parts larger with --part-lines or --part-bytes".to_owned()),
             });
         }
-        let part = Part::create(&self.dir, self.user_type, self.count)?;
-        if self.user_type.is_hashed() {
+        let part = Part::create(&self.dir, &self.audience.label, self.count)?;
+        if self.audience.user_type.is_hashed() {
             let lines = self.limits.lines.min(self.entries_left);
             part.preallocate(lines.saturating_mul(hex::LINE_BYTES as u64), self.limits.bytes);
         }
@@ -233,8 +232,8 @@ impl Shared {
 }
 
 impl Part {
-    fn create(dir: &Path, user_type: UserType, number: u64) -> Result<Self> {
-        let name = format!("{user_type}-{number:05}.txt");
+    fn create(dir: &Path, label: &Label, number: u64) -> Result<Self> {
+        let name = format!("{label}-{number:05}.txt");
         let path = dir.join(&name);
         let file = create_file(&path)?;
         let (lines, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -318,12 +317,17 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
+    use crate::normalize::UserType;
 
     fn parts_of(entries: Vec<Entries>, lines: u64, bytes: Option<u64>) -> Vec<(u64, u64)> {
         let dir = tempfile::tempdir().expect("temporary folder");
         let limits = PartLimits { lines, bytes };
         let count = entries.iter().map(|entries| entries.len() as u64).sum();
-        let ((), parts) = write_parts(dir.path(), UserType::EmailHash, limits, count, |parts| {
+        let audience = AudienceSpec {
+            label: "a".parse().expect("a label"),
+            ..AudienceSpec::new(UserType::EmailHash, None)
+        };
+        let ((), parts) = write_parts(dir.path(), &audience, limits, count, |parts| {
             let placed: Result<Vec<Placed>> =
                 entries.into_iter().map(|entries| parts.place(entries)).collect();
             // Any order will do.
@@ -337,8 +341,9 @@ mod tests {
             assert_eq!(memchr::memchr_iter(b'\n', &text).count() as u64, part.lines);
             assert!(!text.contains(&0));
         }
-        let names: Vec<_> = parts.iter().map(|part| part.file.clone()).collect();
-        assert!(names.is_sorted());
+        for (index, part) in parts.iter().enumerate() {
+            assert_eq!(part.file, format!("a-{:05}.txt", index + 1));
+        }
         parts.iter().map(|part| (part.lines, part.bytes)).collect()
     }
 

@@ -6,11 +6,10 @@ use std::sync::atomic::Ordering;
 use rayon::ThreadPool;
 
 use super::budget::MemoryPlan;
-use crate::config::PrepareConfig;
+use crate::config::{AudienceSpec, PrepareConfig};
 use crate::dedup::{Counts, Layout, Partitions, Range, Resolved, resolve};
 use crate::emit::{PartLimits, PartManifest, Parts, Placed, write_parts};
 use crate::error::Result;
-use crate::normalize::UserType;
 use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;
 
@@ -30,14 +29,14 @@ impl Delivery<'_> {
     /// Resolves all partitions of an audience and writes its parts.
     pub(super) fn write(
         &self,
-        user_type: UserType,
+        audience: &AudienceSpec,
         partitions: &Partitions,
     ) -> Result<(Counts, Vec<PartManifest>)> {
         let output = &self.config.output;
         let limits = PartLimits { lines: output.part_lines.max(1), bytes: output.part_bytes };
-        let layout = if user_type.is_hashed() { Layout::Digest } else { Layout::Clear };
+        let layout = if audience.user_type.is_hashed() { Layout::Digest } else { Layout::Clear };
         let most = partitions.entries_max(layout);
-        write_parts(self.dir, user_type, limits, most, |parts| {
+        write_parts(self.dir, audience, limits, most, |parts| {
             let mut sum = Sum { counts: Counts::default(), parts, delivery: self };
             let mut ranges = partitions.ranges().flat_map(|range| self.cut(range, partitions));
             let steps = Steps {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::SourceTally;
-use crate::config::{MaxRejects, PrepareConfig};
+use crate::config::{AudienceSpec, MaxRejects, PrepareConfig};
 use crate::error::{Error, Quoted, Result};
 use crate::normalize::UserType;
 use crate::plan::{Audience, Role, SourcePlan};
@@ -17,7 +17,7 @@ const REASONS_SHOWN: usize = 4;
 /// Judges what was read.
 pub(super) struct Judge {
     max_rejects: MaxRejects,
-    user_types: Vec<UserType>,
+    specs: Vec<AudienceSpec>,
     sources: Vec<JudgedSource>,
 }
 
@@ -54,25 +54,25 @@ impl Judge {
         });
         Self {
             max_rejects: config.max_rejects,
-            user_types: audiences.iter().map(|audience| audience.spec.user_type).collect(),
+            specs: audiences.iter().map(|audience| audience.spec.clone()).collect(),
             sources: sources.collect(),
         }
     }
 
     /// The tallies of each audience by role, if the inputs are what they are said to be.
     pub(super) fn verdict(&self, ingested: &[SourceTally]) -> Result<Vec<RoleTallies>> {
-        let mut sums: Vec<RoleTallies> = vec![RoleTallies::default(); self.user_types.len()];
+        let mut sums: Vec<RoleTallies> = vec![RoleTallies::default(); self.specs.len()];
         for read in ingested {
             let source = &self.sources[read.source];
             for (index, tally) in read.tallies.iter().enumerate() {
                 if source.role == Role::Suppressed {
-                    check_suppression(source, self.user_types[index], tally)?;
+                    check_suppression(source, &self.specs[index], tally)?;
                 }
                 sums[index][source.role as usize].add(tally.clone(), |place| place);
             }
         }
-        for (user_type, tallies) in self.user_types.iter().zip(&sums) {
-            self.check_members(*user_type, &tallies[Role::Member as usize])?;
+        for (spec, tallies) in self.specs.iter().zip(&sums) {
+            self.check_members(spec, &tallies[Role::Member as usize])?;
         }
         Ok(sums)
     }
@@ -83,29 +83,29 @@ impl Judge {
         for read in ingested {
             let source = &self.sources[read.source];
             for (audience, column) in &source.feeds {
-                let (tally, user_type) = (&read.tallies[*audience], self.user_types[*audience]);
+                let (tally, spec) = (&read.tallies[*audience], &self.specs[*audience]);
                 let mut found = |text| findings.push(Finding { path: source.path.clone(), text });
                 if source.role != Role::Known && tally.raw > 0 && tally.prehashed > 0 {
-                    found(format!("column {column} mixes raw values and digests for {user_type}"));
+                    found(format!("column {column} mixes raw values and digests for {spec}"));
                 }
                 if source.role == Role::Member && tally.values() > 0 && tally.accepted() == 0 {
-                    found(format!("nothing in it can be used as {user_type}"));
+                    found(format!("nothing in it can be used as {spec}"));
                 }
             }
         }
         findings
     }
 
-    fn check_members(&self, user_type: UserType, tally: &Tally) -> Result<()> {
+    fn check_members(&self, spec: &AudienceSpec, tally: &Tally) -> Result<()> {
         let values = tally.values();
         let message = if tally.accepted() == 0 {
             format!(
-                "wrong file? nothing in the inputs can be used as {user_type}: {} records, {} blank",
+                "wrong file? nothing in the inputs can be used as {spec}: {} records, {} blank",
                 tally.read, tally.blank
             )
         } else if self.max_rejects.is_exceeded(tally.suspicious(), values) {
             format!(
-                "wrong file? {} of {values} values were rejected for {user_type}, more than --max-rejects {} allows",
+                "wrong file? {} of {values} values were rejected for {spec}, more than --max-rejects {} allows",
                 tally.suspicious(),
                 self.max_rejects,
             )
@@ -114,7 +114,7 @@ impl Judge {
         };
         Err(Error::WrongFile {
             message: message + &reasons(tally),
-            hint: Some(self.hint(user_type, tally)),
+            hint: Some(self.hint(spec.user_type, tally)),
         })
     }
 
@@ -151,12 +151,12 @@ impl Judge {
     }
 }
 
-fn check_suppression(source: &JudgedSource, user_type: UserType, tally: &Tally) -> Result<()> {
+fn check_suppression(source: &JudgedSource, spec: &AudienceSpec, tally: &Tally) -> Result<()> {
     let values = tally.values();
     if values > 0 && (tally.accepted() == 0 || tally.suspicious() * 2 > values) {
         return Err(Error::WrongFile {
             message: format!(
-                "the suppression list {} cannot be relied on: {} of {values} values were rejected for {user_type}{}",
+                "the suppression list {} cannot be relied on: {} of {values} values were rejected for {spec}{}",
                 Quoted(&source.path),
                 tally.suspicious(),
                 reasons(tally),

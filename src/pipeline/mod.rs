@@ -50,6 +50,7 @@ pub(crate) struct SourceTally {
 impl Prepare {
     /// Looks at every input and decides how it is read. `progress` is only asked whether to stop.
     pub fn plan(config: PrepareConfig, progress: &Progress) -> Result<Self> {
+        check_labels(&config.audiences)?;
         check_paths(&config)?;
         let kernel = config.resources.kernel;
         let make = |spec: &AudienceSpec| Audience::new(spec.clone(), config.rules, kernel);
@@ -110,10 +111,9 @@ impl Prepare {
             dir: staging.path(),
         };
         for ((audience, tally), partitions) in audiences.iter().zip(tallies).zip(stores) {
-            let user_type = audience.spec.user_type;
             let spilled_bytes = partitions.spilled_bytes();
-            let (counts, parts) = delivery.write(user_type, &partitions)?;
-            let summary = AudienceSummary::new(user_type, tally, counts, parts, spilled_bytes);
+            let (counts, parts) = delivery.write(&audience.spec, &partitions)?;
+            let summary = AudienceSummary::new(&audience.spec, tally, counts, parts, spilled_bytes);
             manifest.audiences.push(summary.manifest());
             summaries.push(summary);
         }
@@ -137,6 +137,19 @@ impl Ingest<'_> {
             .map(|(store, scatters)| Partitions::new(store, scatters))
             .collect()
     }
+}
+
+/// Two audiences with one label would write the same files.
+fn check_labels(audiences: &[AudienceSpec]) -> Result<()> {
+    for (index, audience) in audiences.iter().enumerate() {
+        if audiences[..index].iter().any(|other| other.label == audience.label) {
+            return Err(Error::usage(
+                format!("two audiences are called `{}`", audience.label),
+                "give each a label of its own: --map COLUMN=TYPE:LABEL",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses paths that would make a run destroy its own inputs.
@@ -193,7 +206,7 @@ fn plan_sources(
             Role::Suppressed,
             audiences,
             &config.read,
-            suppress.user_type,
+            Some(suppress),
         )?);
     }
     for dir in &config.against {
@@ -223,9 +236,9 @@ fn plan_known(
     }
     let mut sources = Vec::new();
     for (index, audience) in audiences.iter().enumerate() {
-        let user_type = audience.spec.user_type;
-        let Some(parts) = manifest.parts(dir, user_type) else {
-            return Err(Error::input(dir, format!("it holds no {user_type}"), ""));
+        let Some(parts) = manifest.parts(dir, &audience.spec) else {
+            let hint = format!("it holds {}", manifest.names());
+            return Err(Error::input(dir, format!("it holds no {}", audience.spec), hint));
         };
         for part in parts {
             let source = Source::inspect(&Input::Path(part), stop)?;
@@ -290,7 +303,7 @@ fn describe(plan: &SourcePlan, audiences: &[Audience]) -> InputManifest {
     let columns = plan
         .feeds
         .iter()
-        .map(|feed| format!("{} as {}", feed.column, audiences[feed.audience].spec.user_type));
+        .map(|feed| format!("{} as {}", feed.column, audiences[feed.audience].spec));
     let name = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     InputManifest {
         role: name(&serde_json::json!(plan.role)),

@@ -1,5 +1,7 @@
 //! Which column is meant.
 
+use std::collections::BTreeSet;
+
 use super::{Audience, Role};
 use crate::config::{ColumnSelector, Header, ReadOptions};
 use crate::error::{Error, Quoted, Result};
@@ -11,6 +13,7 @@ use crate::source::Source;
 const COLUMNS_SHOWN: usize = 20;
 
 /// A column, and how it was found.
+#[derive(Clone, Copy)]
 pub(super) struct Found {
     pub(super) index: usize,
     pub(super) is_named: bool,
@@ -23,8 +26,10 @@ pub(super) struct Finder<'a> {
     pub(super) dialect: Dialect,
     pub(super) role: Role,
     pub(super) read: &'a ReadOptions,
-    /// Whether the input can only be meant for one audience, or must have something for each.
-    pub(super) has_one_audience: bool,
+    /// Whether the input can only be meant for one user type, or must have something for each audience.
+    pub(super) has_one_type: bool,
+    /// The column of a suppression list, if the user said which.
+    pub(super) list_column: Option<&'a ColumnSelector>,
 }
 
 impl Finder<'_> {
@@ -32,8 +37,7 @@ impl Finder<'_> {
         let spec = &audience.spec;
         if self.role == Role::Suppressed {
             // The input's column names need not be those of the list, but if they are, they count.
-            let selector = self.read.suppress_column.as_ref();
-            return match (selector, &spec.column) {
+            return match (self.list_column, &spec.column) {
                 (Some(selector), _) => self.selected(selector),
                 (None, Some(ColumnSelector::Name(name))) if !self.table.find(name).is_empty() => {
                     self.selected(&ColumnSelector::Name(name.clone()))
@@ -88,7 +92,7 @@ impl Finder<'_> {
         let width = self.table.width();
         let found = |index| Ok(Found { index, is_named: false, is_guess: true });
         // Whether a list can be relied on is judged when it has been read; here it is whether it is meant at all.
-        let is_certain = self.has_one_audience || width == 0 || self.fits(audience, 0);
+        let is_certain = self.has_one_type || width == 0 || self.fits(audience, 0);
         if width <= 1 && is_certain {
             return found(0);
         }
@@ -167,16 +171,9 @@ impl Finder<'_> {
         self.shows_header() && words.iter().any(|word| header.contains(word))
     }
 
-    /// Whether a suppression list may have nothing for one of several audiences.
-    pub(super) fn may_lack_audiences(
-        &self,
-        only: Option<UserType>,
-        audiences: &[Audience],
-    ) -> bool {
-        self.role == Role::Suppressed
-            && only.is_none()
-            && audiences.len() > 1
-            && self.read.suppress_column.is_none()
+    /// Whether a suppression list may have nothing for one of several user types.
+    pub(super) fn may_lack_types(&self) -> bool {
+        !self.has_one_type && self.list_column.is_none()
     }
 
     fn describe(&self, index: usize) -> String {
@@ -235,12 +232,16 @@ impl Finder<'_> {
                 self.columns_hint(),
             ));
         }
+        let type_of = |index: usize| audiences[index].spec.user_type;
         let same_column = found.iter().any(|(one, a)| {
-            found.iter().any(|(other, b)| one < other && a.index == b.index && !a.is_named)
+            found.iter().any(|(other, b)| {
+                type_of(*one) < type_of(*other) && a.index == b.index && !a.is_named
+            })
         });
         if same_column {
-            let names: Vec<&str> =
-                found.iter().map(|(index, _)| audiences[*index].spec.user_type.name()).collect();
+            let types: BTreeSet<UserType> =
+                found.iter().map(|(index, _)| type_of(*index)).collect();
+            let names: Vec<&str> = types.into_iter().map(UserType::name).collect();
             return Err(Error::input(
                 path,
                 format!("this suppression list can be meant for {}", names.join(" and for ")),

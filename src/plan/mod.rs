@@ -6,7 +6,7 @@ mod header;
 use std::sync::Arc;
 
 use self::finder::{Finder, Found};
-use crate::config::{AudienceSpec, ReadOptions};
+use crate::config::{AudienceSpec, ReadOptions, SuppressInput};
 use crate::error::{Error, Result};
 use crate::hash::Kernel;
 use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions, UserType};
@@ -101,36 +101,25 @@ pub struct SourcePlan {
     pub columns: Vec<(String, &'static str)>,
 }
 
-/// Plans an input. `only` restricts a suppression list to one audience.
+/// Plans an input; `list` says what is known of a suppression list.
 pub fn plan(
     source: Source,
     role: Role,
     audiences: &[Audience],
     read: &ReadOptions,
-    only: Option<UserType>,
+    list: Option<&SuppressInput>,
 ) -> Result<SourcePlan> {
+    let only = list.and_then(|list| list.user_type);
+    let list_column = list.and_then(|list| list.column.as_ref());
     let (dialect, table) =
         record::detect(&source.sample, source.is_sample_all, &source.path, read.format);
-    let has_one_audience = role != Role::Suppressed || only.is_some() || audiences.len() == 1;
-    let finder = Finder { source: &source, table: &table, dialect, role, read, has_one_audience };
+    let is_of_one_type =
+        || audiences.iter().all(|other| other.spec.user_type == audiences[0].spec.user_type);
+    let has_one_type = role != Role::Suppressed || only.is_some() || is_of_one_type();
+    let finder =
+        Finder { source: &source, table: &table, dialect, role, read, has_one_type, list_column };
     let mut notes = Vec::new();
-    let mut found: Vec<(usize, Found)> = Vec::new();
-    for (index, audience) in audiences.iter().enumerate() {
-        if only.is_some_and(|only| only != audience.spec.user_type) {
-            continue;
-        }
-        match finder.column(audience) {
-            Ok(column) => found.push((index, column)),
-            // A suppression list need not concern every audience; but where it can be meant in two ways, nobody may be
-            // left out of it in silence.
-            Err(Error::Input { .. }) if finder.may_lack_audiences(only, audiences) => {
-                let user_type = audience.spec.user_type;
-                notes.push(format!("no column holds {user_type}: nobody is held back there"));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    finder.check_suppression(&found, audiences)?;
+    let found = find_columns(&finder, audiences, only, &mut notes)?;
     let country = finder.country_column()?;
     let has_header = finder.has_header(&found, country.as_ref(), audiences);
     notes.extend(finder.first_row_note(has_header, &found, country.as_ref(), audiences));
@@ -145,9 +134,8 @@ pub fn plan(
         let name = if has_header { table.header(found.index) } else { None };
         let column = Column { index: found.index, name };
         if found.is_guess && table.width() > 1 {
-            let user_type = audiences[audience].spec.user_type;
-            notes
-                .push(format!("took column {column} for {user_type}: its values are of that type"));
+            let spec = &audiences[audience].spec;
+            notes.push(format!("took column {column} for {spec}: its values are of that type"));
         }
         feeds.push(Feed { audience, field: field_of(column.index), column });
     }
@@ -167,6 +155,60 @@ pub fn plan(
         notes,
         columns,
     })
+}
+
+/// The columns that feed audiences. `only` restricts a suppression list to a type.
+fn find_columns(
+    finder: &Finder<'_>,
+    audiences: &[Audience],
+    only: Option<UserType>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(usize, Found)>> {
+    let mut found: Vec<(usize, Found)> = Vec::new();
+    let mut lacking = Vec::new();
+    for (index, audience) in audiences.iter().enumerate() {
+        if only.is_some_and(|only| only != audience.spec.user_type) {
+            continue;
+        }
+        match finder.column(audience) {
+            Ok(column) => found.push((index, column)),
+            // A suppression list need not concern every audience; but where it can be meant in two ways, nobody may be
+            // left out of it in silence.
+            Err(error @ Error::Input { .. }) if finder.role == Role::Suppressed => {
+                lacking.push((index, error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if finder.role == Role::Suppressed {
+        share_opt_outs(&mut found, audiences);
+    }
+    for (index, error) in lacking {
+        if found.iter().any(|(audience, _)| *audience == index) {
+            continue;
+        }
+        if !finder.may_lack_types() {
+            return Err(error);
+        }
+        let spec = &audiences[index].spec;
+        notes.push(format!("no column holds {spec}: nobody is held back there"));
+    }
+    finder.check_suppression(&found, audiences)?;
+    Ok(found)
+}
+
+/// Whoever opted out of one audience of a type opted out of all of them, whatever their columns are called.
+fn share_opt_outs(found: &mut Vec<(usize, Found)>, audiences: &[Audience]) {
+    let type_of = |index: usize| audiences[index].spec.user_type;
+    for (of, column) in found.clone() {
+        for (index, audience) in audiences.iter().enumerate() {
+            let has_it =
+                found.iter().any(|(other, has)| *other == index && has.index == column.index);
+            if audience.spec.user_type == type_of(of) && !has_it {
+                found.push((index, column));
+            }
+        }
+    }
 }
 
 /// Plans a part of an earlier run, which throng wrote: one canonical value a line.

@@ -13,7 +13,8 @@ use super::retry::RetryPolicy;
 use super::summary::UploadSummary;
 use super::{Client, Notice, Session, UploadProgress, send};
 use crate::api::Id;
-use crate::emit::Manifest;
+use crate::config::Label;
+use crate::emit::{AudienceManifest, Manifest};
 use crate::error::{Error, ExitCode, Quoted, Result};
 use crate::normalize::UserType;
 
@@ -51,8 +52,8 @@ pub enum Verdict {
 pub struct UploadConfig {
     /// A directory that was prepared.
     pub dir: PathBuf,
-    /// Which of the audiences in it; not needed if there is one.
-    pub user_type: Option<UserType>,
+    /// Which of the audiences in it, by label, or by user type if it holds one of that type; not needed if there is one.
+    pub audience: Option<Label>,
     /// Where to.
     pub target: TargetSpec,
     /// The ad account that the audience belongs to.
@@ -93,10 +94,10 @@ impl Upload {
                 "prepare again; a damaged directory is not uploaded",
             ));
         }
-        let user_type = choose(&manifest, &config)?;
-        let audience = manifest.audiences.iter().find(|audience| audience.user_type == user_type);
-        let parts = audience.into_iter().flat_map(|audience| &audience.parts);
-        let parts: Vec<Part> = parts.map(|part| Part::of(&config.dir, part)).collect();
+        let audience = choose(&manifest, &config)?;
+        let user_type = audience.user_type;
+        let parts: Vec<Part> =
+            audience.parts.iter().map(|part| Part::of(&config.dir, part)).collect();
         let (endpoint, account) = (client.endpoint().as_str(), &config.ad_account);
         let target = match &config.target {
             TargetSpec::Create { name, .. } => {
@@ -293,20 +294,31 @@ fn lock(ledger: &Ledger, target: &Target) -> Result<TargetLock> {
     })
 }
 
-fn choose(manifest: &Manifest, config: &UploadConfig) -> Result<UserType> {
-    let types: Vec<UserType> =
-        manifest.audiences.iter().map(|audience| audience.user_type).collect();
-    let names = types.iter().map(|user_type| user_type.name()).collect::<Vec<_>>().join(", ");
-    match (config.user_type, &types[..]) {
-        (Some(user_type), _) if types.contains(&user_type) => Ok(user_type),
-        (Some(user_type), _) => Err(Error::usage(
-            format!("{} holds no {user_type}", Quoted(&config.dir)),
-            format!("it holds {names}"),
-        )),
-        (None, [user_type]) => Ok(*user_type),
+fn choose<'a>(manifest: &'a Manifest, config: &UploadConfig) -> Result<&'a AudienceManifest> {
+    let dir = Quoted(&config.dir);
+    let Some(asked) = &config.audience else {
+        return match &manifest.audiences[..] {
+            [audience] => Ok(audience),
+            _ => Err(Error::usage(
+                format!("{dir} holds {}", manifest.names()),
+                "say which one goes into this audience: --user-type TYPE, or its label",
+            )),
+        };
+    };
+    if let Some(audience) = manifest.audiences.iter().find(|audience| audience.label == *asked) {
+        return Ok(audience);
+    }
+    let is_of_type = |audience: &&AudienceManifest| audience.user_type.name() == asked.as_str();
+    let mut of_type = manifest.audiences.iter().filter(is_of_type);
+    match (of_type.next(), of_type.next()) {
+        (Some(audience), None) => Ok(audience),
         (None, _) => Err(Error::usage(
-            format!("{} holds {names}", Quoted(&config.dir)),
-            "say which one goes into this audience: --user-type TYPE",
+            format!("{dir} holds no {asked}"),
+            format!("it holds {}", manifest.names()),
+        )),
+        (Some(_), Some(_)) => Err(Error::usage(
+            format!("{dir} holds more than one {asked}"),
+            format!("say which one by its label: it holds {}", manifest.names()),
         )),
     }
 }

@@ -97,3 +97,23 @@ fn usage_errors_exit_with_2() {
     assert_eq!(throng(&["prepare", "x", "-t", "nonsense"]).status.code(), Some(2));
     assert_eq!(throng(&["prepare", "x", "-t", "fbid", "--memory", "1M"]).status.code(), Some(2));
 }
+
+#[test]
+fn one_type_can_be_mapped_twice_if_labels_differ() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, out) = (dir.path().join("in.csv"), dir.path().join("out"));
+    fs::write(&input, "work,home\nann@example.com,bob@example.com\n").unwrap();
+    let map = |home: &str| {
+        let args = ["prepare", text(&input), "--map", "work=email_hash", "--map", home];
+        throng(&[&args[..], &["-o", text(&out)]].concat())
+    };
+    let same = map("home=email_hash");
+    assert_eq!(same.status.code(), Some(2));
+    assert!(stderr(&same).contains("hint: give each a label of its own"), "{}", stderr(&same));
+    assert_eq!(map("home=email_hash:../x").status.code(), Some(2));
+    assert_eq!(map("home=email_hash:home").status.code(), Some(0));
+    let verified = throng(&["verify", text(&out)]);
+    let report = "email_hash: 1 entries in 1 part match the manifest\n\
+                  home: 1 entries in 1 part match the manifest\n";
+    assert_eq!(stderr(&verified), report);
+}

@@ -46,9 +46,8 @@ impl Desk {
 fn by_number(mut config: PrepareConfig, columns: &[(usize, UserType)]) -> PrepareConfig {
     config.audiences = columns
         .iter()
-        .map(|(number, user_type)| AudienceSpec {
-            user_type: *user_type,
-            column: Some(ColumnSelector::Number(*number)),
+        .map(|(number, user_type)| {
+            AudienceSpec::new(*user_type, Some(ColumnSelector::Number(*number)))
         })
         .collect();
     config
@@ -154,9 +153,8 @@ fn two_audiences(desk: &Desk) -> PrepareConfig {
     let text = "email,phone\nann@example.com,+442079460018\nbob@example.com,+442079460019\n";
     let mut config = desk.config(UserType::EmailHash, text);
     config.audiences = [("email", UserType::EmailHash), ("phone", UserType::PhoneHash)]
-        .map(|(name, user_type)| AudienceSpec {
-            user_type,
-            column: Some(ColumnSelector::Name(name.to_owned())),
+        .map(|(name, user_type)| {
+            AudienceSpec::new(user_type, Some(ColumnSelector::Name(name.to_owned())))
         })
         .to_vec();
     config
@@ -217,6 +215,7 @@ fn mostly_empty_columns_are_found() {
     config.suppress.push(SuppressInput {
         input: Input::Path(desk.write("list.txt", "ann@example.com\nnull\ncy@example.com\nnull\n")),
         user_type: None,
+        column: None,
     });
     let summary = run(config).unwrap();
     assert_eq!((summary.audiences[0].read, summary.audiences[0].written), (62, 1));
@@ -284,6 +283,6 @@ fn suppression_list_needs_an_audience() {
     let desk = Desk::new();
     let mut config = desk.config(UserType::EmailHash, "ann@example.com\n");
     let input = Input::Path(Path::new("x").to_owned());
-    config.suppress.push(SuppressInput { input, user_type: Some(UserType::Fbid) });
+    config.suppress.push(SuppressInput { input, user_type: Some(UserType::Fbid), column: None });
     assert!(matches!(plan(config), Err(Error::Usage { .. })));
 }

@@ -8,6 +8,7 @@ mod columns;
 mod crash;
 #[cfg(feature = "sandbox")]
 mod faults;
+mod labels;
 mod log;
 mod pipeline;
 mod properties;

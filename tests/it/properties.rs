@@ -188,8 +188,7 @@ impl Case {
                 Some(ColumnSelector::Name("wanted".to_owned()))
             }
         };
-        config.read.suppress_column.clone_from(&column);
-        config.audiences = vec![AudienceSpec { user_type: self.user_type, column }];
+        config.audiences = vec![AudienceSpec::new(self.user_type, column)];
         config
     }
 
@@ -235,7 +234,8 @@ impl Case {
         }
         if is_list {
             let input = Input::Path(self.place(dir.path(), "list", &texts[2]));
-            config.suppress.push(SuppressInput { input, user_type: None });
+            let column = config.audiences[0].column.clone();
+            config.suppress.push(SuppressInput { input, user_type: None, column });
         }
         if known.accepted > 0 {
             let input = self.place(dir.path(), "earlier", &texts[3]);

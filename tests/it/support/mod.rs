@@ -28,7 +28,7 @@ pub(crate) fn config(user_type: UserType, inputs: &[PathBuf], dir: &Path) -> Pre
         inputs: inputs.iter().cloned().map(Input::Path).collect(),
         suppress: Vec::new(),
         against: Vec::new(),
-        audiences: vec![AudienceSpec { user_type, column: None }],
+        audiences: vec![AudienceSpec::new(user_type, None)],
         rules: RuleOptions::default(),
         read: ReadOptions::default(),
         max_rejects: MaxRejects::Share(1.0),
@@ -61,7 +61,8 @@ pub(crate) fn by_name(mut config: PrepareConfig, column: &str) -> PrepareConfig 
 }
 
 pub(crate) fn suppressing(mut config: PrepareConfig, path: &Path) -> PrepareConfig {
-    config.suppress.push(SuppressInput { input: Input::Path(path.to_owned()), user_type: None });
+    let input = Input::Path(path.to_owned());
+    config.suppress.push(SuppressInput { input, user_type: None, column: None });
     config
 }
 
