@@ -99,12 +99,14 @@ pub enum Error {
         /// What the values look like.
         hint: Option<String>,
     },
-    /// The ledger cannot be used.
-    #[error("failed to {operation} the ledger {}: {message}", Quoted(path))]
-    Ledger {
+    /// What throng remembers from run to run cannot be used.
+    #[error("failed to {operation} the {what} {}: {message}", Quoted(path))]
+    State {
+        /// What it is, such as `ledger`.
+        what: &'static str,
         /// What was being done, as a verb.
         operation: &'static str,
-        /// Where the ledger is.
+        /// Where it is.
         path: PathBuf,
         /// Why it failed.
         message: String,
@@ -179,7 +181,7 @@ impl Error {
             | Self::Input { hint, .. }
             | Self::Output { hint, .. }
             | Self::WrongFile { hint, .. }
-            | Self::Ledger { hint, .. }
+            | Self::State { hint, .. }
             | Self::Api { hint, .. } => hint.as_deref(),
             Self::Io { side: Side::Output, source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull => Some(
@@ -199,7 +201,7 @@ impl Error {
             Self::Io { side: Side::Input, .. } | Self::Input { .. } | Self::WrongFile { .. } => {
                 ExitCode::Input
             }
-            Self::Io { side: Side::Output, .. } | Self::Output { .. } | Self::Ledger { .. } => {
+            Self::Io { side: Side::Output, .. } | Self::Output { .. } | Self::State { .. } => {
                 ExitCode::Output
             }
             Self::Api { code, .. } => *code,

@@ -46,6 +46,7 @@ pub mod filter;
 pub mod api;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+mod sqlite;
 pub mod upload;
 pub mod sync;
 

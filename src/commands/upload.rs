@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use throng::upload::{
-    Client, Ledger, Notice, RetryPolicy, TargetSpec, Upload, UploadConfig, UploadProgress, Verdict,
+    Client, Content, Ledger, Notice, RetryPolicy, TargetSpec, Upload, UploadConfig, UploadProgress,
+    Verdict,
 };
 use throng::{Error, ExitCode, Result};
 
@@ -100,6 +101,8 @@ fn decide(args: UploadArgs) -> Result<UploadConfig> {
                 (None, true) => Some(Verdict::IsNot),
                 (None, false) => None,
             },
+            generation: 0,
+            content: Content::Fixed,
         },
         (None, Some(audience)) => TargetSpec::Audience(audience),
         (None, None) => return Err(Error::Internal("an upload without a target")),

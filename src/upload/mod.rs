@@ -38,10 +38,11 @@ pub use self::client::{Client, ClientConfig, Outcome, Sending};
 pub use self::endpoint::{Endpoint, Token};
 pub use self::failure::{Call, Failure, FailureKind};
 pub use self::ledger::{
-    History, LEDGER_FILE, Ledger, RunId, RunRecord, Target, TargetLock, TargetRecord, TargetState,
+    History, LEDGER_FILE, Ledger, RunId, RunRecord, Target, TargetLock, TargetName, TargetRecord,
+    TargetState,
 };
 pub use self::part::Part;
-pub use self::plan::{TargetSpec, Upload, UploadConfig, Verdict};
+pub use self::plan::{Content, TargetSpec, Upload, UploadConfig, Verdict};
 pub use self::retry::{Decision, RetryPolicy};
 pub use self::summary::UploadSummary;
 

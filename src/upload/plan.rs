@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::create::Creation;
-use super::ledger::{Ledger, RunId, Target, TargetLock, TargetState};
+use super::ledger::{Ledger, RunId, Target, TargetLock, TargetName, TargetState};
 use super::part::Part;
 use super::retry::RetryPolicy;
 use super::summary::UploadSummary;
@@ -33,9 +33,23 @@ pub enum TargetSpec {
         has_marker: bool,
         /// What a person found out about an earlier create whose outcome was unknown.
         verdict: Option<Verdict>,
+        /// Tells audiences of the same name apart, of which each replaces the one before; 0 for the first.
+        generation: u32,
+        /// Whether parts of other directories may be added to what was created.
+        content: Content,
     },
     /// One that exists, by the vendor's number.
     Audience(Id),
+}
+
+/// Whether an audience that was created may get other parts than those that it was created from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Content {
+    /// No: a name that is used again by accident would mix two audiences.
+    #[default]
+    Fixed,
+    /// Yes: it grows run by run.
+    Growing,
 }
 
 /// What a person found out about a create whose outcome was unknown.
@@ -100,8 +114,10 @@ impl Upload {
             audience.parts.iter().map(|part| Part::of(&config.dir, part)).collect();
         let (endpoint, account) = (client.endpoint().as_str(), &config.ad_account);
         let target = match &config.target {
-            TargetSpec::Create { name, .. } => {
-                ledger.target_by_name(endpoint, account, user_type, name)?
+            TargetSpec::Create { name, generation, .. } => {
+                let key =
+                    TargetName { ad_account: account, user_type, name, generation: *generation };
+                ledger.target_by_name(endpoint, &key)?
             }
             TargetSpec::Audience(id) => {
                 ledger.target_by_audience(endpoint, account, user_type, id)?
@@ -117,7 +133,8 @@ impl Upload {
         }
         let acknowledged = ledger.acknowledged(&target)?;
         let planned = ledger.planned(&target)?;
-        let has_other_content = matches!(config.target, TargetSpec::Create { .. })
+        let is_fixed = matches!(config.target, TargetSpec::Create { content: Content::Fixed, .. });
+        let has_other_content = is_fixed
             && !planned.is_empty()
             && planned != parts.iter().map(|part| part.sha256.clone()).collect();
         Ok(Self { config, client, user_type, parts, target, acknowledged, has_other_content, lock })
@@ -152,21 +169,76 @@ impl Upload {
             return Ok(summary.ended(&self.target, started.elapsed()));
         }
         progress.begin(&left);
-        let dir = self.config.dir.canonicalize();
-        let dir = dir.map_err(|e| Error::reading("look at", &self.config.dir, e))?;
-        let run = ledger.begin_run(&self.target, &dir, &self.config.command, &self.parts)?;
-        let session = Session {
-            client: self.client.clone(),
-            retry: self.config.retry,
-            deadline: started + self.config.time_max,
-            progress,
-            notify,
-        };
+        let run = self.begin_run(ledger)?;
+        let session = self.session(started, progress, notify);
         let sent = self.send_all(ledger, run, &session, left);
         let recorded = ledger.end_run(run, &sent.as_ref().map(drop));
         sent.and(recorded)?;
         self.target = ledger.target(self.target.id)?;
         Ok(summary.ended(&self.target, started.elapsed()))
+    }
+
+    /// Finds out what became of a create that an earlier run began, and adopts the audience if there is one. Nothing
+    /// else is sent.
+    pub fn settle_create(
+        mut self,
+        ledger: &mut Ledger,
+        progress: &UploadProgress,
+        notify: &dyn Fn(&Notice<'_>),
+    ) -> Result<()> {
+        let started = Instant::now();
+        self.apply_verdict(ledger)?;
+        let is_open = matches!(self.target.state, TargetState::Intent { .. });
+        let Some(first) = self.left().next().cloned().filter(|_| is_open) else { return Ok(()) };
+        let run = self.begin_run(ledger)?;
+        let session = self.session(started, progress, notify);
+        let settled = self.create(ledger, run, &session, &first);
+        let recorded = ledger.end_run(run, &settled.as_ref().copied());
+        settled.and(recorded)
+    }
+
+    fn begin_run(&self, ledger: &mut Ledger) -> Result<RunId> {
+        let dir = self.config.dir.canonicalize();
+        let dir = dir.map_err(|e| Error::reading("look at", &self.config.dir, e))?;
+        ledger.begin_run(&self.target, &dir, &self.config.command, &self.parts)
+    }
+
+    fn session<'a>(
+        &self,
+        started: Instant,
+        progress: &'a UploadProgress,
+        notify: &'a dyn Fn(&Notice<'_>),
+    ) -> Session<'a> {
+        Session {
+            client: self.client.clone(),
+            retry: self.config.retry,
+            deadline: started + self.config.time_max,
+            progress,
+            notify,
+        }
+    }
+
+    fn create(
+        &self,
+        ledger: &mut Ledger,
+        run: RunId,
+        session: &Session<'_>,
+        first: &Part,
+    ) -> Result<()> {
+        let TargetSpec::Create { name, description, opt_out_link, has_marker, .. } =
+            &self.config.target
+        else {
+            return Err(Error::Internal("an audience that was given by its number is not created"));
+        };
+        let creation = Creation {
+            name,
+            description: description.as_deref(),
+            opt_out_link: opt_out_link.as_deref(),
+            has_marker: *has_marker,
+            ad_account: &self.config.ad_account,
+            parts: self.parts.len(),
+        };
+        creation.run(&self.target, ledger, run, session, first)
     }
 
     fn send_all(
@@ -176,19 +248,8 @@ impl Upload {
         session: &Session<'_>,
         mut left: Vec<Part>,
     ) -> Result<()> {
-        if let TargetSpec::Create { name, description, opt_out_link, has_marker, .. } =
-            &self.config.target
-            && !matches!(self.target.state, TargetState::Ready { .. })
-        {
-            let creation = Creation {
-                name,
-                description: description.as_deref(),
-                opt_out_link: opt_out_link.as_deref(),
-                has_marker: *has_marker,
-                ad_account: &self.config.ad_account,
-                parts: self.parts.len(),
-            };
-            creation.run(&self.target, ledger, run, session, &left[0])?;
+        if !matches!(self.target.state, TargetState::Ready { .. }) {
+            self.create(ledger, run, session, &left[0])?;
             self.target = ledger.target(self.target.id)?;
             self.check_content()?;
             let acknowledged = ledger.acknowledged(&self.target)?;

@@ -18,15 +18,15 @@ mod tests;
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::api::{CustomAudience, Id};
 use crate::error::{Error, ExitCode, Result};
 use crate::normalize::UserType;
+use crate::sqlite::{self, now};
 use crate::upload::failure::{Call, Failure};
 use crate::upload::part::Part;
 
@@ -38,8 +38,8 @@ pub const LEDGER_FILE: &str = "ledger.sqlite";
 /// The version of the tables (`PRAGMA user_version`).
 const SCHEMA_VERSION: i32 = 1;
 
-/// How long to wait for another process that is writing.
-const BUSY_TIME_MAX: Duration = Duration::from_secs(30);
+/// What messages call it.
+const WHAT: &str = "ledger";
 
 /// The ledger of a state directory.
 #[derive(Debug)]
@@ -65,6 +65,19 @@ pub struct Target {
     pub state: TargetState,
     /// Facebook's number, if it is known.
     pub fb_id: Option<Id>,
+}
+
+/// What a target is known by before it has a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetName<'a> {
+    /// The ad account.
+    pub ad_account: &'a Id,
+    /// What its entries are.
+    pub user_type: UserType,
+    /// Its name.
+    pub name: &'a str,
+    /// Tells audiences of one name apart, of which each replaces the one before.
+    pub generation: u32,
 }
 
 /// How far a target is.
@@ -97,32 +110,8 @@ pub struct RunId(i64);
 impl Ledger {
     /// Opens the ledger of a state directory, and makes both if they are not there.
     pub fn open(dir: &Path) -> Result<Self> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(|e| Error::writing("create the state directory", dir, e))?;
         let path = dir.join(LEDGER_FILE);
-        // SQLite gives its other files the mode of this one.
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|e| Error::writing("open the ledger", &path, e))?;
-        let failed = |error| ledger_error("open", &path, &error);
-        let mut db = Connection::open(&path).map_err(failed)?;
-        set_up(&mut db).map_err(failed)?;
-        let version: i32 =
-            db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-        if version != SCHEMA_VERSION {
-            return Err(Error::Ledger {
-                operation: "open",
-                path,
-                message: format!("it has version {version}, this throng reads {SCHEMA_VERSION}"),
-                hint: Some("use the version of throng that wrote it".to_owned()),
-            });
-        }
+        let db = sqlite::open(WHAT, &path, include_str!("schema.sql"), SCHEMA_VERSION)?;
         Ok(Self { db, dir: dir.to_owned() })
     }
 
@@ -132,26 +121,21 @@ impl Ledger {
     }
 
     /// The target of a create; made if it is new.
-    pub fn target_by_name(
-        &mut self,
-        endpoint: &str,
-        ad_account: &Id,
-        user_type: UserType,
-        name: &str,
-    ) -> Result<Target> {
+    pub fn target_by_name(&mut self, endpoint: &str, key: &TargetName<'_>) -> Result<Target> {
         let failed = self.failing("write");
         let result: rusqlite::Result<_> = (|| {
-            let key = params![endpoint, ad_account.as_str(), user_type.name(), name];
+            let TargetName { ad_account, user_type, name, generation } = key;
+            let (ad_account, user_type) = (ad_account.as_str(), user_type.name());
             let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             change.execute(
-                "INSERT INTO target (endpoint, ad_account, user_type, name, state, created_at)
-                 VALUES (?1, ?2, ?3, ?4, 'planned', ?5) ON CONFLICT DO NOTHING",
-                params![endpoint, ad_account.as_str(), user_type.name(), name, now()],
+                "INSERT INTO target (endpoint, ad_account, user_type, name, generation, state, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'planned', ?6) ON CONFLICT DO NOTHING",
+                params![endpoint, ad_account, user_type, name, generation, now()],
             )?;
             let target = change.query_row(
                 "SELECT * FROM target WHERE endpoint = ?1 AND ad_account = ?2 AND user_type = ?3 AND name = ?4
-                 AND state != 'deleted'",
-                key,
+                 AND generation = ?5 AND state != 'deleted'",
+                params![endpoint, ad_account, user_type, name, generation],
                 target,
             )?;
             change.commit()?;
@@ -323,8 +307,8 @@ impl Ledger {
             let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             change.execute("UPDATE target SET state = 'deleted' WHERE id = ?1", [target.id])?;
             change.execute(
-                "INSERT INTO target (endpoint, ad_account, user_type, name, state, created_at)
-                 SELECT endpoint, ad_account, user_type, name, 'planned', ?2 FROM target WHERE id = ?1",
+                "INSERT INTO target (endpoint, ad_account, user_type, name, generation, state, created_at)
+                 SELECT endpoint, ad_account, user_type, name, generation, 'planned', ?2 FROM target WHERE id = ?1",
                 params![target.id, now()],
             )?;
             let target = change.query_row(
@@ -396,7 +380,7 @@ impl Ledger {
 
     fn failing(&self, operation: &'static str) -> impl Fn(rusqlite::Error) -> Error + use<> {
         let path = self.dir.join(LEDGER_FILE);
-        move |error| ledger_error(operation, &path, &error)
+        move |error| sqlite::error(WHAT, operation, &path, &error)
     }
 }
 
@@ -436,36 +420,6 @@ fn set_ready(
     Ok(())
 }
 
-fn set_up(db: &mut Connection) -> rusqlite::Result<()> {
-    db.busy_timeout(BUSY_TIME_MAX)?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "foreign_keys", true)?;
-    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: i32 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version == 0 {
-        change.execute_batch(include_str!("schema.sql"))?;
-        change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    }
-    change.commit()
-}
-
-fn ledger_error(operation: &'static str, path: &Path, error: &rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase};
-    let (message, hint) = match error.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => (
-            "it is damaged".to_owned(),
-            Some("restore it from a backup, or move it away: parts are then sent again".to_owned()),
-        ),
-        Some(DiskFull) => {
-            ("no space left on the disk".to_owned(), Some("free some space".to_owned()))
-        }
-        Some(DatabaseBusy) => ("another process keeps it busy".to_owned(), None),
-        _ => (error.to_string(), None),
-    };
-    Error::Ledger { operation, path: path.to_owned(), message, hint }
-}
-
 fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
     let bad = |column: &str| rusqlite::Error::InvalidColumnName(column.to_owned());
     let user_type: String = row.get("user_type")?;
@@ -500,10 +454,4 @@ fn word(variant: impl std::fmt::Debug) -> String {
         word.push(c.to_ascii_lowercase());
     }
     word
-}
-
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -7,6 +7,7 @@ CREATE TABLE target (
     ad_account  TEXT NOT NULL,
     user_type   TEXT NOT NULL,
     name        TEXT,             -- as it was asked to be created; NULL if it was given by its number
+    generation  INTEGER NOT NULL DEFAULT 0, -- tells audiences of one name apart, each of which replaces the one before
     audience_id TEXT,             -- the vendor's number, once it is known
     fb_id       TEXT,             -- Facebook's number, once it is known
     marker      TEXT,             -- what its description holds, so that it is found again
@@ -17,7 +18,7 @@ CREATE TABLE target (
     CHECK (state != 'ready' OR audience_id IS NOT NULL)
 ) STRICT;
 CREATE UNIQUE INDEX target_by_audience ON target (endpoint, audience_id) WHERE state = 'ready';
-CREATE UNIQUE INDEX target_by_name ON target (endpoint, ad_account, user_type, name) WHERE name IS NOT NULL AND state != 'deleted';
+CREATE UNIQUE INDEX target_by_name ON target (endpoint, ad_account, user_type, name, generation) WHERE name IS NOT NULL AND state != 'deleted';
 
 -- A run of throng that uploads a directory to a target.
 CREATE TABLE run (

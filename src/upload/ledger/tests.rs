@@ -33,7 +33,10 @@ fn open() -> (tempfile::TempDir, Ledger) {
 }
 
 fn named(ledger: &mut Ledger) -> Target {
-    ledger.target_by_name(ENDPOINT, &7.into(), UserType::Fbid, "News").expect("a target")
+    let account = 7.into();
+    let key =
+        TargetName { ad_account: &account, user_type: UserType::Fbid, name: "News", generation: 0 };
+    ledger.target_by_name(ENDPOINT, &key).expect("a target")
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! SQLite as throng keeps things in it: for its owner alone, durable before a change returns, and with a version.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::{Error, Result};
+
+/// How long to wait for another process that is writing.
+const BUSY_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Opens a database, and makes it and its directory if they are not there. `what` is what messages call it; `schema`
+/// makes the tables of `version`.
+pub(crate) fn open(
+    what: &'static str,
+    path: &Path,
+    schema: &str,
+    version: i32,
+) -> Result<Connection> {
+    if let Some(dir) = path.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| Error::writing("create the state directory", dir, e))?;
+    }
+    // SQLite gives its other files the mode of this one.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| Error::writing("open", path, e))?;
+    let failed = |error| self::error(what, "open", path, &error);
+    let mut db = Connection::open(path).map_err(failed)?;
+    set_up(&mut db, schema, version).map_err(failed)?;
+    let found: i32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    if found != version {
+        return Err(Error::State {
+            what,
+            operation: "open",
+            path: path.to_owned(),
+            message: format!("it has version {found}, this throng reads {version}"),
+            hint: Some("use the version of throng that wrote it".to_owned()),
+        });
+    }
+    Ok(db)
+}
+
+fn set_up(db: &mut Connection, schema: &str, version: i32) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY_TIME_MAX)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i32 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found == 0 {
+        change.execute_batch(schema)?;
+        change.pragma_update(None, "user_version", version)?;
+    }
+    change.commit()
+}
+
+/// An error of the database at `path`.
+pub(crate) fn error(
+    what: &'static str,
+    operation: &'static str,
+    path: &Path,
+    error: &rusqlite::Error,
+) -> Error {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase};
+    let (message, hint) = match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => (
+            "it is damaged".to_owned(),
+            Some("restore it from a backup, or move it away: parts are then sent again".to_owned()),
+        ),
+        Some(DiskFull) => {
+            ("no space left on the disk".to_owned(), Some("free some space".to_owned()))
+        }
+        Some(DatabaseBusy) => ("another process keeps it busy".to_owned(), None),
+        _ => (error.to_string(), None),
+    };
+    Error::State { what, operation, path: path.to_owned(), message, hint }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
