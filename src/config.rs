@@ -28,6 +28,10 @@ pub const SAMPLE_BYTES: usize = 256 * 1024;
 /// Least memory budget in bytes with which the fixed buffers still leave room for entries.
 pub const MEMORY_BYTES_MIN: u64 = 32 * 1024 * 1024;
 
+/// Memory in bytes that a run may take beside its budget: the program itself and the metadata of telephone numbers,
+/// and pages of mapped inputs that are not given back yet, which the system can take back at any time.
+pub const MEMORY_BYTES_BESIDE: u64 = 64 * 1024 * 1024;
+
 /// Bytes of a block: what one partition of one worker grows by, and what is written to a spill file at once.
 pub const BLOCK_BYTES: usize = 16 * 1024;
 

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use super::slab::Slab;
-use super::spill::SpillFile;
+use super::spill::{Chain, SpillFile};
 use super::{Budget, CLEAR_ENTRY_BYTES_MAX, Entries, Layout, Spares, key_of};
 use crate::error::Result;
 use crate::hash::Digest;
@@ -51,6 +51,9 @@ pub struct Scatter {
     /// Bytes of the last slab that blocks were cut from.
     slab_used: usize,
     extents: Vec<Extent>,
+    /// For each role that has any, the spilled blocks of each partition.
+    spilled: [Vec<Chain>; Role::ALL.len()],
+    spill_buffer: Vec<u8>,
     role: Role,
 }
 
@@ -64,19 +67,15 @@ struct OpenBlock {
     end: u32,
 }
 
-/// Where entries of one partition and role are.
+/// Where entries of one partition and role are in memory.
 #[derive(Clone, Copy, Debug)]
 struct Extent {
     partition: u32,
     role: Role,
+    scatter: u32,
+    slab: u32,
+    start: u32,
     len: u32,
-    place: Place,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Memory { scatter: u32, slab: u32, start: u32 },
-    Spilled { offset: u64 },
 }
 
 impl Store {
@@ -106,6 +105,8 @@ impl Scatter {
             slabs: Vec::new(),
             slab_used: store.slab_bytes,
             extents: Vec::new(),
+            spilled: Default::default(),
+            spill_buffer: Vec::new(),
             role: Role::Member,
         }
     }
@@ -177,15 +178,10 @@ impl Scatter {
             return Ok(());
         }
         let block = &self.slabs[full.slab as usize][full.from as usize..full.at as usize];
-        let len = place(block.len());
-        if len > 0 {
-            let place = Place::Spilled { offset: store.spill.append(block)? };
-            self.extents.push(Extent {
-                partition: self::place(partition),
-                role: self.role,
-                len,
-                place,
-            });
+        if !block.is_empty() {
+            let chains = &mut self.spilled[self.role as usize];
+            chains.resize(1 << store.radix_bits, Chain::default());
+            store.spill.append(&mut chains[partition], block, &mut self.spill_buffer)?;
         }
         let open = &mut self.open[partition];
         open.at = open.from;
@@ -219,10 +215,15 @@ impl Scatter {
         let open = &mut self.open[partition];
         let len = open.at - open.from;
         if len > 0 {
-            // Which scatter it is gets known when all are put together.
-            let kept = Place::Memory { scatter: 0, slab: open.slab, start: open.from };
-            let partition = place(partition);
-            self.extents.push(Extent { partition, role: self.role, len, place: kept });
+            self.extents.push(Extent {
+                partition: place(partition),
+                role: self.role,
+                // Which scatter it is gets known when all are put together.
+                scatter: 0,
+                slab: open.slab,
+                start: open.from,
+                len,
+            });
             open.from = open.at;
         }
     }
@@ -258,6 +259,8 @@ fn place(position: usize) -> u32 {
 pub struct Partitions {
     store: Store,
     slabs: Vec<Vec<Slab>>,
+    /// Of each scatter, the spilled blocks of each role and partition.
+    spilled: Vec<[Vec<Chain>; Role::ALL.len()]>,
     extents: Vec<Extent>,
     /// Where each partition begins in `extents`; one more than there are partitions.
     starts: Vec<usize>,
@@ -271,16 +274,16 @@ impl Partitions {
     /// Puts the scatters of all workers together.
     pub fn new(store: Store, scatters: Vec<Scatter>) -> Self {
         let mut slabs = Vec::new();
+        let mut spilled = Vec::new();
         let mut extents = Vec::new();
         for (index, mut scatter) in scatters.into_iter().enumerate() {
             scatter.seal();
             for mut extent in scatter.extents {
-                if let Place::Memory { scatter, .. } = &mut extent.place {
-                    *scatter = place(index);
-                }
+                extent.scatter = place(index);
                 extents.push(extent);
             }
             slabs.push(scatter.slabs);
+            spilled.push(scatter.spilled);
         }
         extents.sort_by_key(|extent| extent.partition);
         let count = 1_u32 << store.radix_bits;
@@ -288,7 +291,7 @@ impl Partitions {
             .map(|partition| extents.partition_point(|extent| extent.partition < partition))
             .collect();
         let (digests, counters) = (Spares::default(), Spares::default());
-        Self { store, slabs, extents, starts, digests, counters }
+        Self { store, slabs, spilled, extents, starts, digests, counters }
     }
 
     /// Every partition's range, in digest order.
@@ -299,13 +302,28 @@ impl Partitions {
 
     /// Bytes of the entries of the partition that `range` is or lies in.
     pub fn bytes(&self, range: Range) -> u64 {
-        self.extents_of(range).iter().map(|extent| u64::from(extent.len)).sum()
+        let in_memory: u64 =
+            self.extents_of(range).iter().map(|extent| u64::from(extent.len)).sum();
+        let chains = Role::ALL.into_iter().flat_map(|role| self.chains_of(range, role));
+        in_memory + chains.map(|chain| chain.bytes).sum::<u64>()
+    }
+
+    fn partition(&self, range: Range) -> usize {
+        usize::try_from(range.value >> (range.bits - self.store.radix_bits))
+            .expect("at most 2^12 partitions")
     }
 
     fn extents_of(&self, range: Range) -> &[Extent] {
-        let partition = usize::try_from(range.value >> (range.bits - self.store.radix_bits))
-            .expect("at most 2^12 partitions");
+        let partition = self.partition(range);
         &self.extents[self.starts[partition]..self.starts[partition + 1]]
+    }
+
+    /// The spilled blocks of a range's partition that hold entries of a role.
+    fn chains_of(&self, range: Range, role: Role) -> impl Iterator<Item = Chain> {
+        let partition = self.partition(range);
+        let chains =
+            self.spilled.iter().filter_map(move |roles| roles[role as usize].get(partition));
+        chains.copied().filter(|chain| chain.bytes > 0)
     }
 
     /// Whether a range is a whole partition.
@@ -315,7 +333,9 @@ impl Partitions {
 
     /// At least as many entries as there are.
     pub fn entries_max(&self, layout: Layout) -> u64 {
-        let bytes: u64 = self.extents.iter().map(|extent| u64::from(extent.len)).sum();
+        let in_memory: u64 = self.extents.iter().map(|extent| u64::from(extent.len)).sum();
+        let chains = self.spilled.iter().flatten().flatten();
+        let bytes = in_memory + chains.map(|chain| chain.bytes).sum::<u64>();
         match layout {
             Layout::Digest => bytes / size_of::<Digest>() as u64,
             Layout::Clear => bytes / (super::KEY_BYTES + 2) as u64,
@@ -332,16 +352,16 @@ impl Partitions {
 
     /// The blocks of a range's partition that hold entries of a role, if all of them are in memory.
     pub(super) fn memory_blocks(&self, range: Range, role: Role) -> Option<Vec<&[u8]>> {
-        let extents = self.extents_of(range).iter().filter(|extent| extent.role == role);
-        extents
-            .map(|extent| match extent.place {
-                Place::Memory { scatter, slab, start } => {
-                    let (start, len) = (start as usize, extent.len as usize);
-                    Some(&self.slabs[scatter as usize][slab as usize][start..start + len])
-                }
-                Place::Spilled { .. } => None,
-            })
-            .collect()
+        let is_spilled = self.chains_of(range, role).next().is_some();
+        (!is_spilled).then(|| self.blocks_in_memory(range, role).collect())
+    }
+
+    fn blocks_in_memory(&self, range: Range, role: Role) -> impl Iterator<Item = &[u8]> {
+        self.extents_of(range).iter().filter(move |extent| extent.role == role).map(|extent| {
+            let slab = &self.slabs[extent.scatter as usize][extent.slab as usize];
+            let start = extent.start as usize;
+            &slab[start..start + extent.len as usize]
+        })
     }
 
     /// Hands out the blocks of a range's partition that hold entries of a role; a spilled one is read into `buffer`.
@@ -352,21 +372,9 @@ impl Partitions {
         buffer: &mut Vec<u8>,
         mut on_block: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        for extent in self.extents_of(range).iter().filter(|extent| extent.role == role) {
-            let len = extent.len as usize;
-            match extent.place {
-                Place::Memory { scatter, slab, start } => {
-                    let slab = &self.slabs[scatter as usize][slab as usize];
-                    on_block(&slab[start as usize..start as usize + len])?;
-                }
-                Place::Spilled { offset } => {
-                    buffer.clear();
-                    self.store.spill.read(offset, len, buffer)?;
-                    on_block(buffer)?;
-                }
-            }
-        }
-        Ok(())
+        self.blocks_in_memory(range, role).try_for_each(&mut on_block)?;
+        let mut chains = self.chains_of(range, role);
+        chains.try_for_each(|chain| self.store.spill.for_each(chain, buffer, &mut on_block))
     }
 
     /// Bytes that were written to disk because memory was full.

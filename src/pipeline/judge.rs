@@ -98,9 +98,16 @@ impl Judge {
 
     fn check_members(&self, spec: &AudienceSpec, tally: &Tally) -> Result<()> {
         let values = tally.values();
+        if values == 0 {
+            let message = format!(
+                "the inputs hold no values for {spec}: {} records, {} of them blank",
+                tally.read, tally.blank
+            );
+            return Err(Error::WrongFile { message, hint: None });
+        }
         let message = if tally.accepted() == 0 {
             format!(
-                "wrong file? nothing in the inputs can be used as {spec}: {} records, {} blank",
+                "wrong file? nothing in the inputs can be used as {spec}: {} records, {} of them blank",
                 tally.read, tally.blank
             )
         } else if self.max_rejects.is_exceeded(tally.suspicious(), values) {

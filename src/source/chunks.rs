@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::framing::{Cutter, WindowScan};
 use super::{Compression, Framing, Mapping, Watch, decode_error};
-use crate::config::{RECORD_BYTES_MAX, RELEASE_BYTES};
+use crate::config::{IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX, RELEASE_BYTES};
 use crate::error::{Error, Result};
 
 /// Windows of a mapped CSV that are scanned ahead at once.
@@ -105,7 +105,15 @@ impl Chunks {
         let start = skip.min(mapping.len());
         let scans = VecDeque::new();
         let mapping = Arc::new(mapping);
-        let mapped = Mapped { mapping, start, end: start, released: start, scans, progress };
+        let mapped = Mapped {
+            mapping,
+            start,
+            end: start,
+            released: start,
+            under_way_max: 0,
+            scans,
+            progress,
+        };
         Self::new(Route::Mapped(mapped), watch.path.clone(), Some(watch), framing, chunk_bytes)
     }
 
@@ -311,6 +319,8 @@ struct Mapped {
     end: usize,
     /// Pages before this place were given back.
     released: usize,
+    /// Most bytes of chunks that were handed out and are worked on.
+    under_way_max: usize,
     /// Scans of the windows from `end` on.
     scans: VecDeque<WindowScan>,
     progress: Arc<AtomicU64>,
@@ -333,6 +343,8 @@ impl Mapped {
             }
             self.scans.pop_front()
         });
+        // A chunk is as long as a window, or longer by records that end in the next one.
+        self.under_way_max = 2 * window * IN_FLIGHT_PER_WORKER * pool.current_num_threads();
         self.end = (self.end + window).min(self.mapping.len());
         Some(scan.flatten())
     }
@@ -349,11 +361,13 @@ impl Mapped {
 
     fn discard(&mut self, len: usize) {
         self.start += len;
-        // Chunks that are still worked on may lie there: their pages then come back. Giving back each chunk by itself
-        // cost a tenth of a run, because every time all cores have to forget the addresses.
-        if self.start - self.released >= RELEASE_BYTES {
-            self.mapping.release(self.released..self.start);
-            self.released = self.start;
+        // Chunks that are still worked on lie in the last bytes: what is given back too early comes back and stays.
+        // Giving back each chunk by itself cost a tenth of a run, because every time all cores have to forget the
+        // addresses.
+        let end = self.start.saturating_sub(self.under_way_max);
+        if end >= self.released + RELEASE_BYTES {
+            self.mapping.release(self.released..end);
+            self.released = end;
         }
         self.progress.fetch_add(len as u64, Ordering::Relaxed);
     }

@@ -75,20 +75,39 @@ pub(super) fn unreadable(head: &[u8]) -> Option<(&'static str, &'static str)> {
         [0x04, 0x22, 0x4d, 0x18, ..] => {
             Some(("it is LZ4-compressed", "pipe it in: lz4 -dc FILE | throng prepare - ..."))
         }
-        _ if looks_like_utf16(head) => Some(("the text looks like UTF-16, not UTF-8", ICONV)),
-        _ => None,
+        _ => match utf16_without_mark(head) {
+            None => None,
+            Some(ByteOrder::Big) => Some((
+                "the text looks like UTF-16, not UTF-8",
+                "convert it first: iconv -f UTF-16BE -t UTF-8 FILE | throng prepare - ...",
+            )),
+            Some(ByteOrder::Little) => Some((
+                "the text looks like UTF-16, not UTF-8",
+                "convert it first: iconv -f UTF-16LE -t UTF-8 FILE | throng prepare - ...",
+            )),
+        },
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ByteOrder {
+    Big,
+    Little,
+}
+
 /// UTF-16 without a byte order mark: in text of mostly ASCII, every other byte is NUL.
-fn looks_like_utf16(head: &[u8]) -> bool {
+fn utf16_without_mark(head: &[u8]) -> Option<ByteOrder> {
     let head = &head[..head.len().min(1024) / 2 * 2];
     let zeros = |first: usize| head.iter().skip(first).step_by(2).filter(|b| **b == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
     let half = head.len() / 2;
-    half >= 4
-        && ((even * 10 >= half * 7 && odd * 10 < half)
-            || (odd * 10 >= half * 7 && even * 10 < half))
+    let (many, few) = (|zeros: usize| zeros * 10 >= half * 7, |zeros: usize| zeros * 10 < half);
+    match half {
+        0..4 => None,
+        _ if many(even) && few(odd) => Some(ByteOrder::Big),
+        _ if many(odd) && few(even) => Some(ByteOrder::Little),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -98,8 +117,9 @@ mod tests {
     #[test]
     fn finds_utf16_without_a_mark_and_leaves_single_nuls_alone() {
         let utf16: Vec<u8> = "anna@example.com\n".bytes().flat_map(|byte| [byte, 0]).collect();
-        assert!(unreadable(&utf16).is_some());
-        assert!(unreadable(&utf16[1..]).is_some());
+        let hint = |head| unreadable(head).expect("is found").1;
+        assert!(hint(&utf16).contains("UTF-16LE"));
+        assert!(hint(&utf16[1..]).contains("UTF-16BE"));
         assert!(unreadable(b"anna@example.com\0\nbert@example.com\n").is_none());
         assert!(unreadable(b"").is_none());
     }

@@ -18,6 +18,10 @@ use memmap2::{Mmap, UncheckedAdvice};
 /// How many files can be mapped at once.
 const SLOTS: usize = 64;
 
+/// What Linux maps at once, aligned, around a page that is touched, as far as it is in the page cache
+/// (`fault_around_bytes`, 64 KiB unless somebody changes it).
+const FAULT_AROUND_BYTES: usize = 64 * 1024;
+
 /// A range of addresses that the handler guards. `start` is 0 while the slot is free.
 struct Slot {
     taken: AtomicBool,
@@ -68,15 +72,19 @@ impl Mapping {
         GUARDED[self.slot].torn.load(Ordering::Acquire)
     }
 
-    /// Gives the pages that lie wholly within `range` back to the page cache, so that a mapped file does not count as
-    /// memory of this process once it has been read.
+    /// Gives the pages of `range` back to the page cache, so that a mapped file does not count as memory of this
+    /// process once it has been read.
+    ///
+    /// The range is widened to whole windows of [`FAULT_AROUND_BYTES`]: what the neighbours still need of them is mapped
+    /// again when they touch it. Without that, a little would stay at every border of two chunks, and the resident
+    /// memory would grow with the file.
     pub(crate) fn release(&self, range: Range<usize>) {
-        let page = page_bytes();
-        let start = range.start.next_multiple_of(page);
-        let end = range.end / page * page;
+        let window = FAULT_AROUND_BYTES.max(page_bytes());
+        let start = range.start / window * window;
+        let end = range.end.next_multiple_of(window).min(self.map.len());
         if start < end {
             // SAFETY: MADV_DONTNEED on a read-only mapping of a file drops no data: the next access reads the page
-            // again. Pages of the torn tail read as zero before and after.
+            // again, also that of another thread at this moment. Pages of the torn tail read as zero before and after.
             // A failure only means that the pages stay.
             let _advice = unsafe {
                 self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start)

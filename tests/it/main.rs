@@ -10,6 +10,7 @@ mod crash;
 mod faults;
 mod labels;
 mod log;
+mod memory;
 mod pipeline;
 mod properties;
 mod rules;
