@@ -106,6 +106,21 @@ pub struct SuppressInput {
     pub column: Option<ColumnSelector>,
 }
 
+/// An output directory of an earlier run, whose entries are known.
+#[derive(Clone, Debug)]
+pub struct KnownInput {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// The audiences that it concerns, as far as it has them. `None`: all of them, and it must have them.
+    pub labels: Option<Vec<Label>>,
+}
+
+impl From<PathBuf> for KnownInput {
+    fn from(dir: PathBuf) -> Self {
+        Self { dir, labels: None }
+    }
+}
+
 /// A column, as a user names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ColumnSelector {
@@ -367,7 +382,7 @@ pub struct PrepareConfig {
     /// People who must not be in the audience.
     pub suppress: Vec<SuppressInput>,
     /// Output directories of earlier runs: who is in the audience already.
-    pub against: Vec<PathBuf>,
+    pub against: Vec<KnownInput>,
     /// The audiences to make from one pass over the inputs; at least one, no two with the same label.
     pub audiences: Vec<AudienceSpec>,
     /// The choices within the rules.

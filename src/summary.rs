@@ -10,6 +10,7 @@ use crate::config::{AudienceSpec, Label, PrepareConfig, audience_name};
 use crate::dedup::Counts;
 use crate::emit::{AudienceManifest, PartManifest, RejectManifest};
 use crate::normalize::UserType;
+use crate::pipeline::deliver::Delivered;
 use crate::plan::Role;
 use crate::tally::Tally;
 
@@ -83,6 +84,10 @@ pub struct AudienceSummary {
     has_known: bool,
     /// The upload files.
     pub parts: Vec<PartManifest>,
+    /// The list of who is gone, if anybody is.
+    pub gone_list: Option<PartManifest>,
+    /// The list of who must go, if anybody must.
+    pub must_go_list: Option<PartManifest>,
     /// Bytes that went to disk for a while.
     #[serde(skip)]
     spilled_bytes: u64,
@@ -107,10 +112,10 @@ impl AudienceSummary {
     pub(crate) fn new(
         spec: &AudienceSpec,
         tallies: [Tally; 3],
-        counts: Counts,
-        parts: Vec<PartManifest>,
+        delivered: Delivered,
         spilled_bytes: u64,
     ) -> Self {
+        let Delivered { counts, parts, gone: gone_list, must_go: must_go_list } = delivered;
         let [members, suppressed, _known] = tallies;
         debug_assert_eq!(Role::ALL[0], Role::Member);
         let rejects = members.reasons().map(|(reason, count, first)| RejectSummary {
@@ -142,6 +147,8 @@ impl AudienceSummary {
             has_suppression: false,
             has_known: false,
             parts,
+            gone_list,
+            must_go_list,
             spilled_bytes,
         }
     }
@@ -171,6 +178,8 @@ impl AudienceSummary {
                 written: self.written,
             },
             parts: self.parts.clone(),
+            gone: self.gone_list.clone(),
+            must_go: self.must_go_list.clone(),
         }
     }
 }

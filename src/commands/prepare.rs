@@ -78,7 +78,7 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
             .into_iter()
             .flatten()
             .collect(),
-        against: args.against,
+        against: args.against.into_iter().map(Into::into).collect(),
         audiences,
         rules: args.rules.options(),
         read: ReadOptions {

@@ -3,7 +3,7 @@
 use super::scatter::{Partitions, Range};
 use super::{Entries, Layout, clear_value, key_of, sort};
 use crate::error::Result;
-use crate::hash::Digest;
+use crate::hash::{self, Digest};
 use crate::plan::Role;
 
 /// Beyond this many leading bits, entries cannot be told apart by their keys: the range is resolved as it is.
@@ -45,6 +45,10 @@ pub struct Resolved {
     pub entries: Entries,
     /// What became of the others.
     pub counts: Counts,
+    /// Known, but no member any more. Clear ids by their SHA-256, here and below.
+    pub gone: Vec<Digest>,
+    /// Known and suppressed.
+    pub must_go: Vec<Digest>,
 }
 
 /// Resolves a range, holding at most `limit` bytes of its entries. `None` if it has more different ones: it is then to
@@ -73,15 +77,16 @@ fn resolve_digests(partitions: &Partitions, range: Range, limit: u64) -> Result<
     let [mut members, suppressed, known] = sets;
     let is_simple = suppressed.is_empty() && known.is_empty();
     let mut counts = Counts { members: members.len() as u64, ..Counts::default() };
+    let (mut gone, mut must_go) = (Vec::new(), Vec::new());
     if !is_simple {
         let mut algebra = Algebra::new(&suppressed, &known, &mut counts);
         members.retain(|digest| algebra.admits(digest));
-        algebra.finish();
+        (gone, must_go) = algebra.finish();
     }
     partitions.digests.give(suppressed);
     partitions.digests.give(known);
     counts.written = members.len() as u64;
-    Ok(Some(Resolved { entries: Entries::Digests(members), counts }))
+    Ok(Some(Resolved { entries: Entries::Digests(members), counts, gone, must_go }))
 }
 
 /// The different digests of a role, sorted.
@@ -152,9 +157,14 @@ fn resolve_clear(partitions: &Partitions, range: Range, limit: u64) -> Result<Op
             count += 1;
         }
     }
-    algebra.finish();
+    let (gone, must_go) = algebra.finish();
     counts.written = count as u64;
-    Ok(Some(Resolved { entries: Entries::Lines { text, count }, counts }))
+    let digests = |entries: Vec<(u64, &[u8])>| {
+        let digests = entries.into_iter().map(|(_, value)| hash::digest(value));
+        digests.collect()
+    };
+    let (gone, must_go) = (digests(gone), digests(must_go));
+    Ok(Some(Resolved { entries: Entries::Lines { text, count }, counts, gone, must_go }))
 }
 
 /// Sorted clear entries.
@@ -216,34 +226,63 @@ fn without_repeats(entries: &[u8]) -> Vec<u8> {
 struct Algebra<'a, T> {
     suppressed: &'a [T],
     known: &'a [T],
-    known_seen: usize,
     suppressed_seen: usize,
-    /// Known entries that are members.
-    known_members: u64,
+    known_seen: usize,
+    /// Whether the known entry at `known_seen` is a member.
+    is_member: bool,
+    gone: Vec<T>,
     counts: &'a mut Counts,
 }
 
-impl<'a, T: Ord> Algebra<'a, T> {
+impl<'a, T: Ord + Copy> Algebra<'a, T> {
     fn new(suppressed: &'a [T], known: &'a [T], counts: &'a mut Counts) -> Self {
-        Self { suppressed, known, known_seen: 0, suppressed_seen: 0, known_members: 0, counts }
+        let gone = Vec::new();
+        Self {
+            suppressed,
+            known,
+            suppressed_seen: 0,
+            known_seen: 0,
+            is_member: false,
+            gone,
+            counts,
+        }
     }
 
-    /// Whether a member is to be written. Members come in ascending order.
+    /// Whether a member is to be written. Members come in ascending order, each once.
     fn admits(&mut self, member: &T) -> bool {
         let is_suppressed = holds(self.suppressed, &mut self.suppressed_seen, member);
-        let is_known = holds(self.known, &mut self.known_seen, member);
-        self.known_members += u64::from(is_known);
+        while self.known.get(self.known_seen).is_some_and(|known| known < member) {
+            self.pass_known();
+        }
+        let is_known = self.known.get(self.known_seen) == Some(member);
+        self.is_member |= is_known;
         self.counts.suppressed += u64::from(is_suppressed);
         self.counts.known += u64::from(is_known && !is_suppressed);
         !is_suppressed && !is_known
     }
 
-    /// Counts what only concerns the sets that are no members.
-    fn finish(self) {
-        self.counts.gone = self.known.len() as u64 - self.known_members;
+    fn pass_known(&mut self) {
+        if !std::mem::take(&mut self.is_member) {
+            self.gone.push(self.known[self.known_seen]);
+        }
+        self.known_seen += 1;
+    }
+
+    /// Finds out what only concerns the sets that are no members: who is gone, and who must go.
+    fn finish(mut self) -> (Vec<T>, Vec<T>) {
+        while self.known_seen < self.known.len() {
+            self.pass_known();
+        }
         let mut seen = 0;
-        let must_go = self.known.iter().filter(|known| holds(self.suppressed, &mut seen, known));
-        self.counts.must_go = must_go.count() as u64;
+        let must_go: Vec<T> = self
+            .known
+            .iter()
+            .filter(|known| holds(self.suppressed, &mut seen, known))
+            .copied()
+            .collect();
+        self.counts.gone = self.gone.len() as u64;
+        self.counts.must_go = must_go.len() as u64;
+        (self.gone, must_go)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `manifest.json`: what an output directory holds and what it was made from. No raw value, no time of day: the same
 //! inputs and options give the same bytes.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -85,6 +86,19 @@ pub struct AudienceManifest {
     pub sets: Counts,
     /// The upload files, in order.
     pub parts: Vec<PartManifest>,
+    /// The list of who is known but no member any more, if there are any: one digest a line, of clear ids the SHA-256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<PartManifest>,
+    /// The list of who is known and suppressed, written in the same way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub must_go: Option<PartManifest>,
+}
+
+impl AudienceManifest {
+    /// All its files: upload files and lists.
+    fn files(&self) -> impl Iterator<Item = &PartManifest> {
+        self.parts.iter().chain(&self.gone).chain(&self.must_go)
+    }
 }
 
 /// Rejects of one reason.
@@ -172,7 +186,7 @@ impl Manifest {
                 "use the version of throng that wrote it, or prepare again",
             ));
         }
-        for part in manifest.audiences.iter().flat_map(|audience| &audience.parts) {
+        for part in manifest.audiences.iter().flat_map(AudienceManifest::files) {
             let is_plain = !part.file.contains('/') && !part.file.starts_with('.');
             if !is_plain {
                 return Err(Error::input(&path, "it names a part outside of its directory", hint));
@@ -198,7 +212,8 @@ impl Manifest {
     /// Compares a directory with its manifest, on the pool that the caller is in. Fails only if it cannot be read.
     pub fn problems(&self, dir: &Path) -> Result<Vec<Problem>> {
         let parts: Vec<&PartManifest> =
-            self.audiences.iter().flat_map(|audience| &audience.parts).collect();
+            self.audiences.iter().flat_map(AudienceManifest::files).collect();
+        let names: HashSet<&str> = parts.iter().map(|part| part.file.as_str()).collect();
         let found: Result<Vec<Option<Problem>>> =
             parts.par_iter().map(|part| part.problem(dir)).collect();
         let mut problems: Vec<Problem> = found?.into_iter().flatten().collect();
@@ -206,7 +221,7 @@ impl Manifest {
         let mut unknown: Vec<String> = entries
             .flatten()
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name != MANIFEST_FILE && parts.iter().all(|part| part.file != *name))
+            .filter(|name| name != MANIFEST_FILE && !names.contains(name.as_str()))
             .collect();
         unknown.sort();
         problems.extend(

@@ -1,6 +1,7 @@
 //! From entries to published files: parts, manifest, reject list, all or nothing.
 
 mod hex;
+mod list;
 mod manifest;
 mod part;
 mod rejects;
@@ -8,6 +9,7 @@ mod seal;
 mod staging;
 mod whole_file;
 
+pub use self::list::ListWriter;
 pub use self::manifest::{
     AudienceManifest, InputManifest, MANIFEST_FILE, Manifest, PartManifest, Problem, RejectManifest,
 };

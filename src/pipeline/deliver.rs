@@ -8,7 +8,7 @@ use rayon::ThreadPool;
 use super::budget::MemoryPlan;
 use crate::config::{AudienceSpec, PrepareConfig};
 use crate::dedup::{Counts, Layout, Partitions, Range, Resolved, resolve};
-use crate::emit::{PartLimits, PartManifest, Parts, Placed, write_parts};
+use crate::emit::{ListWriter, PartLimits, PartManifest, Parts, Placed, write_parts};
 use crate::error::Result;
 use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;
@@ -25,19 +25,38 @@ pub(super) struct Delivery<'a> {
     pub(super) dir: &'a Path,
 }
 
+/// What was written of an audience.
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    pub(crate) counts: Counts,
+    /// The upload files.
+    pub(crate) parts: Vec<PartManifest>,
+    /// The lists of who is gone and who must go, unless they are empty.
+    pub(crate) gone: Option<PartManifest>,
+    pub(crate) must_go: Option<PartManifest>,
+}
+
 impl Delivery<'_> {
-    /// Resolves all partitions of an audience and writes its parts.
+    /// Resolves all partitions of an audience and writes its parts and lists.
     pub(super) fn write(
         &self,
         audience: &AudienceSpec,
         partitions: &Partitions,
-    ) -> Result<(Counts, Vec<PartManifest>)> {
+    ) -> Result<Delivered> {
         let output = &self.config.output;
         let limits = PartLimits { lines: output.part_lines.max(1), bytes: output.part_bytes };
         let layout = if audience.user_type.is_hashed() { Layout::Digest } else { Layout::Clear };
         let most = partitions.entries_max(layout);
-        write_parts(self.dir, audience, limits, most, |parts| {
-            let mut sum = Sum { counts: Counts::default(), parts, delivery: self };
+        let list = |what| ListWriter::new(self.dir, format!("{}-{what}.txt", audience.label));
+        let (mut gone, mut must_go) = (list("gone"), list("must-go"));
+        let written = write_parts(self.dir, audience, limits, most, |parts| {
+            let mut sum = Sum {
+                counts: Counts::default(),
+                parts,
+                gone: &mut gone,
+                must_go: &mut must_go,
+                delivery: self,
+            };
             let mut ranges = partitions.ranges().flat_map(|range| self.cut(range, partitions));
             let steps = Steps {
                 next: || self.progress.check().map(|()| ranges.next()),
@@ -52,7 +71,9 @@ impl Delivery<'_> {
             };
             ordered(self.pool, self.memory.in_flight, steps)?;
             Ok(sum.counts)
-        })
+        });
+        let (counts, parts) = written?;
+        Ok(Delivered { counts, parts, gone: gone.finish()?, must_go: must_go.finish()? })
     }
 
     /// Cuts a partition whose entries are more than the limit by the next bits, so that each piece fits.
@@ -66,6 +87,8 @@ impl Delivery<'_> {
 struct Sum<'a> {
     counts: Counts,
     parts: &'a mut Parts,
+    gone: &'a mut ListWriter,
+    must_go: &'a mut ListWriter,
     delivery: &'a Delivery<'a>,
 }
 
@@ -80,6 +103,8 @@ impl Sum<'_> {
     ) -> Result<Option<Placed>> {
         if let Some(resolved) = resolved {
             self.counts.add(&resolved.counts);
+            self.gone.push(&resolved.gone)?;
+            self.must_go.push(&resolved.must_go)?;
             self.delivery.progress.resolved.fetch_add(resolved.counts.members, Ordering::Relaxed);
             return self.parts.place(resolved.entries).map(Some);
         }

@@ -4,7 +4,7 @@
 //! ([`ingest`]), resolves the partitions and writes the parts ([`deliver`]), and publishes.
 
 mod budget;
-mod deliver;
+pub(crate) mod deliver;
 mod ingest;
 mod judge;
 
@@ -17,7 +17,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use self::budget::MemoryPlan;
 use self::ingest::Ingest;
 use self::judge::Finding;
-use crate::config::{AudienceSpec, Input, PrepareConfig};
+use crate::config::{AudienceSpec, Input, KnownInput, PrepareConfig};
 use crate::dedup::{Partitions, Scatter};
 use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
 use crate::error::{Error, Quoted, Result};
@@ -112,8 +112,8 @@ impl Prepare {
         };
         for ((audience, tally), partitions) in audiences.iter().zip(tallies).zip(stores) {
             let spilled_bytes = partitions.spilled_bytes();
-            let (counts, parts) = delivery.write(&audience.spec, &partitions)?;
-            let summary = AudienceSummary::new(&audience.spec, tally, counts, parts, spilled_bytes);
+            let delivered = delivery.write(&audience.spec, &partitions)?;
+            let summary = AudienceSummary::new(&audience.spec, tally, delivered, spilled_bytes);
             manifest.audiences.push(summary.manifest());
             summaries.push(summary);
         }
@@ -209,9 +209,9 @@ fn plan_sources(
             Some(suppress),
         )?);
     }
-    for dir in &config.against {
+    for known in &config.against {
         stop.check()?;
-        sources.extend(plan_known(dir, audiences, pool, stop)?);
+        sources.extend(plan_known(known, audiences, pool, stop)?);
     }
     for input in &config.inputs {
         let source = Source::inspect(input, stop)?;
@@ -221,11 +221,12 @@ fn plan_sources(
 }
 
 fn plan_known(
-    dir: &Path,
+    known: &KnownInput,
     audiences: &[Audience],
     pool: &ThreadPool,
     stop: &Stop,
 ) -> Result<Vec<SourcePlan>> {
+    let dir = &known.dir;
     let manifest = Manifest::read(dir)?;
     if let Some(problem) = pool.install(|| manifest.problems(dir))?.first() {
         return Err(Error::input(
@@ -236,9 +237,15 @@ fn plan_known(
     }
     let mut sources = Vec::new();
     for (index, audience) in audiences.iter().enumerate() {
-        let Some(parts) = manifest.parts(dir, &audience.spec) else {
-            let hint = format!("it holds {}", manifest.names());
-            return Err(Error::input(dir, format!("it holds no {}", audience.spec), hint));
+        let Audience { spec, .. } = audience;
+        let parts = match (&known.labels, manifest.parts(dir, spec)) {
+            (Some(labels), _) if !labels.contains(&spec.label) => continue,
+            (Some(_), None) => continue,
+            (_, Some(parts)) => parts,
+            (None, None) => {
+                let hint = format!("it holds {}", manifest.names());
+                return Err(Error::input(dir, format!("it holds no {spec}"), hint));
+            }
         };
         for part in parts {
             let source = Source::inspect(&Input::Path(part), stop)?;
@@ -259,7 +266,7 @@ fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<Vec<String>> 
             found("the file is empty".to_owned());
         }
     }
-    for dir in &config.against {
+    for KnownInput { dir, .. } in &config.against {
         let before = Manifest::read(dir)?.options;
         let now = options(config);
         let differ: Vec<&str> =

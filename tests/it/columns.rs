@@ -239,7 +239,7 @@ fn opt_outs_and_earlier_results_are_read_whatever_prehashed_says() {
     run(earlier.clone()).unwrap();
     let mut config = desk.config(UserType::EmailHash, "ann@example.com\nbob@example.com\n");
     config.rules.prehashed = Prehashed::Never;
-    config.against.push(known);
+    config.against.push(known.into());
     let digest_list = desk.write("digests.txt", &digests);
     let summary = run(suppressing(config, &digest_list)).unwrap();
     assert_eq!((summary.audiences[0].must_go, summary.audiences[0].written), (1, 1));
@@ -254,7 +254,7 @@ fn earlier_result_is_taken_as_it_stands_and_other_rules_are_told() {
     earlier.output.dir.clone_from(&known);
     run(earlier).unwrap();
     let mut config = desk.config(UserType::CustomAudienceThirdPartyId, "Aa\nbb\n");
-    config.against.push(known);
+    config.against.push(known.into());
     let summary = run(config).unwrap();
     // `aa` is another entry than the `Aa` that was uploaded.
     assert_eq!((summary.audiences[0].known, summary.audiences[0].gone), (1, 1));

@@ -79,7 +79,7 @@ fn earlier_results_are_known_by_label() {
     run(earlier.clone()).unwrap();
     // The columns are exchanged: what is known of a label is not what is known of another one.
     let mut config = desk.config(&[("home", "work"), ("work", "home")]);
-    config.against.push(earlier.output.dir);
+    config.against.push(earlier.output.dir.into());
     let summary = run(config.clone()).unwrap();
     let sets = summary.audiences.iter().map(|a| (a.known, a.gone, a.written));
     assert_eq!(sets.collect::<Vec<_>>(), [(1, 1, 2), (1, 2, 1)]);

@@ -182,7 +182,7 @@ fn roles_decide_as_sets_do() {
     let gone = write("opt_outs.txt", &mut (900..=1100));
     run(config(UserType::Fbid, &[old], &known)).unwrap();
     let mut config = suppressing(config(UserType::Fbid, &[new], &out), &gone);
-    config.against.push(known);
+    config.against.push(known.into());
     let summary = run(config).unwrap();
     let audience = &summary.audiences[0];
     assert_eq!(audience.suppressed, 201);
@@ -192,6 +192,20 @@ fn roles_decide_as_sets_do() {
     assert_eq!(audience.written, 900);
     let expected = oracle::in_order(UserType::Fbid, (1101..=2000).map(|n: u64| n.to_string()));
     assert_eq!(entries(&out), expected);
+    let digests = |numbers: std::ops::RangeInclusive<u64>| {
+        let digest =
+            |n: u64| const_hex::encode(throng::hash::digest(n.to_string().as_bytes())) + "\n";
+        let mut lines: Vec<String> = numbers.map(digest).collect();
+        lines.sort();
+        lines.concat()
+    };
+    let list = |name: &str| fs::read_to_string(out.join(name)).unwrap();
+    assert_eq!(list("fbid-gone.txt"), digests(1..=500));
+    assert_eq!(list("fbid-must-go.txt"), digests(900..=1000));
+    let manifest = throng::emit::Manifest::read(&out).unwrap();
+    assert!(manifest.problems(&out).unwrap().is_empty());
+    fs::write(out.join("fbid-must-go.txt"), "").unwrap();
+    assert_eq!(manifest.problems(&out).unwrap().len(), 1);
 }
 
 #[test]
@@ -206,7 +220,7 @@ fn a_damaged_earlier_result_is_refused() {
     text[0] ^= 1;
     fs::write(&part, text).unwrap();
     let mut config = config(UserType::Fbid, &[input], &out);
-    config.against.push(known);
+    config.against.push(known.into());
     assert!(run(config).unwrap_err().to_string().contains("does not match its manifest"));
     assert!(!out.exists());
 }

@@ -241,7 +241,7 @@ impl Case {
             let input = self.place(dir.path(), "earlier", &texts[3]);
             let dir = dir.path().join("known");
             run(self.config(&[input], &dir)).unwrap();
-            config.against.push(dir);
+            config.against.push(dir.into());
         }
         let list = dir.path().join("rejects.csv");
         config.output.rejects = Some(RejectList { path: list.clone(), with_values: false });

@@ -71,12 +71,19 @@ pub(crate) fn run(config: PrepareConfig) -> throng::Result<Summary> {
     Prepare::plan(config, &progress)?.run(&progress)
 }
 
+/// Whether a file is an upload file: its name ends with its number. Lists have none.
+pub(crate) fn is_part(path: &Path) -> bool {
+    let stem = path.file_stem().unwrap().to_str().unwrap();
+    path.extension().is_some_and(|extension| extension == "txt")
+        && stem.rsplit_once('-').is_some_and(|(_, number)| number.parse::<u32>().is_ok())
+}
+
 /// The entries of an output directory, parts one behind the other.
 pub(crate) fn entries(dir: &Path) -> Vec<String> {
     let mut parts: Vec<PathBuf> = fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .filter(|path| is_part(path))
         .collect();
     parts.sort();
     let text: String = parts.iter().map(|part| fs::read_to_string(part).unwrap()).collect();
