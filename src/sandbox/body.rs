@@ -32,6 +32,7 @@ pub(super) struct WatchedBody {
     /// What is there already, but not before this is over.
     held: Option<(Pin<Box<Sleep>>, Frame<Bytes>)>,
     has_handed_on: bool,
+    is_gone: bool,
 }
 
 impl WatchedBody {
@@ -42,39 +43,46 @@ impl WatchedBody {
         connection: Arc<Connection>,
         received: Arc<AtomicU64>,
     ) -> Self {
-        Self { inner, limits, connection, received, held: None, has_handed_on: false }
+        Self {
+            inner,
+            limits,
+            connection,
+            received,
+            held: None,
+            has_handed_on: false,
+            is_gone: false,
+        }
     }
 
-    /// Whether the connection is cut here. Then nothing more comes, not even the end: the handler goes with it.
-    fn is_cut(&self) -> bool {
+    /// Closes the connection. Nothing more comes, not even an end: the handler goes with it.
+    fn cut<T>(&mut self) -> Poll<T> {
+        self.is_gone = true;
+        self.connection.cut();
+        Poll::Pending
+    }
+
+    fn is_to_be_cut(&self) -> bool {
         let received = self.received.load(Ordering::Relaxed);
-        let is_cut = self.limits.cut_at_byte.is_some_and(|at| received >= at);
-        if is_cut {
-            self.connection.cut();
-        }
-        is_cut
+        self.is_gone || self.limits.cut_at_byte.is_some_and(|at| received >= at)
     }
 
     fn poll_inner(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.is_cut() {
-            return Poll::Pending;
+        if self.is_to_be_cut() {
+            return self.cut();
         }
         let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
-            Some(Err(_)) => {
-                // The client went away in the middle of it; there is nobody to answer.
-                self.connection.cut();
-                return Poll::Pending;
-            }
+            // The client went away in the middle of it; there is nobody to answer.
+            Some(Err(_)) => return self.cut(),
             None => return Poll::Ready(None),
         };
         let len = frame.data_ref().map_or(0, Bytes::len) as u64;
         let received = self.received.fetch_add(len, Ordering::Relaxed) + len;
-        if self.is_cut() {
-            return Poll::Pending;
+        if self.is_to_be_cut() {
+            return self.cut();
         }
         if self.limits.bytes_max.is_some_and(|max| received > max) {
             return Poll::Ready(Some(Err(axum::Error::new("too large"))));

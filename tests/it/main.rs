@@ -4,6 +4,7 @@
 mod changes;
 mod answers;
 mod cli;
+mod contract;
 mod columns;
 mod crash;
 #[cfg(feature = "sandbox")]
