@@ -65,21 +65,21 @@ impl From<RevisionArg> for Revision {
 
 const FAULTS: &str = "\
 Faults:
-  A fault is words separated by commas:
-    create, add, list, details, delete   the call that it strikes [default: any]
+  A fault is words separated by commas. Which requests it strikes, and when:
+    create, add, list, details, delete   the call [default: any]
     nth=N, first=N, from=N               which of its requests [default: every one]
-    share=0.2, seed=N                    about so many of them; the same ones for the same seed
+    share=0.2, seed=N                    about so many; the same seed strikes the same ones
     when=head|before|after               body not read, body read, effect there [default: before]
-  and what it does, one of
+  What it does, one of:
     status=N                             answer so; with retry_after=S or retry_date=S, body=TEXT
-    cut                                  close the connection without an answer; with at_byte=N in the
-                                         middle of the body
+    cut                                  close the connection without an answer
+    cut, at_byte=N                       the same when N bytes of the body are there
     hang                                 never answer
     html, wrong_json, truncated, no_id   succeed with a body that is not the right one
     slow=N                               read N bytes of the body in a second
     no_continue                          never say 100 Continue
-  and delay=S, with any of these or alone: wait so many seconds. For example:
-    throng sandbox --fault create,nth=1,when=after,cut --fault add,share=0.2,status=503,retry_after=1
+  With any of these, or alone: delay=S waits so many seconds. For example:
+    throng sandbox --fault create,nth=1,when=after,cut --fault add,share=0.2,status=503
 
   A script is TOML with the same words; what to do is called `do` there:
     [[fault]]

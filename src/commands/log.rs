@@ -11,7 +11,7 @@
 //! - `time`: RFC 3339, UTC, with milliseconds.
 //! - `level`: `error`, `warn` or `info`.
 //! - `event`: what a program tells lines apart by: `error`, `hint`, `warning`, `note`, `retry`, `progress`, `summary`,
-//!   `message`.
+//!   `request` (to the sandbox), `message`.
 //! - `message`: what people read, without the word at the front that became the event.
 //! - `fields`: the figures of it, by event; `{}` if it has none.
 

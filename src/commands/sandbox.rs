@@ -8,13 +8,15 @@ use signal_hook::iterator::Signals;
 use throng::sandbox::{Exchange, Fault, Sandbox, SandboxConfig, TOKEN, Terms};
 use throng::{Error, ExitCode, Result};
 
-use super::say;
+use super::{say, tell};
 use crate::cli::SandboxArgs;
 
 pub(crate) fn run(args: SandboxArgs) -> Result<ExitCode> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM]).map_err(|_| Error::Internal("signals cannot be caught"))?;
-    let sandbox = Sandbox::start_with_observer(decide(args)?, |exchange| say(line(exchange)))?;
+    let sandbox = Sandbox::start_with_observer(decide(args)?, |exchange| {
+        tell("request", line(exchange), exchange);
+    })?;
     let exports = format!(
         "export THRONG_ENDPOINT={}\nexport THRONG_TOKEN={}\n",
         sandbox.endpoint(),

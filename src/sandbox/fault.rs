@@ -256,6 +256,9 @@ impl Written {
         if self.seed.is_some() && self.share.is_none() {
             return Err("`seed` goes with `share`".to_owned());
         }
+        if [self.nth, self.first, self.from].contains(&Some(0)) {
+            return Err("requests are counted from 1".to_owned());
+        }
         match (self.nth, self.first, self.from, self.share) {
             (None, None, None, None) => Ok(Which::Every),
             (Some(number), None, None, None) => Ok(Which::Nth(number)),
@@ -375,6 +378,7 @@ mod tests {
             "add,cut,cut",
             "add,nht=2,cut",
             "add,nth=2,first=1,cut",
+            "add,nth=0,cut",
             "add,share=2,cut",
             "add,seed=2,cut",
             "add,status=99",

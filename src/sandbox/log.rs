@@ -10,7 +10,7 @@ use axum::http::Request;
 use super::config::LOG_REQUESTS_MAX;
 
 /// A request and how it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Exchange {
     /// `GET`, ...
     pub method: String,
@@ -20,11 +20,13 @@ pub struct Exchange {
     pub expects_continue: bool,
     /// How many bytes of the body the sandbox has asked for and received.
     pub body_bytes: u64,
-    /// The answer; nothing if there was none, because either side closed the connection.
+    /// The answer; nothing if there was none, because either side closed the connection. What a client asked for before
+    /// it went away may have been done all the same.
     pub status: Option<u16>,
     /// How many members were added.
     pub members_added: u64,
     /// When its head had arrived, since the sandbox's start.
+    #[serde(skip)]
     pub at: Duration,
 }
 

@@ -124,7 +124,8 @@ impl Sandbox {
         lock(&self.service.store).audiences(None).map_err(|_| UNREADABLE)
     }
 
-    /// Shows each member of an audience as the line that it was, in no particular order. `id` is either number of it.
+    /// Shows each member of an audience as the line that it was, in no particular order. `id` is either number of it. The
+    /// sandbox waits meanwhile, so `show` must not ask it for anything.
     pub fn for_each_member(&self, id: &Id, show: impl FnMut(&str)) -> Result<()> {
         lock(&self.service.store).for_each_member(id, show).map_err(|_| UNREADABLE)
     }
