@@ -32,9 +32,9 @@ impl Connection {
         self.cut.notify_one();
     }
 
-    /// Holds back `100 Continue` from now on.
-    pub(super) fn never_say_continue(&self) {
-        self.is_mute.store(true, Ordering::Relaxed);
+    /// Whether `100 Continue` is held back for this request.
+    pub(super) fn set_mute(&self, is_mute: bool) {
+        self.is_mute.store(is_mute, Ordering::Relaxed);
     }
 }
 

@@ -152,9 +152,7 @@ impl Work {
     /// The request with a body that does what faults say of it.
     fn watched(&self, request: Request) -> Request {
         let actions = || self.faults.iter().map(|fault| &fault.action);
-        if actions().any(|action| *action == Action::NoContinue) {
-            self.connection.never_say_continue();
-        }
+        self.connection.set_mute(actions().any(|action| *action == Action::NoContinue));
         let limits = Limits {
             bytes_max: self.service.config.body_bytes_max,
             cut_at_byte: actions().find_map(|action| match action {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use throng::api::{CustomAudience, FacebookAudience, Form, Id, ListPage, ListedAudience, Revision};
 use throng::normalize::UserType;
 
@@ -164,6 +164,7 @@ fn forms_hold_all_that_either_revision_asks_for() {
 }
 
 /// What differs from one time to the next.
+#[cfg(feature = "sandbox")]
 fn without_time(mut answer: Value) -> Value {
     let objects = match &mut answer {
         Value::Array(audiences) => audiences.iter_mut().collect(),
@@ -171,7 +172,7 @@ fn without_time(mut answer: Value) -> Value {
     };
     for object in objects {
         if let Some(time) = object.get_mut("time_updated") {
-            *time = json!(0);
+            *time = Value::Null;
         }
     }
     answer
