@@ -17,5 +17,7 @@ mod properties;
 mod rules;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+#[cfg(feature = "sandbox")]
+mod sandbox_command;
 mod support;
 mod tidy;

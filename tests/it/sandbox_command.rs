@@ -1,0 +1,89 @@
+//! `throng sandbox`: the real binary.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+
+use throng::sandbox::{Sandbox, SandboxConfig};
+
+use crate::support::http::Request;
+
+const FIELDS: [(&str, &str); 4] =
+    [("fb_ad_account_id", "7"), ("user_type", "fbid"), ("name", "x"), ("file", "1\n2\n3\n")];
+
+/// The binary with the lines that it has printed about where it is.
+fn spawn(args: &[&str]) -> (std::process::Child, Vec<String>) {
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("throng"))
+        .arg("sandbox")
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let exports = [lines.next(), lines.next()].map(|line| line.unwrap().unwrap());
+    (child, exports.to_vec())
+}
+
+#[test]
+fn the_command_says_where_it_is_and_what_it_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("faults.toml");
+    std::fs::write(&script, "[[fault]]\ncall = \"create\"\nnth = 1\ndo = \"cut\"\n").unwrap();
+    let script = script.to_str().unwrap();
+    let args = ["--api-revision", "b", "--fault", "add,status=503", "--faults", script];
+    let (mut child, exports) = spawn(&args);
+    let endpoint = exports[0].strip_prefix("export THRONG_ENDPOINT=http://").unwrap();
+    assert_eq!(exports[1], "export THRONG_TOKEN=sandbox-token");
+    // The library's sandbox serves as a mould for requests alone.
+    let mould = Sandbox::start(SandboxConfig::default()).unwrap();
+    let create = Request::new(&mould, "POST", "/custom_audiences").form(&FIELDS);
+    let add = Request::new(&mould, "PUT", "/custom_audiences/59").form(&FIELDS);
+    let send = |request: &Request| {
+        let mut stream = std::net::TcpStream::connect(endpoint).unwrap();
+        stream.write_all(&[request.head(), request.body.clone()].concat()).unwrap();
+        let mut answer = String::new();
+        let _reset = stream.read_to_string(&mut answer);
+        answer
+    };
+    assert_eq!(send(&create), "");
+    assert!(send(&create).starts_with("HTTP/1.1 201"));
+    assert!(send(&add).starts_with("HTTP/1.1 503"));
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    for line in [
+        "POST /custom_audiences: cut, ",
+        "POST /custom_audiences: 201, ",
+        ", 3 members added",
+        "PUT /custom_audiences/59: 503, ",
+        "audience 59: 3 members (fbid)",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    assert!(!log.contains("sandbox-token"), "{log}");
+}
+
+#[test]
+fn a_script_or_port_that_cannot_be_used_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("faults.toml");
+    std::fs::write(&script, "[[fault]]\ncall = \"create\"\nnht = 1\n").unwrap();
+    let busy = Sandbox::start(SandboxConfig::default()).unwrap();
+    let port = busy.endpoint().rsplit(':').next().unwrap().to_owned();
+    for (args, code, message) in [
+        (["--faults", script.to_str().unwrap()], 3, "line 3: unknown field `nht`"),
+        (["--port", &port], 2, "cannot listen on port"),
+        (["--fault", "add,nth=1"], 2, "this fault does nothing"),
+    ] {
+        let output = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("throng"))
+            .arg("sandbox")
+            .args(args)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(message), "{text}");
+    }
+}
