@@ -1,7 +1,7 @@
 //! Exact deduplication and set algebra in bounded memory.
 //!
 //! Entries are scattered into partitions by the leading bits of their digest while inputs are read ([`scatter`]).
-//! Partition by partition, equal entries then meet, and roles decide ([`resolve`]): upload = member − suppressed −
+//! Partition by partition, equal entries then meet, and roles decide ([`mod@resolve`]): upload = member − suppressed −
 //! known. What the memory budget does not hold goes to a spill file block by block and is read back with its partition
 //! ([`spill`]). Entries come out in digest order, so that the result depends on the set of people alone.
 

@@ -41,6 +41,9 @@ impl Shape {
         {
             return Self::MobileId;
         }
+        if is_date(value) {
+            return Self::Other;
+        }
         let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
         let is_number = value.iter().all(|byte| byte.is_ascii_digit() || b"+ -./()".contains(byte));
         match digits {
@@ -48,6 +51,12 @@ impl Shape {
             16..=20 if digits == value.len() => Self::LongNumber,
             _ => Self::Other,
         }
+    }
+
+    /// What a person calls the values of a user type that can be told by their shape.
+    pub fn of_type(user_type: UserType) -> Option<&'static str> {
+        let described = Self::ALL.into_iter().filter_map(Self::describe);
+        described.filter(|(_, fitting)| *fitting == Some(user_type)).map(|(what, _)| what).next()
     }
 
     /// What a person calls such values, and the user type that they would fit.
@@ -60,5 +69,31 @@ impl Shape {
             Self::LongNumber => ("Facebook ids", Some(UserType::Fbid)),
             Self::Other => return None,
         })
+    }
+}
+
+/// `2026-11-24`, `24.11.2026`, `11/24/2026`, which have as many digits as a phone number.
+fn is_date(value: &[u8]) -> bool {
+    let groups: Vec<&[u8]> = value.split(|byte| b"-./".contains(byte)).collect();
+    let is_group = |group: &&[u8]| group.iter().all(u8::is_ascii_digit);
+    groups.iter().all(is_group)
+        && matches!(
+            groups.iter().map(|group| group.len()).collect::<Vec<_>>()[..],
+            [4, 1..=2, 1..=2] | [1..=2, 1..=2, 4]
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_no_phone_numbers() {
+        for date in ["2026-11-24", "24.11.2026", "11/24/2026"] {
+            assert_eq!(Shape::of(date.as_bytes()), Shape::Other, "{date}");
+        }
+        for number in ["020-7946-0018", "+44 20 7946 0018", "555-01.99", "442079460018"] {
+            assert_eq!(Shape::of(number.as_bytes()), Shape::Phone, "{number}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::SourceTally;
 use crate::config::{AudienceSpec, MaxRejects, PrepareConfig};
 use crate::error::{Error, Quoted, Result};
-use crate::normalize::UserType;
+use crate::normalize::{Shape, UserType};
 use crate::plan::{Audience, Role, SourcePlan};
 use crate::tally::Tally;
 
@@ -128,7 +128,7 @@ impl Judge {
     /// What the rejected values look like, and where values of the type are instead.
     fn hint(&self, user_type: UserType, tally: &Tally) -> String {
         let mut hints = Vec::new();
-        let shape = tally.usual_shape().and_then(crate::normalize::Shape::describe);
+        let shape = tally.usual_shape().and_then(Shape::describe);
         if let Some((what, fitting)) = shape {
             let mut hint = format!("these look like {what}");
             match fitting {
@@ -140,7 +140,12 @@ impl Judge {
             hints.push(hint);
         }
         for source in self.sources.iter().filter(|source| source.role == Role::Member).take(1) {
-            for (column, what) in &source.columns {
+            // Those that hold what is wanted, or else all that are known.
+            let wanted = Shape::of_type(user_type);
+            let fitting = source.columns.iter().filter(|(_, what)| Some(*what) == wanted);
+            let fitting: Vec<_> = fitting.collect();
+            let shown = if fitting.is_empty() { source.columns.iter().collect() } else { fitting };
+            for (column, what) in shown {
                 hints.push(format!("column {column} holds {what}"));
             }
         }

@@ -20,4 +20,5 @@ mod sandbox;
 #[cfg(feature = "sandbox")]
 mod sandbox_command;
 mod support;
+mod texts;
 mod tidy;

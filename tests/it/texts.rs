@@ -1,0 +1,171 @@
+//! What people read: help, summaries, and the errors that they will meet. Change a text, look at it, and accept it with
+//! `cargo insta review` (or `INSTA_UPDATE=always cargo test texts`).
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::fixture;
+
+/// Runs the binary in the folder of fixtures, so that paths are the same everywhere.
+fn throng(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    command.current_dir(fixture("")).args(args).output().unwrap()
+}
+
+/// Standard error without what differs from run to run.
+fn stderr(output: &Output, dir: &Path) -> String {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    let text = text.replace(dir.to_str().unwrap(), "DIR");
+    let lines = text.lines().map(|line| match line.split_once(" in ") {
+        Some((dir, rest)) if rest.contains(" records/s, peak memory ") => {
+            format!("{dir} in TIME, RATE records/s, peak memory SIZE")
+        }
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn help_teaches() {
+    for command in ["prepare", "hash", "verify"] {
+        let output = throng(&[command, "--help"]);
+        assert_eq!(output.status.code(), Some(0));
+        insta::assert_snapshot!(
+            format!("help_{command}"),
+            String::from_utf8(output.stdout).unwrap()
+        );
+    }
+}
+
+#[test]
+fn summary_is_read_at_a_glance() {
+    let dir = tempfile::tempdir().unwrap();
+    let (known, out) = (dir.path().join("known"), dir.path().join("out"));
+    let (known, out) = (known.to_str().unwrap(), out.to_str().unwrap());
+    let first = throng(&["prepare", "emails.txt", "-t", "email_hash", "-o", known]);
+    insta::assert_snapshot!("summary_of_a_list", stderr(&first, dir.path()));
+    let second = throng(&[
+        "prepare",
+        "crm_export.csv",
+        "-t",
+        "email_hash",
+        "--suppress",
+        "opt_outs.csv",
+        "--against",
+        known,
+        "-o",
+        out,
+        "--part-lines",
+        "1000",
+    ]);
+    insta::assert_snapshot!("summary_of_an_export", stderr(&second, dir.path()));
+    let verified = throng(&["verify", out]);
+    assert_eq!(verified.status.code(), Some(0));
+    insta::assert_snapshot!("verify", stderr(&verified, dir.path()));
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (out, taken, strange) = (path("out"), path("taken"), path("strange"));
+    fs::create_dir(&strange).unwrap();
+    fs::write(dir.path().join("strange/precious"), "").unwrap();
+    let list = path("one_list.csv");
+    fs::write(&list, "mail_a,mail_b\nann@example.com,bob@example.com\n").unwrap();
+    assert!(
+        throng(&["prepare", "emails.txt", "-q", "-t", "email_hash", "-o", &taken]).status.success()
+    );
+    let mut text = String::new();
+    for args in [
+        &["emails.txt", "-t", "phone_hash"][..],
+        &["phones.txt", "-t", "email_hash"],
+        &["crm_export.csv", "-t", "email_hash", "-c", "phone"],
+        &["crm_export.csv", "-t", "email_hash", "-c", "nope"],
+        &["crm_export.csv", "-t", "email_hash", "-c", "99"],
+        &["emails.txt", "-t", "email_hash", "--suppress", &list],
+        &["emails.txt", "-t", "email_hash", "--suppress", "phones.txt"],
+        &["emails.txt", "-t", "email_hash", "--against", "records"],
+        &["-", "-", "-t", "email_hash"],
+        &["records", "-t", "email_hash"],
+        &["nothing*here", "-t", "email_hash"],
+        &["nothing_here", "-t", "email_hash"],
+        &["records/empty.txt", "-t", "email_hash"],
+        &["records/utf16le.csv", "-t", "email_hash"],
+        &["records/utf16be_no_bom.txt", "-t", "email_hash"],
+        &["records/unclosed_quote.csv", "-q", "-t", "email_hash", "-c", "email"],
+        &["records/truncated.gz", "-t", "email_hash"],
+        &["records/bad_checksum.gz", "-t", "email_hash"],
+        &["emails.txt", "-t", "email_hash", "--memory", "1M"],
+        &["emails.txt", "-t", "email_hash", "--threads", "0"],
+        &["emails.txt", "-t", "email_hash", "--format", "lines", "--delimiter", ";"],
+        &["emails.txt", "-t", "email_hash", "-o", &taken],
+        &["emails.txt", "-t", "email_hash", "-o", &strange, "--overwrite"],
+        &["emails.txt", "-t", "email_hash", "-o", "README.md"],
+        &["emails.txt", "-t", "email_hash", "-o", ".."],
+        &["emails.txt", "-t", "email_hash", "--rejects", "emails.txt"],
+    ] {
+        let mut args = [&["prepare"], args].concat();
+        if !args.contains(&"-o") {
+            args.extend(["-o", &out]);
+        }
+        let output = throng(&args);
+        let shown = args[1..].join(" ").replace(dir.path().to_str().unwrap(), "DIR");
+        let code = output.status.code().unwrap();
+        let _ = writeln!(
+            text,
+            "$ throng prepare {shown}\n{}\n[exit code {code}]\n",
+            stderr(&output, dir.path())
+        );
+        assert!(output.stdout.is_empty());
+        assert!(!Path::new(&out).exists(), "{shown}");
+    }
+    assert!(!text.contains("example.com"), "values are in\n{text}");
+    insta::assert_snapshot!("errors", text);
+}
+
+#[test]
+fn what_is_written_is_for_its_owner_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let script =
+        "umask 000; exec \"$0\" prepare \"$1\" -q -t email_hash -o out --rejects rejects.csv";
+    let status = Command::new("sh")
+        .current_dir(dir.path())
+        .args(["-c", script, env!("CARGO_BIN_EXE_throng")])
+        .arg(fixture("emails.txt"))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let mode =
+        |name: &str| fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777;
+    for (name, expected) in [
+        ("out", 0o700),
+        ("out/email_hash-00001.txt", 0o600),
+        ("out/manifest.json", 0o600),
+        ("rejects.csv", 0o600),
+    ] {
+        assert_eq!(mode(name), expected, "{name} has mode {:o}", mode(name));
+    }
+}
+
+#[test]
+fn verify_speaks_to_programs_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let path = out.to_str().unwrap();
+    assert!(
+        throng(&["prepare", "emails.txt", "-q", "-t", "email_hash", "-o", path]).status.success()
+    );
+    let quiet = throng(&["verify", path, "--quiet"]);
+    assert!(quiet.status.success() && quiet.stdout.is_empty() && quiet.stderr.is_empty());
+    fs::write(out.join("stray"), "").unwrap();
+    let failed = throng(&["verify", path, "--json", "--quiet"]);
+    assert_eq!(failed.status.code(), Some(3));
+    let found: serde_json::Value = serde_json::from_slice(&failed.stdout).unwrap();
+    assert_eq!(found["matches"], false);
+    assert_eq!(found["problems"][0]["file"], "stray");
+    assert!(stderr(&failed, dir.path()).contains("stray` is not in the manifest"));
+}
