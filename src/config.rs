@@ -143,6 +143,16 @@ impl std::str::FromStr for ColumnSelector {
     }
 }
 
+impl ColumnSelector {
+    /// As it was typed.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Name(name) => name.clone(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
 impl std::fmt::Display for ColumnSelector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -17,7 +17,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use self::budget::MemoryPlan;
 use self::ingest::Ingest;
 use self::judge::Finding;
-use crate::config::{AudienceSpec, Input, KnownInput, PrepareConfig};
+use crate::config::{AudienceSpec, ColumnSelector, Input, KnownInput, PrepareConfig};
 use crate::dedup::{Partitions, Scatter};
 use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
 use crate::error::{Error, Quoted, Result};
@@ -334,7 +334,7 @@ fn options(config: &PrepareConfig) -> serde_json::Map<String, serde_json::Value>
         "idn": lower(format!("{:?}", rules.idn)),
         "vanity": lower(format!("{:?}", rules.vanity)),
         "country": rules.country.map(|country| country.to_string()),
-        "country-column": config.read.country_column.as_ref().map(ToString::to_string),
+        "country-column": config.read.country_column.as_ref().map(ColumnSelector::text),
         "max-rejects": config.max_rejects.to_string(),
         "part-lines": config.output.part_lines,
         "part-bytes": config.output.part_bytes,
