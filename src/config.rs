@@ -35,8 +35,7 @@ pub const MEMORY_BYTES_BESIDE: u64 = 64 * 1024 * 1024;
 /// Bytes of a block: what one partition of one worker grows by, and what is written to a spill file at once.
 pub const BLOCK_BYTES: usize = 16 * 1024;
 
-/// Blocks are cut from slabs of this many bytes, so that memory is asked for rarely, and in pages of this size where
-/// the system has them: first touching ten million digests in small pages costs as much as hashing them.
+/// Blocks are cut from slabs of this many bytes, so that memory is asked for rarely.
 pub const SLAB_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bytes of a slab where the memory limit is so low that larger ones would go beyond it.
@@ -49,7 +48,7 @@ pub const SLABS_MIN: u64 = 8;
 pub const RADIX_BITS_MAX: u32 = 12;
 
 /// Entries that a partition should hold: 32 bytes each, so that sorting one stays in the cache of a core.
-pub const PARTITION_ENTRIES: u64 = 32 * 1024;
+pub const PARTITION_ENTRIES: u64 = 16 * 1024;
 
 /// Chunks or partitions that are under way at once, for each worker.
 pub const IN_FLIGHT_PER_WORKER: usize = 3;

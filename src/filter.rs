@@ -68,7 +68,7 @@ impl Filter {
     fn answer(&self, piece: &Piece) -> Vec<u8> {
         let Piece::Lines(chunk) = piece else { return vec![b'\n'] };
         let mut records = Records::default();
-        record::read_lines(chunk, b'\n', &mut records);
+        record::read_lines(Kernel::default(), chunk, b'\n', &mut records);
         let mut canonical = Canonical::default();
         let mut verdicts = Vec::with_capacity(records.len());
         let values = records.fields(chunk, 0).map(|bytes| Value { bytes, country: None });

@@ -97,12 +97,12 @@ fn gather_digests(
     limit: u64,
 ) -> Result<Option<Vec<Digest>>> {
     let mut sorted = partitions.digests.take();
-    let mut counters = partitions.counters.take();
+    let mut scratch = partitions.scratches.take();
     let is_small = partitions.bytes(range) <= limit && partitions.is_whole(range);
     if is_small && let Some(blocks) = partitions.memory_blocks(range, role) {
         let blocks: Vec<&[Digest]> = blocks.iter().map(|block| block.as_chunks().0).collect();
-        sort::sort_and_dedup(&blocks, range.bits, &mut counters, &mut sorted);
-        partitions.counters.give(counters);
+        sort::sort_and_dedup(&blocks, range.bits, &mut scratch, &mut sorted);
+        partitions.scratches.give(scratch);
         return Ok(Some(sorted));
     }
     let is_whole = partitions.is_whole(range);
@@ -117,7 +117,7 @@ fn gather_digests(
         }
         // Repeated entries may be what fills the limit.
         if size_of_val(&*digests) as u64 > limit && !is_over {
-            sort::sort_and_dedup(&[&digests], range.bits, &mut counters, &mut sorted);
+            sort::sort_and_dedup(&[&digests], range.bits, &mut scratch, &mut sorted);
             std::mem::swap(&mut digests, &mut sorted);
             is_over = size_of_val(&*digests) as u64 > limit / 2;
         }
@@ -129,8 +129,8 @@ fn gather_digests(
     if is_over {
         return Ok(None);
     }
-    sort::sort_and_dedup(&[&digests], range.bits, &mut counters, &mut sorted);
-    partitions.counters.give(counters);
+    sort::sort_and_dedup(&[&digests], range.bits, &mut scratch, &mut sorted);
+    partitions.scratches.give(scratch);
     Ok(Some(sorted))
 }
 

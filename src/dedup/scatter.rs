@@ -1,12 +1,16 @@
 //! Sorting entries into partitions while inputs are read.
 //!
 //! Each worker has a scatter of its own: for every partition an open block that entries are appended to, no lock, no
-//! sharing. A full block stays where it is as long as the budget grants another one; after that it is written to the
+//! sharing. Digests are first staged, four to a partition, which fill two cache lines: they then go to their block past
+//! the cache, because a block is not looked at again before all are full, and fetching its lines only to overwrite
+//! them, and to drive out what is in use, cost as much again.
+//! A full block stays where it is as long as the budget grants another one; after that it is written to the
 //! spill file and used again. So the first part of a large input stays in memory and the rest goes to disk.
 
 use std::path::PathBuf;
 
-use super::slab::Slab;
+use super::slab::{self, Slab};
+use super::sort::Scratch;
 use super::spill::{Chain, SpillFile};
 use super::{Budget, CLEAR_ENTRY_BYTES_MAX, Entries, Layout, Spares, key_of};
 use crate::error::Result;
@@ -47,6 +51,9 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Scatter {
     open: Vec<OpenBlock>,
+    /// Digests of each partition that are not in its block yet.
+    staged: Vec<Line>,
+    staged_len: Vec<u8>,
     slabs: Vec<Slab>,
     /// Bytes of the last slab that blocks were cut from.
     slab_used: usize,
@@ -87,6 +94,7 @@ impl Store {
     /// If a block is smaller than the longest entry or larger than a slab.
     pub fn new(radix_bits: u32, block_bytes: usize, slab_bytes: usize, dir: PathBuf) -> Self {
         assert!(block_bytes >= CLEAR_ENTRY_BYTES_MAX, "a block holds any entry");
+        let block_bytes = block_bytes.next_multiple_of(LINE_BYTES as usize);
         assert!(block_bytes <= slab_bytes, "a slab holds a block");
         Self { radix_bits, block_bytes, slab_bytes, spill: SpillFile::new(dir) }
     }
@@ -102,6 +110,8 @@ impl Scatter {
     pub fn new(store: &Store) -> Self {
         Self {
             open: vec![OpenBlock::default(); 1 << store.radix_bits],
+            staged: Vec::new(),
+            staged_len: Vec::new(),
             slabs: Vec::new(),
             slab_used: store.slab_bytes,
             extents: Vec::new(),
@@ -112,11 +122,12 @@ impl Scatter {
     }
 
     /// The entries from here on have this role.
-    pub fn set_role(&mut self, role: Role) {
+    pub fn set_role(&mut self, role: Role, store: &Store, budget: &Budget) -> Result<()> {
         if self.role != role {
-            self.seal();
+            self.seal(store, budget)?;
             self.role = role;
         }
+        Ok(())
     }
 
     /// Scatters digests.
@@ -126,9 +137,34 @@ impl Scatter {
         store: &Store,
         budget: &Budget,
     ) -> Result<()> {
-        for digest in digests {
-            self.push(digest, store, budget)?;
+        if self.staged.is_empty() {
+            self.staged = vec![Line::default(); 1 << store.radix_bits];
+            self.staged_len = vec![0; 1 << store.radix_bits];
         }
+        for digest in digests {
+            let partition = partition_of(key_of(digest), store.radix_bits);
+            let len = &mut self.staged_len[partition];
+            self.staged[partition].0[usize::from(*len) % LINE_DIGESTS] = *digest;
+            *len += 1;
+            if usize::from(*len) == LINE_DIGESTS {
+                *len = 0;
+                self.flush(partition, store, budget)?;
+            }
+        }
+        slab::settle();
+        Ok(())
+    }
+
+    /// Appends a full line of staged digests to the block of its partition.
+    #[inline]
+    fn flush(&mut self, partition: usize, store: &Store, budget: &Budget) -> Result<()> {
+        if ((self.open[partition].end - self.open[partition].at) as usize) < size_of::<Line>() {
+            self.turn_over(partition, store, budget)?;
+        }
+        let open = &mut self.open[partition];
+        let line = self.staged[partition].0.as_flattened();
+        self.slabs[open.slab as usize].write_line(open.at as usize, line);
+        open.at += place(line.len());
         Ok(())
     }
 
@@ -228,12 +264,36 @@ impl Scatter {
         }
     }
 
-    fn seal(&mut self) {
+    /// Puts everything into blocks, and remembers what they hold. What comes after begins at whole lines again.
+    fn seal(&mut self, store: &Store, budget: &Budget) -> Result<()> {
+        for partition in 0..self.staged.len() {
+            let len = usize::from(std::mem::take(&mut self.staged_len[partition]));
+            let line = self.staged[partition];
+            for digest in &line.0[..len] {
+                self.push(digest, store, budget)?;
+            }
+        }
         for partition in 0..self.open.len() {
             self.keep(partition);
+            let open = &mut self.open[partition];
+            open.at = open.at.next_multiple_of(LINE_BYTES).min(open.end);
+            open.from = open.at;
         }
+        Ok(())
     }
 }
+
+/// Digests that are staged of a partition.
+const LINE_DIGESTS: usize = 4;
+
+/// Their bytes, and what blocks are a multiple of.
+const LINE_BYTES: u32 = 128;
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
+struct Line([Digest; LINE_DIGESTS]);
+
+const _: () = assert!(size_of::<Line>() == LINE_BYTES as usize, "a line is full of digests");
 
 /// Whether a worker can do without a block.
 #[derive(Clone, Copy)]
@@ -265,19 +325,19 @@ pub struct Partitions {
     /// Where each partition begins in `extents`; one more than there are partitions.
     starts: Vec<usize>,
     /// Memory of digests that were written, to be used again.
-    pub(super) digests: Spares<Digest>,
-    /// Memory of counters that were used, to be used again.
-    pub(super) counters: Spares<u32>,
+    pub(super) digests: Spares<Vec<Digest>>,
+    /// Memory to sort with.
+    pub(super) scratches: Spares<Scratch>,
 }
 
 impl Partitions {
     /// Puts the scatters of all workers together.
-    pub fn new(store: Store, scatters: Vec<Scatter>) -> Self {
+    pub fn new(store: Store, scatters: Vec<Scatter>, budget: &Budget) -> Result<Self> {
         let mut slabs = Vec::new();
         let mut spilled = Vec::new();
         let mut extents = Vec::new();
         for (index, mut scatter) in scatters.into_iter().enumerate() {
-            scatter.seal();
+            scatter.seal(&store, budget)?;
             for mut extent in scatter.extents {
                 extent.scatter = place(index);
                 extents.push(extent);
@@ -290,8 +350,8 @@ impl Partitions {
         let starts = (0..=count)
             .map(|partition| extents.partition_point(|extent| extent.partition < partition))
             .collect();
-        let (digests, counters) = (Spares::default(), Spares::default());
-        Self { store, slabs, spilled, extents, starts, digests, counters }
+        let (digests, scratches) = (Spares::default(), Spares::default());
+        Ok(Self { store, slabs, spilled, extents, starts, digests, scratches })
     }
 
     /// Every partition's range, in digest order.

@@ -2,9 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// Vectors that nobody uses at the moment.
+/// Values that nobody uses at the moment, for the sake of the memory that they hold.
 #[derive(Debug)]
-pub(crate) struct Spares<T>(Mutex<Vec<Vec<T>>>);
+pub(crate) struct Spares<T>(Mutex<Vec<T>>);
 
 impl<T> Default for Spares<T> {
     fn default() -> Self {
@@ -12,14 +12,14 @@ impl<T> Default for Spares<T> {
     }
 }
 
-impl<T> Spares<T> {
-    /// A vector with whatever is in it.
-    pub(crate) fn take(&self) -> Vec<T> {
+impl<T: Default> Spares<T> {
+    /// A value with whatever is in it.
+    pub(crate) fn take(&self) -> T {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// Takes a vector back.
-    pub(crate) fn give(&self, spare: Vec<T>) {
+    /// Takes a value back.
+    pub(crate) fn give(&self, spare: T) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(spare);
     }
 }

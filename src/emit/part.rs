@@ -19,6 +19,7 @@ use super::{PartManifest, hex};
 use crate::config::{AudienceSpec, Label, PARTS_MAX, WRITE_BYTES};
 use crate::dedup::Entries;
 use crate::error::{Error, Result};
+use crate::hash::Kernel;
 
 /// When a part is full.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,7 @@ struct Shared {
     seals: Seals,
     /// Text buffers to be used again.
     buffers: Mutex<Vec<Vec<u8>>>,
+    kernel: Kernel,
 }
 
 /// One upload file.
@@ -99,10 +101,12 @@ pub fn write_parts<T>(
     audience: &AudienceSpec,
     limits: PartLimits,
     entries_max: u64,
+    kernel: Kernel,
     body: impl FnOnce(&mut Parts) -> Result<T>,
 ) -> Result<(T, Vec<PartManifest>)> {
-    Seals::scope(|seals| {
-        let shared = Arc::new(Shared { seals: seals.clone(), buffers: Mutex::default() });
+    Seals::scope(kernel, |seals| {
+        let shared = Shared { seals: seals.clone(), buffers: Mutex::default(), kernel };
+        let shared = Arc::new(shared);
         let mut parts = Parts {
             dir: dir.to_owned(),
             audience: audience.clone(),
@@ -113,7 +117,8 @@ pub fn write_parts<T>(
             shared,
         };
         let result = body(&mut parts)?;
-        parts.close()?;
+        let last = parts.close_last()?;
+        seals.seal_last(last.as_ref())?;
         Ok(result)
     })
 }
@@ -169,11 +174,19 @@ impl Parts {
 
     /// No more entries go into the open part.
     fn close(&mut self) -> Result<()> {
-        let Some(OpenPart { part, lines, bytes, .. }) = self.open.take() else { return Ok(()) };
+        match self.close_last()? {
+            Some(part) => self.shared.count_down(&part, OPEN),
+            None => Ok(()),
+        }
+    }
+
+    /// No more entries go into the open part, and it is the last one.
+    fn close_last(&mut self) -> Result<Option<Arc<Part>>> {
+        let Some(OpenPart { part, lines, bytes, .. }) = self.open.take() else { return Ok(None) };
         part.lines.store(lines, Ordering::Relaxed);
         part.bytes.store(bytes, Ordering::Relaxed);
         part.file.set_len(bytes).map_err(|error| Error::writing("cut", &part.path, error))?;
-        self.shared.count_down(&part, OPEN)
+        Ok(Some(part))
     }
 }
 
@@ -184,7 +197,7 @@ impl Placed {
         let spare = buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffer = spare.unwrap_or_default();
         for piece in &self.pieces {
-            piece.write(&self.entries, &mut buffer)?;
+            piece.write(&self.entries, self.shared.kernel, &mut buffer)?;
         }
         buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
         for Piece { part, entries, .. } in &self.pieces {
@@ -199,7 +212,7 @@ impl Placed {
 }
 
 impl Piece {
-    fn write(&self, entries: &Entries, buffer: &mut Vec<u8>) -> Result<()> {
+    fn write(&self, entries: &Entries, kernel: Kernel, buffer: &mut Vec<u8>) -> Result<()> {
         let mut offset = self.offset;
         let mut write = |text: &[u8]| {
             let written = self.part.file.write_all_at(text, offset);
@@ -210,7 +223,7 @@ impl Piece {
             Entries::Digests(digests) => digests[self.entries.clone()]
                 .chunks(WRITE_BYTES / hex::LINE_BYTES)
                 .try_for_each(|digests| {
-                    hex::lines(digests, buffer);
+                    hex::lines(kernel, digests, buffer);
                     write(buffer)
                 }),
             Entries::Lines { text, .. } => {
@@ -323,11 +336,12 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let limits = PartLimits { lines, bytes };
         let count = entries.iter().map(|entries| entries.len() as u64).sum();
+        let kernel = Kernel::default();
         let audience = AudienceSpec {
             label: "a".parse().expect("a label"),
             ..AudienceSpec::new(UserType::EmailHash, None)
         };
-        let ((), parts) = write_parts(dir.path(), &audience, limits, count, |parts| {
+        let ((), parts) = write_parts(dir.path(), &audience, limits, count, kernel, |parts| {
             let placed: Result<Vec<Placed>> =
                 entries.into_iter().map(|entries| parts.place(entries)).collect();
             // Any order will do.

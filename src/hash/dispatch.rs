@@ -98,6 +98,22 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// Goes on with two messages over as many blocks of each.
+    pub(super) fn compress_both(self, states: &mut [[u32; 8]; 2], blocks: [&[[u8; 64]]; 2]) {
+        assert_eq!(blocks[0].len(), blocks[1].len(), "as many blocks of each");
+        match self.0 {
+            // Lanes are for many messages; two of them are faster on the SHA extensions.
+            #[cfg(target_arch = "x86_64")]
+            Kind::ShaNi | Kind::Avx512 if Kind::ShaNi.is_available() => {
+                // SAFETY: the instructions were found.
+                unsafe { x86_sha_ni::compress(states, blocks) }
+            }
+            _ => portable::compress_both(states, blocks),
+        }
+    }
+}
+
 impl Default for Kernel {
     /// The fastest one that this machine can run.
     fn default() -> Self {

@@ -9,6 +9,7 @@
 
 mod dispatch;
 mod portable;
+mod stream;
 #[cfg(target_arch = "x86_64")]
 mod x86_avx512;
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +18,7 @@ mod x86_sha_ni;
 use sha2::{Digest as _, Sha256};
 
 pub use self::dispatch::Kernel;
+pub use self::stream::{BLOCK_BYTES, Stream};
 
 /// The 32 bytes of a SHA-256.
 pub type Digest = [u8; 32];

@@ -10,3 +10,9 @@ pub(super) fn hash_blocks(blocks: &[Block], digests: &mut [Digest]) {
         *digest = to_digest(state);
     }
 }
+
+pub(super) fn compress_both(states: &mut [[u32; 8]; 2], blocks: [&[[u8; 64]]; 2]) {
+    for (state, blocks) in states.iter_mut().zip(blocks) {
+        sha2::block_api::compress256(state, blocks);
+    }
+}

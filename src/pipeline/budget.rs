@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_million_entries_go_to_512_partitions() {
-        assert_eq!(plan(8 << 30, 2, 10_000_000).radix_bits, 9);
+    fn ten_million_entries_go_to_1024_partitions() {
+        assert_eq!(plan(8 << 30, 2, 10_000_000).radix_bits, 10);
     }
 }

@@ -47,9 +47,10 @@ impl Delivery<'_> {
         let limits = PartLimits { lines: output.part_lines.max(1), bytes: output.part_bytes };
         let layout = if audience.user_type.is_hashed() { Layout::Digest } else { Layout::Clear };
         let most = partitions.entries_max(layout);
+        let kernel = self.config.resources.kernel;
         let list = |what| ListWriter::new(self.dir, format!("{}-{what}.txt", audience.label));
         let (mut gone, mut must_go) = (list("gone"), list("must-go"));
-        let written = write_parts(self.dir, audience, limits, most, |parts| {
+        let written = write_parts(self.dir, audience, limits, most, kernel, |parts| {
             let mut sum = Sum {
                 counts: Counts::default(),
                 parts,

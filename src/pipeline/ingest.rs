@@ -7,10 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::ThreadPool;
 
+use super::SourceTally;
 use super::budget::MemoryPlan;
-use super::{SourceTally, Stores};
 use crate::config::{BATCH_RECORDS, Io, PrepareConfig, RejectList};
-use crate::dedup::{self, Budget, Layout, Scatter, Store};
+use crate::dedup::{self, Budget, Layout, Partitions, Scatter, Store};
 use crate::emit::{Reject, RejectWriter};
 use crate::error::{Error, ExitCode, Result};
 use crate::hash::{Digest, Kernel};
@@ -156,7 +156,7 @@ impl<'a> Ingest<'a> {
         mut rejects: Option<&mut RejectWriter>,
     ) -> Result<(u64, Vec<Tally>)> {
         let path = super::path_of(&plan);
-        self.prepare_workers(&plan);
+        self.prepare_workers(&plan)?;
         let SourcePlan { source, role, dialect, feeds, country_field, skip, header_lines, .. } =
             plan;
         let bytes_read = self.progress.bytes_read.clone();
@@ -196,17 +196,18 @@ impl<'a> Ingest<'a> {
         Ok((total.records, total.tallies))
     }
 
-    fn prepare_workers(&mut self, plan: &SourcePlan) {
+    fn prepare_workers(&mut self, plan: &SourcePlan) -> Result<()> {
         for worker in &mut self.workers {
             let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
             worker.csv = match plan.dialect.framing {
                 Framing::Csv { delimiter } => Some(CsvReader::new(delimiter, plan.wanted.clone())),
                 Framing::Lines { .. } => None,
             };
-            for scatter in &mut worker.scatters {
-                scatter.set_role(plan.role);
+            for (scatter, store) in worker.scatters.iter_mut().zip(&self.stores) {
+                scatter.set_role(plan.role, store, &self.budget)?;
             }
         }
+        Ok(())
     }
 
     fn work(
@@ -218,24 +219,32 @@ impl<'a> Ingest<'a> {
         let worker = index.and_then(|index| self.workers.get(index));
         let worker = worker.ok_or(Error::Internal("work outside of the pool"))?;
         let mut worker = worker.lock().map_err(|_| Error::Internal("a worker panicked"))?;
-        worker.read(chunk, route)?;
+        worker.read(chunk, route, self.kernel)?;
         worker.process(chunk, route, self)
     }
 
-    pub(super) fn into_stores(self) -> Stores {
-        let mut stores: Stores = self.stores.into_iter().map(|store| (store, Vec::new())).collect();
-        for worker in self.workers {
+    /// The entries of each audience by partition.
+    pub(super) fn into_partitions(self) -> Result<Vec<Partitions>> {
+        let Self { stores, workers, budget, .. } = self;
+        let mut scatters: Vec<Vec<Scatter>> = stores.iter().map(|_| Vec::new()).collect();
+        for worker in workers {
             let worker = worker.into_inner().unwrap_or_else(PoisonError::into_inner);
-            for (index, scatter) in worker.scatters.into_iter().enumerate() {
-                stores[index].1.push(scatter);
+            for (scatters, scatter) in scatters.iter_mut().zip(worker.scatters) {
+                scatters.push(scatter);
             }
         }
-        stores
+        let together = stores.into_iter().zip(scatters);
+        together.map(|(store, scatters)| Partitions::new(store, scatters, &budget)).collect()
     }
 }
 
 impl Worker {
-    fn read(&mut self, chunk: &Chunk, route: &Route<'_>) -> std::result::Result<(), ChunkError> {
+    fn read(
+        &mut self,
+        chunk: &Chunk,
+        route: &Route<'_>,
+        kernel: Kernel,
+    ) -> std::result::Result<(), ChunkError> {
         match (route.dialect.framing, &mut self.csv) {
             (Framing::Csv { .. }, Some(csv)) => {
                 csv.read(chunk, chunk.is_exact, &mut self.records).map_err(|long| {
@@ -244,7 +253,7 @@ impl Worker {
                 })
             }
             (Framing::Lines { end }, _) => {
-                record::read_lines(chunk, end, &mut self.records);
+                record::read_lines(kernel, chunk, end, &mut self.records);
                 Ok(())
             }
             (Framing::Csv { .. }, None) => Err(Error::Internal("CSV without its reader").into()),
@@ -261,7 +270,7 @@ impl Worker {
         let line_end = route.dialect.line_end;
         let mut sum = ChunkTally {
             records: records.len() as u64 + u64::from(chunk.is_oversize),
-            lines: record::count_lines(chunk, line_end) + u64::from(chunk.is_oversize),
+            lines: count_lines(chunk, records, route) + u64::from(chunk.is_oversize),
             tallies: Vec::with_capacity(route.feeds.len()),
             rejects: Vec::new(),
         };
@@ -301,6 +310,17 @@ impl Worker {
         // By record, so that the list does not depend on where chunks end.
         sum.rejects.sort_by_key(|reject| (reject.record, reject.feed));
         Ok(sum)
+    }
+}
+
+/// Line ends of a chunk.
+fn count_lines(chunk: &[u8], records: &Records, route: &Route<'_>) -> u64 {
+    match route.dialect.framing {
+        // They were counted when the lines were read; the last line may have none.
+        Framing::Lines { end } => {
+            records.len() as u64 - u64::from(chunk.last().is_some_and(|last| *last != end))
+        }
+        Framing::Csv { .. } => record::count_lines(chunk, route.dialect.line_end),
     }
 }
 

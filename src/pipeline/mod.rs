@@ -18,7 +18,6 @@ use self::budget::MemoryPlan;
 use self::ingest::Ingest;
 use self::judge::Finding;
 use crate::config::{AudienceSpec, ColumnSelector, Input, KnownInput, PrepareConfig};
-use crate::dedup::{Partitions, Scatter};
 use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
 use crate::error::{Error, Quoted, Result};
 use crate::plan::{self, Audience, Role, SourcePlan};
@@ -97,7 +96,7 @@ impl Prepare {
         }
         let tallies = judge.verdict(&ingested)?;
         notes.extend(merged(judge.findings(&ingested)));
-        let stores = ingest.into_partitions();
+        let stores = ingest.into_partitions()?;
 
         progress.begin(Phase::Writing);
         let mut manifest = Manifest::new(options(&config));
@@ -123,19 +122,6 @@ impl Prepare {
         staging.publish()?;
         let records = manifest.inputs.iter().map(|input| input.records).sum();
         Ok(Summary::new(&config, summaries, notes, (records, bytes), started.elapsed()))
-    }
-}
-
-/// Everything that a role of entries flows through while inputs are read.
-pub(crate) type Stores = Vec<(crate::dedup::Store, Vec<Scatter>)>;
-
-impl Ingest<'_> {
-    /// The entries of each audience by partition.
-    fn into_partitions(self) -> Vec<Partitions> {
-        self.into_stores()
-            .into_iter()
-            .map(|(store, scatters)| Partitions::new(store, scatters))
-            .collect()
     }
 }
 

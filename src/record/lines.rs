@@ -1,15 +1,16 @@
 //! Records that are lines.
 
-use super::Records;
+use super::{Records, scan};
+use crate::hash::Kernel;
 
 /// Reads the lines of a chunk. A CR before LF belongs to the line end; a last line needs none.
-pub fn read_lines(chunk: &[u8], end: u8, records: &mut Records) {
+pub fn read_lines(kernel: Kernel, chunk: &[u8], end: u8, records: &mut Records) {
     records.clear(1);
     let mut start = 0;
-    for at in memchr::memchr_iter(end, chunk) {
+    scan::for_each_place(kernel, chunk, end, |at| {
         push_line(chunk, start, at, records);
         start = at + 1;
-    }
+    });
     if start < chunk.len() {
         push_line(chunk, start, chunk.len(), records);
     }
@@ -36,7 +37,7 @@ mod tests {
             (b"", b'\n', &[]),
             (b"a\rb", b'\r', &[b"a", b"b"]),
         ] {
-            read_lines(text, end, &mut records);
+            read_lines(Kernel::default(), text, end, &mut records);
             let lines: Vec<_> =
                 records.fields(text, 0).map(|line| line.expect("present")).collect();
             assert_eq!(lines, expected);

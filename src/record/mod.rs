@@ -3,6 +3,7 @@
 mod csv;
 mod dialect;
 mod lines;
+mod scan;
 
 use std::ops::Range;
 

@@ -1,0 +1,106 @@
+//! The whole job, file to files, on a million generated records (few when run as a test): by user type and by route.
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rayon::ThreadPoolBuilder;
+use throng::config::{
+    AudienceSpec, BLOCK_BYTES, CHUNK_BYTES, ColumnSelector, Input, MaxRejects, OutputOptions,
+    PrepareConfig, ReadOptions, Resources,
+};
+use throng::filter::Filter;
+use throng::hash::Kernel;
+use throng::normalize::{Normalizer, RuleOptions, UserType};
+use throng::pipeline::Prepare;
+use throng::progress::Progress;
+
+fn config(input: &Path, user_type: UserType, dir: &Path) -> PrepareConfig {
+    PrepareConfig {
+        inputs: vec![Input::Path(input.to_owned())],
+        suppress: Vec::new(),
+        against: Vec::new(),
+        audiences: vec![AudienceSpec::new(user_type, None)],
+        rules: RuleOptions::default(),
+        read: ReadOptions::default(),
+        max_rejects: MaxRejects::Share(1.0),
+        output: OutputOptions {
+            dir: dir.to_owned(),
+            overwrite: true,
+            part_lines: 1_000_000,
+            part_bytes: None,
+            rejects: None,
+        },
+        resources: Resources {
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_bytes: 2 << 30,
+            tmp_dir: None,
+            chunk_bytes: CHUNK_BYTES,
+            block_bytes: BLOCK_BYTES,
+            kernel: Kernel::default(),
+        },
+    }
+}
+
+fn run(config: PrepareConfig) {
+    let prepare = Prepare::plan(config, &Progress::default()).expect("a plan");
+    prepare.run(&Progress::default()).expect("a result");
+}
+
+fn routes(criterion: &mut Criterion) {
+    // Cargo passes --test to benches that are run as tests.
+    let records = if std::env::args().any(|arg| arg == "--test") { 5_000 } else { 1_000_000 };
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out");
+    let write = |name: &str, text: &[u8]| -> PathBuf {
+        let path = dir.path().join(name);
+        fs::write(&path, text).expect("writes");
+        path
+    };
+    let emails = support::emails(records);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(emails.as_bytes()).expect("compresses");
+    let gzip = gzip.finish().expect("compresses");
+    let mut group = criterion.benchmark_group("prepare");
+    group.sample_size(10).throughput(Throughput::Elements(records));
+    for (name, user_type, path) in [
+        ("emails", UserType::EmailHash, write("emails.txt", emails.as_bytes())),
+        ("emails_gzip", UserType::EmailHash, write("emails.txt.gz", &gzip)),
+        ("csv_column", UserType::EmailHash, write("crm.csv", support::csv(records).as_bytes())),
+        ("phones", UserType::PhoneHash, write("phones.txt", support::phones(records).as_bytes())),
+        (
+            "mobile_ids",
+            UserType::MobileAdvertiserId,
+            write("ids.txt", support::mobile_ids(records).as_bytes()),
+        ),
+    ] {
+        let mut config = config(&path, user_type, &out);
+        if name == "csv_column" {
+            config.audiences[0].column = Some(ColumnSelector::Name("email".to_owned()));
+        }
+        group.bench_function(name, |bencher| bencher.iter(|| run(config.clone())));
+    }
+    let mut scarce = config(&dir.path().join("emails.txt"), UserType::EmailHash, &out);
+    scarce.resources.memory_bytes = 16 << 20;
+    group.bench_function("emails_spilling", |bencher| bencher.iter(|| run(scarce.clone())));
+    group.finish();
+
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+    let normalizer = || Normalizer::new(UserType::EmailHash, RuleOptions::default());
+    let mut group = criterion.benchmark_group("filter");
+    group.sample_size(10).throughput(Throughput::Elements(records));
+    group.bench_function("emails", |bencher| {
+        bencher.iter(|| {
+            let filter = Filter::new(UserType::EmailHash, normalizer());
+            filter.run(emails.as_bytes(), std::io::sink(), &pool).expect("filters");
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, routes);
+criterion_main!(benches);
