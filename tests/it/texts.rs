@@ -12,7 +12,7 @@ use crate::support::fixture;
 /// Runs the binary in the folder of fixtures, so that paths are the same everywhere.
 fn throng(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
-    command.current_dir(fixture("")).args(args).output().unwrap()
+    command.current_dir(fixture("")).env_remove("THRONG_LOG").args(args).output().unwrap()
 }
 
 /// Standard error without what differs from run to run.

@@ -57,7 +57,8 @@ fn every_fixture_is_in_its_readme() {
 #[test]
 fn standard_error_has_one_door() {
     // The progress bar is drawn on terminals only, and never with `--log json`.
-    let doors = ["commands/log.rs", "commands/progress.rs"];
+    // So is the question whether to delete an audience asked.
+    let doors = ["commands/audience.rs", "commands/log.rs", "commands/progress.rs"];
     for (name, path) in files("src") {
         let text = fs::read_to_string(path).unwrap();
         let is_door = doors.contains(&name.as_str());
