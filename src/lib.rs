@@ -29,6 +29,8 @@
 pub mod config;
 pub mod error;
 pub mod utc;
+pub mod notation;
+pub mod machine;
 pub mod source;
 pub mod record;
 pub mod plan;

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng::config::{AudienceSpec, ColumnSelector, MaxRejects};
 use throng::hash::Kernel;
 use throng::normalize::{Case, Country, Idn, Prehashed, RuleOptions, UserType, Vanity};
+use throng::notation;
 
 #[cfg(feature = "sandbox")]
 pub(crate) use self::sandbox::SandboxArgs;
@@ -114,7 +115,7 @@ pub(crate) struct PrepareArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: FormatArg,
     /// The byte between CSV fields; found if left out
-    #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
+    #[arg(long, value_name = "CHAR", value_parser = notation::delimiter)]
     pub(crate) delimiter: Option<u8>,
     /// The first record is no header
     #[arg(long)]
@@ -123,10 +124,10 @@ pub(crate) struct PrepareArgs {
     #[arg(long, value_name = "N", default_value_t = throng::config::PART_LINES, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) part_lines: u64,
     /// Most bytes of a part, such as 50M
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = notation::size)]
     pub(crate) part_bytes: Option<u64>,
     /// Memory limit, such as 512M or 4G [default: half of what the machine or its cgroup allows]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = notation::size)]
     pub(crate) memory: Option<u64>,
     /// Worker threads [default: one for each core]
     #[arg(long, value_name = "N")]
@@ -185,7 +186,7 @@ pub(crate) struct VerifyArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RuleArgs {
     /// The country of phone numbers that do not say theirs (ISO 3166, two letters)
-    #[arg(long, value_name = "XX", value_parser = parse_country)]
+    #[arg(long, value_name = "XX")]
     country: Option<Country>,
     /// Values that are SHA-256 digests already
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
@@ -308,38 +309,6 @@ fn parse_map(text: &str) -> Result<AudienceSpec, String> {
     Ok(label.map_or(spec.clone(), |label| AudienceSpec { label, ..spec }))
 }
 
-fn parse_country(text: &str) -> Result<Country, String> {
-    Country::parse(text.as_bytes())
-        .ok_or_else(|| "expected an ISO 3166 two-letter country code, for example DE".to_owned())
-}
-
-fn parse_delimiter(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        b"\\t" => Ok(b'\t'),
-        [byte] if !matches!(byte, b'"' | b'\r' | b'\n') && byte.is_ascii() => Ok(*byte),
-        _ => {
-            Err("expected one ASCII character other than a quote or line end; \\t is a tab"
-                .to_owned())
-        }
-    }
-}
-
-/// Bytes, with an optional suffix K, M, G or T (powers of 1024).
-fn parse_size(text: &str) -> Result<u64, String> {
-    let error = || "expected a size such as 512M or 4G".to_owned();
-    let upper = text.trim().to_ascii_uppercase();
-    let number = upper.trim_end_matches('B').trim_end_matches('I');
-    let (number, shift) = match number.as_bytes().last() {
-        Some(b'K') => (&number[..number.len() - 1], 10),
-        Some(b'M') => (&number[..number.len() - 1], 20),
-        Some(b'G') => (&number[..number.len() - 1], 30),
-        Some(b'T') => (&number[..number.len() - 1], 40),
-        _ => (number, 0),
-    };
-    let number: u64 = number.trim().parse().map_err(|_| error())?;
-    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(error)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -349,17 +318,5 @@ mod tests {
     #[test]
     fn definition_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_have_binary_suffixes() {
-        for (text, bytes) in
-            [("1", 1), ("4k", 4096), ("512M", 512 << 20), ("4GiB", 4 << 30), ("1 G", 1 << 30)]
-        {
-            assert_eq!(parse_size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "0", "M", "-1", "1.5G", "99999999999T"] {
-            assert!(parse_size(text).is_err(), "{text}");
-        }
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use throng::api::{Id, Revision};
 use throng::sandbox::Fault;
 
-use super::parse_size;
+use throng::notation;
 
 /// Serve the Audiences API on this machine, to rehearse uploads on: nothing leaves it.
 ///
@@ -32,7 +32,7 @@ pub(crate) struct SandboxArgs {
     #[arg(long)]
     pub(crate) terms_not_accepted: bool,
     /// Longest request body, such as 50M [default: no limit]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = notation::size)]
     pub(crate) max_bytes: Option<u64>,
     /// How many answers about a new audience leave its number at Facebook open
     #[arg(long, value_name = "ANSWERS", default_value_t = 0)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use throng::api::{self, Id};
 use throng::config::Label;
+use throng::notation;
 use throng::upload::Endpoint;
 
 use super::ProgressArg;
@@ -25,7 +26,7 @@ pub(crate) struct UploadArgs {
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// Create an audience with this name, or go on with creating it
-    #[arg(long, value_name = "NAME", required_unless_present = "audience", value_parser = parse_text)]
+    #[arg(long, value_name = "NAME", required_unless_present = "audience", value_parser = notation::line)]
     pub(crate) create: Option<String>,
     /// Add to this audience: its number in the API
     #[arg(long, value_name = "ID", conflicts_with = "create")]
@@ -37,10 +38,10 @@ pub(crate) struct UploadArgs {
     #[arg(short = 't', long, value_name = "TYPE|LABEL")]
     pub(crate) user_type: Option<Label>,
     /// What the audience is for
-    #[arg(long, value_name = "TEXT", requires = "create", value_parser = parse_text)]
+    #[arg(long, value_name = "TEXT", requires = "create", value_parser = notation::line)]
     pub(crate) description: Option<String>,
     /// Where people can opt out of the audience
-    #[arg(long, value_name = "URL", requires = "create", value_parser = parse_text)]
+    #[arg(long, value_name = "URL", requires = "create", value_parser = notation::line)]
     pub(crate) opt_out_link: Option<String>,
     /// Put no marker into the description; an audience whose creation got no answer is then not found again
     #[arg(long, requires = "create")]
@@ -68,10 +69,10 @@ pub(crate) struct UploadArgs {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempts: u32,
     /// The longest wait before the second attempt, such as 500ms; it doubles with each further one
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = notation::time)]
     pub(crate) retry_wait: Duration,
     /// How long the whole upload may take
-    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = notation::time)]
     pub(crate) time_limit: Duration,
     /// Print the summary as one line of JSON on standard output
     #[arg(long)]
@@ -151,7 +152,7 @@ pub(crate) struct ApiArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// How long a request may take
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = notation::time)]
     pub(crate) request_time: Duration,
 }
 
@@ -161,45 +162,4 @@ pub(crate) struct StateArgs {
     /// Where the ledger of what was uploaded is kept [default: ~/.local/state/throng]
     #[arg(long, value_name = "DIR", env = "THRONG_STATE")]
     pub(crate) state: Option<PathBuf>,
-}
-
-/// A time with its unit: 500ms, 30s, 10m, 2h.
-pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
-    let error = || "expected a time such as 500ms, 30s, 10m or 2h".to_owned();
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let number: u64 = text[..digits].parse().map_err(|_| error())?;
-    let millis = match &text[digits..] {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60 * 1000,
-        "h" => 60 * 60 * 1000,
-        _ => return Err(error()),
-    };
-    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(error)
-}
-
-/// One line of text: what goes into a field of a request.
-fn parse_text(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err("expected one line of text".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_a_unit() {
-        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("10m", 600_000), ("2h", 7_200_000)]
-        {
-            assert_eq!(parse_time(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for text in
-            ["", "10", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "9999999999999999h"]
-        {
-            assert!(parse_time(text).is_err(), "{text}");
-        }
-    }
 }

@@ -3,10 +3,10 @@
 use std::io;
 
 use throng::filter::Filter;
+use throng::machine;
 use throng::normalize::Normalizer;
 use throng::{ExitCode, Result};
 
-use super::machine;
 use crate::cli::HashArgs;
 
 pub(crate) fn run(args: &HashArgs) -> Result<ExitCode> {

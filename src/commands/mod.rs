@@ -5,7 +5,6 @@ pub(crate) mod audience;
 pub(crate) mod hash;
 pub(crate) mod history;
 pub(crate) mod log;
-mod machine;
 pub(crate) mod prepare;
 mod progress;
 #[cfg(feature = "sandbox")]

@@ -6,12 +6,14 @@ use throng::config::{
     self, AudienceSpec, ColumnSelector, Format, Header, Input, Io, OutputOptions, PrepareConfig,
     ReadOptions, RejectList, Resources, SuppressInput,
 };
+use throng::machine;
 use throng::normalize::UserType;
 use throng::pipeline::Prepare;
 use throng::progress::Progress;
+use throng::source::{self, ExpandError};
 use throng::{Error, ExitCode, Result};
 
-use super::{machine, print_json, progress, say, signals, tell};
+use super::{print_json, progress, say, signals, tell};
 use crate::cli::{FormatArg, IoArg, PrepareArgs};
 
 pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
@@ -128,32 +130,19 @@ fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>> {
     for path in paths {
         match path.to_str() {
             Some("-") => inputs.push(Input::Stdin),
-            Some(text) if text.contains(['*', '?', '[']) && !path.exists() => {
-                inputs.extend(expand(path, text)?.into_iter().map(Input::Path));
-            }
-            _ => inputs.push(Input::Path(path.clone())),
+            Some(text) => inputs.extend(expand(path, text)?.into_iter().map(Input::Path)),
+            None => inputs.push(Input::Path(path.clone())),
         }
     }
     Ok(inputs)
 }
 
 fn expand(path: &Path, pattern: &str) -> Result<Vec<PathBuf>> {
-    let found = glob::glob(pattern).map_err(|error| {
-        Error::usage(format!("`{pattern}` is no valid glob: {}", error.msg), "")
-    })?;
-    let mut paths = Vec::new();
-    for entry in found {
-        let entry = entry.map_err(|error| {
-            let path = error.path().to_owned();
-            Error::reading("search", &path, error.into())
-        })?;
-        if entry.is_file() {
-            paths.push(entry);
+    source::expand(Path::new(""), pattern).map_err(|error| match error {
+        ExpandError::NoGlob(why) => {
+            Error::usage(format!("`{pattern}` is no valid glob: {why}"), "")
         }
-    }
-    if paths.is_empty() {
-        return Err(Error::input(path, "no file matches", ""));
-    }
-    paths.sort();
-    Ok(paths)
+        ExpandError::Unreadable(path, error) => Error::reading("search", &path, error),
+        ExpandError::NoMatch => Error::input(path, "no file matches", ""),
+    })
 }

@@ -4,10 +4,11 @@ use serde::Serialize;
 use throng::config::Label;
 use throng::emit::{Manifest, Problem};
 use throng::error::Quoted;
+use throng::machine;
 use throng::normalize::UserType;
 use throng::{ExitCode, Result};
 
-use super::{machine, print_json, say};
+use super::{print_json, say};
 use crate::cli::VerifyArgs;
 
 /// What was found, for programs.

@@ -117,6 +117,16 @@ impl Country {
     }
 }
 
+impl std::str::FromStr for Country {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text.as_bytes()).ok_or_else(|| {
+            "expected an ISO 3166 two-letter country code, for example DE".to_owned()
+        })
+    }
+}
+
 impl std::fmt::Display for Country {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.region.as_region_str())

@@ -5,6 +5,7 @@
 
 mod chunks;
 mod detect;
+mod expand;
 mod framing;
 mod lease;
 mod mmap;
@@ -27,6 +28,7 @@ use crate::stop::Stop;
 pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};
 pub use self::detect::Compression;
+pub use self::expand::{ExpandError, expand};
 pub use self::framing::Framing;
 
 /// UTF-8 byte order mark.

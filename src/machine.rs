@@ -2,15 +2,15 @@
 
 use std::fs;
 
+use crate::config::THREADS_MAX;
+use crate::error::{Error, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use throng::config::THREADS_MAX;
-use throng::{Error, Result};
 
 /// Memory that is assumed where the system does not tell.
 const MEMORY_BYTES_UNKNOWN: u64 = 2 << 30;
 
 /// How many threads to use.
-pub(super) fn threads(asked: Option<usize>) -> Result<usize> {
+pub fn threads(asked: Option<usize>) -> Result<usize> {
     match asked {
         Some(count @ 1..=THREADS_MAX) => Ok(count),
         Some(_) => Err(Error::usage(format!("--threads takes 1 to {THREADS_MAX}"), "")),
@@ -19,7 +19,7 @@ pub(super) fn threads(asked: Option<usize>) -> Result<usize> {
 }
 
 /// A pool of so many threads.
-pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
+pub fn pool(threads: usize) -> Result<ThreadPool> {
     ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
@@ -27,7 +27,7 @@ pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
 }
 
 /// Half of what the machine has or its cgroup (v2 or v1) allows, whichever is less.
-pub(super) fn default_memory_bytes() -> u64 {
+pub fn default_memory_bytes() -> u64 {
     let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     let limits = files.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
     limits.chain(total_memory_bytes()).min().unwrap_or(MEMORY_BYTES_UNKNOWN) / 2
