@@ -305,6 +305,9 @@ pub enum MaxRejects {
 }
 
 impl MaxRejects {
+    /// Unless somebody said otherwise.
+    pub const DEFAULT: Self = Self::Share(0.1);
+
     /// Whether `rejected` of `values` are too many.
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
     pub fn is_exceeded(self, rejected: u64, values: u64) -> bool {

@@ -50,6 +50,7 @@ pub mod api;
 pub mod sandbox;
 mod sqlite;
 pub mod upload;
+pub mod job;
 pub mod sync;
 
 pub use crate::error::{Error, ExitCode, Result};

@@ -2,13 +2,10 @@
 
 use std::path::PathBuf;
 
-use throng::upload::{Client, ClientConfig, Ledger, Token};
+use throng::upload::{Client, ClientConfig, Ledger, TOKEN_VARIABLE, Token};
 use throng::{Error, Result};
 
 use crate::cli::{ApiArgs, StateArgs};
-
-/// The variable that holds the token.
-const TOKEN_VARIABLE: &str = "THRONG_TOKEN";
 
 /// A client for the API that was asked for.
 pub(super) fn client(args: &ApiArgs) -> Result<Client> {

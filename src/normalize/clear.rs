@@ -21,6 +21,11 @@ pub enum Case {
     Keep,
 }
 
+impl Case {
+    /// What people call them, in flags and the job file.
+    pub const CHOICES: [(&'static str, Self); 2] = [("lower", Self::Lower), ("keep", Self::Keep)];
+}
+
 /// Facebook id: ASCII digits, 1 to `u64::MAX`, no leading zero; the `.0` of a float export is dropped.
 #[inline]
 pub(super) fn fbid(value: &[u8], out: &mut Vec<u8>) -> Verdict {

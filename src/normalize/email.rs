@@ -20,6 +20,12 @@ pub enum Idn {
     Punycode,
 }
 
+impl Idn {
+    /// What people call them, in flags and the job file.
+    pub const CHOICES: [(&'static str, Self); 2] =
+        [("reject", Self::Reject), ("punycode", Self::Punycode)];
+}
+
 #[derive(Debug)]
 pub(super) struct EmailRule {
     pub(super) prehashed: Prehashed,

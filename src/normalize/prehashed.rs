@@ -18,6 +18,12 @@ pub enum Prehashed {
     Never,
 }
 
+impl Prehashed {
+    /// What people call them, in flags and the job file.
+    pub const CHOICES: [(&'static str, Self); 3] =
+        [("auto", Self::Auto), ("always", Self::Always), ("never", Self::Never)];
+}
+
 /// How much a value looks like a digest.
 enum Form {
     Digest(Digest),

@@ -34,6 +34,12 @@ pub enum Vanity {
     Convert,
 }
 
+impl Vanity {
+    /// What people call them, in flags and the job file.
+    pub const CHOICES: [(&'static str, Self); 2] =
+        [("reject", Self::Reject), ("convert", Self::Convert)];
+}
+
 #[derive(Debug)]
 pub(super) struct PhoneRule {
     pub(super) prehashed: Prehashed,

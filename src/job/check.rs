@@ -1,0 +1,203 @@
+//! What a run of a job would do, and what is missing for it; nothing is written, created or sent to find out.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::find::{Age, FoundPattern};
+use super::{FilePattern, Job, JobAudience};
+use crate::api::Id;
+use crate::config::Label;
+use crate::error::{Error, Quoted, Result};
+use crate::normalize::UserType;
+use crate::summary::Bytes;
+use crate::upload::{Client, Token};
+
+/// What a job would do.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    /// What the job is called.
+    job: String,
+    /// What `{date}` means.
+    date: String,
+    /// Whether nothing is missing.
+    is_ready: bool,
+    /// What is read.
+    inputs: Vec<CheckedFiles>,
+    /// Who is held back.
+    suppress: Vec<CheckedFiles>,
+    /// What is made.
+    audiences: Vec<CheckedAudience>,
+    /// Where the API is.
+    endpoint: String,
+    /// The ad account.
+    ad_account: String,
+    /// What is missing, or wrong.
+    missing: Vec<Missing>,
+}
+
+/// Something that a run would end at.
+#[derive(Debug, Serialize)]
+pub struct Missing {
+    /// What it is, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// How a run would end.
+    pub exit_code: u8,
+    #[serde(skip)]
+    error: Error,
+}
+
+/// The files of a pattern.
+#[derive(Debug, Serialize)]
+struct CheckedFiles {
+    /// As the job file has it.
+    pattern: String,
+    files: usize,
+    bytes: Option<u64>,
+    /// How long ago the newest was written, in seconds.
+    age_seconds: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckedAudience {
+    label: Label,
+    name: String,
+    user_type: UserType,
+    column: Option<String>,
+    /// The number of the audience that exists.
+    id: Option<String>,
+    replace: super::Replace,
+}
+
+impl Check {
+    /// What is missing, or wrong.
+    pub fn missing(&self) -> &[Missing] {
+        &self.missing
+    }
+
+    /// The first thing that a run would end at.
+    pub fn into_result(self) -> Result<()> {
+        self.missing.into_iter().next().map_or(Ok(()), |missing| Err(missing.error))
+    }
+}
+
+impl Job {
+    /// Looks for everything that a run needs.
+    pub fn check(&self, env: &dyn Fn(&str) -> Option<String>, now: SystemTime) -> Check {
+        let mut errors = Vec::new();
+        let mut look = |pattern: &FilePattern| {
+            let found = self.look_for(pattern);
+            let aged = found.as_ref().map_or(Ok(()), |found| found.check_age(now));
+            let checked = CheckedFiles::new(pattern, found.as_ref().ok(), now);
+            errors.extend(found.err());
+            errors.extend(aged.err());
+            checked
+        };
+        let inputs = self.inputs.iter().map(&mut look).collect();
+        let lists = self.suppress.iter().flat_map(|list| &list.files);
+        let suppress = lists.map(&mut look).collect();
+        if errors.is_empty() {
+            errors.extend(self.find().err());
+        }
+        match self.token(env) {
+            Ok(token) => errors.extend(self.check_client(token).err()),
+            Err(error) => errors.push(error),
+        }
+        Check {
+            job: self.name.clone(),
+            date: self.date.to_string(),
+            is_ready: errors.is_empty(),
+            inputs,
+            suppress,
+            audiences: self.audiences.iter().map(CheckedAudience::new).collect(),
+            endpoint: self.target.endpoint.to_string(),
+            ad_account: self.target.ad_account.to_string(),
+            missing: errors.into_iter().map(Missing::new).collect(),
+        }
+    }
+
+    /// Certificates are read when the client is made; it sends nothing.
+    fn check_client(&self, token: Token) -> Result<()> {
+        Client::new(self.client_config(token)).map(drop)
+    }
+}
+
+impl Missing {
+    fn new(error: Error) -> Self {
+        Self {
+            message: error.to_string(),
+            hint: error.hint().map(str::to_owned),
+            exit_code: error.exit_code() as u8,
+            error,
+        }
+    }
+}
+
+impl CheckedFiles {
+    fn new(pattern: &FilePattern, found: Option<&FoundPattern>, now: SystemTime) -> Self {
+        let newest = found.and_then(FoundPattern::newest);
+        Self {
+            pattern: pattern.written.clone(),
+            files: found.map_or(0, |found| found.files.len()),
+            bytes: found.and_then(FoundPattern::bytes),
+            age_seconds: newest
+                .map(|newest| now.duration_since(newest).unwrap_or_default().as_secs()),
+        }
+    }
+}
+
+impl CheckedAudience {
+    fn new(audience: &JobAudience) -> Self {
+        Self {
+            label: audience.spec.label.clone(),
+            name: audience.name().to_owned(),
+            user_type: audience.spec.user_type,
+            column: audience.spec.column.as_ref().map(ToString::to_string),
+            id: audience.id.as_ref().map(Id::to_string),
+            replace: audience.replace,
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} on {}", self.job, self.date)?;
+        for (role, all) in [("input", &self.inputs), ("suppress", &self.suppress)] {
+            for files in all {
+                writeln!(f, "  {role:<10}{files}")?;
+            }
+        }
+        for audience in &self.audiences {
+            writeln!(f, "  {:<10}{audience}", "audience")?;
+        }
+        write!(f, "  {:<10}{}, ad account {}", "target", self.endpoint, self.ad_account)
+    }
+}
+
+impl fmt::Display for CheckedFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.files == 1 { "" } else { "s" };
+        write!(f, "{}: {} file{s}", Quoted(self.pattern.as_ref()), self.files)?;
+        if let (Some(bytes), true) = (self.bytes, self.files > 0) {
+            write!(f, ", {}", Bytes(bytes))?;
+        }
+        if let Some(seconds) = self.age_seconds {
+            write!(f, ", {} old", Age(std::time::Duration::from_secs(seconds)))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for CheckedAudience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = self.column.as_deref().unwrap_or("found by its values");
+        write!(f, "{}: {} of column {column}", self.label, self.user_type)?;
+        match &self.id {
+            Some(id) => write!(f, ", added to {id}"),
+            None => write!(f, ", created as {:?}", self.name),
+        }
+    }
+}

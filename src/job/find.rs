@@ -1,0 +1,175 @@
+//! From the patterns of a job to files.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::{FilePattern, Job};
+use crate::config::{Input, PrepareConfig, SuppressInput};
+use crate::error::{Error, Quoted, Result};
+use crate::source::{ExpandError, expand};
+
+/// The files of a job, as they are now.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// For each pattern of the inputs.
+    pub inputs: Vec<FoundPattern>,
+    /// For each pattern of each suppression list.
+    pub suppress: Vec<Vec<FoundPattern>>,
+}
+
+/// The files of a pattern; at least one.
+#[derive(Clone, Debug)]
+pub struct FoundPattern {
+    /// The pattern.
+    pub pattern: FilePattern,
+    /// Its files, sorted by path.
+    pub files: Vec<FoundFile>,
+}
+
+/// A file.
+#[derive(Clone, Debug)]
+pub struct FoundFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its size, if it is a regular file.
+    pub bytes: Option<u64>,
+    /// When it was written, if the system tells.
+    pub modified: Option<SystemTime>,
+}
+
+impl Job {
+    /// Looks for the files.
+    pub fn find(&self) -> Result<Found> {
+        let all = |patterns: &[FilePattern]| patterns.iter().map(|p| self.look_for(p)).collect();
+        let found = Found {
+            inputs: all(&self.inputs)?,
+            suppress: self.suppress.iter().map(|list| all(&list.files)).collect::<Result<_>>()?,
+        };
+        found.check_roles(self)?;
+        Ok(found)
+    }
+
+    /// The whole preparation but for its output directory and earlier results.
+    pub fn prepare_config(&self, found: &Found) -> PrepareConfig {
+        let mut config = self.prepare.clone();
+        for file in found.inputs.iter().flat_map(|found| &found.files) {
+            let input = Input::Path(file.path.clone());
+            // Two patterns can match one file.
+            if !config.inputs.contains(&input) {
+                config.inputs.push(input);
+            }
+        }
+        for (list, found) in self.suppress.iter().zip(&found.suppress) {
+            config.suppress.extend(found.iter().flat_map(|found| &found.files).map(|file| {
+                SuppressInput {
+                    input: Input::Path(file.path.clone()),
+                    user_type: list.user_type,
+                    column: list.column.clone(),
+                }
+            }));
+        }
+        config
+    }
+
+    /// The files of one pattern.
+    pub(super) fn look_for(&self, pattern: &FilePattern) -> Result<FoundPattern> {
+        let refuse = |message: String, hint: &str| {
+            let (line, column) = pattern.place;
+            let place = format!("{}, line {line}, column {column}", Quoted(&self.path));
+            Error::input(pattern.written.as_ref(), format!("{message} ({place})"), hint)
+        };
+        let paths = expand(&pattern.base, &pattern.filled).map_err(|error| match error {
+            ExpandError::NoGlob(why) => refuse(format!("no valid glob: {why}"), ""),
+            ExpandError::Unreadable(_, error) => refuse(format!("cannot be searched: {error}"), ""),
+            ExpandError::NoMatch => {
+                refuse("no file matches".to_owned(), "paths are relative to the job file's folder")
+            }
+        })?;
+        let look = |path: PathBuf| {
+            let meta = std::fs::metadata(&path).map_err(|error| {
+                refuse(error.to_string(), "paths are relative to the job file's folder")
+            })?;
+            if meta.is_dir() {
+                return Err(refuse("it is a directory".to_owned(), "name the files within it"));
+            }
+            let bytes = meta.is_file().then_some(meta.len());
+            Ok(FoundFile { path, bytes, modified: meta.modified().ok() })
+        };
+        let files = paths.into_iter().map(look).collect::<Result<_>>()?;
+        Ok(FoundPattern { pattern: pattern.clone(), files })
+    }
+}
+
+impl Found {
+    /// Refuses inputs and suppression lists that are older than the job allows.
+    pub fn check_age(&self, now: SystemTime) -> Result<()> {
+        let lists = self.suppress.iter().flatten();
+        self.inputs.iter().chain(lists).try_for_each(|found| found.check_age(now))
+    }
+
+    /// Nobody is left if members are opted out as well; that is a mistake in the file.
+    fn check_roles(&self, job: &Job) -> Result<()> {
+        for list in self.suppress.iter().flatten() {
+            let is_input = |file: &FoundFile| {
+                self.inputs.iter().flat_map(|found| &found.files).any(|of| of.path == file.path)
+            };
+            if list.files.iter().any(is_input) {
+                let (line, column) = list.pattern.place;
+                return Err(Error::usage(
+                    format!(
+                        "{}, line {line}, column {column}: a file is both input and suppression list",
+                        Quoted(&job.path)
+                    ),
+                    "make one of the two patterns narrower",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FoundPattern {
+    /// Bytes of all files, if they are regular ones.
+    pub fn bytes(&self) -> Option<u64> {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// When the newest file was written.
+    pub fn newest(&self) -> Option<SystemTime> {
+        self.files.iter().filter_map(|file| file.modified).max()
+    }
+
+    /// Refuses files of which the newest is too old. A file from the future is new.
+    pub(super) fn check_age(&self, now: SystemTime) -> Result<()> {
+        let (Some(max_age), Some(newest)) = (self.pattern.max_age, self.newest()) else {
+            return Ok(());
+        };
+        let age = now.duration_since(newest).unwrap_or_default();
+        if age <= max_age {
+            return Ok(());
+        }
+        Err(Error::input(
+            self.pattern.written.as_ref(),
+            format!("it is {} old, more than max-age {} allows", Age(age), Age(max_age)),
+            "was it exported? go on with --max-age TIME once you have looked",
+        ))
+    }
+}
+
+/// A time in its two largest units.
+pub(super) struct Age(pub(super) Duration);
+
+impl std::fmt::Display for Age {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let minutes = self.0.as_secs() / 60;
+        let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+        match (days, hours, minutes) {
+            (0, 0, 0) => write!(f, "{} s", self.0.as_secs()),
+            (0, 0, minutes) => write!(f, "{minutes} min"),
+            (0, hours, 0) => write!(f, "{hours} h"),
+            (0, hours, minutes) => write!(f, "{hours} h {minutes} min"),
+            (days, 0, _) => write!(f, "{days} d"),
+            (days, hours, _) => write!(f, "{days} d {hours} h"),
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! The job file: what a nightly run is to do, checked before anything is touched.
+//!
+//! ```text
+//! fill       ${VARIABLES} and {dates} within strings
+//! table      TOML, key by key: every error says where, and which key is meant
+//! read       tables -> Job, with everything decided that can be decided without looking at files
+//! find       globs -> files, and whether they are too old
+//! check      what a run would do, and what is missing
+//! ```
+//!
+//! Keys are called like the flags of `prepare` and `upload`. Paths are relative to the folder of the job file. A token is
+//! never written into the file, and no message shows the value of a variable: it could be a secret.
+
+mod check;
+mod fill;
+mod find;
+mod read;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::api::Id;
+use crate::config::{AudienceSpec, ColumnSelector, MaxRejects, PrepareConfig};
+use crate::error::{Error, Quoted, Result};
+use crate::normalize::UserType;
+use crate::upload::{
+    ClientConfig, Content, Endpoint, RetryPolicy, TOKEN_VARIABLE, TargetSpec, Token, UploadConfig,
+};
+
+pub use self::check::{Check, Missing};
+pub use self::find::{Found, FoundFile, FoundPattern};
+
+/// The example that `throng sync --init` prints.
+pub const EXAMPLE: &str = include_str!("example.toml");
+
+/// The JSON schema of the job file, for editors.
+pub const SCHEMA: &str = include_str!("job.schema.json");
+
+/// Longest job file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A job, decided.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The job file, as it was given.
+    pub path: PathBuf,
+    /// What it is called.
+    pub name: String,
+    /// The date that paths were filled in with.
+    pub date: Date,
+    /// Where members come from.
+    pub inputs: Vec<FilePattern>,
+    /// People who must not be in the audiences.
+    pub suppress: Vec<SuppressList>,
+    /// What is made of it and where it goes; in the order of `prepare.audiences`.
+    pub audiences: Vec<JobAudience>,
+    /// Everything about the preparation but its files: [`Job::prepare_config`] has these.
+    pub prepare: PrepareConfig,
+    /// The API.
+    pub target: JobTarget,
+    /// What is kept from run to run.
+    pub state_dir: PathBuf,
+    /// What is written for people and programs that watch.
+    pub report: ReportPaths,
+}
+
+/// A path of the job file that may be a glob.
+#[derive(Clone, Debug)]
+pub struct FilePattern {
+    /// As it is written in the file, for messages: variables are not filled in.
+    pub written: String,
+    /// With variables and dates filled in.
+    filled: String,
+    /// The folder that it is relative to.
+    base: PathBuf,
+    /// Where it is written: line and column.
+    place: (usize, usize),
+    /// How old the newest file may be.
+    pub max_age: Option<Duration>,
+}
+
+/// Suppression lists of one kind.
+#[derive(Clone, Debug)]
+pub struct SuppressList {
+    /// Where they are.
+    pub files: Vec<FilePattern>,
+    /// What they hold, if that is said.
+    pub user_type: Option<UserType>,
+    /// Their column, if it is called otherwise than in the inputs.
+    pub column: Option<ColumnSelector>,
+}
+
+/// An audience of a job.
+#[derive(Clone, Debug)]
+pub struct JobAudience {
+    /// Its label, type and column.
+    pub spec: AudienceSpec,
+    /// The audience that exists already, if there is one.
+    pub id: Option<Id>,
+    /// What is created if there is none, or if it is replaced.
+    pub creation: Option<CreationSpec>,
+    /// When a new one takes its place.
+    pub replace: Replace,
+    /// What stops a run.
+    pub guards: Guards,
+}
+
+/// An audience that is to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreationSpec {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Where people can opt out.
+    pub opt_out_link: Option<String>,
+    /// Whether a marker goes into the description.
+    pub has_marker: bool,
+}
+
+/// When a new audience takes the place of one that people have left, since this API cannot remove anybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replace {
+    /// Only if a person asks for it.
+    #[default]
+    Never,
+    /// When somebody who opted out is in it.
+    WhenOptedOut,
+    /// When somebody is in it who is no member any more.
+    Always,
+}
+
+impl Replace {
+    /// The words of the job file.
+    pub const CHOICES: [(&'static str, Self); 3] =
+        [("never", Self::Never), ("when-opted-out", Self::WhenOptedOut), ("always", Self::Always)];
+}
+
+/// What stops a run before anything is posted, besides rejects.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guards {
+    /// Members may be fewer than in the last run by this share.
+    pub max_shrink: Share,
+    /// Members may be more than in the last run by this share.
+    pub max_growth: Share,
+    /// Fewest members.
+    pub min_entries: u64,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { max_shrink: Share(0.2), max_growth: Share(1.0), min_entries: 1 }
+    }
+}
+
+/// A share, 0.2 or 20%; of a growth, it may be more than the whole.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Share(pub f64);
+
+impl std::str::FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let share = match text.strip_suffix('%') {
+            Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
+            None => text.parse().ok().filter(|_| text.contains('.')),
+        };
+        share
+            .filter(|share| share.is_finite() && *share >= 0.0)
+            .map(Self)
+            .ok_or_else(|| "expected a share (0.2) or a percentage (20%)".to_owned())
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", (self.0 * 1e4).round() / 1e2)
+    }
+}
+
+/// What a person changes for one run, having looked at why a guard stopped it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// Of `max-rejects`.
+    pub max_rejects: Option<MaxRejects>,
+    /// Of `max-shrink`, for all audiences.
+    pub max_shrink: Option<Share>,
+    /// Of `max-growth`, for all audiences.
+    pub max_growth: Option<Share>,
+    /// Of `min-entries`, for all audiences.
+    pub min_entries: Option<u64>,
+    /// Of `max-age`, for inputs and suppression lists that have one.
+    pub max_age: Option<Duration>,
+}
+
+/// The API of a job.
+#[derive(Clone, Debug)]
+pub struct JobTarget {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// The ad account of all audiences.
+    pub ad_account: Id,
+    /// Where the token is, if not in the environment.
+    pub token_file: Option<PathBuf>,
+    /// Certificates to trust instead of the usual ones.
+    pub ca_file: Option<PathBuf>,
+    /// Most parts in flight at once.
+    pub parallel: usize,
+    /// How patient to be.
+    pub retry: RetryPolicy,
+    /// How long a request may take.
+    pub request_time_max: Duration,
+    /// How long the upload of an audience may take.
+    pub time_max: Duration,
+}
+
+/// What a run leaves for people and programs that watch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportPaths {
+    /// The report, one page of HTML.
+    pub html: Option<PathBuf>,
+    /// The metrics, in Prometheus' text format.
+    pub metrics: Option<PathBuf>,
+}
+
+impl Job {
+    /// Reads a job file and decides. Nothing but the file itself is touched; `env` looks variables up, `date` is what
+    /// `{date}` means.
+    pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, date: Date) -> Result<Self> {
+        let failed = |error: std::io::Error| {
+            let message = format!("failed to read the job file {}: {error}", Quoted(path));
+            Error::usage(message, "throng sync --init prints an example to begin with")
+        };
+        let file = std::fs::File::open(path).map_err(failed)?;
+        let mut bytes = Vec::new();
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+        let no_job = |why: &str| {
+            let message = format!("{} is no job file: {why}", Quoted(path));
+            Error::usage(message, "throng sync --init prints an example to begin with")
+        };
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(no_job("it is too large"));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|_| no_job("it is not UTF-8"))?;
+        Self::parse(text, path, env, date)
+    }
+
+    /// Decides what the text of the job file `path` says.
+    pub fn parse(
+        text: &str,
+        path: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+        date: Date,
+    ) -> Result<Self> {
+        read::job(table::File { path, text, env, date, specs: &read::SPECS })
+    }
+
+    /// Puts a person's word in the place of the file's.
+    pub fn override_guards(&mut self, overrides: &Overrides) {
+        let Overrides { max_rejects, max_shrink, max_growth, min_entries, max_age } = *overrides;
+        self.prepare.max_rejects = max_rejects.unwrap_or(self.prepare.max_rejects);
+        for JobAudience { guards, .. } in &mut self.audiences {
+            guards.max_shrink = max_shrink.unwrap_or(guards.max_shrink);
+            guards.max_growth = max_growth.unwrap_or(guards.max_growth);
+            guards.min_entries = min_entries.unwrap_or(guards.min_entries);
+        }
+        let lists = self.suppress.iter_mut().flat_map(|list| &mut list.files);
+        for pattern in self.inputs.iter_mut().chain(lists) {
+            pattern.max_age = pattern.max_age.map(|age| max_age.unwrap_or(age));
+        }
+    }
+
+    /// The token: from the job's file, else from the environment.
+    pub fn token(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Token> {
+        match (&self.target.token_file, env(TOKEN_VARIABLE)) {
+            (Some(path), _) => Token::from_file(path),
+            (None, Some(text)) => Token::new(&text),
+            (None, None) => Err(Error::usage(
+                "there is no token for the API",
+                format!("set {TOKEN_VARIABLE}, or name a file with token-file in [target]"),
+            )),
+        }
+    }
+
+    /// How to reach the API.
+    pub fn client_config(&self, token: Token) -> ClientConfig {
+        ClientConfig {
+            endpoint: self.target.endpoint.clone(),
+            token,
+            ca_file: self.target.ca_file.clone(),
+            use_proxy: true,
+            request_time_max: self.target.request_time_max,
+        }
+    }
+
+    /// The upload of an audience from a directory that was prepared, to the target that the engine has decided on.
+    /// `command` goes on with it.
+    pub fn upload_config(
+        &self,
+        audience: &JobAudience,
+        target: TargetSpec,
+        dir: PathBuf,
+        command: String,
+    ) -> UploadConfig {
+        UploadConfig {
+            dir,
+            audience: Some(audience.spec.label.clone()),
+            target,
+            ad_account: self.target.ad_account.clone(),
+            parallel: self.target.parallel,
+            retry: self.target.retry,
+            time_max: self.target.time_max,
+            command,
+        }
+    }
+}
+
+impl JobAudience {
+    /// What people call it: its name, or its label.
+    pub fn name(&self) -> &str {
+        self.creation.as_ref().map_or(self.spec.label.as_str(), |creation| &creation.name)
+    }
+
+    /// Where it goes as long as no other audience took its place.
+    pub fn target(&self) -> Result<TargetSpec> {
+        match (&self.id, &self.creation) {
+            (Some(id), _) => Ok(TargetSpec::Audience(id.clone())),
+            (None, Some(creation)) => Ok(creation.target(0)),
+            (None, None) => Err(Error::Internal("an audience of a job has neither id nor name")),
+        }
+    }
+}
+
+impl CreationSpec {
+    /// As a target that grows run by run. `generation` counts the audiences that took its place before.
+    pub fn target(&self, generation: u32) -> TargetSpec {
+        TargetSpec::Create {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            opt_out_link: self.opt_out_link.clone(),
+            has_marker: self.has_marker,
+            verdict: None,
+            generation,
+            content: Content::Growing,
+        }
+    }
+}
