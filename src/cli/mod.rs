@@ -66,8 +66,8 @@ pub(crate) struct PrepareArgs {
     /// Files, quoted globs, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// What the entries of the audience are: email_hash, phone_hash, fbid, custom_audience_third_party_id or
-    /// mobile_advertiser_id
+    /// What the entries of the audience are: `email_hash`, `phone_hash`, `fbid`,
+    /// `custom_audience_third_party_id` or `mobile_advertiser_id`
     #[arg(
         short = 't',
         long,
@@ -158,7 +158,8 @@ pub(crate) struct PrepareArgs {
 /// engines can use the rules, for example Spark: `SELECT TRANSFORM(email) USING 'throng hash -t email_hash'`.
 #[derive(Debug, Args)]
 pub(crate) struct HashArgs {
-    /// What the values are: email_hash, phone_hash, fbid, custom_audience_third_party_id or mobile_advertiser_id
+    /// What the values are: `email_hash`, `phone_hash`, `fbid`,
+    /// `custom_audience_third_party_id` or `mobile_advertiser_id`
     #[arg(short = 't', long, value_name = "TYPE")]
     pub(crate) user_type: UserType,
     #[command(flatten)]
