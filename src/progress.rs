@@ -37,6 +37,11 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// The progress of a run that `stop` can end.
+    pub fn of(stop: Stop) -> Self {
+        Self { stop, ..Self::default() }
+    }
+
     /// What the run is doing.
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {

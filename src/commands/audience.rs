@@ -1,7 +1,7 @@
 //! `throng audience`: the other calls of the API.
 #![expect(clippy::print_stdout, reason = "lists are data")]
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 use serde::Serialize;
 use throng::api::{Id, ListedAudience};
@@ -133,10 +133,9 @@ fn confirmed(id: &Id) -> Result<bool> {
             "say --yes",
         ));
     }
-    let mut stderr = std::io::stderr();
-    let asked = write!(stderr, "Delete audience {id}? Nothing brings it back. [y/N] ");
+    say(format_args!("delete audience {id}? Nothing brings it back. [y/N]"));
     let mut answer = String::new();
-    let read = asked.and_then(|()| stdin.lock().read_line(&mut answer));
+    let read = stdin.lock().read_line(&mut answer);
     Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 

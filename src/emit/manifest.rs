@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::staging::create_file;
+use super::whole_file::{Readers, write_whole};
 use crate::config::{AudienceSpec, Label, audience_name};
 use crate::dedup::Counts;
 use crate::error::{Error, Result};
@@ -151,13 +152,39 @@ impl Manifest {
     /// Writes the manifest into a directory and syncs it.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(MANIFEST_FILE);
-        let mut text = serde_json::to_vec_pretty(self)
-            .map_err(|_| Error::Internal("the manifest cannot be written as JSON"))?;
-        text.push(b'\n');
+        let text = self.to_json()?;
         let mut file = create_file(&path)?;
         file.write_all(&text)
             .and_then(|()| file.sync_all())
             .map_err(|error| Error::writing("write", &path, error))
+    }
+
+    fn to_json(&self) -> Result<Vec<u8>> {
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|_| Error::Internal("the manifest cannot be written as JSON"))?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    /// Takes parts out of a directory that was published: first out of the manifest, then their files, so that at any
+    /// moment it holds at least what its manifest says. Doing it again does no harm.
+    pub fn retain(
+        &mut self,
+        dir: &Path,
+        keep: impl Fn(&AudienceManifest, &PartManifest) -> bool,
+    ) -> Result<()> {
+        for audience in &mut self.audiences {
+            let parts = std::mem::take(&mut audience.parts);
+            let kept = parts.into_iter().filter(|part| keep(audience, part)).collect();
+            audience.parts = kept;
+            audience.sets.written = audience.parts.iter().map(|part| part.lines).sum();
+        }
+        write_whole(&dir.join(MANIFEST_FILE), &self.to_json()?, Readers::Owner)?;
+        for problem in self.unknown_files(dir)? {
+            let path = dir.join(&problem.file);
+            std::fs::remove_file(&path).map_err(|e| Error::writing("remove", &path, e))?;
+        }
+        Ok(())
     }
 
     /// Reads the manifest of a directory.
@@ -213,23 +240,29 @@ impl Manifest {
     pub fn problems(&self, dir: &Path) -> Result<Vec<Problem>> {
         let parts: Vec<&PartManifest> =
             self.audiences.iter().flat_map(AudienceManifest::files).collect();
-        let names: HashSet<&str> = parts.iter().map(|part| part.file.as_str()).collect();
         let found: Result<Vec<Option<Problem>>> =
             parts.par_iter().map(|part| part.problem(dir)).collect();
         let mut problems: Vec<Problem> = found?.into_iter().flatten().collect();
+        problems.extend(self.unknown_files(dir)?);
+        Ok(problems)
+    }
+
+    fn unknown_files(&self, dir: &Path) -> Result<Vec<Problem>> {
+        let known: HashSet<&str> = self
+            .audiences
+            .iter()
+            .flat_map(AudienceManifest::files)
+            .map(|file| file.file.as_str())
+            .collect();
         let entries = std::fs::read_dir(dir).map_err(|e| Error::reading("read", dir, e))?;
         let mut unknown: Vec<String> = entries
             .flatten()
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name != MANIFEST_FILE && !names.contains(name.as_str()))
+            .filter(|name| name != MANIFEST_FILE && !known.contains(name.as_str()))
             .collect();
         unknown.sort();
-        problems.extend(
-            unknown
-                .into_iter()
-                .map(|file| Problem { file, message: "is not in the manifest".to_owned() }),
-        );
-        Ok(problems)
+        let problem = |file| Problem { file, message: "is not in the manifest".to_owned() };
+        Ok(unknown.into_iter().map(problem).collect())
     }
 }
 

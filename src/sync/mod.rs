@@ -1,7 +1,30 @@
-//! The nightly job: prepare, compare with what the audience holds, upload what is new, report.
+//! The nightly job: prepare, compare with what the audience holds, upload what is new, remember, report.
+//!
+//! What an audience holds is what the API has confirmed, not what was prepared last ([`state`]). A run goes like this:
+//!
+//! ```text
+//! settle    what earlier runs left: creates whose outcome is unknown, parts that were not confirmed
+//! prepare   one pass over the inputs, against what every audience holds        -> STATE/runs/N
+//! guard     fewer, more or older than it may be?                               -> nothing is posted
+//! upload    audience by audience; the first run creates it
+//! settle    what was confirmed stays in STATE/runs/N, and is known to the next run
+//! replace   a new audience that is complete takes the place of the old one, which is then deleted
+//! ```
+//!
+//! Each step can be cut off anywhere; the next run goes on from what is remembered. People of an unfinished upload are
+//! simply new again, so that whoever has opted out meanwhile is not uploaded late.
 
+mod config;
+mod guards;
+mod night;
 mod record;
+mod settle;
+mod state;
 
+pub use self::config::{Destination, Replace, SyncAudience, SyncConfig};
+pub use self::guards::Guards;
+pub use self::night::{SyncProgress, run};
 pub use self::record::{
     AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord,
 };
+pub use self::state::records_of;

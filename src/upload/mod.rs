@@ -214,6 +214,8 @@ fn random() -> Result<u64> {
 
 impl UploadProgress {
     fn begin(&self, parts: &[Part]) {
+        self.bytes_sent.store(0, Ordering::Relaxed);
+        self.parts_done.store(0, Ordering::Relaxed);
         self.parts_total.store(parts.len() as u64, Ordering::Relaxed);
         self.bytes_total.store(parts.iter().map(|part| part.bytes).sum(), Ordering::Relaxed);
     }

@@ -145,6 +145,16 @@ impl Upload {
         self.parts.iter().filter(|part| !self.acknowledged.contains(&part.sha256))
     }
 
+    /// The ledger's number of the target.
+    pub fn target_id(&self) -> i64 {
+        self.target.id
+    }
+
+    /// How far the target is.
+    pub fn target_state(&self) -> &TargetState {
+        &self.target.state
+    }
+
     /// What would be sent, for programs.
     pub fn dry_run(&self) -> UploadSummary {
         let left: Vec<Part> = self.left().cloned().collect();

@@ -10,6 +10,8 @@ mod crash;
 #[cfg(feature = "sandbox")]
 mod faults;
 mod labels;
+#[cfg(feature = "sandbox")]
+mod month;
 mod log;
 mod memory;
 mod pipeline;

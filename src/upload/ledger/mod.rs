@@ -144,6 +144,31 @@ impl Ledger {
         result.map_err(failed)
     }
 
+    /// The target of a create, if there is one, and whether one of that name was deleted.
+    pub fn find_by_name(
+        &self,
+        endpoint: &str,
+        key: &TargetName<'_>,
+    ) -> Result<(Option<Target>, bool)> {
+        let TargetName { ad_account, user_type, name, generation } = key;
+        let params = params![endpoint, ad_account.as_str(), user_type.name(), name, generation];
+        let result: rusqlite::Result<_> = (|| {
+            let mut query = self.db.prepare(
+                "SELECT * FROM target WHERE endpoint = ?1 AND ad_account = ?2 AND user_type = ?3 AND name = ?4
+                 AND generation = ?5 AND state != 'deleted'",
+            )?;
+            let found = query.query_row(params, target).optional()?;
+            let deleted: bool = self.db.query_row(
+                "SELECT count(*) > 0 FROM target WHERE endpoint = ?1 AND ad_account = ?2 AND user_type = ?3
+                 AND name = ?4 AND generation = ?5 AND state = 'deleted'",
+                params,
+                |row| row.get(0),
+            )?;
+            Ok((found, deleted))
+        })();
+        result.map_err(self.failing("read"))
+    }
+
     /// The target of an audience that is given by its number; made if it is new.
     pub fn target_by_audience(
         &mut self,

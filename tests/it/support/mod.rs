@@ -139,3 +139,8 @@ pub(crate) fn value(user_type: UserType, person: u64) -> String {
         }
     }
 }
+
+/// SHA-256 in hex.
+pub(crate) fn digest_hex(message: &[u8]) -> String {
+    const_hex::encode(throng::hash::digest(message))
+}

@@ -1,0 +1,574 @@
+//! One run of a job, step by step.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime};
+
+use super::config::{Destination, Replace, SyncAudience, SyncConfig};
+use super::guards::Stopped;
+use super::settle::{Notify, settle, settle_left, upload_config};
+use super::state::{Remembered, State, remove_dir};
+use super::{AudienceRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord};
+use crate::api::Id;
+use crate::config::{Input, Label};
+use crate::emit::{Manifest, PartManifest};
+use crate::error::{Error, ExitCode, Quoted, Result};
+use crate::pipeline::Prepare;
+use crate::progress::Progress;
+use crate::sqlite::now;
+use crate::stop::Stop;
+use crate::summary::{AudienceSummary, Summary};
+use crate::upload::{
+    FailureKind, Notice, TargetName, TargetState, Upload, UploadProgress, Verdict,
+};
+
+/// Runs whose records are looked through for the last one that passed the guards.
+const RECORDS_LOOKED_AT: u32 = 366;
+
+/// How far a run is, for whoever watches it.
+#[derive(Debug)]
+pub struct SyncProgress {
+    /// While it prepares.
+    pub prepare: Progress,
+    /// While it uploads.
+    pub upload: UploadProgress,
+    /// Whether it uploads.
+    pub is_uploading: AtomicBool,
+}
+
+impl Default for SyncProgress {
+    fn default() -> Self {
+        let stop = Stop::default();
+        Self {
+            prepare: Progress::of(stop.clone()),
+            upload: UploadProgress { stop, ..UploadProgress::default() },
+            is_uploading: AtomicBool::default(),
+        }
+    }
+}
+
+impl SyncProgress {
+    /// Asks the run to stop.
+    pub fn stop(&self) -> &Stop {
+        &self.upload.stop
+    }
+}
+
+/// Runs a job. What it came to is told in any case, also if it failed; it is remembered unless the state cannot be used.
+pub fn run(
+    config: &SyncConfig,
+    progress: &SyncProgress,
+    notify: &dyn Fn(&str),
+) -> (SyncRecord, Result<()>) {
+    let mut record = SyncRecord {
+        job: config.job.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: now(),
+        command: config.command.clone(),
+        replace_command: format!("{} --replace", config.command),
+        is_dry_run: config.is_dry_run,
+        ..SyncRecord::default()
+    };
+    let mut state = match State::open(&config.state_dir, config.is_dry_run) {
+        Ok(state) => state,
+        Err(error) => {
+            close(&mut record, Some(&error));
+            return (record, Err(error));
+        }
+    };
+    let retries = Cell::new(0);
+    let count = |notice: &Notice<'_>| {
+        retries.set(retries.get() + u64::from(matches!(notice, Notice::Retry { .. })));
+        notify(&notice.to_string());
+    };
+    let outcome = state.begin_run().and_then(|run| {
+        record.run = run;
+        let mut night =
+            Night { config, state: &mut state, progress, notify: &count, run, record: &mut record };
+        let outcome = night.pass();
+        night.leave();
+        outcome
+    });
+    record.retries = retries.get();
+    close(&mut record, outcome.as_ref().err());
+    let kept = if record.run > 0 { state.keep_record(&record) } else { Ok(()) };
+    (record, outcome.and(kept))
+}
+
+fn close(record: &mut SyncRecord, error: Option<&Error>) {
+    record.ended_at = now();
+    record.exit_code = error.map_or(ExitCode::Done, Error::exit_code) as u8;
+    record.error = error.map(ToString::to_string);
+    record.hint = error.and_then(Error::hint).map(str::to_owned);
+}
+
+/// A run that is going on.
+struct Night<'a> {
+    config: &'a SyncConfig,
+    state: &'a mut State,
+    progress: &'a SyncProgress,
+    notify: Notify<'a>,
+    run: i64,
+    record: &'a mut SyncRecord,
+}
+
+impl Night<'_> {
+    fn pass(&mut self) -> Result<()> {
+        self.timed("settle", Self::settle_earlier)?;
+        self.check_ages()?;
+        let remembered = self.look_up()?;
+        let summary = self.timed("prepare", |night| night.prepare(&remembered))?;
+        self.describe(&summary, &remembered)?;
+        self.check_guards()?;
+        let remembered = self.begin_replacements(&remembered)?;
+        if self.config.is_dry_run {
+            return Ok(());
+        }
+        let sent = self.timed("upload", |night| night.upload(&remembered));
+        let settled = self.timed("settle", |night| night.settle_this(&remembered));
+        let (sent, ()) = (sent?, settled?);
+        self.complete_replacements(&sent)?;
+        self.delete_replaced()?;
+        self.state.remove_old_runs()
+    }
+
+    /// A run of which nothing was sent leaves nothing behind.
+    fn leave(&mut self) {
+        let is_unsent = |state: &State, run| {
+            state
+                .unsettled()
+                .is_ok_and(|left| left.iter().any(|left| left.run == run && !left.is_sent))
+        };
+        if is_unsent(self.state, self.run) && remove_dir(&self.run_dir()).is_ok() {
+            // What is not recorded now, the next run finds out.
+            let _recorded = self.state.settled(self.run);
+        }
+    }
+
+    fn timed<T>(&mut self, name: &str, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let started = Instant::now();
+        let result = step(self);
+        let seconds = started.elapsed().as_secs_f64();
+        match self.record.phases.iter_mut().find(|phase| phase.name == name) {
+            Some(phase) => phase.seconds += seconds,
+            None => self.record.phases.push(PhaseRecord { name: name.to_owned(), seconds }),
+        }
+        result
+    }
+
+    /// Where this run's directory is. A dry run's is gone at its end.
+    fn run_dir(&self) -> PathBuf {
+        if self.config.is_dry_run { self.state.dry_run_dir() } else { self.state.run_dir(self.run) }
+    }
+
+    fn settle_earlier(&mut self) -> Result<()> {
+        let run = self.run;
+        for left in self.state.unsettled()?.into_iter().filter(|left| left.run != run) {
+            if self.config.is_dry_run {
+                self.note(format!(
+                    "run {} is not finished: a real run would go on with it",
+                    left.run
+                ));
+                continue;
+            }
+            settle_left(left, self.config, self.state, &self.progress.upload, self.notify)?;
+        }
+        if self.config.is_dry_run { Ok(()) } else { self.delete_replaced() }
+    }
+
+    fn note(&mut self, note: String) {
+        self.record.notes.push(note);
+    }
+
+    fn check_ages(&mut self) -> Result<()> {
+        let now = SystemTime::now();
+        for input in &self.config.prepare.inputs {
+            let Input::Path(path) = input else { continue };
+            let modified = std::fs::metadata(path).and_then(|meta| meta.modified());
+            let modified = modified.map_err(|e| Error::reading("look at", path, e))?;
+            let path = Quoted(path).to_string();
+            if let Some(stopped) = self.config.guards.check_age(&path, modified, now) {
+                return Err(self.stop_at(stopped, "fetch the export again"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is remembered of every audience, and from which run on its entries count.
+    fn look_up(&mut self) -> Result<Vec<Remembered>> {
+        let config = self.config;
+        let mut all = Vec::new();
+        for audience in &config.audiences {
+            let label = &audience.label;
+            let (mut remembered, is_moved) =
+                self.state.audience(label, &self.address(audience), self.run)?;
+            if is_moved {
+                self.note(format!(
+                    "`{label}` goes to another audience now: everybody is uploaded to it"
+                ));
+            }
+            let is_gone = self.is_gone(audience, &remembered)?;
+            if is_gone {
+                self.note(format!("the audience of `{label}` was deleted: it is created again"));
+            }
+            if config.is_full || is_gone {
+                self.state.start_over(label, self.run)?;
+            }
+            let is_asked =
+                config.replace_now.contains(label) || audience.replace == Replace::Always;
+            remembered = self.state.remembered(label)?;
+            let held = self.state.held(label, remembered.first_run)?;
+            if is_asked && held > 0 {
+                self.begin_replacement(audience)?;
+                remembered = self.state.remembered(label)?;
+            }
+            all.push(remembered);
+        }
+        Ok(all)
+    }
+
+    /// Where an audience is and what it is called there.
+    fn address(&self, audience: &SyncAudience) -> String {
+        let (endpoint, account) = (self.config.client.endpoint(), &self.config.ad_account);
+        match &audience.destination {
+            Destination::Created { name, .. } => format!("{endpoint} {account} name {name}"),
+            Destination::Given(id) => format!("{endpoint} {account} id {id}"),
+        }
+    }
+
+    /// Whether an audience was uploaded to that does not exist any more.
+    fn is_gone(&mut self, audience: &SyncAudience, remembered: &Remembered) -> Result<bool> {
+        let Destination::Created { name, .. } = &audience.destination else { return Ok(false) };
+        let held = self.state.held(&audience.label, remembered.first_run)?;
+        let (target, is_deleted) = self.find_target(audience, name, remembered.generation)?;
+        let says_gone = self
+            .config
+            .verdicts
+            .iter()
+            .any(|(label, verdict)| *label == audience.label && *verdict == Verdict::IsNot);
+        match target {
+            Some(target) if says_gone && matches!(target.state, TargetState::Ready { .. }) => {
+                self.state.ledger.start_over(&target)?;
+                Ok(true)
+            }
+            Some(target) => Ok(held > 0 && target.state == TargetState::Planned),
+            None if held == 0 => Ok(false),
+            None if is_deleted || self.config.is_full => Ok(true),
+            None => Err(Error::State {
+                what: "ledger",
+                operation: "trust",
+                path: self.config.state_dir.clone(),
+                message: format!("{held} entries of `{}` were uploaded, and it does not know where", audience.label),
+                hint: Some("restore the whole state directory from a backup; if the audience is gone: --full".to_owned()),
+            }),
+        }
+    }
+
+    fn find_target(
+        &self,
+        audience: &SyncAudience,
+        name: &str,
+        generation: u32,
+    ) -> Result<(Option<crate::upload::Target>, bool)> {
+        let spec = self.config.prepare.audiences.iter().find(|spec| spec.label == audience.label);
+        let spec = spec.ok_or(Error::Internal("an audience that is not prepared"))?;
+        let key = TargetName {
+            ad_account: &self.config.ad_account,
+            user_type: spec.user_type,
+            name,
+            generation,
+        };
+        self.state.ledger.find_by_name(self.config.client.endpoint().as_str(), &key)
+    }
+
+    fn begin_replacement(&mut self, audience: &SyncAudience) -> Result<()> {
+        if let Destination::Given(id) = &audience.destination {
+            return Err(Error::usage(
+                format!("audience {id} was not created by this job, and cannot be replaced by it"),
+                "give `{}` a name instead of an id, or leave `replace` out",
+            ));
+        }
+        self.state.begin_replacement(&audience.label, self.run)
+    }
+
+    fn prepare(&mut self, remembered: &[Remembered]) -> Result<Summary> {
+        let mut prepare = self.config.prepare.clone();
+        prepare.output.dir = self.run_dir();
+        prepare.output.overwrite = true;
+        prepare.against = self.state.known(remembered)?;
+        self.progress.is_uploading.store(false, Ordering::Relaxed);
+        let planned = Prepare::plan(prepare, &self.progress.prepare)?;
+        planned.run(&self.progress.prepare)
+    }
+
+    /// Writes down what was prepared.
+    fn describe(&mut self, summary: &Summary, remembered: &[Remembered]) -> Result<()> {
+        let manifest = Manifest::read(&self.run_dir())?;
+        let inputs = manifest.inputs.into_iter().filter(|input| input.role != "known");
+        self.record.inputs = inputs
+            .map(|input| InputRecord {
+                path: input.path,
+                role: input.role,
+                bytes: input.bytes,
+                modified_at: input.modified_ns.and_then(|ns| i64::try_from(ns / 1_000_000).ok()),
+                records: input.records,
+            })
+            .collect();
+        self.record.records = summary.records;
+        self.record.peak_memory_bytes = summary.peak_memory_bytes;
+        self.record.spilled_bytes = summary.spilled_bytes;
+        self.record.notes.extend(summary.notes.iter().cloned());
+        self.record.audiences.clear();
+        for (audience, remembered) in summary.audiences.iter().zip(remembered) {
+            let held = self.state.held(&audience.label, remembered.first_run)?;
+            let mut described = describe_audience(audience);
+            if !self.config.is_dry_run {
+                let keep = |list: &Option<PartManifest>, what| {
+                    self.state.keep_list(&self.run_dir(), list.as_ref(), &audience.label, what)
+                };
+                described.gone_list = keep(&audience.gone_list, "gone")?;
+                described.must_go_list = keep(&audience.must_go_list, "must-go")?;
+            }
+            described.held_before = held;
+            described.held_after = held;
+            self.record.audiences.push(described);
+        }
+        Ok(())
+    }
+
+    fn check_guards(&mut self) -> Result<()> {
+        let records = self.state.records(RECORDS_LOOKED_AT)?;
+        let passed = |record: &&SyncRecord| record.guard.is_none() && !record.audiences.is_empty();
+        let before = records.iter().find(passed);
+        let guards = &self.config.guards;
+        let stopped =
+            self.record.audiences.iter().find_map(|audience| guards.check(audience, before));
+        match stopped {
+            Some(stopped) => Err(self.stop_at(stopped, "look at the inputs")),
+            None => Ok(()),
+        }
+    }
+
+    /// A guard stops the run: what was found, and how to go on once a person has looked.
+    fn stop_at(&mut self, stopped: Stopped, first: &str) -> Error {
+        let Stopped { mut guard, message } = stopped;
+        let flag = guard.name.replace('_', "-");
+        guard.command = format!("{} --ignore-guard {flag}", self.config.command);
+        let hint = format!("{first}; if they are right: {}", guard.command);
+        self.record.guard = Some(guard);
+        Error::WrongFile { message: format!("nothing was posted: {message}"), hint: Some(hint) }
+    }
+
+    /// Builds audiences anew in which somebody has opted out, where the job says so: prepares once more, for these
+    /// without what the live audience holds.
+    fn begin_replacements(&mut self, remembered: &[Remembered]) -> Result<Vec<Remembered>> {
+        let config = self.config;
+        let mut begun = false;
+        for (audience, remembered) in config.audiences.iter().zip(remembered) {
+            let of_record =
+                self.record.audiences.iter().find(|of| of.name == audience.label.as_str());
+            let must_go = of_record.map_or(0, |audience| audience.must_go);
+            let is_due = audience.replace == Replace::WhenOptedOut && must_go > 0;
+            if is_due && remembered.next_first_run.is_none() {
+                self.begin_replacement(audience)?;
+                begun = true;
+            }
+        }
+        if !begun {
+            return Ok(remembered.to_vec());
+        }
+        let before = self.record.audiences.clone();
+        let labels = config.audiences.iter().map(|audience| self.state.remembered(&audience.label));
+        let remembered = labels.collect::<Result<Vec<_>>>()?;
+        let summary = self.timed("prepare", |night| night.prepare(&remembered))?;
+        let notes = self.record.notes.len();
+        self.describe(&summary, &remembered)?;
+        // The same inputs have nothing else to say.
+        self.record.notes.truncate(notes);
+        for (audience, before) in self.record.audiences.iter_mut().zip(before) {
+            audience.must_go = before.must_go;
+            audience.gone = before.gone;
+        }
+        Ok(remembered)
+    }
+
+    /// Uploads audience by audience; those that are complete. One that fails does not keep the others from being
+    /// uploaded, unless there is no point in trying.
+    fn upload(&mut self, remembered: &[Remembered]) -> Result<Vec<Label>> {
+        self.progress.is_uploading.store(true, Ordering::Relaxed);
+        let config = self.config;
+        let mut first_error = None;
+        let mut complete = Vec::new();
+        for (audience, remembered) in config.audiences.iter().zip(remembered) {
+            match self.upload_one(audience, remembered) {
+                Ok(()) => complete.push(audience.label.clone()),
+                Err(error) => {
+                    let code = error.exit_code();
+                    first_error.get_or_insert(error);
+                    let is_hopeless = matches!(
+                        code,
+                        ExitCode::Credentials | ExitCode::Interrupted | ExitCode::Terminated
+                    );
+                    if is_hopeless {
+                        break;
+                    }
+                }
+            }
+        }
+        first_error.map_or(Ok(complete), Err)
+    }
+
+    fn upload_one(&mut self, audience: &SyncAudience, remembered: &Remembered) -> Result<()> {
+        let is_replacement = remembered.next_first_run.is_some();
+        let at = self.record.audiences.iter().position(|of| of.name == audience.label.as_str());
+        let at = at.ok_or(Error::Internal("an audience that was not prepared"))?;
+        if self.record.audiences[at].parts == 0 {
+            if is_replacement && self.state.held(&audience.label, remembered.counts_from())? == 0 {
+                return Err(Error::WrongFile {
+                    message: format!(
+                        "nobody would be left of `{}`, so that it is not replaced",
+                        audience.label
+                    ),
+                    hint: Some("delete it by hand: throng audience delete ID".to_owned()),
+                });
+            }
+            "none".clone_into(&mut self.record.audiences[at].action);
+            return Ok(());
+        }
+        let generation = remembered.next_generation();
+        let upload = upload_config(self.config, audience, generation, self.run, self.state, None);
+        let upload = Upload::plan(upload, self.config.client.clone(), &mut self.state.ledger)?;
+        let action = match upload.target_state() {
+            _ if is_replacement => "replace",
+            TargetState::Ready { .. } => "add",
+            TargetState::Planned | TargetState::Intent { .. } => "create",
+        };
+        action.clone_into(&mut self.record.audiences[at].action);
+        self.state.begin_upload(self.run, &audience.label, upload.target_id())?;
+        let uploaded = upload.run(&mut self.state.ledger, &self.progress.upload, self.notify);
+        let uploaded = uploaded.map_err(|error| named(error, &audience.label))?;
+        let described = &mut self.record.audiences[at];
+        (described.audience, described.fb_id) = (uploaded.audience, uploaded.fb_id);
+        Ok(())
+    }
+
+    /// Settles this run, and writes down what was confirmed.
+    fn settle_this(&mut self, remembered: &[Remembered]) -> Result<()> {
+        let is_sent =
+            self.state.unsettled()?.iter().any(|left| left.run == self.run && left.is_sent);
+        if !is_sent {
+            return Ok(());
+        }
+        settle(self.run, self.state)?;
+        let dir = self.run_dir();
+        let manifest = if dir.exists() { Some(Manifest::read(&dir)?) } else { None };
+        for (described, remembered) in self.record.audiences.iter_mut().zip(remembered) {
+            let audiences = manifest.iter().flat_map(|manifest| &manifest.audiences);
+            let parts = audiences.filter(|audience| audience.label == remembered.label);
+            let parts = parts.flat_map(|audience| &audience.parts);
+            for part in parts {
+                described.parts_sent += 1;
+                described.entries_sent += part.lines;
+                described.bytes_sent += part.bytes;
+            }
+            if remembered.next_first_run.is_none() {
+                described.held_after = described.held_before + described.entries_sent;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was built to replace another audience, and is complete, takes its place.
+    fn complete_replacements(&mut self, complete: &[Label]) -> Result<()> {
+        let config = self.config;
+        for audience in
+            config.audiences.iter().filter(|audience| complete.contains(&audience.label))
+        {
+            let remembered = self.state.remembered(&audience.label)?;
+            let (Destination::Created { name, .. }, Some(from)) =
+                (&audience.destination, remembered.next_first_run)
+            else {
+                continue;
+            };
+            let (old, _) = self.find_target(audience, name, remembered.generation)?;
+            let old: Option<Id> = old.and_then(|target| match target.state {
+                TargetState::Ready { audience } => Some(audience),
+                TargetState::Planned | TargetState::Intent { .. } => None,
+            });
+            self.state.complete_replacement(&audience.label, old.as_ref())?;
+            let held = self.state.held(&audience.label, from)?;
+            let of_record =
+                self.record.audiences.iter_mut().find(|of| of.name == audience.label.as_str());
+            if let Some(described) = of_record {
+                described.held_after = held;
+                described.replaced = old.map(|id| id.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes audiences that were replaced. One that is gone already is as good as deleted.
+    fn delete_replaced(&mut self) -> Result<()> {
+        for remembered in self.state.audiences()? {
+            let Some(id) = remembered.delete_id else { continue };
+            let client = &self.config.client;
+            match client.delete(&id) {
+                Err(failure) if failure.kind != FailureKind::NotFound => {
+                    return Err(Error::api(
+                        ExitCode::Partial,
+                        format!(
+                            "the new audience of `{}` is complete, but the one that it replaces, {id}, is still there: {failure}",
+                            remembered.label
+                        ),
+                        "run the same command again: it deletes it first",
+                    ));
+                }
+                _ => {}
+            }
+            self.state.ledger.forget(client.endpoint().as_str(), &id)?;
+            self.state.forget_replaced(&remembered.label)?;
+        }
+        Ok(())
+    }
+}
+
+/// The error with the audience that it is about.
+fn named(error: Error, label: &Label) -> Error {
+    match error {
+        Error::Api { code, message, hint } => {
+            Error::Api { code, message: format!("`{label}`: {message}"), hint }
+        }
+        other => other,
+    }
+}
+
+fn describe_audience(audience: &AudienceSummary) -> AudienceRecord {
+    let rejects = audience.rejects.iter().map(|reject| RejectRecord {
+        reason: reject.reason.to_owned(),
+        advice: reject.advice.to_owned(),
+        count: reject.count,
+        first_source: reject.first_source.clone(),
+        first_line: reject.first_line,
+    });
+    AudienceRecord {
+        name: audience.label.to_string(),
+        user_type: audience.user_type.name().to_owned(),
+        action: "none".to_owned(),
+        read: audience.read,
+        blank: audience.blank,
+        rejected: audience.rejected,
+        rejects: rejects.collect(),
+        duplicates: audience.duplicates,
+        members: audience.raw + audience.prehashed - audience.duplicates,
+        suppressed: audience.suppressed,
+        known: audience.known,
+        gone: audience.gone,
+        must_go: audience.must_go,
+        suppression_read: audience.suppression_read,
+        suppression_rejected: audience.suppression_rejected,
+        new: audience.written,
+        parts: audience.parts.len() as u64,
+        ..AudienceRecord::default()
+    }
+}

@@ -1,0 +1,117 @@
+//! Bringing a run's directory to what the API has confirmed.
+
+use std::collections::HashSet;
+
+use super::config::{Destination, SyncAudience, SyncConfig};
+use super::state::{State, Unsettled, remove_dir};
+use crate::config::Label;
+use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};
+use crate::error::{Error, Result};
+use crate::upload::{
+    Content, Notice, TargetSpec, TargetState, Upload, UploadConfig, UploadProgress, Verdict,
+};
+
+/// Who is told what happens.
+pub(super) type Notify<'a> = &'a dyn Fn(&Notice<'_>);
+
+/// Settles a run that an earlier process left. Creates whose outcome is unknown are found out about first, which may
+/// need the API.
+pub(super) fn settle_left(
+    left: Unsettled,
+    config: &SyncConfig,
+    state: &mut State,
+    progress: &UploadProgress,
+    notify: Notify<'_>,
+) -> Result<()> {
+    let dir = state.run_dir(left.run);
+    // Without its manifest it was being removed, because nothing of it was confirmed.
+    if !left.is_sent || !dir.join(MANIFEST_FILE).exists() {
+        remove_dir(&dir)?;
+        return state.settled(left.run);
+    }
+    for audience in Manifest::read(&dir)?.audiences {
+        let Some(target) = state.upload(left.run, &audience.label)? else { continue };
+        if !matches!(state.ledger.target(target)?.state, TargetState::Intent { .. }) {
+            continue;
+        }
+        let job = config.audiences.iter().find(|job| job.label == audience.label);
+        let job = job.ok_or_else(|| {
+            Error::usage(
+                format!("it is not known whether `{}` was created, and the job does not have it any more", audience.label),
+                "put it back into the job file for one run",
+            )
+        })?;
+        let generation = state.remembered(&audience.label)?.next_generation();
+        let verdict = config.verdicts.iter().find(|(label, _)| *label == audience.label);
+        let verdict = verdict.map(|(_, verdict)| verdict.clone());
+        let upload = upload_config(config, job, generation, left.run, state, verdict);
+        let upload = Upload::plan(upload, config.client.clone(), &mut state.ledger)?;
+        upload.settle_create(&mut state.ledger, progress, notify)?;
+    }
+    settle(left.run, state)
+}
+
+/// Takes out of a run's directory what the API has not confirmed. A run with a create whose outcome is unknown stays
+/// unsettled.
+pub(super) fn settle(run: i64, state: &State) -> Result<()> {
+    let dir = state.run_dir(run);
+    let mut manifest = Manifest::read(&dir)?;
+    let mut confirmed: Vec<(Label, HashSet<String>)> = Vec::new();
+    for AudienceManifest { label, .. } in &manifest.audiences {
+        let Some(target) = state.upload(run, label)? else { continue };
+        let target = state.ledger.target(target)?;
+        if matches!(target.state, TargetState::Intent { .. }) {
+            return Ok(());
+        }
+        confirmed.push((label.clone(), state.ledger.acknowledged(&target)?));
+    }
+    let is_confirmed = |audience: &AudienceManifest, part: &PartManifest| {
+        let of_audience = confirmed.iter().find(|(label, _)| *label == audience.label);
+        of_audience.is_some_and(|(_, parts)| parts.contains(&part.sha256))
+    };
+    if manifest
+        .audiences
+        .iter()
+        .any(|audience| audience.parts.iter().any(|part| is_confirmed(audience, part)))
+    {
+        manifest.retain(&dir, is_confirmed)?;
+    } else {
+        remove_dir(&dir)?;
+    }
+    state.settled(run)
+}
+
+/// The upload of an audience of a run.
+pub(super) fn upload_config(
+    config: &SyncConfig,
+    audience: &SyncAudience,
+    generation: u32,
+    run: i64,
+    state: &State,
+    verdict: Option<Verdict>,
+) -> UploadConfig {
+    let target = match &audience.destination {
+        Destination::Created { name, description, opt_out_link, has_marker } => {
+            TargetSpec::Create {
+                name: name.clone(),
+                description: description.clone(),
+                opt_out_link: opt_out_link.clone(),
+                has_marker: *has_marker,
+                verdict,
+                generation,
+                content: Content::Growing,
+            }
+        }
+        Destination::Given(id) => TargetSpec::Audience(id.clone()),
+    };
+    UploadConfig {
+        dir: state.run_dir(run),
+        audience: Some(audience.label.clone()),
+        target,
+        ad_account: config.ad_account.clone(),
+        parallel: config.parallel,
+        retry: config.retry,
+        time_max: config.time_max,
+        command: config.command.clone(),
+    }
+}

@@ -1,0 +1,433 @@
+//! What is remembered from night to night.
+//!
+//! ```text
+//! STATE/lock           held while a job runs
+//! STATE/ledger.sqlite  what was sent, and what the API has confirmed: see `upload::Ledger`
+//! STATE/sync.sqlite    audiences, their generations, runs: see `schema.sql`
+//! STATE/runs/000123/   what run 123 has added to the audiences, as `throng prepare` writes it
+//! STATE/lists/         who is gone and who must go, by digest, as of the latest run
+//! ```
+//!
+//! The entries that an audience holds are those of the directories from its first run on. A directory is written as a
+//! whole, uploaded, and then *settled*: parts that the API has not confirmed are taken out of it. A run that is killed
+//! leaves a directory that is not settled, and the next run begins by settling it; whoever was in the parts that were
+//! taken out is new again for the next run, unless they have left or opted out since.
+//!
+//! To back the state up, copy the directory while no job is running.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::SyncRecord;
+use crate::api::Id;
+use crate::config::{KnownInput, Label};
+use crate::emit::{MANIFEST_FILE, Manifest, PartManifest};
+use crate::error::{Error, ExitCode, Result};
+use crate::sqlite::{self, now};
+use crate::upload::Ledger;
+
+/// The database's name within the state directory.
+const STATE_FILE: &str = "sync.sqlite";
+
+/// What messages call it.
+const WHAT: &str = "state";
+
+/// The version of the tables.
+const SCHEMA_VERSION: i32 = 1;
+
+/// The state of a job, locked.
+#[derive(Debug)]
+pub(super) struct State {
+    db: Connection,
+    pub(super) ledger: Ledger,
+    dir: PathBuf,
+    _lock: File,
+}
+
+/// What is remembered of an audience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remembered {
+    pub(super) label: Label,
+    pub(super) generation: u32,
+    pub(super) first_run: i64,
+    pub(super) next_first_run: Option<i64>,
+    pub(super) delete_id: Option<Id>,
+}
+
+/// A run that is not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unsettled {
+    pub(super) run: i64,
+    /// Whether something of it may have been sent.
+    pub(super) is_sent: bool,
+}
+
+impl Remembered {
+    /// The first run whose entries count for what is uploaded to next: a replacement, if one is under way.
+    pub(super) fn counts_from(&self) -> i64 {
+        self.next_first_run.unwrap_or(self.first_run)
+    }
+
+    /// The generation that is uploaded to next.
+    pub(super) fn next_generation(&self) -> u32 {
+        self.generation + u32::from(self.next_first_run.is_some())
+    }
+}
+
+impl State {
+    /// Opens the state of a job, and makes it if it is not there. Fails if another run has it. A dry run forgets at its
+    /// end whatever it changes.
+    pub(super) fn open(dir: &Path, is_dry_run: bool) -> Result<Self> {
+        let db =
+            sqlite::open(WHAT, &dir.join(STATE_FILE), include_str!("schema.sql"), SCHEMA_VERSION)?;
+        let lock = lock(&dir.join("lock"))?;
+        let ledger = Ledger::open(dir)?;
+        let state = Self { db, ledger, dir: dir.to_owned(), _lock: lock };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(state.runs_dir())
+            .map_err(|e| Error::writing("create", &state.runs_dir(), e))?;
+        state.check_complete()?;
+        if is_dry_run {
+            // Nobody commits it.
+            state.db.execute_batch("BEGIN").map_err(state.failing("read"))?;
+        }
+        Ok(state)
+    }
+
+    fn runs_dir(&self) -> PathBuf {
+        self.dir.join("runs")
+    }
+
+    /// Where the directory of a run is.
+    pub(super) fn run_dir(&self, run: i64) -> PathBuf {
+        self.runs_dir().join(format!("{run:06}"))
+    }
+
+    /// Where a dry run writes.
+    pub(super) fn dry_run_dir(&self) -> PathBuf {
+        self.dir.join("dry-run")
+    }
+
+    /// Keeps the latest list of a kind of an audience where people find it, also when the run's directory is gone; its
+    /// path. Without a list, an earlier one is removed.
+    pub(super) fn keep_list(
+        &self,
+        run_dir: &Path,
+        list: Option<&PartManifest>,
+        label: &Label,
+        what: &str,
+    ) -> Result<Option<String>> {
+        let lists = self.dir.join("lists");
+        let path = lists.join(format!("{label}-{what}.txt"));
+        let keeping = |error| Error::writing("keep the list", &path, error);
+        let Some(list) = list else {
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(keeping(error)),
+                _ => Ok(None),
+            };
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&lists).map_err(keeping)?;
+        let new = lists.join(format!(".{label}-{what}.new"));
+        // The file is the same, so that nothing is copied.
+        let _left_over = fs::remove_file(&new);
+        fs::hard_link(run_dir.join(&list.file), &new).map_err(keeping)?;
+        fs::rename(&new, &path).map_err(keeping)?;
+        Ok(Some(path.to_string_lossy().into_owned()))
+    }
+
+    /// Refuses directories that no run is known of: a database was lost.
+    fn check_complete(&self) -> Result<()> {
+        let runs: i64 = self.read("SELECT coalesce(max(id), 0) FROM run", [], |row| row.get(0))?;
+        let newest = self.run_dirs()?.last().copied().unwrap_or(0);
+        if newest <= runs {
+            return Ok(());
+        }
+        Err(Error::State {
+            what: WHAT,
+            operation: "trust",
+            path: self.dir.clone(),
+            message: format!("it has a directory of run {newest}, and {STATE_FILE} knows of none after {runs}"),
+            hint: Some("restore the whole directory from a backup, or move it away and give the audiences by their `id`".to_owned()),
+        })
+    }
+
+    /// The runs that have directories, in order.
+    pub(super) fn run_dirs(&self) -> Result<Vec<i64>> {
+        let dir = self.runs_dir();
+        let entries = fs::read_dir(&dir).map_err(|e| Error::reading("read", &dir, e))?;
+        let numbers =
+            entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let mut numbers: Vec<i64> = numbers.collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// What is remembered of an audience. One that goes somewhere else by now is a new one: its entries count from
+    /// `run` on.
+    pub(super) fn audience(
+        &self,
+        label: &Label,
+        target: &str,
+        run: i64,
+    ) -> Result<(Remembered, bool)> {
+        let known: Option<String> = self
+            .db
+            .query_row("SELECT target FROM audience WHERE label = ?1", [label.as_str()], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(self.failing("read"))?;
+        let is_moved = known.as_ref().is_some_and(|known| known != target);
+        if known.is_none() || is_moved {
+            self.change(
+                "INSERT OR REPLACE INTO audience (label, target, first_run) VALUES (?1, ?2, ?3)",
+                params![label.as_str(), target, run],
+            )?;
+        }
+        Ok((self.remembered(label)?, is_moved))
+    }
+
+    /// What is remembered of an audience that [`Self::audience`] has been asked about.
+    pub(super) fn remembered(&self, label: &Label) -> Result<Remembered> {
+        self.read("SELECT * FROM audience WHERE label = ?1", [label.as_str()], remembered)
+    }
+
+    /// All audiences that are remembered, also those that the job does not have any more.
+    pub(super) fn audiences(&self) -> Result<Vec<Remembered>> {
+        let result: rusqlite::Result<_> = (|| {
+            let mut query = self.db.prepare("SELECT * FROM audience ORDER BY label")?;
+            query.query_map([], remembered)?.collect()
+        })();
+        result.map_err(self.failing("read"))
+    }
+
+    /// From `run` on everybody is new to an audience.
+    pub(super) fn start_over(&self, label: &Label, run: i64) -> Result<()> {
+        self.change(
+            "UPDATE audience SET first_run = ?2, next_first_run = NULL WHERE label = ?1",
+            params![label.as_str(), run],
+        )
+    }
+
+    /// From `run` on an audience is built that is to replace the one that is live.
+    pub(super) fn begin_replacement(&self, label: &Label, run: i64) -> Result<()> {
+        self.change(
+            "UPDATE audience SET next_first_run = ?2 WHERE label = ?1 AND next_first_run IS NULL",
+            params![label.as_str(), run],
+        )
+    }
+
+    /// The replacement is complete: it is the one that is live from here on, and the other one is to be deleted.
+    pub(super) fn complete_replacement(&self, label: &Label, replaced: Option<&Id>) -> Result<()> {
+        self.change(
+            "UPDATE audience SET generation = generation + 1, first_run = next_first_run, next_first_run = NULL,
+             delete_id = ?2 WHERE label = ?1 AND next_first_run IS NOT NULL",
+            params![label.as_str(), replaced.map(Id::as_str)],
+        )
+    }
+
+    /// The audience that was replaced does not exist any more.
+    pub(super) fn forget_replaced(&self, label: &Label) -> Result<()> {
+        self.change(
+            "UPDATE audience SET delete_id = NULL WHERE label = ?1",
+            params![label.as_str()],
+        )
+    }
+
+    /// Begins a run; its number.
+    pub(super) fn begin_run(&self) -> Result<i64> {
+        self.change(
+            "INSERT INTO run (state, started_at) VALUES ('preparing', ?1)",
+            params![now()],
+        )?;
+        Ok(self.db.last_insert_rowid())
+    }
+
+    /// Something of a run is about to be sent to a target.
+    pub(super) fn begin_upload(&mut self, run: i64, label: &Label, target: i64) -> Result<()> {
+        let failed = self.failing("write");
+        let result: rusqlite::Result<()> = (|| {
+            let change = self.db.transaction()?;
+            change.execute("UPDATE run SET state = 'uploading' WHERE id = ?1", [run])?;
+            change.execute(
+                "INSERT OR REPLACE INTO upload (run_id, label, target_id) VALUES (?1, ?2, ?3)",
+                params![run, label.as_str(), target],
+            )?;
+            change.commit()
+        })();
+        result.map_err(failed)
+    }
+
+    /// The target that an audience of a run went to, if anything of it may have been sent.
+    pub(super) fn upload(&self, run: i64, label: &Label) -> Result<Option<i64>> {
+        self.db
+            .query_row(
+                "SELECT target_id FROM upload WHERE run_id = ?1 AND label = ?2",
+                params![run, label.as_str()],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(self.failing("read"))
+    }
+
+    /// Runs that are not settled, in order.
+    pub(super) fn unsettled(&self) -> Result<Vec<Unsettled>> {
+        let result: rusqlite::Result<_> = (|| {
+            let mut query = self
+                .db
+                .prepare("SELECT id, state FROM run WHERE state != 'settled' ORDER BY id")?;
+            let rows = query.query_map([], |row| {
+                let state: String = row.get(1)?;
+                Ok(Unsettled { run: row.get(0)?, is_sent: state == "uploading" })
+            })?;
+            rows.collect()
+        })();
+        result.map_err(self.failing("read"))
+    }
+
+    /// The directory of a run holds what the API has confirmed, and nothing else.
+    pub(super) fn settled(&self, run: i64) -> Result<()> {
+        self.change("UPDATE run SET state = 'settled' WHERE id = ?1", params![run])
+    }
+
+    /// Keeps what a run came to.
+    pub(super) fn keep_record(&self, record: &SyncRecord) -> Result<()> {
+        let json = serde_json::to_string(record)
+            .map_err(|_| Error::Internal("a record cannot be written as JSON"))?;
+        self.change("UPDATE run SET record = ?2 WHERE id = ?1", params![record.run, json])
+    }
+
+    /// What the latest runs came to, the latest first.
+    pub(super) fn records(&self, count: u32) -> Result<Vec<SyncRecord>> {
+        records(&self.db, count).map_err(self.failing("read"))
+    }
+
+    /// What audiences hold already: the settled directories that count for each, verified when they are read.
+    pub(super) fn known(&self, audiences: &[Remembered]) -> Result<Vec<KnownInput>> {
+        let mut known = Vec::new();
+        for run in self.settled_runs()? {
+            let counting = audiences.iter().filter(|audience| audience.counts_from() <= run);
+            let labels: Vec<Label> = counting.map(|audience| audience.label.clone()).collect();
+            if !labels.is_empty() {
+                known.push(KnownInput { dir: self.run_dir(run), labels: Some(labels) });
+            }
+        }
+        Ok(known)
+    }
+
+    /// Entries that the API has confirmed for an audience from a run on.
+    pub(super) fn held(&self, label: &Label, from: i64) -> Result<u64> {
+        let mut held = 0;
+        for run in self.settled_runs()?.into_iter().filter(|run| *run >= from) {
+            let manifest = Manifest::read(&self.run_dir(run))?;
+            let audience = manifest.audiences.iter().find(|audience| audience.label == *label);
+            held +=
+                audience.map_or(0, |audience| audience.parts.iter().map(|part| part.lines).sum());
+        }
+        Ok(held)
+    }
+
+    fn settled_runs(&self) -> Result<Vec<i64>> {
+        let unsettled = self.unsettled()?;
+        let mut runs = self.run_dirs()?;
+        runs.retain(|run| unsettled.iter().all(|left| left.run != *run));
+        Ok(runs)
+    }
+
+    /// Removes directories that count for no audience any more.
+    pub(super) fn remove_old_runs(&self) -> Result<()> {
+        let Some(first) = self.audiences()?.iter().map(|audience| audience.first_run).min() else {
+            return Ok(());
+        };
+        for run in self.run_dirs()?.into_iter().filter(|run| *run < first) {
+            remove_dir(&self.run_dir(run))?;
+        }
+        Ok(())
+    }
+
+    fn read<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.db.query_row(sql, params, map).map_err(self.failing("read"))
+    }
+
+    fn change(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+        self.db.execute(sql, params).map(drop).map_err(self.failing("write"))
+    }
+
+    fn failing(&self, operation: &'static str) -> impl Fn(rusqlite::Error) -> Error + use<> {
+        let path = self.dir.join(STATE_FILE);
+        move |error| sqlite::error(WHAT, operation, &path, &error)
+    }
+}
+
+/// What the latest runs of the job of a state directory came to, the latest first. Does not wait for a run that is
+/// going on. Empty if no job was ever run there.
+pub fn records_of(dir: &Path, count: u32) -> Result<Vec<SyncRecord>> {
+    let path = dir.join(STATE_FILE);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let db = sqlite::open(WHAT, &path, include_str!("schema.sql"), SCHEMA_VERSION)?;
+    records(&db, count).map_err(|error| sqlite::error(WHAT, "read", &path, &error))
+}
+
+fn records(db: &Connection, count: u32) -> rusqlite::Result<Vec<SyncRecord>> {
+    let mut query =
+        db.prepare("SELECT record FROM run WHERE record IS NOT NULL ORDER BY id DESC LIMIT ?1")?;
+    let rows = query.query_map([count], |row| row.get::<_, String>(0))?;
+    // A record that cannot be read is left out; it is for people, nothing is decided by it alone.
+    rows.filter_map(|row| row.map(|json| serde_json::from_str(&json).ok()).transpose()).collect()
+}
+
+/// Removes a directory of a run so that it never looks like a whole one: its manifest goes first.
+pub(super) fn remove_dir(dir: &Path) -> Result<()> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    let removing = |error| Error::writing("remove", dir, error);
+    match fs::remove_file(dir.join(MANIFEST_FILE)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(removing(error)),
+        _ => {}
+    }
+    fs::remove_dir_all(dir).map_err(removing)
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| Error::writing("open", path, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(Error::api(
+            ExitCode::Temporary,
+            "another run of this job is going on",
+            "wait until it has finished; a killed one holds nothing up",
+        )),
+        Err(fs::TryLockError::Error(error)) => Err(Error::writing("lock", path, error)),
+    }
+}
+
+fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
+    let bad = |column: &str| rusqlite::Error::InvalidColumnName(column.to_owned());
+    let label: String = row.get("label")?;
+    let delete_id: Option<String> = row.get("delete_id")?;
+    Ok(Remembered {
+        label: label.parse().map_err(|_| bad("label"))?,
+        generation: row.get("generation")?,
+        first_run: row.get("first_run")?,
+        next_first_run: row.get("next_first_run")?,
+        delete_id: delete_id.map(|id| id.parse().map_err(|_| bad("delete_id"))).transpose()?,
+    })
+}
