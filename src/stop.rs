@@ -1,28 +1,40 @@
 //! Whether a run is asked to stop, and waiting that ends when it is.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
 /// Shared by whoever works and whoever may ask to stop. Clones are the same flag.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
-    shared: Arc<(Mutex<Option<i32>>, Condvar)>,
+    shared: Arc<(Mutex<Option<Request>>, Condvar)>,
 }
+
+/// A signal and when it came.
+type Request = (i32, Instant);
 
 impl Stop {
     /// Asks the run to stop, because of a signal. It ends with [`Error::Stopped`] as soon as it can.
     pub fn request(&self, signal: i32) {
         let (requested, changed) = &*self.shared;
-        requested.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(signal);
+        requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert((signal, Instant::now()));
         changed.notify_all();
     }
 
     /// An error if the run was asked to stop.
     pub fn check(&self) -> Result<()> {
         let requested = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-        requested.map_or(Ok(()), |signal| Err(Error::Stopped { signal }))
+        requested.map_or(Ok(()), |(signal, _)| Err(Error::Stopped { signal }))
+    }
+
+    /// When the run was asked to stop, if it was.
+    pub fn since(&self) -> Option<Instant> {
+        let requested = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        requested.map(|(_, at)| at)
     }
 
     /// Waits, but not longer than until the run is asked to stop, which is an error.

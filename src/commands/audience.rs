@@ -5,10 +5,10 @@ use std::io::{BufRead, IsTerminal};
 
 use serde::Serialize;
 use throng::api::{Id, ListedAudience};
-use throng::upload::{Client, Failure, FailureKind};
+use throng::upload::{Call, Client, Failure, FailureKind};
 use throng::{Error, ExitCode, Result};
 
-use super::{api, print_json, say};
+use super::{api, ask, print_json, say};
 use crate::cli::{AudienceCommand, StateArgs};
 
 pub(crate) fn run(command: AudienceCommand) -> Result<ExitCode> {
@@ -113,27 +113,54 @@ fn show(client: &Client, id: &Id, json: bool) -> Result<ExitCode> {
 }
 
 fn delete(client: &Client, id: &Id, is_sure: bool, state: &StateArgs) -> Result<ExitCode> {
-    if !is_sure && !confirmed(id)? {
+    // First, so that a state directory that cannot be used is found out before anything is done.
+    let mut ledger = api::ledger(state)?;
+    let target = ledger.find(client.endpoint().as_str(), id)?;
+    let busy = || {
+        Error::api(
+            ExitCode::Temporary,
+            "a throng is uploading to this audience",
+            "wait until it has finished, or stop it",
+        )
+    };
+    let lock = target.as_ref().map(|target| ledger.lock(target)).transpose()?;
+    if matches!(lock, Some(None)) {
+        return Err(busy());
+    }
+    let name = target.and_then(|target| target.name).or_else(|| name_of(client, id));
+    let audience = match name {
+        Some(name) => format!("audience {id}, `{}`", printable(&name)),
+        None => format!("audience {id}"),
+    };
+    if !is_sure && !confirmed(&audience)? {
         say("nothing was deleted");
         return Ok(ExitCode::Done);
     }
-    // First, so that a state directory that cannot be used is found out before anything is done.
-    let mut ledger = api::ledger(state)?;
-    client.delete(id).map_err(|failure| refused(&failure))?;
-    ledger.forget(client.endpoint().as_str(), id)?;
-    say(format_args!("audience {id} is deleted"));
+    let deleted = client.delete(id);
+    let is_gone = matches!(&deleted, Err(failure) if failure.kind == FailureKind::NotFound);
+    if deleted.is_ok() || is_gone {
+        // A create of the same name then makes a new one.
+        ledger.forget(client.endpoint().as_str(), id)?;
+    }
+    deleted.map_err(|failure| refused(&failure))?;
+    say(format_args!("{audience} is deleted"));
     Ok(ExitCode::Done)
 }
 
-fn confirmed(id: &Id) -> Result<bool> {
+/// The name of an audience that throng has not created, where the API tells it by this number.
+fn name_of(client: &Client, id: &Id) -> Option<String> {
+    client.details(id).ok().map(|audience| audience.name().to_owned())
+}
+
+fn confirmed(audience: &str) -> Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return Err(Error::usage(
-            format!("deleting audience {id} cannot be undone, and nobody is there to ask"),
+            format!("deleting {audience} cannot be undone, and nobody is there to ask"),
             "say --yes",
         ));
     }
-    say(format_args!("delete audience {id}? Nothing brings it back. [y/N]"));
+    ask(format_args!("Delete {audience}? Nothing brings it back. [y/N]"));
     let mut answer = String::new();
     let read = stdin.lock().read_line(&mut answer);
     Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
@@ -147,9 +174,13 @@ fn printable(text: &str) -> String {
 fn refused(failure: &Failure) -> Error {
     use FailureKind::{BadField, Credentials, NotFound, Refused, Terms, Tls, TooLarge};
     let (code, hint) = match failure.kind {
-        Credentials | Terms => (ExitCode::Credentials, "check THRONG_TOKEN"),
+        Credentials | Terms => {
+            (ExitCode::Credentials, "check THRONG_TOKEN, and that it may use this ad account")
+        }
+        NotFound if failure.call == Call::List => (ExitCode::Usage, "check --endpoint"),
         NotFound => (ExitCode::Usage, "see throng audience list --ad-account N"),
-        BadField | Refused | Tls | TooLarge => (ExitCode::Usage, "check --endpoint and the number"),
+        Tls => (ExitCode::Usage, "check --endpoint; a certificate of your own goes to --ca-file"),
+        BadField | Refused | TooLarge => (ExitCode::Usage, "check --endpoint and the number"),
         _ => (ExitCode::Temporary, "try again later"),
     };
     Error::api(code, failure.to_string(), hint)

@@ -29,35 +29,50 @@ fn print_target(target: &TargetRecord) {
         (Some(name), None) => name.clone(),
         (None, audience) => format!("audience {}", audience.as_deref().unwrap_or("-")),
     };
-    let mark = if target.is_unfinished { "unfinished: " } else { "" };
+    let mark = match &target.state[..] {
+        "deleted" => "deleted: ",
+        _ if target.is_running => "going on: ",
+        _ if target.is_unfinished => "unfinished: ",
+        _ => "",
+    };
     println!(
         "{mark}{name}, {} of ad account {} at {}",
         target.user_type, target.ad_account, target.endpoint
     );
+    let entries = target.entries_acknowledged;
     println!(
-        "  {} of {} parts confirmed, {} entries in all",
-        target.parts_acknowledged, target.parts, target.entries_acknowledged
+        "  {} of {} parts confirmed, {entries} entries in all",
+        target.parts_acknowledged, target.parts
     );
-    for run in &target.runs {
-        print_run(run);
+    for (index, run) in target.runs.iter().enumerate() {
+        print_run(run, target.is_running && index == 0);
     }
     if target.is_unfinished
+        && !target.is_running
         && let Some(run) = target.runs.first()
     {
+        if target.state == "intent" {
+            println!("  it is not known whether it was created; the command asks the API again");
+        }
         println!("  go on with: {}", run.command);
     }
 }
 
-fn print_run(run: &RunRecord) {
+fn print_run(run: &RunRecord, is_running: bool) {
     let at = Timestamp::from_millisecond(run.started_at)
         .map_or_else(|_| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
     let ended = match (run.ended_at, run.exit_code) {
         (Some(_), Some(0)) => "done".to_owned(),
         (Some(_), Some(code)) => format!("exit code {code}"),
-        _ => "going on, or killed".to_owned(),
+        _ if is_running => "going on".to_owned(),
+        _ => "killed".to_owned(),
+    };
+    let unanswered = match run.unanswered {
+        0 => String::new(),
+        count => format!(", {count} without an answer"),
     };
     println!(
-        "  {at}  {ended}: {} entries in {} parts, {} requests, {} failed",
+        "  {at}  {ended}: {} entries in {} parts, {} requests, {} failed{unanswered}",
         run.entries, run.parts, run.attempts, run.failures
     );
     if let Some(message) = &run.message {

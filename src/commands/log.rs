@@ -104,6 +104,11 @@ pub(crate) fn say(line: impl Display) {
     }
 }
 
+/// Asks a person, who answers on the same line.
+pub(crate) fn ask(question: impl Display) {
+    let _unread = std::io::stderr().write_all(format!("{question} ").as_bytes());
+}
+
 /// Says a line that has figures: people read `line`, programs get `fields` as well.
 pub(crate) fn tell(event: &str, line: impl Display, fields: impl Serialize) {
     if is_json() {

@@ -13,7 +13,7 @@ mod signals;
 pub(crate) mod upload;
 pub(crate) mod verify;
 
-use self::log::{say, tell};
+use self::log::{ask, say, tell};
 
 /// Prints a result as one line of JSON on standard output. A reader that went away does not change what was done.
 fn print_json(result: &impl serde::Serialize) -> throng::Result<()> {

@@ -90,6 +90,7 @@ fn upload(args: UploadArgs, client: Client, mut ledger: Ledger) -> Result<ExitCo
 }
 
 fn decide(args: UploadArgs) -> Result<UploadConfig> {
+    let command = command(&args);
     let target = match (args.create, args.audience) {
         (Some(name), _) => TargetSpec::Create {
             name,
@@ -119,22 +120,39 @@ fn decide(args: UploadArgs) -> Result<UploadConfig> {
             ..RetryPolicy::default()
         },
         time_max: args.time_limit,
-        command: command(),
+        command,
     })
 }
 
-/// The command that goes on with this one, for a shell. A flag never holds a secret, so that it can be kept.
-fn command() -> String {
-    // What a person has decided once need not be decided again.
-    let decided = ["--create-again", "--dry-run"];
-    let arguments: Vec<OsString> = std::env::args_os()
-        .skip(1)
-        .filter(|argument| !decided.iter().any(|flag| argument == flag))
-        .collect();
-    let words: Vec<String> = std::iter::once("throng".into())
-        .chain(arguments.iter().map(|argument| quoted(&argument.to_string_lossy())))
-        .collect();
-    let command = words.join(" ");
+/// The command that goes on with this one, for any shell: what the environment said is said by flags, except the token.
+fn command(args: &UploadArgs) -> String {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    // Whoever has no throng on the path has typed where it is.
+    let program = typed.first().map(|program| program.to_string_lossy().into_owned());
+    let program = program.filter(|program| program.contains('/'));
+    let mut words = vec![program.unwrap_or_else(|| "throng".to_owned())];
+    let (mut is_decision, mut has_endpoint, mut has_state) = (false, false, false);
+    for word in typed.iter().skip(1).map(|word| word.to_string_lossy()) {
+        // What a person has decided once need not be decided again.
+        let is_its_value = std::mem::replace(&mut is_decision, word == "--adopt");
+        let is_flag = |flag: &str| word == flag || word.starts_with(&format!("{flag}="));
+        if is_its_value || ["--adopt", "--create-again", "--dry-run"].into_iter().any(is_flag) {
+            continue;
+        }
+        has_endpoint |= is_flag("--endpoint");
+        has_state |= is_flag("--state");
+        words.push(word.into_owned());
+    }
+    let at = words.iter().position(|word| word == "upload").map_or(words.len(), |at| at + 1);
+    let mut flags = Vec::new();
+    if !has_endpoint && args.api.endpoint.as_str() != throng::api::ENDPOINT {
+        flags.extend(["--endpoint".to_owned(), args.api.endpoint.to_string()]);
+    }
+    if let (false, Some(state)) = (has_state, &args.state.state) {
+        flags.extend(["--state".to_owned(), state.to_string_lossy().into_owned()]);
+    }
+    words.splice(at..at, flags);
+    let command = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
     match std::env::current_dir() {
         Ok(dir) => format!("cd {} && {command}", quoted(&dir.to_string_lossy())),
         Err(_) => command,

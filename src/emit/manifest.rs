@@ -214,9 +214,13 @@ impl Manifest {
             ));
         }
         for part in manifest.audiences.iter().flat_map(AudienceManifest::files) {
-            let is_plain = !part.file.contains('/') && !part.file.starts_with('.');
-            if !is_plain {
-                return Err(Error::input(&path, "it names a part outside of its directory", hint));
+            // A name reaches the API, in a header of its own within the body.
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if !part.file.bytes().all(is_plain)
+                || part.file.starts_with('.')
+                || part.file.is_empty()
+            {
+                return Err(Error::input(&path, "it names a part as throng never does", hint));
             }
         }
         Ok(manifest)

@@ -40,19 +40,25 @@ pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
     thread.map(drop).map_err(|_| Error::Internal("the system grants no threads"))
 }
 
-/// What comes within `time`, if anything does. Once the run is asked to stop, what comes within the grace.
+/// What comes within `time`, if anything does. Once the run is asked to stop, what comes within the grace, which all
+/// requests share.
 pub(super) fn receive<T>(results: &Receiver<T>, stop: &Stop, time: Duration) -> Result<Option<T>> {
     let until = Instant::now() + time;
     loop {
-        let is_stopped = stop.check().is_err();
+        let stopped = stop.since();
         let left = until.saturating_duration_since(Instant::now());
-        let wait = if is_stopped { GRACE } else { left.min(LOOK_EVERY) };
+        let wait = match stopped {
+            Some(since) => (since + GRACE).saturating_duration_since(Instant::now()),
+            None => left.min(LOOK_EVERY),
+        };
         match results.recv_timeout(wait) {
             Ok(result) => return Ok(Some(result)),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Error::Internal("a request's thread ended without a result"));
             }
-            Err(RecvTimeoutError::Timeout) if is_stopped || left.is_zero() => return Ok(None),
+            Err(RecvTimeoutError::Timeout) if stopped.is_some() || left.is_zero() => {
+                return Ok(None);
+            }
             Err(RecvTimeoutError::Timeout) => {}
         }
     }

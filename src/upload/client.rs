@@ -4,11 +4,11 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use ureq::http::{Request, Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
-use ureq::{Agent, Body, Proxy, SendBody, Timeout};
+use ureq::{Agent, AsSendBody, Body, Proxy, ProxyProtocol, SendBody, Timeout};
 
 use super::answer;
 use super::endpoint::{Endpoint, Token};
@@ -42,8 +42,9 @@ pub struct ClientConfig {
     pub token: Token,
     /// Certificates in PEM to trust instead of the usual ones.
     pub ca_file: Option<PathBuf>,
-    /// Whether to go through the proxy that the environment names, if it names one (`HTTPS_PROXY`, `HTTP_PROXY`,
-    /// `ALL_PROXY`, `NO_PROXY`).
+    /// Whether to go through the proxy that the environment names, if it names one: the first of `ALL_PROXY`,
+    /// `HTTPS_PROXY` and `HTTP_PROXY`, in capitals or small letters, that is set. `NO_PROXY` lists hosts that are
+    /// reached without it. An API on this machine without TLS is never reached through a proxy.
     pub use_proxy: bool,
     /// How long a request may take, from the connection to the end of the answer.
     pub request_time_max: Duration,
@@ -55,6 +56,8 @@ pub struct Client {
     agent: Agent,
     endpoint: Endpoint,
     token: Token,
+    request_time_max: Duration,
+    deadline: Option<Instant>,
 }
 
 /// What sending a file needs besides its fields.
@@ -85,14 +88,25 @@ impl Client {
             .max_idle_connections(0)
             .timeout_connect(Some(CONNECT_TIME_MAX))
             .timeout_await_100(Some(CONTINUE_TIME_MAX))
-            .timeout_per_call(Some(config.request_time_max))
-            .proxy(if config.use_proxy { Proxy::try_from_env() } else { None })
+            .proxy(if config.use_proxy { proxy(&config.endpoint)? } else { None })
             .tls_config(tls.build())
             .user_agent(concat!("throng/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
             .build()
             .new_agent();
-        Ok(Self { agent, endpoint: config.endpoint, token: config.token })
+        Ok(Self {
+            agent,
+            endpoint: config.endpoint,
+            token: config.token,
+            request_time_max: config.request_time_max,
+            deadline: None,
+        })
+    }
+
+    /// The same client, whose requests end at `deadline` at the latest.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
     }
 
     /// Where the API is.
@@ -159,7 +173,7 @@ impl Client {
         let mut attempt = Attempt { call, was_sent: true };
         let request = self.request(method, path).body(SendBody::none());
         let request = request.map_err(|_| attempt.fail(FailureKind::Refused, "a bad address"))?;
-        let response = self.agent.run(request).map_err(|e| attempt.broken(&e))?;
+        let response = self.run(request).map_err(|e| attempt.broken(&e))?;
         self.read(&mut attempt, response)
     }
 
@@ -186,7 +200,7 @@ impl Client {
             .header("Expect", "100-continue")
             .body(SendBody::from_reader(&mut body));
         let request = request.map_err(|_| attempt.fail(FailureKind::Refused, "a bad address"))?;
-        let response = self.agent.run(request);
+        let response = self.run(request);
         attempt.was_sent = body.is_complete();
         let answer = match response {
             Ok(response) => self.read(&mut attempt, response),
@@ -196,6 +210,16 @@ impl Client {
             file.take_back();
         }
         answer
+    }
+
+    fn run<S: AsSendBody>(
+        &self,
+        request: Request<S>,
+    ) -> std::result::Result<Response<Body>, ureq::Error> {
+        let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let time_max = left.map_or(self.request_time_max, |left| left.min(self.request_time_max));
+        let request = self.agent.configure_request(request);
+        self.agent.run(request.timeout_per_call(Some(time_max)).build())
     }
 
     fn request(&self, method: &'static str, path: &str) -> ureq::http::request::Builder {
@@ -349,6 +373,30 @@ fn kind_of(status: StatusCode, said: &str) -> FailureKind {
         408 | 425 | 500..=599 => FailureKind::Busy,
         407 => FailureKind::Unreachable,
         _ => FailureKind::Refused,
+    }
+}
+
+/// The proxy that the environment names. What cannot be used is an error: going around a proxy is not for throng to
+/// decide. Its address may hold a password and is not repeated.
+fn proxy(endpoint: &Endpoint) -> Result<Option<Proxy>> {
+    const VARIABLES: [&str; 3] = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"];
+    if !endpoint.has_tls() {
+        // The token would be readable on the way to the proxy.
+        return Ok(None);
+    }
+    let is_set = |name: &String| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let names = VARIABLES.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
+    let Some(name) = names.into_iter().find(is_set) else { return Ok(None) };
+    let proxy = std::env::var(&name).ok().filter(|value| Proxy::new(value).is_ok());
+    let proxy = proxy.and_then(|_| Proxy::try_from_env());
+    let speaks_http =
+        |proxy: &Proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
+    match proxy.filter(speaks_http) {
+        Some(proxy) => Ok(Some(proxy)),
+        None => Err(Error::usage(
+            format!("the proxy in {name} cannot be used"),
+            "its form is http://HOST:PORT or http://USER:PASSWORD@HOST:PORT",
+        )),
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::ledger::{Ledger, RunId, Target, TargetState};
 use super::part::Part;
 use super::{
-    Call, Client, Decision, Failure, FailureKind, Notice, Sending, Session, background, error_of,
-    random_hex,
+    Call, Client, Decision, Failure, FailureKind, Notice, Record, Sending, Session, background,
+    error_of, random_hex,
 };
 use crate::api::{CustomAudience, Form, Id, ListedAudience};
 use crate::error::{Error, ExitCode, Result};
@@ -51,7 +51,7 @@ impl Creation<'_> {
     ) -> Result<()> {
         if let TargetState::Intent { marker } = &target.state {
             // An earlier run ended between the request and its answer.
-            let audience = self.find(marker.as_deref(), ledger, run, session)?;
+            let audience = self.find(marker.as_deref(), target, ledger, run, session)?;
             return match audience {
                 Some(audience) => self.adopt(&audience, target, ledger, run, session, first),
                 None => Err(self.undecided(marker.as_deref())),
@@ -62,18 +62,21 @@ impl Creation<'_> {
             attempts += 1;
             let marker = if self.has_marker { Some(random_hex()?) } else { None };
             ledger.intend(target, marker.as_deref())?;
+            let attempt = ledger.begin_attempt(run, Call::Create, Some(first))?;
             let failure = match self.post(marker.as_deref(), target.user_type, session, first)? {
                 Ok(audience) => {
                     check_type(&audience, target)?;
-                    return ledger.acknowledge(target, run, Call::Create, first, &audience);
+                    return ledger.acknowledge(target, run, Some(attempt), first, &audience);
                 }
                 Err(failure) => failure,
             };
-            ledger.record_failure(run, &failure, Some(first))?;
+            ledger.end_attempt(attempt, Some(&failure))?;
             let mut decision = session.decide(&failure, attempts)?;
             if decision == Decision::FindOut {
                 session.progress.stop.check()?;
-                if let Some(audience) = self.find(marker.as_deref(), ledger, run, session)? {
+                if let Some(audience) =
+                    self.find(marker.as_deref(), target, ledger, run, session)?
+                {
                     return self.adopt(&audience, target, ledger, run, session, first);
                 }
                 if failure.kind != FailureKind::RateLimited || marker.is_none() {
@@ -84,6 +87,7 @@ impl Creation<'_> {
                     session.decide(&Failure { was_sent: false, ..failure.clone() }, attempts)?;
             }
             ledger.withdraw(target)?;
+            session.progress.stop.check()?;
             match decision {
                 Decision::RetryAfter(wait) => session.progress.stop.wait(wait)?,
                 Decision::FindOut | Decision::GiveUp => {
@@ -119,6 +123,7 @@ impl Creation<'_> {
     fn find(
         &self,
         marker: Option<&str>,
+        target: &Target,
         ledger: &Ledger,
         run: RunId,
         session: &Session<'_>,
@@ -127,7 +132,7 @@ impl Creation<'_> {
         (session.notify)(&Notice::LookingForMarker);
         let mut wait = session.retry.wait_first * LOOK_WAIT;
         for look in 1..=LOOKS {
-            match self.look(marker, ledger, run, session)? {
+            match self.look(marker, target, ledger, run, session)? {
                 Found::One(audience) => return Ok(Some(*audience)),
                 Found::Many(count) => return Err(self.too_many(marker, count)),
                 Found::None if look == LOOKS || wait > session.time_left() => break,
@@ -141,23 +146,18 @@ impl Creation<'_> {
     fn look(
         &self,
         marker: &str,
+        target: &Target,
         ledger: &Ledger,
         run: RunId,
         session: &Session<'_>,
     ) -> Result<Found> {
         let account = self.ad_account.clone();
-        let listed = session.until_done(ledger, run, move |client| client.list(&account))?;
-        let listed = listed.map_err(|failure| {
-            let message = format!("{failure}; it is not known whether `{}` was created", self.name);
-            Error::api(
-                ExitCode::Unknown,
-                message,
-                "run the same command again: it asks the list again",
-            )
-        })?;
-        let mut found = listed.into_iter().filter(|audience| {
-            audience.description().is_some_and(|description| description.contains(marker))
-        });
+        let record = Record { ledger, run, part: None };
+        let listed =
+            session.until_done(Some(&record), Call::List, move |client| client.list(&account))?;
+        let (listed, attempt) = listed.map_err(|failure| unlisted(&failure, target))?;
+        attempt.map_or(Ok(()), |attempt| ledger.end_attempt(attempt, None))?;
+        let mut found = listed.into_iter().filter(|audience| is_marked(audience, marker));
         let first = found.next();
         let others = found.count();
         Ok(match first {
@@ -187,7 +187,8 @@ impl Creation<'_> {
         let request = move |client: &Client| {
             client.add(&to, &form, Sending { part: &part, sent: &sent, stop: &stop })
         };
-        let answer = match session.until_done(ledger, run, request)? {
+        let record = Record { ledger, run, part: Some(first) };
+        let (answer, attempt) = match session.until_done(Some(&record), Call::Add, request)? {
             Ok(answer) => answer,
             Err(failure) if failure.kind == FailureKind::NotFound && audience.id().is_none() => {
                 return Err(Error::api(
@@ -210,7 +211,7 @@ impl Creation<'_> {
             ));
         }
         check_type(&answer, target)?;
-        ledger.acknowledge(target, run, Call::Add, first, &answer)
+        ledger.acknowledge(target, run, attempt, first, &answer)
     }
 
     fn undecided(&self, marker: Option<&str>) -> Error {
@@ -235,6 +236,23 @@ impl Creation<'_> {
             "delete all but one, and run the same command with --adopt ID",
         )
     }
+}
+
+/// Whether an audience holds a marker.
+pub(super) fn is_marked(audience: &ListedAudience, marker: &str) -> bool {
+    audience.description().is_some_and(|description| description.contains(marker))
+}
+
+/// The list that could tell what became of a create cannot be had.
+pub(super) fn unlisted(failure: &Failure, target: &Target) -> Error {
+    let name = target.name.as_deref().unwrap_or_default();
+    let hint = if failure.is_refusal() {
+        "look at the vendor: if it is there, run the same command with --adopt ID; if not, with --create-again"
+    } else {
+        "run the same command again: it asks the list again"
+    };
+    let message = format!("{failure}; it is not known whether `{name}` was created");
+    Error::api(ExitCode::Unknown, message, hint)
 }
 
 /// Refuses an audience of another type: the API would take the entries and match nobody.

@@ -22,6 +22,11 @@ impl Endpoint {
         &self.0
     }
 
+    /// Whether it is reached through TLS.
+    pub(super) fn has_tls(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
     /// The address of a call.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.0)
@@ -44,7 +49,9 @@ impl std::str::FromStr for Endpoint {
             text.parse().map_err(|_| "expected an address such as https://api.example.com")?;
         let host = uri.host().filter(|host| !host.is_empty());
         let host = host.ok_or("expected an address such as https://api.example.com")?;
-        let is_loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        let host = host.to_ascii_lowercase();
+        let is_loopback = matches!(&host[..], "localhost" | "127.0.0.1" | "[::1]");
+        let is_https = uri.scheme_str() == Some("https");
         match uri.scheme_str() {
             Some("https") => {}
             Some("http") if is_loopback => {}
@@ -59,7 +66,12 @@ impl std::str::FromStr for Endpoint {
         if uri.query().is_some() || text.contains('#') {
             return Err("the address of the API has no `?` or `#`".to_owned());
         }
-        Ok(Self(text.trim_end_matches('/').to_owned()))
+        // The ledger knows an audience by the address of its API, so one API has one spelling.
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let authority = authority.to_ascii_lowercase();
+        let (scheme, default_port) = if is_https { ("https", ":443") } else { ("http", ":80") };
+        let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
+        Ok(Self(format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/'))))
     }
 }
 
@@ -122,6 +134,7 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("http://localhost:1/", "http://localhost:1"),
             ("http://[::1]:1", "http://[::1]:1"),
+            ("HTTPS://API.example.com:443/V1/", "https://api.example.com/V1"),
         ] {
             assert_eq!(text.parse::<Endpoint>().map(|e| e.0).as_deref(), Ok(endpoint), "{text}");
         }

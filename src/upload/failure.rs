@@ -83,6 +83,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether the API said no, and would say so again.
+    pub fn is_refusal(&self) -> bool {
+        use FailureKind::{BadField, Credentials, NotFound, Refused, Terms, TooLarge};
+        matches!(self.kind, BadField | Credentials | NotFound | Refused | Terms | TooLarge)
+    }
+
     /// Whether it cannot be told if the request took effect.
     pub fn is_unknown(&self) -> bool {
         use FailureKind::{Broken, Busy, Nonsense, RateLimited, Stopped, TimedOut};
@@ -105,6 +111,9 @@ impl std::fmt::Display for Failure {
             FailureKind::Nonsense => "the answer is not what the API's contract says",
             FailureKind::Credentials => "the API refuses the token, or it may not do this",
             FailureKind::Terms => "the account's owner has not accepted the Custom Audiences terms",
+            FailureKind::NotFound if matches!(self.call, Call::Create | Call::List) => {
+                "there is no API at this address"
+            }
             FailureKind::NotFound => "there is no such audience",
             FailureKind::TooLarge => "the part is too large for the API",
             FailureKind::BadField => "the API does not accept a field or the file",
@@ -113,6 +122,14 @@ impl std::fmt::Display for Failure {
             FailureKind::Stopped => "stopped",
         };
         write!(f, "{what}{status}")?;
-        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+        if !self.detail.is_empty() {
+            write!(f, ": {}", self.detail)?;
+        }
+        match self.retry_after {
+            Some(wait) if !wait.is_zero() => {
+                write!(f, "; it asks to wait {} s", wait.as_secs().max(1))
+            }
+            _ => Ok(()),
+        }
     }
 }

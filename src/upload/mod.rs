@@ -38,8 +38,8 @@ pub use self::client::{Client, ClientConfig, Outcome, Sending};
 pub use self::endpoint::{Endpoint, Token};
 pub use self::failure::{Call, Failure, FailureKind};
 pub use self::ledger::{
-    History, LEDGER_FILE, Ledger, RunId, RunRecord, Target, TargetLock, TargetName, TargetRecord,
-    TargetState,
+    AttemptId, History, LEDGER_FILE, Ledger, RunId, RunRecord, Target, TargetLock, TargetName,
+    TargetRecord, TargetState,
 };
 pub use self::part::Part;
 pub use self::plan::{Content, TargetSpec, Upload, UploadConfig, Verdict};
@@ -115,6 +115,14 @@ impl std::fmt::Display for Notice<'_> {
     }
 }
 
+/// Where requests are recorded.
+struct Record<'a> {
+    ledger: &'a Ledger,
+    run: RunId,
+    /// What they carry.
+    part: Option<&'a Part>,
+}
+
 /// What the parts of an upload share while it runs.
 struct Session<'a> {
     client: Client,
@@ -137,22 +145,29 @@ impl Session<'_> {
         Ok(decision)
     }
 
-    /// Makes a request until it succeeds or it is time to give up, in the background.
+    /// Makes a request until it succeeds or it is time to give up, in the background. Whoever calls records the one that
+    /// succeeded, together with what follows from it.
     fn until_done<T: Send + 'static>(
         &self,
-        ledger: &Ledger,
-        run: RunId,
+        record: Option<&Record<'_>>,
+        call: Call,
         request: impl Fn(&Client) -> Outcome<T> + Clone + Send + 'static,
-    ) -> Result<Outcome<T>> {
+    ) -> Result<Outcome<(T, Option<AttemptId>)>> {
         let mut attempts = 0;
         loop {
             attempts += 1;
             let (client, request) = (self.client.clone(), request.clone());
-            let failure = match background::run(&self.progress.stop, move || request(&client))? {
-                Ok(answer) => return Ok(Ok(answer)),
+            let begin = |to: &Record<'_>| to.ledger.begin_attempt(to.run, call, to.part);
+            let attempt = record.map(begin).transpose()?;
+            let outcome = background::run(&self.progress.stop, move || request(&client))?;
+            let failure = match outcome {
+                Ok(answer) => return Ok(Ok((answer, attempt))),
                 Err(failure) => failure,
             };
-            ledger.record_failure(run, &failure, None)?;
+            if let (Some(record), Some(attempt)) = (record, attempt) {
+                record.ledger.end_attempt(attempt, Some(&failure))?;
+            }
+            self.progress.stop.check()?;
             match self.decide(&failure, attempts)? {
                 Decision::RetryAfter(wait) => self.progress.stop.wait(wait)?,
                 Decision::FindOut | Decision::GiveUp => return Ok(Err(failure)),
@@ -176,7 +191,13 @@ fn error_of(failure: &Failure, acknowledged: usize, parts: usize) -> Error {
             ExitCode::Credentials,
             "open Ads Manager, Audiences, Create Audience, accept the terms, and run again",
         ),
-        NotFound => (ExitCode::Usage, "check the number: throng audience list --ad-account N"),
+        NotFound if matches!(failure.call, Call::Create | Call::List) => {
+            (ExitCode::Usage, "check --endpoint")
+        }
+        NotFound => (
+            ExitCode::Usage,
+            "see throng audience list --ad-account N; one that throng created and somebody deleted: --create-again",
+        ),
         TooLarge => (ExitCode::Input, "make parts smaller: throng prepare ... --part-bytes 50M"),
         BadField => (ExitCode::Input, "the API's own words say which"),
         PartChanged => (ExitCode::Input, "the directory was changed: upload it again"),

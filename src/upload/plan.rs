@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::create::Creation;
+use super::create::{self, Creation};
 use super::ledger::{Ledger, RunId, Target, TargetLock, TargetName, TargetState};
 use super::part::Part;
 use super::retry::RetryPolicy;
 use super::summary::UploadSummary;
-use super::{Client, Notice, Session, UploadProgress, send};
-use crate::api::Id;
+use super::{Call, Client, Notice, Session, UploadProgress, send};
+use crate::api::{Id, ListedAudience};
 use crate::config::Label;
 use crate::emit::{AudienceManifest, Manifest};
 use crate::error::{Error, ExitCode, Quoted, Result};
@@ -170,17 +170,21 @@ impl Upload {
         notify: &dyn Fn(&Notice<'_>),
     ) -> Result<UploadSummary> {
         let started = Instant::now();
-        self.apply_verdict(ledger)?;
+        if self.parts.is_empty() {
+            let summary = UploadSummary::new(&self.config, self.user_type, &[], &[]);
+            return Ok(summary.ended(&self.target, started.elapsed()));
+        }
+        let session = self.session(started, progress, notify);
+        self.apply_verdict(ledger, &session)?;
         self.check_content()?;
         let left: Vec<Part> = self.left().cloned().collect();
         let summary = UploadSummary::new(&self.config, self.user_type, &self.parts, &left);
         let is_created = matches!(self.target.state, TargetState::Ready { .. });
-        if self.parts.is_empty() || (left.is_empty() && is_created) {
+        if left.is_empty() && is_created {
             return Ok(summary.ended(&self.target, started.elapsed()));
         }
         progress.begin(&left);
         let run = self.begin_run(ledger)?;
-        let session = self.session(started, progress, notify);
         let sent = self.send_all(ledger, run, &session, left);
         let recorded = ledger.end_run(run, &sent.as_ref().map(drop));
         sent.and(recorded)?;
@@ -196,12 +200,11 @@ impl Upload {
         progress: &UploadProgress,
         notify: &dyn Fn(&Notice<'_>),
     ) -> Result<()> {
-        let started = Instant::now();
-        self.apply_verdict(ledger)?;
+        let session = self.session(Instant::now(), progress, notify);
+        self.apply_verdict(ledger, &session)?;
         let is_open = matches!(self.target.state, TargetState::Intent { .. });
         let Some(first) = self.left().next().cloned().filter(|_| is_open) else { return Ok(()) };
         let run = self.begin_run(ledger)?;
-        let session = self.session(started, progress, notify);
         let settled = self.create(ledger, run, &session, &first);
         let recorded = ledger.end_run(run, &settled.as_ref().copied());
         settled.and(recorded)
@@ -219,10 +222,11 @@ impl Upload {
         progress: &'a UploadProgress,
         notify: &'a dyn Fn(&Notice<'_>),
     ) -> Session<'a> {
+        let deadline = started + self.config.time_max;
         Session {
-            client: self.client.clone(),
+            client: self.client.until(deadline),
             retry: self.config.retry,
-            deadline: started + self.config.time_max,
+            deadline,
             progress,
             notify,
         }
@@ -261,7 +265,6 @@ impl Upload {
         if !matches!(self.target.state, TargetState::Ready { .. }) {
             self.create(ledger, run, session, &left[0])?;
             self.target = ledger.target(self.target.id)?;
-            self.check_content()?;
             let acknowledged = ledger.acknowledged(&self.target)?;
             left.retain(|part| !acknowledged.contains(&part.sha256));
             session.progress.parts_done.fetch_add(1, Ordering::Relaxed);
@@ -278,8 +281,9 @@ impl Upload {
         sending.send(&self.target, ledger, run, session, left)
     }
 
-    /// Takes a person's word for what became of a create.
-    fn apply_verdict(&mut self, ledger: &mut Ledger) -> Result<()> {
+    /// Takes a person's word for what became of a create, unless the API knows better: the command that said it is run
+    /// again after a failure, and must not make another audience then.
+    fn apply_verdict(&mut self, ledger: &mut Ledger, session: &Session<'_>) -> Result<()> {
         let TargetSpec::Create { verdict: Some(verdict), .. } = &self.config.target else {
             return Ok(());
         };
@@ -288,7 +292,7 @@ impl Upload {
                 ledger.ready(&self.target, audience, None)?;
             }
             (Verdict::Is(audience), TargetState::Ready { audience: known })
-                if audience != known =>
+                if audience != known && self.target.fb_id.as_ref() != Some(audience) =>
             {
                 return Err(Error::usage(
                     format!("it is known already which audience was created: {known}"),
@@ -297,11 +301,23 @@ impl Upload {
             }
             (Verdict::Is(_), TargetState::Ready { .. })
             | (Verdict::IsNot, TargetState::Planned) => {}
-            (Verdict::IsNot, TargetState::Intent { .. }) => ledger.withdraw(&self.target)?,
-            (Verdict::IsNot, TargetState::Ready { .. }) => {
+            (Verdict::IsNot, TargetState::Intent { .. }) => {
+                // An audience that has the marker is there, whatever was said.
+                if self.listed(ledger, session)?.is_none() {
+                    ledger.withdraw(&self.target)?;
+                }
+            }
+            (Verdict::IsNot, TargetState::Ready { audience }) => {
+                if self.listed(ledger, session)?.is_some() {
+                    return Err(Error::usage(
+                        format!("audience {audience} was created and is there"),
+                        format!(
+                            "leave --create-again out, or delete it first: throng audience delete {audience}"
+                        ),
+                    ));
+                }
                 self.target = ledger.start_over(&self.target)?;
                 self.lock = lock(ledger, &self.target)?;
-                self.has_other_content = false;
             }
         }
         self.target = ledger.target(self.target.id)?;
@@ -309,12 +325,60 @@ impl Upload {
         Ok(())
     }
 
-    /// Refuses to add the parts of another directory to an audience that was created from one.
+    /// The target's audience in the API's list, by what is known of it. If its create was never confirmed, a
+    /// list that the token may not see has nothing to say.
+    fn listed(&self, ledger: &Ledger, session: &Session<'_>) -> Result<Option<ListedAudience>> {
+        let target = &self.target;
+        let marker = ledger.marker(target)?;
+        let number = match &target.state {
+            TargetState::Ready { audience } => Some(audience),
+            TargetState::Planned | TargetState::Intent { .. } => None,
+        };
+        let account = self.config.ad_account.clone();
+        let listed = session.until_done(None, Call::List, move |client| client.list(&account))?;
+        let listed = match listed {
+            Ok((listed, _)) => listed,
+            Err(failure) => match number {
+                None if failure.is_refusal() => return Ok(None),
+                None => return Err(create::unlisted(&failure, target)),
+                Some(number) => {
+                    let message =
+                        format!("{failure}; so it is not known whether audience {number} is there");
+                    return Err(Error::api(
+                        ExitCode::Temporary,
+                        message,
+                        "run the same command again later",
+                    ));
+                }
+            },
+        };
+        let is_same = |audience: &ListedAudience| {
+            let has = |number: Option<&Id>| {
+                number.is_some() && [audience.id(), audience.fb_id()].contains(&number)
+            };
+            let is_marked =
+                marker.as_deref().is_some_and(|marker| create::is_marked(audience, marker));
+            // Revision A's list has no other number than Facebook's, which may have come too late for the ledger.
+            let is_namesake = number.is_some()
+                && marker.is_none()
+                && target.fb_id.is_none()
+                && target.name.as_deref() == Some(audience.name());
+            has(number) || has(target.fb_id.as_ref()) || is_marked || is_namesake
+        };
+        Ok(listed.into_iter().find(is_same))
+    }
+
+    /// Refuses to add the parts of another directory to an audience that was created from one, or may have been.
     fn check_content(&self) -> Result<()> {
         match &self.target.state {
             TargetState::Ready { audience } if self.has_other_content => Err(Error::usage(
                 format!("the audience of that name, {audience}, was created from other files"),
                 format!("add these to it with --audience {audience}, or choose another name"),
+            )),
+            TargetState::Intent { .. } if self.has_other_content => Err(Error::api(
+                ExitCode::Unknown,
+                "an audience of that name may have been created from other files",
+                "go on with those first (throng history has the command), or say what became of it: --adopt ID or --create-again",
             )),
             _ => Ok(()),
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::ledger::{Ledger, RunId, Target};
+use super::ledger::{AttemptId, Ledger, RunId, Target};
 use super::part::Part;
 use super::{
     Call, Decision, Failure, FailureKind, Outcome, Sending, Session, background, create, error_of,
@@ -33,6 +33,8 @@ pub(super) struct Addition<'a> {
 struct Job {
     part: Part,
     attempts: u32,
+    /// The request that is under way, in the ledger.
+    recorded: Option<AttemptId>,
 }
 
 /// A part whose request has ended.
@@ -62,19 +64,25 @@ impl Addition<'_> {
             return Ok(());
         }
         let (jobs, results) = self.start_threads(count, target, session)?;
-        let ready = parts.into_iter().map(|part| Job { part, attempts: 0 }).collect();
+        let ready =
+            parts.into_iter().map(|part| Job { part, attempts: 0, recorded: None }).collect();
         let now = Instant::now();
         let mut queue = Queue { ready, waiting: Vec::new(), not_before: now, in_flight: 0 };
         let mut failed: Option<Failure> = None;
         while queue.in_flight > 0 || (failed.is_none() && !queue.is_empty()) {
-            if session.time_left().is_zero() && failed.is_none() {
+            if session.time_left().is_zero() && failed.is_none() && !queue.is_empty() {
                 failed = Some(out_of_time());
             }
+            let is_going_on = failed.is_none() && session.progress.stop.check().is_ok();
+            if !is_going_on && queue.in_flight == 0 {
+                break;
+            }
             while queue.in_flight < count
-                && failed.is_none()
-                && let Some(job) = queue.next(Instant::now())
+                && is_going_on
+                && let Some(mut job) = queue.next(Instant::now())
             {
                 queue.in_flight += 1;
+                job.recorded = Some(ledger.begin_attempt(run, Call::Add, Some(&job.part))?);
                 jobs.send(job).map_err(|_| Error::Internal("no thread takes parts"))?;
             }
             let wait = queue.time_until_due(Instant::now()).min(WAIT_MAX);
@@ -86,16 +94,19 @@ impl Addition<'_> {
             };
             queue.in_flight -= 1;
             job.attempts += 1;
+            let attempt = job.recorded.take();
             let failure = match outcome {
                 Ok(audience) => {
                     self.check(&audience, target)?;
-                    ledger.acknowledge(target, run, Call::Add, &job.part, &audience)?;
+                    ledger.acknowledge(target, run, attempt, &job.part, &audience)?;
                     session.progress.parts_done.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
                 Err(failure) => failure,
             };
-            ledger.record_failure(run, &failure, Some(&job.part))?;
+            if let Some(attempt) = attempt {
+                ledger.end_attempt(attempt, Some(&failure))?;
+            }
             match session.decide(&failure, job.attempts)? {
                 Decision::RetryAfter(wait) => queue.put_off(job, wait, failure.retry_after),
                 Decision::FindOut | Decision::GiveUp => failed = Some(failed.unwrap_or(failure)),
@@ -208,7 +219,7 @@ mod tests {
             bytes: 1,
             sha256: String::new(),
         };
-        Job { part, attempts: 0 }
+        Job { part, attempts: 0, recorded: None }
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct TargetRecord {
     pub entries_acknowledged: u64,
     /// Whether the last run did not come to its end.
     pub is_unfinished: bool,
+    /// Whether a run is under way at the moment.
+    pub is_running: bool,
     /// Runs, the latest first.
     pub runs: Vec<RunRecord>,
 }
@@ -72,6 +74,8 @@ pub struct RunRecord {
     pub attempts: u64,
     /// Requests that failed.
     pub failures: u64,
+    /// Requests that were under way when the run ended, or still are.
+    pub unanswered: u64,
 }
 
 impl Ledger {
@@ -94,6 +98,7 @@ impl Ledger {
                 query.query_map([], target)?.collect::<rusqlite::Result<Vec<TargetRecord>>>()?;
             for target in &mut targets {
                 target.runs = self.runs(target.id)?;
+                target.is_running = self.is_locked(target.id);
                 let ended = target.runs.first().and_then(|run| run.exit_code);
                 target.is_unfinished = target.state != "deleted"
                     && (ended != Some(0) || target.parts_acknowledged < target.parts);
@@ -108,7 +113,8 @@ impl Ledger {
         let mut query = self.db.prepare(
             "SELECT run.*,
                     (SELECT count(*) FROM attempt WHERE run_id = run.id) AS attempts,
-                    (SELECT count(*) FROM attempt WHERE run_id = run.id AND outcome != 'acknowledged') AS failures
+                    (SELECT count(*) FROM attempt WHERE run_id = run.id AND outcome != 'acknowledged') AS failures,
+                    (SELECT count(*) FROM attempt WHERE run_id = run.id AND outcome IS NULL) AS unanswered
              FROM run WHERE target_id = ?1 ORDER BY id DESC LIMIT ?2",
         )?;
         query.query_map(params![target, RUNS_SHOWN], run)?.collect()
@@ -129,6 +135,7 @@ fn target(row: &Row<'_>) -> rusqlite::Result<TargetRecord> {
         parts_acknowledged: row.get("parts_acknowledged")?,
         entries_acknowledged: row.get("entries_acknowledged")?,
         is_unfinished: false,
+        is_running: false,
         runs: Vec::new(),
     })
 }
@@ -146,5 +153,6 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         entries: row.get("entries")?,
         attempts: row.get("attempts")?,
         failures: row.get("failures")?,
+        unanswered: row.get("unanswered")?,
     })
 }

@@ -20,6 +20,7 @@ use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
@@ -37,6 +38,21 @@ pub const LEDGER_FILE: &str = "ledger.sqlite";
 
 /// The version of the tables (`PRAGMA user_version`).
 const SCHEMA_VERSION: i32 = 1;
+
+/// The outcome of a request to which the API said yes.
+const ACKNOWLEDGED: &str = "acknowledged";
+
+const FIND: &str =
+    "SELECT * FROM target WHERE endpoint = ?1 AND state = 'ready' AND ?2 IN (audience_id, fb_id)";
+
+const END_ATTEMPT: &str =
+    "UPDATE attempt SET ended_at = ?2, outcome = ?3, status = ?4 WHERE id = ?1";
+
+/// How often a lock is tried that somebody has.
+const LOCK_ATTEMPTS: u32 = 5;
+
+/// The wait between two tries.
+const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 /// What messages call it.
 const WHAT: &str = "ledger";
@@ -106,6 +122,10 @@ pub struct TargetLock {
 /// A run that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunId(i64);
+
+/// A request that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptId(i64);
 
 impl Ledger {
     /// Opens the ledger of a state directory, and makes both if they are not there.
@@ -182,7 +202,8 @@ impl Ledger {
             let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             change.execute(
                 "INSERT INTO target (endpoint, ad_account, user_type, audience_id, state, created_at)
-                 VALUES (?1, ?2, ?3, ?4, 'ready', ?5) ON CONFLICT DO NOTHING",
+                 SELECT ?1, ?2, ?3, ?4, 'ready', ?5 WHERE NOT EXISTS (
+                     SELECT 1 FROM target WHERE endpoint = ?1 AND state = 'ready' AND ?4 IN (audience_id, fb_id))",
                 params![
                     endpoint,
                     ad_account.as_str(),
@@ -191,15 +212,19 @@ impl Ledger {
                     now()
                 ],
             )?;
-            let target = change.query_row(
-                "SELECT * FROM target WHERE endpoint = ?1 AND audience_id = ?2 AND state = 'ready'",
-                params![endpoint, audience.as_str()],
-                target,
-            )?;
+            let target = change.query_row(FIND, params![endpoint, audience.as_str()], target)?;
             change.commit()?;
             Ok(target)
         })();
         result.map_err(failed)
+    }
+
+    /// The target of an audience that exists, by either number of it.
+    pub fn find(&self, endpoint: &str, audience: &Id) -> Result<Option<Target>> {
+        self.db
+            .query_row(FIND, params![endpoint, audience.as_str()], target)
+            .optional()
+            .map_err(self.failing("read"))
     }
 
     /// Looks a target up again, after its lock was taken.
@@ -211,18 +236,36 @@ impl Ledger {
 
     /// Excludes other runs from a target. `None` if one has it.
     pub fn lock(&self, target: &Target) -> Result<Option<TargetLock>> {
-        let path = self.dir.join(format!("target-{}.lock", target.id));
+        let path = self.lock_path(target.id);
         let file = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(0o600)
             .open(&path)
             .map_err(|e| Error::writing("open", &path, e))?;
+        for _ in 1..LOCK_ATTEMPTS {
+            if file.try_lock().is_ok() {
+                return Ok(Some(TargetLock { _file: file }));
+            }
+            // `history` holds it for a moment to see whether somebody else does.
+            std::thread::sleep(LOCK_WAIT);
+        }
         match file.try_lock() {
             Ok(()) => Ok(Some(TargetLock { _file: file })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(Error::writing("lock", &path, error)),
         }
+    }
+
+    /// Whether a run has the lock of a target.
+    fn is_locked(&self, target: i64) -> bool {
+        let path = self.lock_path(target);
+        let file = OpenOptions::new().append(true).open(path);
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+    }
+
+    fn lock_path(&self, target: i64) -> PathBuf {
+        self.dir.join(format!("target-{target}.lock"))
     }
 
     /// The digests of the parts that a target has for certain.
@@ -306,6 +349,13 @@ impl Ledger {
         )
     }
 
+    /// What the description of a target's audience holds, if a create was ever intended.
+    pub fn marker(&self, target: &Target) -> Result<Option<String>> {
+        self.db
+            .query_row("SELECT marker FROM target WHERE id = ?1", [target.id], |row| row.get(0))
+            .map_err(self.failing("read"))
+    }
+
     /// Records which audience the target is.
     pub fn ready(&mut self, target: &Target, audience: &Id, fb_id: Option<&Id>) -> Result<()> {
         let failed = self.failing("write");
@@ -320,7 +370,7 @@ impl Ledger {
     /// Records that an audience does not exist any more.
     pub fn forget(&mut self, endpoint: &str, audience: &Id) -> Result<()> {
         self.change(
-            "UPDATE target SET state = 'deleted' WHERE endpoint = ?1 AND audience_id = ?2",
+            "UPDATE target SET state = 'deleted' WHERE endpoint = ?1 AND state = 'ready' AND ?2 IN (audience_id, fb_id)",
             params![endpoint, audience.as_str()],
         )
     }
@@ -352,7 +402,7 @@ impl Ledger {
         &mut self,
         target: &Target,
         run: RunId,
-        call: Call,
+        attempt: Option<AttemptId>,
         part: &Part,
         audience: &CustomAudience,
     ) -> Result<()> {
@@ -365,28 +415,29 @@ impl Ledger {
                  WHERE target_id = ?1 AND sha256 = ?2 AND acknowledged_at IS NULL",
                 params![target.id, part.sha256, run.0, now()],
             )?;
-            change.execute(
-                "INSERT INTO attempt (run_id, call, sha256, ended_at, outcome) VALUES (?1, ?2, ?3, ?4, 'acknowledged')",
-                params![run.0, word(call), part.sha256, now()],
-            )?;
+            if let Some(attempt) = attempt {
+                change
+                    .execute(END_ATTEMPT, params![attempt.0, now(), ACKNOWLEDGED, None::<u16>])?;
+            }
             change.commit()
         })();
         result.map_err(failed)
     }
 
-    /// Records a request that failed.
-    pub fn record_failure(&self, run: RunId, failure: &Failure, part: Option<&Part>) -> Result<()> {
+    /// Records that a request is about to be made.
+    pub fn begin_attempt(&self, run: RunId, call: Call, part: Option<&Part>) -> Result<AttemptId> {
         self.change(
-            "INSERT INTO attempt (run_id, call, sha256, ended_at, outcome, status) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                run.0,
-                word(failure.call),
-                part.map(|part| &part.sha256),
-                now(),
-                word(failure.kind),
-                failure.status
-            ],
-        )
+            "INSERT INTO attempt (run_id, call, sha256, began_at) VALUES (?1, ?2, ?3, ?4)",
+            params![run.0, word(call), part.map(|part| &part.sha256), now()],
+        )?;
+        Ok(AttemptId(self.db.last_insert_rowid()))
+    }
+
+    /// Records what a request came to.
+    pub fn end_attempt(&self, attempt: AttemptId, failure: Option<&Failure>) -> Result<()> {
+        let outcome = failure.map_or_else(|| ACKNOWLEDGED.to_owned(), |failure| word(failure.kind));
+        let status = failure.and_then(|failure| failure.status);
+        self.change(END_ATTEMPT, params![attempt.0, now(), outcome, status])
     }
 
     /// Records how a run ended.

@@ -49,14 +49,15 @@ CREATE TABLE part (
     PRIMARY KEY (target_id, sha256)
 ) STRICT, WITHOUT ROWID;
 
--- A request and what it came to.
+-- A call of the API that a run made, and what it came to; a list of several pages is one.
 CREATE TABLE attempt (
     id        INTEGER PRIMARY KEY,
     run_id    INTEGER NOT NULL REFERENCES run,
     call      TEXT NOT NULL,      -- create, add, list, details, delete
     sha256    TEXT,               -- the part that it carried
-    ended_at  INTEGER NOT NULL,
-    outcome   TEXT NOT NULL,      -- acknowledged, or the kind of failure
-    status    INTEGER             -- of the answer, if there was one
+    began_at  INTEGER NOT NULL,
+    ended_at  INTEGER,            -- NULL while it is under way, and if the run ended before it did
+    outcome   TEXT,               -- acknowledged, or the kind of failure
+    status    INTEGER             -- of the answer, if it was a failure that had one
 ) STRICT;
 CREATE INDEX attempt_by_run ON attempt (run_id);

@@ -55,7 +55,7 @@ fn a_create_goes_from_planned_over_intent_to_ready_and_survives_each_step() {
     ledger.withdraw(&target).expect("writes");
     assert_eq!(named(&mut ledger).state, TargetState::Planned);
     ledger.intend(&target, None).expect("writes");
-    ledger.acknowledge(&target, run, Call::Create, &parts[0], &audience(59)).expect("writes");
+    ledger.acknowledge(&target, run, None, &parts[0], &audience(59)).expect("writes");
     drop(ledger);
     let mut ledger = Ledger::open(&state).expect("opens again");
     let target = named(&mut ledger);
@@ -76,7 +76,7 @@ fn an_audience_that_was_given_by_number_and_created_becomes_one() {
         .expect("a target");
     let parts = [part(1), part(2)];
     let run = ledger.begin_run(&given, dir.path(), "throng", &parts).expect("begins");
-    ledger.acknowledge(&given, run, Call::Add, &parts[1], &audience(59)).expect("writes");
+    ledger.acknowledge(&given, run, None, &parts[1], &audience(59)).expect("writes");
     let created = named(&mut ledger);
     ledger.begin_run(&created, dir.path(), "throng", &parts).expect("begins");
     ledger.ready(&created, &59.into(), None).expect("writes");
@@ -95,13 +95,13 @@ fn history_has_unfinished_targets_first() {
     let target = named(&mut ledger);
     let parts = [part(1), part(2)];
     let run = ledger.begin_run(&target, dir.path(), "throng upload x", &parts).expect("begins");
-    ledger.acknowledge(&target, run, Call::Create, &parts[0], &audience(59)).expect("writes");
+    ledger.acknowledge(&target, run, None, &parts[0], &audience(59)).expect("writes");
     ledger.end_run(run, &Err(&Error::api(ExitCode::Partial, "it broke", ""))).expect("writes");
     let other = ledger
         .target_by_audience(ENDPOINT, &7.into(), UserType::EmailHash, &60.into())
         .expect("a target");
     let run = ledger.begin_run(&other, dir.path(), "throng", &[part(3)]).expect("begins");
-    ledger.acknowledge(&other, run, Call::Add, &part(3), &audience(60)).expect("writes");
+    ledger.acknowledge(&other, run, None, &part(3), &audience(60)).expect("writes");
     ledger.end_run(run, &Ok(())).expect("writes");
     let targets = ledger.history().expect("reads").targets;
     assert_eq!(targets.len(), 2);
