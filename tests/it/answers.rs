@@ -124,7 +124,7 @@ fn a_refusal_is_told_with_what_to_do_and_not_repeated() {
             "has not accepted the Custom Audiences terms",
             "Ads Manager",
         ),
-        (404, "{}", 2, "there is no such audience", "throng audience list"),
+        (404, "{}", 2, "there is no API at this address", "--endpoint"),
         (413, "", 3, "too large", "--part-bytes"),
         (422, r#"{"errors": {"name": ["is too long"]}}"#, 3, "name is too long", "own words"),
         (302, "", 2, "refused", "--endpoint"),
@@ -212,7 +212,8 @@ fn a_person_decides_what_became_of_a_create() {
         empty.clone(),
         empty.clone(),
         empty.clone(),
-        // The second run asks the list, too; the third is told that there is none.
+        // The second run asks the list, too; the third is told that there is none, and makes sure.
+        empty.clone(),
         empty.clone(),
         empty.clone(),
         empty.clone(),

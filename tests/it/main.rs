@@ -24,3 +24,5 @@ mod sandbox_command;
 mod support;
 mod texts;
 mod tidy;
+#[cfg(feature = "sandbox")]
+mod upload;

@@ -4,6 +4,8 @@
 pub(crate) mod http;
 pub(crate) mod oracle;
 pub(crate) mod raw;
+#[cfg(feature = "sandbox")]
+pub(crate) mod upload;
 
 use std::fs;
 use std::path::{Path, PathBuf};
