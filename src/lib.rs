@@ -52,5 +52,6 @@ mod sqlite;
 pub mod upload;
 pub mod job;
 pub mod sync;
+pub mod report;
 
 pub use crate::error::{Error, ExitCode, Result};

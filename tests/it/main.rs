@@ -14,8 +14,10 @@ mod labels;
 mod month;
 mod log;
 mod memory;
+mod metrics;
 mod pipeline;
 mod properties;
+mod report;
 mod rules;
 #[cfg(feature = "sandbox")]
 mod sandbox;

@@ -2,6 +2,9 @@
 
 #[cfg(feature = "sandbox")]
 pub(crate) mod http;
+pub(crate) mod browser;
+#[path = "../../../examples/report/nights.rs"]
+pub(crate) mod nights;
 pub(crate) mod oracle;
 pub(crate) mod raw;
 #[cfg(feature = "sandbox")]

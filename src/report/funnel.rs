@@ -1,0 +1,116 @@
+//! From what was read to what was uploaded, as a waterfall: what is left is solid, what went is shown where it went.
+
+use serde::Serialize;
+
+use crate::sync::AudienceRecord;
+
+/// Thinnest bar, in percent: what is there can be seen.
+const WIDTH_MIN: f64 = 0.4;
+
+/// A row of the funnel.
+#[derive(Debug, Serialize)]
+pub(super) struct Step {
+    label: &'static str,
+    note: &'static str,
+    pub(super) count: u64,
+    kind: Kind,
+    /// Where its bar begins and how wide it is, in percent of what was read.
+    pub(super) start: f64,
+    pub(super) width: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    /// What is left.
+    Left,
+    /// What is not.
+    Gone,
+    /// What the API has confirmed.
+    Sent,
+}
+
+/// The rows for an audience; none if nothing was read.
+pub(super) fn steps(audience: &AudienceRecord) -> Vec<Step> {
+    let AudienceRecord { read, blank, rejected, duplicates, members, .. } = *audience;
+    let AudienceRecord { suppressed, known, new, entries_sent, .. } = *audience;
+    if read == 0 {
+        return Vec::new();
+    }
+    let mut steps = vec![
+        (Kind::Left, "Read", "member records", read),
+        (Kind::Gone, "Blank", "nothing in them", blank),
+        (Kind::Gone, "Rejected", "by reason below", rejected),
+        (Kind::Gone, "Duplicates", "the same people again", duplicates),
+        (Kind::Left, "Members", "different people", members),
+        (Kind::Gone, "Opted out", "held back, never sent", suppressed),
+        (Kind::Gone, "Known already", "not sent again", known),
+        (Kind::Left, "New", "to be sent", new),
+    ];
+    steps.push((Kind::Sent, "Uploaded", "confirmed by the API", entries_sent));
+    let mut left = 0;
+    let step = |(kind, label, note, count): (Kind, &'static str, &'static str, u64)| {
+        let start = match kind {
+            Kind::Left => {
+                left = count;
+                0
+            }
+            Kind::Gone => {
+                left = left.saturating_sub(count);
+                left
+            }
+            Kind::Sent => 0,
+        };
+        let (start, width) = bar(start, count, read);
+        Step { label, note, count, kind, start, width }
+    };
+    steps.into_iter().map(step).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a position on a page")]
+fn bar(start: u64, count: u64, whole: u64) -> (f64, f64) {
+    if count == 0 {
+        return (0.0, 0.0);
+    }
+    let percent = |number: u64| (number as f64 / whole as f64 * 100.0).min(100.0);
+    let width = percent(count).max(WIDTH_MIN);
+    (percent(start).min(100.0 - width), width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_ends_where_what_is_left_begins() {
+        let audience = AudienceRecord {
+            read: 1000,
+            blank: 100,
+            rejected: 1,
+            duplicates: 99,
+            members: 800,
+            suppressed: 200,
+            known: 500,
+            new: 100,
+            entries_sent: 2000,
+            ..AudienceRecord::default()
+        };
+        let bars: Vec<_> = steps(&audience).iter().map(|step| (step.start, step.width)).collect();
+        let expected = [
+            (0.0, 100.0),
+            (90.0, 10.0),
+            (89.9, 0.4),
+            (80.0, 9.9),
+            (0.0, 80.0),
+            (60.0, 20.0),
+            (10.0, 50.0),
+            (0.0, 10.0),
+            (0.0, 100.0),
+        ];
+        for (found, expected) in bars.iter().zip(expected) {
+            assert!((found.0 - expected.0).abs() < 1e-9 && (found.1 - expected.1).abs() < 1e-9);
+        }
+        assert_eq!(bars.len(), expected.len());
+        assert!(steps(&AudienceRecord::default()).is_empty());
+    }
+}

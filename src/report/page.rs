@@ -1,0 +1,92 @@
+//! The page for one run.
+
+use serde::Serialize;
+
+use super::fill;
+use super::funnel::{self, Step};
+use super::outcome::{Outcome, sum};
+use super::trend::{RUNS_MAX, Trend};
+use crate::error::Result;
+use crate::sync::{AudienceRecord, SyncRecord};
+
+#[derive(Serialize)]
+struct Page<'a> {
+    run: &'a SyncRecord,
+    seconds: f64,
+    outcome: Outcome,
+    must_go: u64,
+    opt_outs_unread: u64,
+    audiences: Vec<AudiencePage<'a>>,
+    phases: Vec<Phase<'a>>,
+    trend: Trend,
+}
+
+#[derive(Serialize)]
+struct AudiencePage<'a> {
+    audience: &'a AudienceRecord,
+    steps: Vec<Step>,
+    /// Values that are not blank: what rejects are a share of.
+    values: u64,
+    added: u64,
+}
+
+#[derive(Serialize)]
+struct Phase<'a> {
+    name: &'a str,
+    seconds: f64,
+    percent: f64,
+    start: f64,
+    /// Which of the colours.
+    shade: usize,
+}
+
+/// Shades that phases take in turn.
+const SHADES: usize = 5;
+
+/// The page for `current`: one HTML file that needs nothing else. `earlier` are the runs before it, the latest first,
+/// of which ninety are shown.
+///
+/// # Errors
+///
+/// None that a record could cause; a template that cannot be filled is a defect.
+pub fn render(current: &SyncRecord, earlier: &[SyncRecord]) -> Result<String> {
+    // Dry runs changed nothing and are no nights.
+    let real = earlier.iter().filter(|run| !run.is_dry_run).take(RUNS_MAX - 1);
+    let mut runs: Vec<&SyncRecord> = std::iter::once(current).chain(real).collect();
+    runs.reverse();
+    fill(
+        "page.html",
+        &Page {
+            run: current,
+            seconds: current.seconds(),
+            outcome: Outcome::of(current),
+            must_go: sum(current, |audience| audience.must_go),
+            opt_outs_unread: sum(current, |audience| audience.suppression_rejected),
+            audiences: current.audiences.iter().map(audience_page).collect(),
+            phases: phases(current),
+            trend: Trend::of(&runs),
+        },
+    )
+}
+
+fn audience_page(audience: &AudienceRecord) -> AudiencePage<'_> {
+    AudiencePage {
+        steps: funnel::steps(audience),
+        values: audience.read.saturating_sub(audience.blank),
+        added: audience.held_after.saturating_sub(audience.held_before),
+        audience,
+    }
+}
+
+fn phases(run: &SyncRecord) -> Vec<Phase<'_>> {
+    let whole: f64 = run.phases.iter().map(|phase| phase.seconds).sum();
+    let mut start = 0.0;
+    let mut phases = Vec::new();
+    for (index, phase) in run.phases.iter().enumerate() {
+        let percent = if whole > 0.0 { phase.seconds / whole * 100.0 } else { 0.0 };
+        let shade = index % SHADES;
+        phases.push(Phase { name: &phase.name, seconds: phase.seconds, percent, start, shade });
+        start += percent;
+    }
+    phases
+}
