@@ -89,7 +89,8 @@ fn night(run: i64) -> SyncRecord {
 }
 
 fn inputs(started_at: i64, records: u64) -> Vec<InputRecord> {
-    let (year, month, day) = Utc(started_at).date();
+    let day = Utc(started_at).to_string();
+    let day = &day[..10];
     let input = |path: &str, role: &str, records: u64, bytes: u64, minutes: i64| InputRecord {
         path: path.to_owned(),
         role: role.to_owned(),
@@ -98,7 +99,7 @@ fn inputs(started_at: i64, records: u64) -> Vec<InputRecord> {
         records,
     };
     let shop = records / 3;
-    let dated = |name: &str| format!("/srv/exports/{year}-{month:02}-{day:02}/{name}");
+    let dated = |name: &str| format!("/srv/exports/{day}/{name}");
     vec![
         input(&dated("crm.csv"), "member", records - shop, (records - shop) * 121, 64),
         input(&dated("shop_orders.csv.zst"), "member", shop, shop * 23, 51),
