@@ -200,7 +200,9 @@ impl<'a> Ingest<'a> {
         for worker in &mut self.workers {
             let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
             worker.csv = match plan.dialect.framing {
-                Framing::Csv { delimiter } => Some(CsvReader::new(delimiter, plan.wanted.clone())),
+                Framing::Csv { delimiter } => {
+                    Some(CsvReader::new(delimiter, plan.wanted.clone()).on(self.kernel))
+                }
                 Framing::Lines { .. } => None,
             };
             for (scatter, store) in worker.scatters.iter_mut().zip(&self.stores) {

@@ -6,11 +6,15 @@
 use csv_core::{ReadRecordResult, Reader};
 
 use super::Records;
+#[cfg(target_arch = "x86_64")]
+use super::strict;
 use crate::config::RECORD_BYTES_MAX;
+use crate::hash::Kernel;
 
 /// Reads the wanted columns of chunks.
 #[derive(Debug)]
 pub struct CsvReader {
+    kernel: Kernel,
     delimiter: u8,
     /// Wanted columns, counted from 0, in ascending order, each once.
     wanted: Vec<usize>,
@@ -30,7 +34,14 @@ impl CsvReader {
     /// `wanted` are columns counted from 0, in ascending order, each once.
     pub fn new(delimiter: u8, wanted: Vec<usize>) -> Self {
         let exact = Box::new(csv_core::ReaderBuilder::new().delimiter(delimiter).build());
-        Self { delimiter, wanted, exact, output: Vec::new(), ends: vec![0; 64] }
+        let kernel = Kernel::default();
+        Self { kernel, delimiter, wanted, exact, output: Vec::new(), ends: vec![0; 64] }
+    }
+
+    /// The same reader on another kernel. The records are the same.
+    #[must_use]
+    pub fn on(self, kernel: Kernel) -> Self {
+        Self { kernel, ..self }
     }
 
     /// Reads the records of a chunk; `is_exact` says that its quotes need the exact machine.
@@ -51,6 +62,10 @@ impl CsvReader {
     }
 
     fn read_strict(&self, chunk: &[u8], records: &mut Records) -> Result<(), RecordTooLong> {
+        #[cfg(target_arch = "x86_64")]
+        if self.kernel.has_avx512() {
+            return strict::read(self.kernel, chunk, self.delimiter, &self.wanted, records);
+        }
         let mut at = 0;
         while at < chunk.len() {
             // Lines without anything are no records.
@@ -148,7 +163,7 @@ impl CsvReader {
 }
 
 /// Refuses a record over the limit; its line end, if it lies within the range, does not count.
-fn check_length(chunk: &[u8], start: usize, end: usize) -> Result<(), RecordTooLong> {
+pub(super) fn check_length(chunk: &[u8], start: usize, end: usize) -> Result<(), RecordTooLong> {
     if end - start <= RECORD_BYTES_MAX {
         return Ok(());
     }
@@ -158,7 +173,7 @@ fn check_length(chunk: &[u8], start: usize, end: usize) -> Result<(), RecordTooL
 }
 
 /// A field of a strict record.
-struct Field {
+pub(super) struct Field {
     start: usize,
     end: usize,
     /// Behind the byte that ends the field; one more than the length of the chunk if the chunk ends it.
@@ -188,6 +203,19 @@ impl Field {
         }
     }
 
+    /// The field from `start` to the delimiter or line end at `at`.
+    #[inline]
+    pub(super) fn between(chunk: &[u8], start: usize, at: usize) -> Self {
+        let has_cr = chunk.get(at) == Some(&b'\n') && at > start && chunk[at - 1] == b'\r';
+        let end = at - usize::from(has_cr);
+        let field = Self { start, end, next: at + 1, has_escapes: false };
+        if chunk.get(start) != Some(&b'"') || end < start + 2 {
+            return field;
+        }
+        let has_escapes = memchr::memchr(b'"', &chunk[start + 1..end - 1]).is_some();
+        Self { start: start + 1, end: end - 1, has_escapes, ..field }
+    }
+
     fn quoted(chunk: &[u8], open: usize) -> Self {
         let mut has_escapes = false;
         let mut at = open + 1;
@@ -208,7 +236,7 @@ impl Field {
     }
 
     #[inline]
-    fn push(&self, chunk: &[u8], records: &mut Records) {
+    pub(super) fn push(&self, chunk: &[u8], records: &mut Records) {
         if !self.has_escapes {
             records.push_span(self.start, self.end);
             return;
@@ -251,9 +279,9 @@ mod tests {
 
     type Rows = Vec<Vec<Option<Vec<u8>>>>;
 
-    fn read(text: &[u8], wanted: &[usize], is_exact: bool) -> Rows {
+    fn read(kernel: Kernel, text: &[u8], wanted: &[usize], is_exact: bool) -> Rows {
         let mut records = Records::default();
-        let mut reader = CsvReader::new(b',', wanted.to_vec());
+        let mut reader = CsvReader::new(b',', wanted.to_vec()).on(kernel);
         reader.read(text, is_exact, &mut records).expect("short records");
         let columns: Vec<Vec<_>> =
             (0..wanted.len()).map(|field| records.fields(text, field).collect()).collect();
@@ -291,7 +319,26 @@ mod tests {
             if !final_end && text.last() == Some(&b'\n') {
                 text.truncate(text.len() - if crlf { 2 } else { 1 });
             }
-            prop_assert_eq!(read(&text, &wanted, false), read_by_csv_crate(&text, &wanted));
+            for kernel in Kernel::all() {
+                prop_assert_eq!(read(kernel, &text, &wanted, false), read_by_csv_crate(&text, &wanted));
+            }
+        }
+
+        #[test]
+        fn strict_equals_csv_crate_across_blocks(
+            rows in proptest::collection::vec(proptest::collection::vec("[ab\",\n\r]{0,40}", 1..6), 0..30),
+            crlf: bool,
+            wanted in prop_oneof![Just(vec![0]), Just(vec![3]), Just(vec![0, 2])],
+        ) {
+            let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+            let mut writer = csv::WriterBuilder::new().flexible(true).terminator(terminator).from_writer(Vec::new());
+            for row in &rows {
+                writer.write_record(row).expect("writes to memory");
+            }
+            let text = writer.into_inner().expect("flushes");
+            for kernel in Kernel::all() {
+                prop_assert_eq!(read(kernel, &text, &wanted, false), read_by_csv_crate(&text, &wanted));
+            }
         }
 
         #[test]
@@ -300,7 +347,8 @@ mod tests {
             wanted in prop_oneof![Just(vec![0]), Just(vec![0, 1]), Just(vec![2])],
         ) {
             let text = text.into_bytes();
-            prop_assert_eq!(read(&text, &wanted, true), read_by_csv_crate(&text, &wanted));
+            let kernel = Kernel::default();
+            prop_assert_eq!(read(kernel, &text, &wanted, true), read_by_csv_crate(&text, &wanted));
         }
     }
 }

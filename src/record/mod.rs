@@ -4,6 +4,7 @@ mod csv;
 mod dialect;
 mod lines;
 mod scan;
+mod strict;
 
 use std::ops::Range;
 

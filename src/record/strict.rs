@@ -1,0 +1,177 @@
+//! The wanted fields of CSV whose quotes all stand where they should, 64 bytes at once.
+//!
+//! ```text
+//! a,"b,c",d↵      the text
+//!   " ,  "        quotes; between them the parity of their number is odd
+//!  ,     , ↵      delimiters and line ends where it is even: each ends a field
+//! ```
+//!
+//! Comparisons give the three as bits, one a byte; walking over the bits of the last line visits every field end as far
+//! as the last wanted column, and from there on line ends alone. The rows of `benches/stages.rs` (`record/csv_strict`)
+//! have 115 bytes: looking for the next delimiter or quote field by field takes more than twice as long.
+#![cfg(target_arch = "x86_64")]
+#![expect(unsafe_code, reason = "loads of vectors, and a function for an instruction set")]
+
+use std::arch::x86_64::{
+    __m512i, _mm512_cmpeq_epi8_mask, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_set1_epi8,
+};
+
+use super::Records;
+use super::csv::{Field, RecordTooLong, check_length};
+use crate::hash::Kernel;
+
+/// Reads the wanted columns of all records of a chunk.
+///
+/// # Panics
+///
+/// If the kernel has no AVX-512.
+pub(super) fn read(
+    kernel: Kernel,
+    chunk: &[u8],
+    delimiter: u8,
+    wanted: &[usize],
+    records: &mut Records,
+) -> Result<(), RecordTooLong> {
+    assert!(kernel.has_avx512(), "the caller asked the kernel");
+    // SAFETY: the machine has what the function asks for, see above.
+    unsafe { read_avx512(chunk, delimiter, wanted, records) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
+fn read_avx512(
+    chunk: &[u8],
+    delimiter: u8,
+    wanted: &[usize],
+    records: &mut Records,
+) -> Result<(), RecordTooLong> {
+    let mut rows = Rows { chunk, wanted, records, start: 0, field: 0, column: 0, found: 0 };
+    // All ones while a quoted field is open.
+    let mut inside = 0_u64;
+    let delimiter = splat(delimiter);
+    let (pieces, rest) = chunk.as_chunks::<64>();
+    for (index, piece) in pieces.iter().enumerate() {
+        // SAFETY: 64 bytes; the load does not ask for alignment.
+        let piece = unsafe { _mm512_loadu_si512(piece.as_ptr().cast()) };
+        rows.walk(index * 64, ends_of(piece, delimiter, &mut inside))?;
+    }
+    let all = (1_u64 << rest.len()) - 1;
+    // SAFETY: only the bytes of the rest are read; a masked load does not touch what lies beyond.
+    let last = unsafe { _mm512_maskz_loadu_epi8(all, rest.as_ptr().cast()) };
+    let Ends { fields, lines } = ends_of(last, delimiter, &mut inside);
+    rows.walk(pieces.len() * 64, Ends { fields: fields & all, lines: lines & all })?;
+    if rows.start < chunk.len() {
+        // The last line has no end.
+        rows.end_field(chunk.len());
+        rows.end_line(chunk.len())?;
+    }
+    Ok(())
+}
+
+/// Which bytes end a field, and which of them a line.
+#[derive(Clone, Copy)]
+struct Ends {
+    fields: u64,
+    lines: u64,
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn ends_of(bytes: __m512i, delimiter: __m512i, inside: &mut u64) -> Ends {
+    let quotes = _mm512_cmpeq_epi8_mask(bytes, splat(b'"'));
+    let lines = _mm512_cmpeq_epi8_mask(bytes, splat(b'\n'));
+    let fields = _mm512_cmpeq_epi8_mask(bytes, delimiter) | lines;
+    let mut within = *inside;
+    if quotes != 0 {
+        // Each bit becomes the parity of itself and all below.
+        let mut parity = quotes;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            parity ^= parity << shift;
+        }
+        within ^= parity;
+        *inside = (within >> 63).wrapping_neg();
+    }
+    Ends { fields: fields & !within, lines: lines & !within }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn splat(byte: u8) -> __m512i {
+    _mm512_set1_epi8(byte.cast_signed())
+}
+
+/// The record that is being read.
+struct Rows<'a> {
+    chunk: &'a [u8],
+    wanted: &'a [usize],
+    records: &'a mut Records,
+    /// Where it begins.
+    start: usize,
+    /// Where the current field begins.
+    field: usize,
+    /// The number of the current field.
+    column: usize,
+    /// How many of the wanted fields were found.
+    found: usize,
+}
+
+impl Rows<'_> {
+    #[inline]
+    fn walk(&mut self, base: usize, ends: Ends) -> Result<(), RecordTooLong> {
+        let mut left = if self.found < self.wanted.len() { ends.fields } else { ends.lines };
+        while left != 0 {
+            let bit = left & left.wrapping_neg();
+            let at = base + left.trailing_zeros() as usize;
+            // What is not below or at this place.
+            let behind = !(bit | (bit - 1));
+            if self.found < self.wanted.len() {
+                self.end_field(at);
+            }
+            if ends.lines & bit != 0 {
+                self.end_line(at)?;
+                left = ends.fields & behind;
+            } else if self.found == self.wanted.len() {
+                left = ends.lines & behind;
+            } else {
+                left &= behind;
+            }
+        }
+        Ok(())
+    }
+
+    /// The current field ends before `at`.
+    #[inline]
+    fn end_field(&mut self, at: usize) {
+        if self.wanted.get(self.found) == Some(&self.column) {
+            if self.found == 0 {
+                self.records.starts.push(super::place(self.start));
+            }
+            self.found += 1;
+            Field::between(self.chunk, self.field, at).push(self.chunk, self.records);
+        }
+        self.column += 1;
+        self.field = at + 1;
+    }
+
+    /// The record ends before `at`.
+    #[inline]
+    fn end_line(&mut self, at: usize) -> Result<(), RecordTooLong> {
+        let line = &self.chunk[self.start..at];
+        if matches!(line, [] | [b'\r']) {
+            // Lines without anything are no records. If the first column is wanted, it was taken for one.
+            if self.found > 0 {
+                self.records.starts.pop();
+                self.records.spans.pop();
+            }
+        } else {
+            check_length(self.chunk, self.start, at)?;
+            if self.found == 0 {
+                self.records.starts.push(super::place(self.start));
+            }
+            for _ in self.found..self.wanted.len() {
+                self.records.push_missing();
+            }
+        }
+        (self.start, self.field, self.column, self.found) = (at + 1, at + 1, 0, 0);
+        Ok(())
+    }
+}
