@@ -70,7 +70,7 @@ fn failure(exit_code: u8) -> (&'static str, Tone, &'static str, &'static str) {
         7 => (
             "Partly uploaded",
             Tone::Warn,
-            "The upload stopped on its way. What the API confirmed is kept and not sent again.",
+            "The upload stopped on its way.",
             "The next run goes on where it stopped. To go on now, run it again.",
         ),
         8 => (
@@ -110,6 +110,7 @@ impl Outcome {
                 "Compare the inputs with those of the night before. If they are wrong, let them be \
                  exported again and run the job again; if they are right, go on.",
             ),
+            (7, _) => (partly(run), failure(7).3),
             (code, _) => (failure(code).2.to_owned(), failure(code).3),
         };
         let mut commands = Vec::new();
@@ -162,6 +163,19 @@ fn done(run: &SyncRecord) -> String {
     let s = if audiences == 1 { "" } else { "s" };
     format!("{} {} were uploaded to {audiences} audience{s}.", count(sent), entries(sent))
         .replace("entry were", "entry was")
+}
+
+/// The sentence for an upload that stopped on its way.
+fn partly(run: &SyncRecord) -> String {
+    let sent = count(sum(run, |audience| audience.entries_sent));
+    let (done, parts) =
+        (sum(run, |audience| audience.parts_sent), sum(run, |audience| audience.parts));
+    format!(
+        "{sent} entries were uploaded, {} of {} parts, before it stopped. What the API confirmed is kept and not \
+         sent again.",
+        count(done),
+        count(parts)
+    )
 }
 
 pub(super) fn sum(run: &SyncRecord, figure: impl Fn(&AudienceRecord) -> u64) -> u64 {

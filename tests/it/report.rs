@@ -266,3 +266,15 @@ fn poison(value: &mut Value) {
         _ => {}
     }
 }
+
+#[test]
+fn a_small_page_looks_so() {
+    let mut run = nights::ending("first").unwrap().swap_remove(0);
+    run.version = "1.2.3".to_owned();
+    run.audiences.truncate(1);
+    run.inputs.truncate(1);
+    let html = throng::report::render(&run, &[]).unwrap();
+    let (head, rest) = html.split_once("<style>").unwrap();
+    let (_, body) = rest.split_once("</style>").unwrap();
+    insta::assert_snapshot!(format!("{head}<style>...</style>{body}"));
+}
