@@ -71,14 +71,23 @@ pub(crate) fn error(
     path: &Path,
     error: &rusqlite::Error,
 ) -> Error {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase};
+    use rusqlite::ErrorCode::{
+        DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure,
+    };
     let (message, hint) = match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => (
             "it is damaged".to_owned(),
-            Some("restore it from a backup, or move it away: parts are then sent again".to_owned()),
+            Some(
+                "restore it from a backup; without it nothing is known of audiences that were created: go on with --audience ID"
+                    .to_owned(),
+            ),
         ),
         Some(DiskFull) => {
             ("no space left on the disk".to_owned(), Some("free some space".to_owned()))
+        }
+        // A full disk as well, if it was a map of the file that could not grow.
+        Some(SystemIoFailure) => {
+            (error.to_string(), Some("is there space left, and is the disk in order?".to_owned()))
         }
         Some(DatabaseBusy) => ("another process keeps it busy".to_owned(), None),
         _ => (error.to_string(), None),

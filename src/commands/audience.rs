@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, IsTerminal};
 
+use jiff::Timestamp;
 use serde::Serialize;
 use throng::api::{Id, ListedAudience};
 use throng::upload::{Call, Client, Failure, FailureKind};
@@ -103,6 +104,10 @@ fn show(client: &Client, id: &Id, json: bool) -> Result<ExitCode> {
         .map_err(|_| Error::Internal("an audience cannot be written as JSON"))?;
     for (name, value) in fields.as_object().into_iter().flatten() {
         let value = match value {
+            serde_json::Value::Number(seconds) if name == "time_updated" => {
+                let at = seconds.as_i64().and_then(|seconds| Timestamp::from_second(seconds).ok());
+                at.map_or_else(|| seconds.to_string(), super::history::date)
+            }
             serde_json::Value::Null => continue,
             serde_json::Value::String(text) => printable(text),
             other => other.to_string(),
@@ -178,6 +183,10 @@ fn refused(failure: &Failure) -> Error {
             (ExitCode::Credentials, "check THRONG_TOKEN, and that it may use this ad account")
         }
         NotFound if failure.call == Call::List => (ExitCode::Usage, "check --endpoint"),
+        NotFound if failure.call == Call::Details => (
+            ExitCode::Usage,
+            "some APIs go by Facebook's number here: see throng audience list --ad-account N",
+        ),
         NotFound => (ExitCode::Usage, "see throng audience list --ad-account N"),
         Tls => (ExitCode::Usage, "check --endpoint; a certificate of your own goes to --ca-file"),
         BadField | Refused | TooLarge => (ExitCode::Usage, "check --endpoint and the number"),

@@ -58,9 +58,13 @@ fn print_target(target: &TargetRecord) {
     }
 }
 
+/// A time as people read it.
+pub(super) fn date(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 fn print_run(run: &RunRecord, is_running: bool) {
-    let at = Timestamp::from_millisecond(run.started_at)
-        .map_or_else(|_| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
+    let at = Timestamp::from_millisecond(run.started_at).map_or_else(|_| "-".to_owned(), date);
     let ended = match (run.ended_at, run.exit_code) {
         (Some(_), Some(0)) => "done".to_owned(),
         (Some(_), Some(code)) => format!("exit code {code}"),

@@ -442,7 +442,7 @@ impl Night<'_> {
         let action = match upload.target_state() {
             _ if is_replacement => "replace",
             TargetState::Ready { .. } => "add",
-            TargetState::Planned | TargetState::Intent { .. } => "create",
+            TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => "create",
         };
         action.clone_into(&mut self.record.audiences[at].action);
         self.state.begin_upload(self.run, &audience.label, upload.target_id())?;
@@ -494,7 +494,7 @@ impl Night<'_> {
             let (old, _) = self.find_target(audience, name, remembered.generation)?;
             let old: Option<Id> = old.and_then(|target| match target.state {
                 TargetState::Ready { audience } => Some(audience),
-                TargetState::Planned | TargetState::Intent { .. } => None,
+                TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => None,
             });
             self.state.complete_replacement(&audience.label, old.as_ref())?;
             let held = self.state.held(&audience.label, from)?;

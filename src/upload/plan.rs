@@ -125,6 +125,13 @@ impl Upload {
         };
         let lock = lock(ledger, &target)?;
         let target = ledger.target(target.id)?;
+        if target.state == TargetState::Deleted {
+            return Err(Error::api(
+                ExitCode::Temporary,
+                "another throng has just recorded that the audience is deleted",
+                "run the same command again",
+            ));
+        }
         if target.user_type != user_type {
             return Err(Error::usage(
                 format!("the audience holds {}, not {user_type}", target.user_type),
@@ -300,7 +307,8 @@ impl Upload {
                 ));
             }
             (Verdict::Is(_), TargetState::Ready { .. })
-            | (Verdict::IsNot, TargetState::Planned) => {}
+            | (Verdict::IsNot, TargetState::Planned)
+            | (_, TargetState::Deleted) => {}
             (Verdict::IsNot, TargetState::Intent { .. }) => {
                 // An audience that has the marker is there, whatever was said.
                 if self.listed(ledger, session)?.is_none() {
@@ -332,7 +340,7 @@ impl Upload {
         let marker = ledger.marker(target)?;
         let number = match &target.state {
             TargetState::Ready { audience } => Some(audience),
-            TargetState::Planned | TargetState::Intent { .. } => None,
+            TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => None,
         };
         let account = self.config.ad_account.clone();
         let listed = session.until_done(None, Call::List, move |client| client.list(&account))?;

@@ -64,7 +64,7 @@ impl UploadSummary {
     pub(super) fn ended(self, target: &Target, elapsed: Duration) -> Self {
         let audience = match &target.state {
             TargetState::Ready { audience } => Some(audience.to_string()),
-            TargetState::Planned | TargetState::Intent { .. } => None,
+            TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => None,
         };
         let fb_id = target.fb_id.as_ref().map(ToString::to_string);
         Self { audience, fb_id, seconds: elapsed.as_secs_f64(), ..self }

@@ -111,6 +111,8 @@ pub enum TargetState {
         /// The vendor's number.
         audience: Id,
     },
+    /// It existed once.
+    Deleted,
 }
 
 /// Keeps others from uploading to the same target; the system releases it with the process.
@@ -514,6 +516,7 @@ fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
             ("planned", _) => TargetState::Planned,
             ("intent", _) => TargetState::Intent { marker: row.get("marker")? },
             ("ready", Some(audience)) => TargetState::Ready { audience },
+            ("deleted", _) => TargetState::Deleted,
             _ => return Err(bad("state")),
         },
         fb_id: id("fb_id")?,
