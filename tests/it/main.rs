@@ -12,7 +12,11 @@ mod faults;
 mod labels;
 #[cfg(feature = "sandbox")]
 mod month;
+#[cfg(feature = "sandbox")]
+mod ledger;
 mod log;
+#[cfg(feature = "sandbox")]
+mod network;
 mod memory;
 mod metrics;
 mod pipeline;

@@ -81,17 +81,24 @@ impl<'a> User<'a> {
 
     /// `throng upload` with the user's arguments and `more`.
     pub(crate) fn command(&self, sandbox: &Sandbox, more: &[&str]) -> Command {
+        let mut command = self.command_to(&sandbox.endpoint(), more);
+        command.env("THRONG_TOKEN", sandbox.token());
+        command
+    }
+
+    /// The same to another address of the API.
+    pub(crate) fn command_to(&self, endpoint: &str, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
         command
             .arg("upload")
             .arg(self.prepared.out())
             .args(["--create", "News", "--ad-account", "7", "--retry-wait", "1ms"])
-            .args(["--endpoint", &sandbox.endpoint()])
+            .args(["--endpoint", endpoint])
             .arg("--state")
             .arg(self.state())
             .args(&self.args)
             .args(more)
-            .env("THRONG_TOKEN", sandbox.token())
+            .env("THRONG_TOKEN", TOKEN)
             .stdin(Stdio::null());
         command
     }
@@ -135,18 +142,23 @@ impl<'a> User<'a> {
         panic!("never done: {codes:?}")
     }
 
-    /// Checks that the sandbox has one audience with exactly the oracle's members, and that ledger and sandbox agree on
-    /// what was sent: each part once after it was confirmed at the latest.
-    pub(crate) fn check_done(&self, sandbox: &Sandbox) {
+    /// Checks that the sandbox has one audience with exactly the oracle's members.
+    pub(crate) fn check_members(&self, sandbox: &Sandbox) {
         let audiences = sandbox.audiences().unwrap();
         assert_eq!(audiences.len(), 1, "audiences");
         let members = sandbox.members(&audiences[0].id).unwrap();
         assert!(members.iter().eq(self.prepared.members.iter()), "other members than the oracle's");
+    }
+
+    /// Checks the members, and that ledger and sandbox agree on what was sent: nothing again that was confirmed.
+    pub(crate) fn check_done(&self, sandbox: &Sandbox) {
+        self.check_members(sandbox);
         let attempts = self.attempts();
         let exchanges = sandbox.exchanges();
         let creates = exchanges.iter().filter(|one| one.method == "POST" && one.members_added > 0);
         assert_eq!(creates.count(), 1, "creates that took effect");
-        let sent = sent_by_length(&exchanges);
+        let has_marker = !self.args.iter().any(|arg| arg == "--no-marker");
+        let sent = sent_by_length(&exchanges, has_marker);
         for (part, bytes) in &self.prepared.parts {
             let of_part: Vec<_> = attempts.iter().filter(|(sha256, _)| sha256 == part).collect();
             let confirmed = of_part.iter().filter(|(_, outcome)| outcome == "acknowledged").count();
@@ -186,10 +198,11 @@ pub(crate) fn open_ledger(state: &Path) -> Connection {
 }
 
 /// How many files of each length came in as a whole: the form around them has one length in all requests of a kind.
-fn sent_by_length(exchanges: &[Exchange]) -> BTreeMap<u64, usize> {
+fn sent_by_length(exchanges: &[Exchange], has_marker: bool) -> BTreeMap<u64, usize> {
     let user_type = UserType::CustomAudienceThirdPartyId;
     let marker = format!("[throng {}]", "0".repeat(32));
-    let create = Form::create("7", "News", user_type, Some(&marker), None);
+    let marker = has_marker.then_some(&marker[..]);
+    let create = Form::create("7", "News", user_type, marker, None);
     let around = |form: &Form| {
         let name = format!("{user_type}-00001.txt");
         form.body(std::io::empty(), &name, 0, &"0".repeat(32)).content_length()
