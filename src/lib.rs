@@ -22,7 +22,8 @@
 //!   memory limit or input route.
 //! - A chunk boundary is a record boundary.
 //! - Every queue, buffer and table has a bound that [`config`] names.
-//! - Files are touched in [`source`], `dedup::spill`, [`emit`], `upload` and `sandbox` only, the network in the last two.
+//! - Files are touched in [`source`], `dedup::spill`, [`emit`], `job`, `upload` and `sandbox` only, the network in the
+//!   last two.
 //! - No raw value reaches a log, an error text, a summary or a manifest.
 //! - An output directory is complete or absent.
 

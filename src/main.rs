@@ -46,6 +46,7 @@ fn run() -> Result<ExitCode, Error> {
         cli::Command::Upload(args) => commands::upload::run(*args),
         cli::Command::Audience(args) => commands::audience::run(args.command),
         cli::Command::History(args) => commands::history::run(&args),
+        cli::Command::Sync(args) => commands::sync::run(&args),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod sync;
 mod upload;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use throng::notation;
 pub(crate) use self::sandbox::SandboxArgs;
 use crate::commands::log::LogFormat;
 
+pub(crate) use self::sync::SyncArgs;
 pub(crate) use self::upload::{
     ApiArgs, AudienceArgs, AudienceCommand, HistoryArgs, StateArgs, UploadArgs,
 };
@@ -48,6 +50,7 @@ pub(crate) enum Command {
     Upload(Box<UploadArgs>),
     Audience(AudienceArgs),
     History(HistoryArgs),
+    Sync(Box<SyncArgs>),
 }
 
 /// Turn exports into upload files: normalised, hashed where the type asks for it, each person once, nobody who opted
@@ -315,6 +318,34 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    /// Flags and the job file have the same words.
+    #[test]
+    fn words_are_those_of_the_library() {
+        fn words<T: ValueEnum>() -> Vec<String> {
+            let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            names.map(|value| value.get_name().to_owned()).collect()
+        }
+        assert_eq!(words::<PrehashedArg>(), Prehashed::CHOICES.map(|of| of.0));
+        assert_eq!(words::<CaseArg>(), Case::CHOICES.map(|of| of.0));
+        assert_eq!(words::<IdnArg>(), Idn::CHOICES.map(|of| of.0));
+        assert_eq!(words::<VanityArg>(), Vanity::CHOICES.map(|of| of.0));
+    }
+
+    /// Flags and the job file have the same defaults.
+    #[test]
+    fn defaults_are_those_of_the_library() {
+        let upload = ["throng", "upload", "x", "--audience", "1", "--ad-account", "1"];
+        let Command::Upload(upload) = Cli::parse_from(upload).command else { panic!("upload") };
+        assert_eq!(usize::from(upload.parallel), throng::upload::PARALLEL);
+        assert_eq!(upload.api.request_time, throng::upload::REQUEST_TIME);
+        assert_eq!(upload.time_limit, throng::upload::TIME_LIMIT);
+        let retry = throng::upload::RetryPolicy::default();
+        assert_eq!((upload.attempts, upload.retry_wait), (retry.attempts_max, retry.wait_first));
+        let prepare = ["throng", "prepare", "x", "-t", "fbid"];
+        let Command::Prepare(prepare) = Cli::parse_from(prepare).command else { panic!("prepare") };
+        assert_eq!(prepare.max_rejects, MaxRejects::DEFAULT);
+    }
 
     #[test]
     fn definition_is_consistent() {

@@ -10,6 +10,7 @@ mod progress;
 #[cfg(feature = "sandbox")]
 pub(crate) mod sandbox;
 mod signals;
+pub(crate) mod sync;
 pub(crate) mod upload;
 pub(crate) mod verify;
 

@@ -8,11 +8,14 @@ use serde::Serialize;
 use super::find::{Age, FoundPattern};
 use super::{FilePattern, Job, JobAudience};
 use crate::api::Id;
-use crate::config::Label;
+use crate::config::{Label, audience_name};
 use crate::error::{Error, Quoted, Result};
 use crate::normalize::UserType;
 use crate::summary::Bytes;
 use crate::upload::{Client, Token};
+
+/// From here on a size is said in larger units.
+const MIB: u64 = 1 << 20;
 
 /// What a job would do.
 #[derive(Debug, Serialize)]
@@ -78,9 +81,12 @@ impl Check {
         &self.missing
     }
 
-    /// The first thing that a run would end at.
-    pub fn into_result(self) -> Result<()> {
-        self.missing.into_iter().next().map_or(Ok(()), |missing| Err(missing.error))
+    /// What a run would end at, the gravest last.
+    pub fn into_errors(self) -> Vec<Error> {
+        let mut errors: Vec<Error> =
+            self.missing.into_iter().map(|missing| missing.error).collect();
+        errors.sort_by_key(|error| error.exit_code() as u8);
+        errors
     }
 }
 
@@ -102,6 +108,7 @@ impl Job {
         if errors.is_empty() {
             errors.extend(self.find().err());
         }
+        errors.extend(self.check_state().err());
         match self.token(env) {
             Ok(token) => errors.extend(self.check_client(token).err()),
             Err(error) => errors.push(error),
@@ -117,6 +124,16 @@ impl Job {
             ad_account: self.target.ad_account.to_string(),
             missing: errors.into_iter().map(Missing::new).collect(),
         }
+    }
+
+    /// It need not be there; a run makes it.
+    fn check_state(&self) -> Result<()> {
+        let dir = &self.state_dir;
+        if dir.exists() && !dir.is_dir() {
+            let message = format!("`state` is no directory, but a file: {}", Quoted(&self.path));
+            return Err(Error::usage(message, "name another place"));
+        }
+        Ok(())
     }
 
     /// Certificates are read when the client is made; it sends nothing.
@@ -182,7 +199,10 @@ impl fmt::Display for CheckedFiles {
         let s = if self.files == 1 { "" } else { "s" };
         write!(f, "{}: {} file{s}", Quoted(self.pattern.as_ref()), self.files)?;
         if let (Some(bytes), true) = (self.bytes, self.files > 0) {
-            write!(f, ", {}", Bytes(bytes))?;
+            match bytes {
+                0..MIB => write!(f, ", {bytes} bytes")?,
+                _ => write!(f, ", {}", Bytes(bytes))?,
+            }
         }
         if let Some(seconds) = self.age_seconds {
             write!(f, ", {} old", Age(std::time::Duration::from_secs(seconds)))?;
@@ -194,7 +214,7 @@ impl fmt::Display for CheckedFiles {
 impl fmt::Display for CheckedAudience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = self.column.as_deref().unwrap_or("found by its values");
-        write!(f, "{}: {} of column {column}", self.label, self.user_type)?;
+        write!(f, "{}, column {column}", audience_name(&self.label, self.user_type))?;
         match &self.id {
             Some(id) => write!(f, ", added to {id}"),
             None => write!(f, ", created as {:?}", self.name),

@@ -24,7 +24,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::api::Id;
@@ -230,6 +232,11 @@ pub struct ReportPaths {
     pub html: Option<PathBuf>,
     /// The metrics, in Prometheus' text format.
     pub metrics: Option<PathBuf>,
+}
+
+/// The date at a point in time, where people live by that time zone.
+pub fn date_at(at: Timestamp, zone: &TimeZone) -> Date {
+    zone.to_datetime(at).date()
 }
 
 impl Job {

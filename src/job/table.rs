@@ -223,6 +223,10 @@ impl<'a> Value<'a> {
         let digits = match self.found {
             DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
             DeValue::String(text) if text.contains("${") => self.text()?.text,
+            DeValue::Float(_) => {
+                let message = format!("`{}` must be a number, not a fraction", self.key);
+                return Err(self.error(message, ""));
+            }
             other => return Err(self.is_not("a number", other, &self.span)),
         };
         digits.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {

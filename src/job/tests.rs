@@ -224,3 +224,213 @@ fn schema_and_parser_allow_the_same() {
         assert_eq!(object["required"], serde_json::json!([key]), "{table}");
     }
 }
+
+/// Every kind of mistake: what is said after the file's name, and what to do.
+#[test]
+fn every_mistake_is_told_with_its_place() {
+    let (mut cases, mut wrong) = (0, String::new());
+    for case in include_str!("mistakes.txt").split("\n\n") {
+        let part = |sign: &str| {
+            let line = case.lines().find_map(|line| line.strip_prefix(sign));
+            line.map(|text| text.strip_prefix(' ').unwrap_or(text).replace('⏎', "\n"))
+        };
+        let Some(message) = part("=") else { continue };
+        let from = part("<").unwrap_or_default();
+        assert!(LEAST.contains(&from), "{case}");
+        let text = match (part(">"), part("+")) {
+            (Some(to), None) => LEAST.replacen(&from, &to, 1),
+            (None, Some(more)) => format!("{LEAST}{more}"),
+            _ => panic!("{case}"),
+        };
+        let (told, what_to_do) = mistake(&text);
+        let expected = (format!("`jobs/nightly.toml`, {message}"), part("?").unwrap_or_default());
+        if (&told, &what_to_do) != (&expected.0, &expected.1) {
+            wrong.extend([case, "\nis told: ", &told, "\nhint: ", &what_to_do, "\n\n"]);
+        }
+        assert!(!told.contains("canary") && !what_to_do.contains("canary"), "{text}");
+        cases += 1;
+    }
+    assert_eq!(wrong, "");
+    assert!(cases > 70, "{cases}");
+}
+
+#[test]
+fn variables_stand_for_numbers_and_lists_too() {
+    let text = LEAST.replace("ad-account = 7", "ad-account = \"${ACCOUNT}\"")
+        + "parallel = \"${PARALLEL:-5}\"\n[limits]\nmemory = \"${MEMORY}\"\nthreads = \"${THREADS}\"\n";
+    let job = parse(&text).expect("a job");
+    assert_eq!(job.target.ad_account, 1_234_567.into());
+    assert_eq!(job.target.parallel, 5);
+    assert_eq!(job.prepare.resources.memory_bytes, 64 << 20);
+    assert_eq!(job.prepare.resources.threads, 2);
+}
+
+#[test]
+fn numbers_and_strings_mean_the_same_where_both_are_usual() {
+    for (number, text) in [
+        ("max-rejects = 0.25", "max-rejects = \"25%\""),
+        ("max-rejects = 5_00", "max-rejects = \"500\""),
+        ("max-shrink = 0.25", "max-shrink = \"25 %\""),
+        ("max-growth = 2.5", "max-growth = \"250%\""),
+        ("part-bytes = 1048576", "part-bytes = \"1M\""),
+    ] {
+        let of = |line: &str| {
+            let job = parse(&format!("{LEAST}[limits]\n{line}\n")).expect(line);
+            let Job { prepare, audiences, .. } = job;
+            (prepare.max_rejects, audiences[0].guards, prepare.output.part_bytes)
+        };
+        assert_eq!(of(number), of(text), "{number}");
+        assert_ne!(of(number), of(""), "{number}");
+    }
+    let column = |text: &str| {
+        let text = LEAST.replacen("user-type", &format!("column = {text}\nuser-type"), 1);
+        parse(&text).expect("a job").audiences[0].spec.column.clone()
+    };
+    assert_eq!(column("3"), Some(ColumnSelector::Number(3)));
+    assert_eq!(column("\"3\""), Some(ColumnSelector::Number(3)));
+    assert_eq!(column("\"mail\""), Some(ColumnSelector::Name("mail".to_owned())));
+}
+
+#[test]
+fn the_endpoint_is_the_files_else_the_environments() {
+    let env = |name: &str| (name == "THRONG_ENDPOINT").then(|| "http://127.0.0.1:1".to_owned());
+    let endpoint = |text: &str, env: &dyn Fn(&str) -> Option<String>| {
+        Job::parse(text, Path::new("x"), env, date(2026, 1, 1)).map(|job| job.target.endpoint)
+    };
+    assert_eq!(endpoint(LEAST, &env).expect("a job").as_str(), "http://127.0.0.1:1");
+    let text = format!("{LEAST}endpoint = \"https://api.example.com/\"\n");
+    assert_eq!(endpoint(&text, &env).expect("a job").as_str(), "https://api.example.com");
+    let wrong = |_: &str| Some("canary".to_owned());
+    let error = endpoint(LEAST, &wrong).expect_err("no address").to_string();
+    let message =
+        "the variable THRONG_ENDPOINT is wrong: expected an address that begins with https://";
+    assert_eq!(error, message);
+}
+
+#[test]
+fn paths_are_relative_to_the_job_file() {
+    let paths = |path: &str| {
+        let text = LEAST.replace("\"state\"", "\"../state\"")
+            + "token-file = \"/run/token\"\nca-file = \"ca.pem\"\n[limits]\ntmp-dir = \"tmp\"\n\
+               [report]\nmetrics = \"m.prom\"\nhtml = \"{date:%Y}/r.html\"\n";
+        let job = Job::parse(&text, Path::new(path), &env, date(2026, 1, 1)).expect("a job");
+        [
+            Some(job.state_dir),
+            job.target.token_file,
+            job.target.ca_file,
+            job.prepare.resources.tmp_dir,
+            job.report.metrics,
+            job.report.html,
+        ]
+        .map(|path| path.expect("a path").display().to_string())
+    };
+    let plain = ["../state", "/run/token", "ca.pem", "tmp", "m.prom", "2026/r.html"];
+    assert_eq!(paths("nightly.toml"), plain);
+    let folder =
+        ["/a/../state", "/run/token", "/a/ca.pem", "/a/tmp", "/a/m.prom", "/a/2026/r.html"];
+    assert_eq!(paths("/a/nightly.toml"), folder);
+}
+
+#[test]
+fn a_person_overrides_the_guards_of_all_audiences() {
+    let text = whole_example();
+    let mut job = parse(&text).expect("a job");
+    job.override_guards(&Overrides::default());
+    assert_eq!(format!("{job:?}"), format!("{:?}", parse(&text).expect("a job")));
+    let age = Duration::from_hours(90 * 24);
+    job.override_guards(&Overrides {
+        max_rejects: Some(MaxRejects::Count(7)),
+        max_shrink: Some(Share(0.9)),
+        max_growth: None,
+        min_entries: Some(0),
+        max_age: Some(age),
+    });
+    assert_eq!(job.prepare.max_rejects, MaxRejects::Count(7));
+    let [one, other] = &job.audiences[..] else { panic!("two audiences") };
+    assert_eq!(
+        one.guards,
+        Guards { max_shrink: Share(0.9), max_growth: Share(0.5), min_entries: 0 }
+    );
+    assert_eq!((other.guards.max_shrink, other.guards.max_growth), (Share(0.9), Share(1.0)));
+    assert_eq!((job.inputs[0].max_age, job.suppress[0].files[0].max_age), (Some(age), Some(age)));
+    // Who said nothing about age does not care.
+    let mut job = parse(LEAST).expect("a job");
+    job.override_guards(&Overrides { max_age: Some(age), ..Overrides::default() });
+    assert_eq!(job.inputs[0].max_age, None);
+}
+
+#[test]
+fn shares_are_shown_as_they_are_written() {
+    for text in ["0%", "7%", "20%", "12.5%", "33.33%", "100%", "250%"] {
+        assert_eq!(text.parse::<Share>().expect(text).to_string(), text);
+    }
+    assert_eq!("0.07".parse::<Share>().expect("a share").to_string(), "7%");
+    for text in ["", "%", "20", "-1%", "NaN", "inf", ".", "1e400.0"] {
+        assert!(text.parse::<Share>().is_err(), "{text}");
+    }
+}
+
+/// A night is the date that people have where the job runs, just after midnight and on the days clocks change.
+#[test]
+fn date_is_that_of_the_time_zone() {
+    let posix = |rule: &str| TimeZone::posix(rule).expect("a rule");
+    let berlin = posix("CET-1CEST,M3.5.0,M10.5.0/3");
+    for (at, zone, expected) in [
+        ("2026-11-23T23:30:00Z", &berlin, date(2026, 11, 24)),
+        ("2026-11-23T22:30:00Z", &berlin, date(2026, 11, 23)),
+        ("2026-06-23T22:30:00Z", &berlin, date(2026, 6, 24)),
+        ("2028-02-28T23:30:00Z", &berlin, date(2028, 2, 29)),
+        ("2026-10-25T00:30:00Z", &berlin, date(2026, 10, 25)),
+        ("2026-11-24T00:30:00Z", &TimeZone::UTC, date(2026, 11, 24)),
+        ("2026-11-24T04:30:00Z", &posix("EST5EDT,M3.2.0,M11.1.0"), date(2026, 11, 23)),
+    ] {
+        assert_eq!(date_at(at.parse().expect(at), zone), expected, "{at}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever is written, and whatever variables hold: no panic, and no value in a message.
+    #[test]
+    fn any_text_is_a_job_or_a_mistake(key in "[a-z-]{1,12}", value in ".{0,40}", at in 0_usize..12) {
+        let mut lines: Vec<String> = LEAST.lines().map(str::to_owned).collect();
+        let value = value.replace('\'', "");
+        lines.insert(at.min(lines.len()), format!("{key} = '${{SECRET}}{value}'"));
+        if let Err(error) = parse(&lines.join("\n")) {
+            let told = format!("{error} {}", error.hint().unwrap_or_default());
+            proptest::prop_assert!(!told.contains("canary"), "{}", told);
+            proptest::prop_assert_eq!(told.lines().count(), 1);
+        }
+    }
+
+    /// A known key with the value of a variable: the value is never told.
+    #[test]
+    fn no_message_has_a_variables_value(table in 0..read::SPECS.len(), key in 0_usize..12) {
+        let spec = read::SPECS[table];
+        let key = spec.keys[key % spec.keys.len()];
+        let line = format!("{key} = '${{SECRET}}'");
+        let old = |old: &str| old.split(" = ").next() == Some(key);
+        let mut text = String::new();
+        let mut place = "";
+        for written in LEAST.lines() {
+            if written.starts_with('[') {
+                place = written;
+            }
+            if place != spec.name || !old(written) {
+                text.extend([written, "\n"]);
+            }
+            if written == spec.name || (spec.name.is_empty() && text.len() < 2) {
+                text.extend([&line, "\n"]);
+            }
+        }
+        if spec.name.is_empty() {
+            text = format!("{line}\n{text}");
+        } else if !LEAST.contains(spec.name) {
+            text.extend([spec.name, "\n", &line, "\n"]);
+        }
+        proptest::prop_assert!(text.contains(&line));
+        if let Err(error) = parse(&text) {
+            let told = format!("{error} {}", error.hint().unwrap_or_default());
+            proptest::prop_assert!(!told.contains("canary"), "{}", told);
+        }
+    }
+}

@@ -131,3 +131,36 @@ fn fifty_audiences_stay_within_the_least_memory() {
     let summary = run(config).unwrap();
     assert_eq!(summary.audiences.iter().map(|a| a.written).sum::<u64>(), 25 * 3 + 25 * 2);
 }
+
+#[test]
+#[cfg(feature = "sandbox")]
+fn upload_takes_a_label_or_the_type_of_the_only_one() {
+    let desk = Desk::new();
+    let mut config = desk.config(&[("work", "work"), ("home", "home")]);
+    config.audiences.push(AudienceSpec {
+        label: "phones".parse().unwrap(),
+        ..AudienceSpec::new(UserType::PhoneHash, Some(ColumnSelector::Name("tel".to_owned())))
+    });
+    run(config.clone()).unwrap();
+    let upload = |which: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_throng"));
+        command.arg("upload").arg(&config.output.dir).args(["--create", "News", "--sandbox"]);
+        let output = command.args(which).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (which, count) in [("home", 2), ("work", 3), ("phones", 2), ("phone_hash", 2)] {
+        let (code, text) = upload(&["-t", which]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains(&format!("had {count} members")), "{which}: {text}");
+    }
+    let names = "it holds work (email_hash), home (email_hash), phones (phone_hash)";
+    for (which, message, hint) in [
+        (&[][..], "` holds work (email_hash), home", "say which one goes into this audience"),
+        (&["-t", "email_hash"], "` holds more than one email_hash", names),
+        (&["-t", "fbid"], "` holds no fbid", names),
+    ] {
+        let (code, text) = upload(which);
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains(message) && text.contains(hint), "{text}");
+    }
+}

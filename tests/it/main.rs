@@ -9,6 +9,7 @@ mod columns;
 mod crash;
 #[cfg(feature = "sandbox")]
 mod faults;
+mod job;
 mod labels;
 #[cfg(feature = "sandbox")]
 mod month;

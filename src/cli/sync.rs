@@ -1,0 +1,95 @@
+//! `throng sync`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::civil::Date;
+use throng::config::MaxRejects;
+use throng::job::{Overrides, Share};
+use throng::notation;
+
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+/// The nightly job: everything about it stands in a file.
+#[derive(Debug, Args)]
+#[command(
+    hide = true,
+    after_help = "Examples:
+  throng sync --init > nightly.toml
+  throng sync --check nightly.toml
+  throng sync --schema > job.schema.json"
+)]
+#[group(id = "mode", required = true, multiple = false, args = ["check", "init", "schema"])]
+pub(crate) struct SyncArgs {
+    /// The job file
+    #[arg(value_name = "JOB.toml", required_unless_present_any = ["init", "schema"], conflicts_with_all = ["init", "schema"])]
+    pub(crate) job: Option<PathBuf>,
+    /// Say whether the job file is right and what a run would read, and touch nothing
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print a job file to begin with, with every key explained
+    #[arg(long)]
+    pub(crate) init: bool,
+    /// Print the JSON schema of the job file, for editors
+    #[arg(long)]
+    pub(crate) schema: bool,
+    /// What {date} means in the job file [default: today, in this machine's time zone]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
+    pub(crate) date: Option<Date>,
+    #[command(flatten)]
+    pub(crate) guards: GuardArgs,
+    /// Print the result as one line of JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but errors and, with --json, the result
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What stands for the guards of the job file, for one run.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct GuardArgs {
+    /// Rejected values that are too many: a count (500), a share (0.1) or a percentage (10%)
+    #[arg(long, value_name = "LIMIT")]
+    max_rejects: Option<MaxRejects>,
+    /// How many fewer members than in the last run stop it, such as 20%
+    #[arg(long, value_name = "SHARE")]
+    max_shrink: Option<Share>,
+    /// How many more members than in the last run stop it, such as 100%
+    #[arg(long, value_name = "SHARE")]
+    max_growth: Option<Share>,
+    /// Fewest members
+    #[arg(long, value_name = "N")]
+    min_entries: Option<u64>,
+    /// How old the newest input may be, such as 30h, where the job file says something about it
+    #[arg(long, value_name = "TIME", value_parser = notation::time)]
+    max_age: Option<Duration>,
+}
+
+impl From<GuardArgs> for Overrides {
+    fn from(args: GuardArgs) -> Self {
+        let GuardArgs { max_rejects, max_shrink, max_growth, min_entries, max_age } = args;
+        Self { max_rejects, max_shrink, max_growth, min_entries, max_age }
+    }
+}
+
+fn parse_date(text: &str) -> Result<Date, String> {
+    let is_plain = text.len() == "YYYY-MM-DD".len();
+    let date = if is_plain { text.parse().ok() } else { None };
+    date.ok_or_else(|| "expected a date such as 2026-11-24".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn dates_are_written_in_one_way() {
+        assert_eq!(parse_date("2028-02-29"), Ok(date(2028, 2, 29)));
+        for text in ["", "2027-02-29", "2026-11-4", "24.11.2026", "20261124", "2026-11-24T01:00"] {
+            assert!(parse_date(text).is_err(), "{text}");
+        }
+    }
+}
