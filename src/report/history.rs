@@ -37,6 +37,7 @@ struct Row<'a> {
     sent: u64,
     rejected: u64,
     values: u64,
+    must_go: u64,
     /// Why it did not come to its end.
     why: Option<String>,
 }
@@ -91,6 +92,7 @@ impl<'a> Row<'a> {
             sent: sum(run, |audience| audience.entries_sent),
             rejected: sum(run, |audience| audience.rejected),
             values: sum(run, |audience| audience.read.saturating_sub(audience.blank)),
+            must_go: sum(run, |audience| audience.must_go),
             why: run.guard.as_ref().map(guard_words).or_else(|| run.error.clone()),
         }
     }

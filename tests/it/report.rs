@@ -222,7 +222,7 @@ fn the_page_says_what_happened() {
         ("partial", &["Partly uploaded", "Go on", "503 Service Unavailable", "14 requests failed"]),
         ("first", &["created in this run", "newly created"]),
         ("nothing", &["Nothing to do", "Everyone in the inputs is in the audience already"]),
-        ("history", &["Stopped or failed", "run 37", "max_shrink", "91 runs"]),
+        ("history", &["353 must go", "Stopped or failed", "run 37", "max_shrink", "91 runs"]),
     ] {
         let html = page(kind);
         for text in texts {
