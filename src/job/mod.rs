@@ -107,7 +107,7 @@ pub struct JobAudience {
     pub spec: AudienceSpec,
     /// The audience that exists already, if there is one.
     pub id: Option<Id>,
-    /// What is created if there is none, or if it is replaced.
+    /// What is created if there is none, or takes its place.
     pub creation: Option<CreationSpec>,
     /// When a new one takes its place.
     pub replace: Replace,

@@ -325,30 +325,21 @@ fn audience(table: &Table<'_>, defaults: Guards) -> Result<JobAudience> {
     let id = table.get("id").map(|value| value.parsed_or_number(str::parse)).transpose()?;
     let replace =
         table.get("replace").map_or(Ok(Replace::Never), |value| value.choice(&Replace::CHOICES))?;
-    let name = match (&id, replace) {
-        (Some(_), Replace::Never) => None,
-        (Some(_), _) if table.get("name").is_none() => {
-            return Err(table.error(
-                "`replace` needs the `name` of the audience that takes the place of `id`",
-                "",
-            ));
-        }
-        (None, _) if table.get("name").is_none() => {
-            return Err(table
-                .error("[[audience]] needs a `name`, or the `id` of an audience that exists", ""));
-        }
-        _ => table.get("name"),
-    };
-    let creation = match name {
-        Some(name) => Some(creation(table, &name)?),
-        None => None,
-    };
-    if creation.is_none() {
-        for key in ["name", "description", "opt-out-link", "no-marker"] {
-            if let Some(value) = table.get(key) {
-                let message = format!("`{key}` is for an audience that is created, not for `id`");
-                return Err(value.error(message, "leave one of the two out"));
-            }
+    let name = table.get("name");
+    if name.is_none() && id.is_none() {
+        let message = "[[audience]] needs a `name`, or the `id` of an audience that exists";
+        return Err(table.error(message, ""));
+    }
+    if name.is_none() && replace != Replace::Never {
+        let message = "`replace` needs the `name` of the audience that takes the place of `id`";
+        return Err(table.error(message, ""));
+    }
+    let creation = name.map(|name| creation(table, &name)).transpose()?;
+    for key in ["description", "opt-out-link", "no-marker"] {
+        if let (None, Some(value)) = (&creation, table.get(key)) {
+            let message = format!("`{key}` is for an audience that is created, not for `id`");
+            let hint = "leave it out, or give the `name` of what may take the place of `id`";
+            return Err(value.error(message, hint));
         }
     }
     Ok(JobAudience { spec, id, creation, replace, guards: guards(table, defaults)? })

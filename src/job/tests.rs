@@ -255,6 +255,17 @@ fn every_mistake_is_told_with_its_place() {
 }
 
 #[test]
+fn an_audience_that_exists_may_have_a_name_for_what_takes_its_place() {
+    let job = parse(&LEAST.replace("name = \"News", "id = 5\nname = \"News")).expect("a job");
+    let audience = &job.audiences[0];
+    assert_eq!(audience.target().expect("a target"), TargetSpec::Audience(5.into()));
+    assert_eq!(
+        audience.creation.as_ref().map(|creation| creation.name.as_str()),
+        Some("Newsletter")
+    );
+}
+
+#[test]
 fn variables_stand_for_numbers_and_lists_too() {
     let text = LEAST.replace("ad-account = 7", "ad-account = \"${ACCOUNT}\"")
         + "parallel = \"${PARALLEL:-5}\"\n[limits]\nmemory = \"${MEMORY}\"\nthreads = \"${THREADS}\"\n";
