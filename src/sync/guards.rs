@@ -1,112 +1,71 @@
 //! What must not pass at 3 a.m.: an export that is half written, empty, old, or of somebody else.
 
-use std::time::{Duration, SystemTime};
-
 use super::{AudienceRecord, GuardRecord, SyncRecord};
-
-/// Limits that a run must keep before anything of it is posted.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Guards {
-    /// The largest share, 0 to 1, by which an audience may have fewer members than in the run before.
-    pub max_shrink: Option<f64>,
-    /// The largest share by which it may have more; 1 is twice as many.
-    pub max_growth: Option<f64>,
-    /// Fewest members of each audience.
-    pub min_entries: Option<u64>,
-    /// The greatest age of an input.
-    pub max_age: Option<Duration>,
-}
+use crate::job::{Guards, Share};
 
 /// A guard that stops a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stopped {
     pub(super) guard: GuardRecord,
+    /// The flag that lets it pass.
+    pub(super) flag: String,
     pub(super) message: String,
 }
 
-impl Guards {
-    /// Looks at an audience; `before` is the last run that passed.
-    pub(super) fn check(
-        &self,
-        audience: &AudienceRecord,
-        before: Option<&SyncRecord>,
-    ) -> Option<Stopped> {
-        let AudienceRecord { name, members, .. } = audience;
-        if let Some(least) = self.min_entries.filter(|least| members < least) {
-            let message =
-                format!("`{name}` has {members} members, and min-entries asks for {least}");
-            return Some(stopped(
-                "min_entries",
-                Some(name),
-                &members.to_string(),
-                &least.to_string(),
-                message,
-            ));
-        }
-        let earlier = before?.audiences.iter().find(|earlier| earlier.name == *name)?.members;
-        if earlier == 0 {
-            return None;
-        }
-        let change = count(*members) / count(earlier) - 1.0;
-        let (guard, word, limit) = match (self.max_shrink, self.max_growth) {
-            (Some(limit), _) if -change > limit => ("max_shrink", "fewer", limit),
-            (_, Some(limit)) if change > limit => ("max_growth", "more", limit),
-            _ => return None,
-        };
-        let (found, limit) = (percent(change.abs()), percent(limit));
-        let flag = guard.replace('_', "-");
-        let message = format!(
-            "`{name}` has {members} members, {found} {word} than the {earlier} of the run before, and {flag} allows {limit}"
-        );
-        Some(stopped(guard, Some(name), &found, &limit, message))
+/// Looks at an audience; `before` is the last run that passed.
+pub(super) fn check(
+    guards: &Guards,
+    audience: &AudienceRecord,
+    before: Option<&SyncRecord>,
+) -> Option<Stopped> {
+    let AudienceRecord { name, members, .. } = audience;
+    let least = guards.min_entries;
+    if *members < least {
+        let message = format!("`{name}` has {members} members, and min-entries asks for {least}");
+        let (found, limit) = (members.to_string(), least.to_string());
+        let flag = format!("--min-entries {members}");
+        return Some(stopped("min_entries", name, (found, limit), flag, message));
     }
-
-    /// Looks at when an input was written. One from the future is as good as new: clocks differ.
-    pub(super) fn check_age(
-        &self,
-        path: &str,
-        modified: SystemTime,
-        now: SystemTime,
-    ) -> Option<Stopped> {
-        let limit = self.max_age?;
-        let age = now.duration_since(modified).unwrap_or_default();
-        if age <= limit {
-            return None;
-        }
-        let (found, limit) = (hours(age), hours(limit));
-        let message = format!("the input {path} is {found} old, and max-age allows {limit}");
-        Some(stopped("max_age", None, &found, &limit, message))
+    let earlier = before?.audiences.iter().find(|earlier| earlier.name == *name)?.members;
+    if earlier == 0 {
+        return None;
     }
+    let change = count(*members) / count(earlier) - 1.0;
+    let (guard, word, limit) = match (guards.max_shrink, guards.max_growth) {
+        (Share(limit), _) if -change > limit => ("max_shrink", "fewer", guards.max_shrink),
+        (_, Share(limit)) if change > limit => ("max_growth", "more", guards.max_growth),
+        _ => return None,
+    };
+    let found = Share(change.abs()).to_string();
+    let name_of_flag = guard.replace('_', "-");
+    // What lets this one pass, rounded up to whole percents.
+    let flag = format!("--{name_of_flag} {:.0}%", (change.abs() * 100.0).ceil());
+    let message = format!(
+        "`{name}` has {members} members, {found} {word} than the {earlier} of the run before, and {name_of_flag} allows {limit}"
+    );
+    Some(stopped(guard, name, (found, limit.to_string()), flag, message))
 }
 
 fn stopped(
-    name: &str,
-    audience: Option<&String>,
-    found: &str,
-    limit: &str,
+    guard: &str,
+    audience: &str,
+    (found, limit): (String, String),
+    flag: String,
     message: String,
 ) -> Stopped {
     let guard = GuardRecord {
-        name: name.to_owned(),
-        audience: audience.cloned(),
-        found: found.to_owned(),
-        limit: limit.to_owned(),
+        name: guard.to_owned(),
+        audience: Some(audience.to_owned()),
+        found,
+        limit,
         command: String::new(),
     };
-    Stopped { guard, message }
+    Stopped { guard, flag, message }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
 fn count(members: u64) -> f64 {
     members as f64
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1}%", share * 100.0)
-}
-
-fn hours(time: Duration) -> String {
-    format!("{:.1} hours", time.as_secs_f64() / 3600.0)
 }
 
 #[cfg(test)]
@@ -123,14 +82,9 @@ mod tests {
 
     #[test]
     fn a_limit_itself_passes_and_what_is_beyond_does_not() {
-        let guards = Guards {
-            max_shrink: Some(0.2),
-            max_growth: Some(0.5),
-            min_entries: Some(10),
-            max_age: None,
-        };
+        let guards = Guards { max_shrink: Share(0.2), max_growth: Share(0.5), min_entries: 10 };
         let name = |members, before: Option<u64>| {
-            let stopped = guards.check(&audience(members), before.map(night).as_ref());
+            let stopped = check(&guards, &audience(members), before.map(night).as_ref());
             stopped.map(|stopped| stopped.guard.name)
         };
         for (members, before, expected) in [
@@ -149,24 +103,11 @@ mod tests {
 
     #[test]
     fn the_message_has_the_figures() {
-        let guards = Guards { max_shrink: Some(0.2), ..Guards::default() };
-        let stopped = guards.check(&audience(40), Some(&night(100))).expect("stops");
+        let stopped = check(&Guards::default(), &audience(40), Some(&night(100))).expect("stops");
         assert_eq!(
             stopped.message,
-            "`news` has 40 members, 60.0% fewer than the 100 of the run before, and max-shrink allows 20.0%"
+            "`news` has 40 members, 60% fewer than the 100 of the run before, and max-shrink allows 20%"
         );
-    }
-
-    #[test]
-    fn an_input_from_the_future_is_new() {
-        let guards = Guards { max_age: Some(Duration::from_hours(26)), ..Guards::default() };
-        let now = SystemTime::UNIX_EPOCH + Duration::from_hours(1000);
-        let check = |modified| guards.check_age("x", modified, now).map(|stopped| stopped.message);
-        assert_eq!(check(now + Duration::from_hours(2)), None);
-        assert_eq!(check(now - Duration::from_hours(26)), None);
-        assert_eq!(
-            check(now - Duration::from_hours(36)).as_deref(),
-            Some("the input x is 36.0 hours old, and max-age allows 26.0 hours")
-        );
+        assert_eq!(stopped.flag, "--max-shrink 60%");
     }
 }

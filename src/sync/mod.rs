@@ -21,8 +21,7 @@ mod record;
 mod settle;
 mod state;
 
-pub use self::config::{Destination, Replace, SyncAudience, SyncConfig};
-pub use self::guards::Guards;
+pub use self::config::SyncConfig;
 pub use self::night::{SyncProgress, run};
 pub use self::record::{
     AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord,

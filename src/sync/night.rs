@@ -5,22 +5,23 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
-use super::config::{Destination, Replace, SyncAudience, SyncConfig};
-use super::guards::Stopped;
+use super::config::SyncConfig;
+use super::guards::{self, Stopped};
 use super::settle::{Notify, settle, settle_left, upload_config};
 use super::state::{Remembered, State, remove_dir};
-use super::{AudienceRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord};
+use super::{AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord};
 use crate::api::Id;
-use crate::config::{Input, Label};
+use crate::config::{Label, PrepareConfig};
 use crate::emit::{Manifest, PartManifest};
-use crate::error::{Error, ExitCode, Quoted, Result};
+use crate::error::{Error, ExitCode, Result};
+use crate::job::{JobAudience, Replace};
 use crate::pipeline::Prepare;
 use crate::progress::Progress;
 use crate::sqlite::now;
 use crate::stop::Stop;
 use crate::summary::{AudienceSummary, Summary};
 use crate::upload::{
-    FailureKind, Notice, TargetName, TargetState, Upload, UploadProgress, Verdict,
+    FailureKind, Notice, Target, TargetName, TargetState, Upload, UploadProgress, Verdict,
 };
 
 /// Runs whose records are looked through for the last one that passed the guards.
@@ -62,7 +63,7 @@ pub fn run(
     notify: &dyn Fn(&str),
 ) -> (SyncRecord, Result<()>) {
     let mut record = SyncRecord {
-        job: config.job.clone(),
+        job: config.job.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: now(),
         command: config.command.clone(),
@@ -70,7 +71,7 @@ pub fn run(
         is_dry_run: config.is_dry_run,
         ..SyncRecord::default()
     };
-    let mut state = match State::open(&config.state_dir, config.is_dry_run) {
+    let mut state = match State::open(&config.job.state_dir, config.is_dry_run) {
         Ok(state) => state,
         Err(error) => {
             close(&mut record, Some(&error));
@@ -116,12 +117,12 @@ struct Night<'a> {
 impl Night<'_> {
     fn pass(&mut self) -> Result<()> {
         self.timed("settle", Self::settle_earlier)?;
-        self.check_ages()?;
+        let prepare = self.find_inputs()?;
         let remembered = self.look_up()?;
-        let summary = self.timed("prepare", |night| night.prepare(&remembered))?;
+        let summary = self.timed("prepare", |night| night.prepare(&prepare, &remembered))?;
         self.describe(&summary, &remembered)?;
         self.check_guards()?;
-        let remembered = self.begin_replacements(&remembered)?;
+        let remembered = self.begin_replacements(&prepare, &remembered)?;
         if self.config.is_dry_run {
             return Ok(());
         }
@@ -181,26 +182,25 @@ impl Night<'_> {
         self.record.notes.push(note);
     }
 
-    fn check_ages(&mut self) -> Result<()> {
-        let now = SystemTime::now();
-        for input in &self.config.prepare.inputs {
-            let Input::Path(path) = input else { continue };
-            let modified = std::fs::metadata(path).and_then(|meta| meta.modified());
-            let modified = modified.map_err(|e| Error::reading("look at", path, e))?;
-            let path = Quoted(path).to_string();
-            if let Some(stopped) = self.config.guards.check_age(&path, modified, now) {
-                return Err(self.stop_at(stopped, "fetch the export again"));
-            }
-        }
-        Ok(())
+    /// The files of the job, if they are not too old.
+    fn find_inputs(&mut self) -> Result<PrepareConfig> {
+        let found = self.config.job.find()?;
+        found.check_age(SystemTime::now()).inspect_err(|error| {
+            self.record.guard = Some(GuardRecord {
+                name: "max_age".to_owned(),
+                found: error.to_string(),
+                ..GuardRecord::default()
+            });
+        })?;
+        Ok(self.config.job.prepare_config(&found))
     }
 
     /// What is remembered of every audience, and from which run on its entries count.
     fn look_up(&mut self) -> Result<Vec<Remembered>> {
         let config = self.config;
         let mut all = Vec::new();
-        for audience in &config.audiences {
-            let label = &audience.label;
+        for audience in &config.job.audiences {
+            let label = &audience.spec.label;
             let (mut remembered, is_moved) =
                 self.state.audience(label, &self.address(audience), self.run)?;
             if is_moved {
@@ -215,11 +215,9 @@ impl Night<'_> {
             if config.is_full || is_gone {
                 self.state.start_over(label, self.run)?;
             }
-            let is_asked =
-                config.replace_now.contains(label) || audience.replace == Replace::Always;
             remembered = self.state.remembered(label)?;
             let held = self.state.held(label, remembered.first_run)?;
-            if is_asked && held > 0 {
+            if config.is_replacing && held > 0 {
                 self.begin_replacement(audience)?;
                 remembered = self.state.remembered(label)?;
             }
@@ -229,24 +227,28 @@ impl Night<'_> {
     }
 
     /// Where an audience is and what it is called there.
-    fn address(&self, audience: &SyncAudience) -> String {
-        let (endpoint, account) = (self.config.client.endpoint(), &self.config.ad_account);
-        match &audience.destination {
-            Destination::Created { name, .. } => format!("{endpoint} {account} name {name}"),
-            Destination::Given(id) => format!("{endpoint} {account} id {id}"),
+    fn address(&self, audience: &JobAudience) -> String {
+        let (endpoint, account) =
+            (self.config.client.endpoint(), &self.config.job.target.ad_account);
+        match &audience.id {
+            Some(id) => format!("{endpoint} {account} id {id}"),
+            None => format!("{endpoint} {account} name {}", audience.name()),
         }
     }
 
     /// Whether an audience was uploaded to that does not exist any more.
-    fn is_gone(&mut self, audience: &SyncAudience, remembered: &Remembered) -> Result<bool> {
-        let Destination::Created { name, .. } = &audience.destination else { return Ok(false) };
-        let held = self.state.held(&audience.label, remembered.first_run)?;
-        let (target, is_deleted) = self.find_target(audience, name, remembered.generation)?;
+    fn is_gone(&mut self, audience: &JobAudience, remembered: &Remembered) -> Result<bool> {
+        let label = &audience.spec.label;
+        if audience.id.is_some() && remembered.generation == 0 {
+            return Ok(false);
+        }
+        let held = self.state.held(label, remembered.first_run)?;
+        let (target, is_deleted) = self.find_target(audience, remembered.generation)?;
         let says_gone = self
             .config
             .verdicts
             .iter()
-            .any(|(label, verdict)| *label == audience.label && *verdict == Verdict::IsNot);
+            .any(|(of, verdict)| of == label && *verdict == Verdict::IsNot);
         match target {
             Some(target) if says_gone && matches!(target.state, TargetState::Ready { .. }) => {
                 self.state.ledger.start_over(&target)?;
@@ -258,8 +260,8 @@ impl Night<'_> {
             None => Err(Error::State {
                 what: "ledger",
                 operation: "trust",
-                path: self.config.state_dir.clone(),
-                message: format!("{held} entries of `{}` were uploaded, and it does not know where", audience.label),
+                path: self.config.job.state_dir.clone(),
+                message: format!("{held} entries of `{label}` were uploaded, and it does not know where"),
                 hint: Some("restore the whole state directory from a backup; if the audience is gone: --full".to_owned()),
             }),
         }
@@ -267,33 +269,33 @@ impl Night<'_> {
 
     fn find_target(
         &self,
-        audience: &SyncAudience,
-        name: &str,
+        audience: &JobAudience,
         generation: u32,
-    ) -> Result<(Option<crate::upload::Target>, bool)> {
-        let spec = self.config.prepare.audiences.iter().find(|spec| spec.label == audience.label);
-        let spec = spec.ok_or(Error::Internal("an audience that is not prepared"))?;
+    ) -> Result<(Option<Target>, bool)> {
         let key = TargetName {
-            ad_account: &self.config.ad_account,
-            user_type: spec.user_type,
-            name,
+            ad_account: &self.config.job.target.ad_account,
+            user_type: audience.spec.user_type,
+            name: audience.name(),
             generation,
         };
         self.state.ledger.find_by_name(self.config.client.endpoint().as_str(), &key)
     }
 
-    fn begin_replacement(&mut self, audience: &SyncAudience) -> Result<()> {
-        if let Destination::Given(id) = &audience.destination {
+    fn begin_replacement(&mut self, audience: &JobAudience) -> Result<()> {
+        if audience.creation.is_none() {
             return Err(Error::usage(
-                format!("audience {id} was not created by this job, and cannot be replaced by it"),
-                "give `{}` a name instead of an id, or leave `replace` out",
+                format!(
+                    "the audience that takes the place of `{}` has no name",
+                    audience.spec.label
+                ),
+                "give it a `name` in the job file, beside its `id`",
             ));
         }
-        self.state.begin_replacement(&audience.label, self.run)
+        self.state.begin_replacement(&audience.spec.label, self.run)
     }
 
-    fn prepare(&mut self, remembered: &[Remembered]) -> Result<Summary> {
-        let mut prepare = self.config.prepare.clone();
+    fn prepare(&mut self, prepare: &PrepareConfig, remembered: &[Remembered]) -> Result<Summary> {
+        let mut prepare = prepare.clone();
         prepare.output.dir = self.run_dir();
         prepare.output.overwrite = true;
         prepare.against = self.state.known(remembered)?;
@@ -341,35 +343,46 @@ impl Night<'_> {
         let records = self.state.records(RECORDS_LOOKED_AT)?;
         let passed = |record: &&SyncRecord| record.guard.is_none() && !record.audiences.is_empty();
         let before = records.iter().find(passed);
-        let guards = &self.config.guards;
-        let stopped =
-            self.record.audiences.iter().find_map(|audience| guards.check(audience, before));
+        let mut audiences = self.record.audiences.iter().zip(&self.config.job.audiences);
+        let stopped = audiences
+            .find_map(|(described, audience)| guards::check(&audience.guards, described, before));
         match stopped {
-            Some(stopped) => Err(self.stop_at(stopped, "look at the inputs")),
+            Some(stopped) => Err(self.stop_at(stopped)),
             None => Ok(()),
         }
     }
 
     /// A guard stops the run: what was found, and how to go on once a person has looked.
-    fn stop_at(&mut self, stopped: Stopped, first: &str) -> Error {
-        let Stopped { mut guard, message } = stopped;
-        let flag = guard.name.replace('_', "-");
-        guard.command = format!("{} --ignore-guard {flag}", self.config.command);
-        let hint = format!("{first}; if they are right: {}", guard.command);
+    fn stop_at(&mut self, stopped: Stopped) -> Error {
+        let Stopped { mut guard, flag, message } = stopped;
+        guard.command = format!("{} {flag}", self.config.command);
         self.record.guard = Some(guard);
-        Error::WrongFile { message: format!("nothing was posted: {message}"), hint: Some(hint) }
+        Error::WrongFile {
+            message: format!("nothing was posted: {message}"),
+            hint: Some(format!(
+                "look at the inputs; if they are right, go on for once with {flag}"
+            )),
+        }
     }
 
     /// Builds audiences anew in which somebody has opted out, where the job says so: prepares once more, for these
     /// without what the live audience holds.
-    fn begin_replacements(&mut self, remembered: &[Remembered]) -> Result<Vec<Remembered>> {
+    fn begin_replacements(
+        &mut self,
+        prepare: &PrepareConfig,
+        remembered: &[Remembered],
+    ) -> Result<Vec<Remembered>> {
         let config = self.config;
         let mut begun = false;
-        for (audience, remembered) in config.audiences.iter().zip(remembered) {
-            let of_record =
-                self.record.audiences.iter().find(|of| of.name == audience.label.as_str());
-            let must_go = of_record.map_or(0, |audience| audience.must_go);
-            let is_due = audience.replace == Replace::WhenOptedOut && must_go > 0;
+        for (audience, remembered) in config.job.audiences.iter().zip(remembered) {
+            let label = audience.spec.label.as_str();
+            let of_record = self.record.audiences.iter().find(|of| of.name == label);
+            let (gone, must_go) = of_record.map_or((0, 0), |of| (of.gone, of.must_go));
+            let is_due = match audience.replace {
+                Replace::Never => false,
+                Replace::WhenOptedOut => must_go > 0,
+                Replace::Always => gone > 0 || must_go > 0,
+            };
             if is_due && remembered.next_first_run.is_none() {
                 self.begin_replacement(audience)?;
                 begun = true;
@@ -379,9 +392,10 @@ impl Night<'_> {
             return Ok(remembered.to_vec());
         }
         let before = self.record.audiences.clone();
-        let labels = config.audiences.iter().map(|audience| self.state.remembered(&audience.label));
+        let labels =
+            config.job.audiences.iter().map(|audience| self.state.remembered(&audience.spec.label));
         let remembered = labels.collect::<Result<Vec<_>>>()?;
-        let summary = self.timed("prepare", |night| night.prepare(&remembered))?;
+        let summary = self.timed("prepare", |night| night.prepare(prepare, &remembered))?;
         let notes = self.record.notes.len();
         self.describe(&summary, &remembered)?;
         // The same inputs have nothing else to say.
@@ -400,9 +414,9 @@ impl Night<'_> {
         let config = self.config;
         let mut first_error = None;
         let mut complete = Vec::new();
-        for (audience, remembered) in config.audiences.iter().zip(remembered) {
+        for (audience, remembered) in config.job.audiences.iter().zip(remembered) {
             match self.upload_one(audience, remembered) {
-                Ok(()) => complete.push(audience.label.clone()),
+                Ok(()) => complete.push(audience.spec.label.clone()),
                 Err(error) => {
                     let code = error.exit_code();
                     first_error.get_or_insert(error);
@@ -419,16 +433,16 @@ impl Night<'_> {
         first_error.map_or(Ok(complete), Err)
     }
 
-    fn upload_one(&mut self, audience: &SyncAudience, remembered: &Remembered) -> Result<()> {
+    fn upload_one(&mut self, audience: &JobAudience, remembered: &Remembered) -> Result<()> {
+        let label = &audience.spec.label;
         let is_replacement = remembered.next_first_run.is_some();
-        let at = self.record.audiences.iter().position(|of| of.name == audience.label.as_str());
+        let at = self.record.audiences.iter().position(|of| of.name == label.as_str());
         let at = at.ok_or(Error::Internal("an audience that was not prepared"))?;
         if self.record.audiences[at].parts == 0 {
-            if is_replacement && self.state.held(&audience.label, remembered.counts_from())? == 0 {
+            if is_replacement && self.state.held(label, remembered.counts_from())? == 0 {
                 return Err(Error::WrongFile {
                     message: format!(
-                        "nobody would be left of `{}`, so that it is not replaced",
-                        audience.label
+                        "nobody would be left of `{label}`, so that it is not replaced"
                     ),
                     hint: Some("delete it by hand: throng audience delete ID".to_owned()),
                 });
@@ -437,7 +451,7 @@ impl Night<'_> {
             return Ok(());
         }
         let generation = remembered.next_generation();
-        let upload = upload_config(self.config, audience, generation, self.run, self.state, None);
+        let upload = upload_config(self.config, audience, generation, self.run, self.state, None)?;
         let upload = Upload::plan(upload, self.config.client.clone(), &mut self.state.ledger)?;
         let action = match upload.target_state() {
             _ if is_replacement => "replace",
@@ -445,9 +459,9 @@ impl Night<'_> {
             TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => "create",
         };
         action.clone_into(&mut self.record.audiences[at].action);
-        self.state.begin_upload(self.run, &audience.label, upload.target_id())?;
+        self.state.begin_upload(self.run, label, upload.target_id())?;
         let uploaded = upload.run(&mut self.state.ledger, &self.progress.upload, self.notify);
-        let uploaded = uploaded.map_err(|error| named(error, &audience.label))?;
+        let uploaded = uploaded.map_err(|error| named(error, label))?;
         let described = &mut self.record.audiences[at];
         (described.audience, described.fb_id) = (uploaded.audience, uploaded.fb_id);
         Ok(())
@@ -482,24 +496,18 @@ impl Night<'_> {
     /// What was built to replace another audience, and is complete, takes its place.
     fn complete_replacements(&mut self, complete: &[Label]) -> Result<()> {
         let config = self.config;
-        for audience in
-            config.audiences.iter().filter(|audience| complete.contains(&audience.label))
-        {
-            let remembered = self.state.remembered(&audience.label)?;
-            let (Destination::Created { name, .. }, Some(from)) =
-                (&audience.destination, remembered.next_first_run)
-            else {
-                continue;
+        let is_complete = |audience: &&JobAudience| complete.contains(&audience.spec.label);
+        for audience in config.job.audiences.iter().filter(is_complete) {
+            let label = &audience.spec.label;
+            let remembered = self.state.remembered(label)?;
+            let Some(from) = remembered.next_first_run else { continue };
+            let old = match (&audience.id, remembered.generation) {
+                (Some(id), 0) => Some(id.clone()),
+                (_, generation) => self.find_target(audience, generation)?.0.and_then(audience_of),
             };
-            let (old, _) = self.find_target(audience, name, remembered.generation)?;
-            let old: Option<Id> = old.and_then(|target| match target.state {
-                TargetState::Ready { audience } => Some(audience),
-                TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => None,
-            });
-            self.state.complete_replacement(&audience.label, old.as_ref())?;
-            let held = self.state.held(&audience.label, from)?;
-            let of_record =
-                self.record.audiences.iter_mut().find(|of| of.name == audience.label.as_str());
+            self.state.complete_replacement(label, old.as_ref())?;
+            let held = self.state.held(label, from)?;
+            let of_record = self.record.audiences.iter_mut().find(|of| of.name == label.as_str());
             if let Some(described) = of_record {
                 described.held_after = held;
                 described.replaced = old.map(|id| id.to_string());
@@ -530,6 +538,14 @@ impl Night<'_> {
             self.state.forget_replaced(&remembered.label)?;
         }
         Ok(())
+    }
+}
+
+/// The vendor's number of a target that exists.
+fn audience_of(target: Target) -> Option<Id> {
+    match target.state {
+        TargetState::Ready { audience } => Some(audience),
+        TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => None,
     }
 }
 

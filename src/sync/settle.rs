@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::config::{Destination, SyncAudience, SyncConfig};
+use super::config::SyncConfig;
 use super::state::{State, Unsettled, remove_dir};
 use crate::config::Label;
 use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};
 use crate::error::{Error, Result};
+use crate::job::JobAudience;
 use crate::upload::{
-    Content, Notice, TargetSpec, TargetState, Upload, UploadConfig, UploadProgress, Verdict,
+    Notice, TargetSpec, TargetState, Upload, UploadConfig, UploadProgress, Verdict,
 };
 
 /// Who is told what happens.
@@ -34,7 +35,7 @@ pub(super) fn settle_left(
         if !matches!(state.ledger.target(target)?.state, TargetState::Intent { .. }) {
             continue;
         }
-        let job = config.audiences.iter().find(|job| job.label == audience.label);
+        let job = config.job.audiences.iter().find(|job| job.spec.label == audience.label);
         let job = job.ok_or_else(|| {
             Error::usage(
                 format!("it is not known whether `{}` was created, and the job does not have it any more", audience.label),
@@ -44,7 +45,7 @@ pub(super) fn settle_left(
         let generation = state.remembered(&audience.label)?.next_generation();
         let verdict = config.verdicts.iter().find(|(label, _)| *label == audience.label);
         let verdict = verdict.map(|(_, verdict)| verdict.clone());
-        let upload = upload_config(config, job, generation, left.run, state, verdict);
+        let upload = upload_config(config, job, generation, left.run, state, verdict)?;
         let upload = Upload::plan(upload, config.client.clone(), &mut state.ledger)?;
         upload.settle_create(&mut state.ledger, progress, notify)?;
     }
@@ -81,37 +82,22 @@ pub(super) fn settle(run: i64, state: &State) -> Result<()> {
     state.settled(run)
 }
 
-/// The upload of an audience of a run.
+/// The upload of an audience of a run: to the audience that was given by its number, until another one takes its place.
 pub(super) fn upload_config(
     config: &SyncConfig,
-    audience: &SyncAudience,
+    audience: &JobAudience,
     generation: u32,
     run: i64,
     state: &State,
     verdict: Option<Verdict>,
-) -> UploadConfig {
-    let target = match &audience.destination {
-        Destination::Created { name, description, opt_out_link, has_marker } => {
-            TargetSpec::Create {
-                name: name.clone(),
-                description: description.clone(),
-                opt_out_link: opt_out_link.clone(),
-                has_marker: *has_marker,
-                verdict,
-                generation,
-                content: Content::Growing,
-            }
-        }
-        Destination::Given(id) => TargetSpec::Audience(id.clone()),
+) -> Result<UploadConfig> {
+    let mut target = match (&audience.id, &audience.creation) {
+        (Some(id), _) if generation == 0 => TargetSpec::Audience(id.clone()),
+        (_, Some(creation)) => creation.target(generation),
+        (_, None) => return Err(Error::Internal("an audience that is created has no name")),
     };
-    UploadConfig {
-        dir: state.run_dir(run),
-        audience: Some(audience.label.clone()),
-        target,
-        ad_account: config.ad_account.clone(),
-        parallel: config.parallel,
-        retry: config.retry,
-        time_max: config.time_max,
-        command: config.command.clone(),
+    if let TargetSpec::Create { verdict: of_target, .. } = &mut target {
+        *of_target = verdict;
     }
+    Ok(config.job.upload_config(audience, target, state.run_dir(run), config.command.clone()))
 }

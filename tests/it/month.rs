@@ -3,19 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use throng::config::{AudienceSpec, Input, MaxRejects, SuppressInput};
-use throng::normalize::UserType;
+use throng::job;
 use throng::sandbox::fault::Fault;
 use throng::sandbox::{Sandbox, SandboxConfig};
-use throng::sync::{
-    Destination, Guards, Replace, SyncAudience, SyncConfig, SyncProgress, SyncRecord, run,
-};
-use throng::upload::{Client, ClientConfig, RetryPolicy, Token};
+use throng::sync::{SyncConfig, SyncProgress, SyncRecord, run};
+use throng::upload::{Client, ClientConfig, Token};
 
-use crate::support::{Random, config, digest_hex};
+use crate::support::{Random, digest_hex};
 
 /// People by number, as they are in the export, and those who have opted out.
 #[derive(Default)]
@@ -57,49 +53,45 @@ impl Job {
         fs::write(self.path("opt_outs.txt"), opted_out).unwrap();
     }
 
-    fn config(&self, replace: Replace) -> SyncConfig {
-        let mut prepare = config(UserType::EmailHash, &[self.path("export.csv")], Path::new("x"));
-        prepare.audiences =
-            vec![AudienceSpec::new(UserType::EmailHash, Some("email".parse().unwrap()))];
-        prepare.max_rejects = MaxRejects::Share(0.1);
-        prepare.output.part_lines = 40;
-        let opt_outs = Input::Path(self.path("opt_outs.txt"));
-        prepare.suppress = vec![SuppressInput { input: opt_outs, user_type: None, column: None }];
-        let client = Client::new(ClientConfig {
-            endpoint: self.sandbox.endpoint().parse().unwrap(),
-            token: Token::new(self.sandbox.token()).unwrap(),
-            ca_file: None,
-            use_proxy: false,
-            request_time_max: Duration::from_secs(20),
-        });
+    /// The run of a job file that says this of `replace`.
+    fn config(&self, replace: &str) -> SyncConfig {
+        let text = format!(
+            r#"
+            name = "nightly"
+            state = "state"
+            [input]
+            files = ["export.csv"]
+            [[suppress]]
+            files = "opt_outs.txt"
+            [[audience]]
+            user-type = "email_hash"
+            column = "email"
+            name = "Newsletter"
+            replace = "{replace}"
+            [target]
+            ad-account = 7
+            endpoint = "{}"
+            parallel = 2
+            attempts = 3
+            retry-wait = "1ms"
+            [limits]
+            max-shrink = "30%"
+            part-lines = 40
+            threads = 2
+            "#,
+            self.sandbox.endpoint()
+        );
+        let date = jiff::civil::date(2026, 11, 24);
+        let job = job::Job::parse(&text, &self.path("nightly.toml"), &|_| None, date).unwrap();
+        let token = Token::new(self.sandbox.token()).unwrap();
+        let client = Client::new(ClientConfig { use_proxy: false, ..job.client_config(token) });
         SyncConfig {
-            job: "nightly".to_owned(),
+            job,
             command: "throng sync nightly.toml".to_owned(),
-            state_dir: self.path("state"),
-            audiences: vec![SyncAudience {
-                label: UserType::EmailHash.into(),
-                destination: Destination::Created {
-                    name: "Newsletter".to_owned(),
-                    description: None,
-                    opt_out_link: None,
-                    has_marker: true,
-                },
-                replace,
-            }],
-            prepare,
             client: client.unwrap(),
-            ad_account: 7.into(),
-            parallel: 2,
-            retry: RetryPolicy {
-                attempts_max: 3,
-                wait_first: Duration::from_millis(1),
-                wait_max: Duration::from_millis(5),
-            },
-            time_max: Duration::from_mins(1),
-            guards: Guards { max_shrink: Some(0.3), max_growth: Some(1.0), ..Guards::default() },
             is_dry_run: false,
             is_full: false,
-            replace_now: Vec::new(),
+            is_replacing: false,
             verdicts: Vec::new(),
         }
     }
@@ -200,7 +192,7 @@ fn thirty_nights_end_as_the_oracle_says() {
         let trouble = Trouble::of(night);
         trouble.make(&job);
         let before = job.members();
-        let record = night_of(&job.config(Replace::Never));
+        let record = night_of(&job.config("never"));
         job.sandbox.clear_faults();
         *outcomes.entry(record.exit_code).or_default() += 1;
         let error = record.error.as_deref().unwrap_or_default();
@@ -233,7 +225,7 @@ fn a_create_without_an_answer_is_found_out_about_the_next_night() {
     let job = Job::new();
     let mut world = World { customers: (0..200).collect(), opted_out: BTreeSet::new() };
     job.export(&world, 1);
-    let config = job.config(Replace::Never);
+    let config = job.config("never");
     for fault in ["create,when=after,cut", "list,status=503"] {
         job.sandbox.push_fault(fault.parse().unwrap());
     }
@@ -262,7 +254,7 @@ fn opted_out_people_leave_with_the_audience_that_is_replaced() {
     let job = Job::new();
     let mut world = World { customers: (0..300).collect(), opted_out: BTreeSet::new() };
     job.export(&world, 1);
-    let config = job.config(Replace::WhenOptedOut);
+    let config = job.config("when-opted-out");
     assert_eq!(night_of(&config).exit_code, 0);
     let first = job.sandbox.audiences().unwrap()[0].id.clone();
     world.opted_out.extend([7, 8, 9]);
@@ -293,7 +285,7 @@ fn a_dry_run_changes_nothing() {
     let job = Job::new();
     let world = World { customers: (0..100).collect(), opted_out: BTreeSet::new() };
     job.export(&world, 1);
-    let mut config = job.config(Replace::Never);
+    let mut config = job.config("never");
     config.is_dry_run = true;
     let record = night_of(&config);
     assert_eq!((record.exit_code, record.audiences[0].new), (0, 100));
@@ -312,7 +304,7 @@ fn an_audience_that_was_deleted_is_created_again_and_a_lost_ledger_is_not_guesse
     let job = Job::new();
     let world = World { customers: (0..100).collect(), opted_out: BTreeSet::new() };
     job.export(&world, 1);
-    let config = job.config(Replace::Never);
+    let config = job.config("never");
     assert_eq!(night_of(&config).exit_code, 0);
     let id = job.sandbox.audiences().unwrap()[0].id.clone();
     config.client.delete(&id).unwrap();
@@ -339,7 +331,7 @@ fn a_damaged_state_is_refused_and_rebuilt_by_a_full_upload() {
     let job = Job::new();
     let world = World { customers: (0..100).collect(), opted_out: BTreeSet::new() };
     job.export(&world, 1);
-    let mut config = job.config(Replace::Never);
+    let mut config = job.config("never");
     assert_eq!(night_of(&config).exit_code, 0);
     let part = job.path("state/runs/000001/email_hash-00001.txt");
     let mut bytes = fs::read(&part).unwrap();
