@@ -1,11 +1,16 @@
 //! What can be taken from an answer that says no: how long to wait, and what to tell a person.
 
+use std::collections::HashMap;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 /// Most characters of a server's own words that a message repeats.
 const MESSAGE_CHARS_MAX: usize = 200;
+
+/// What stands for what is not repeated.
+const HIDDEN: &str = "[...]";
 
 /// Letters of a word that looks like a digest, a number or an address, from which on it is not repeated: a server may
 /// quote an entry that it did not like.
@@ -58,16 +63,60 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// A server's words as a message may repeat them: one line, not too long, and nothing that could be an entry.
+/// A server's words as a message may repeat them: one line, not too long, and nothing that looks like an entry.
 pub(super) fn sanitized(text: &str) -> String {
-    let printable: String = text
+    let mut printable: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MESSAGE_CHARS_MAX)
+        .take(MESSAGE_CHARS_MAX + 1)
         .collect();
-    let words =
-        printable.split_whitespace().map(|word| if is_hidden(word) { "[...]" } else { word });
+    if printable.chars().count() > MESSAGE_CHARS_MAX {
+        // Half a word would not be known for what it is.
+        printable.truncate(printable.rfind(' ').unwrap_or_default());
+    }
+    let words = printable.split_whitespace();
+    let words = words.map(|word| if is_hidden(word) { HIDDEN } else { word });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// A server's words without entries of the part that they are about, whatever these look like: a customer's id can be
+/// any word. They are looked for in the part itself.
+pub(super) fn without_entries(text: &str, part: impl io::BufRead) -> String {
+    let lower = text.to_ascii_lowercase();
+    let is_inner = |c: char| c.is_alphanumeric();
+    let edges: Vec<usize> = lower
+        .char_indices()
+        .filter(|(at, c)| {
+            let before = lower[..*at].chars().next_back();
+            !before.is_some_and(is_inner) || !is_inner(*c)
+        })
+        .map(|(at, _)| at)
+        .chain([lower.len()])
+        .collect();
+    let mut phrases: HashMap<&[u8], Vec<(usize, usize)>> = HashMap::new();
+    for (index, from) in edges.iter().enumerate() {
+        for to in &edges[index + 1..] {
+            phrases.entry(&lower.as_bytes()[*from..*to]).or_default().push((*from, *to));
+        }
+    }
+    let mut hidden = vec![false; text.len()];
+    for line in part.split(b'\n') {
+        // A part that cannot be read has nothing to say of the text, so nothing of it is repeated.
+        let Ok(mut line) = line else { return HIDDEN.to_owned() };
+        line.make_ascii_lowercase();
+        for (from, to) in phrases.get(&line[..]).into_iter().flatten() {
+            hidden[*from..*to].fill(true);
+        }
+    }
+    let mut shown = String::new();
+    for (at, c) in text.char_indices() {
+        match hidden[at] {
+            false => shown.push(c),
+            true if at == 0 || !hidden[at - 1] => shown.push_str(HIDDEN),
+            true => {}
+        }
+    }
+    shown
 }
 
 fn is_hidden(word: &str) -> bool {
@@ -122,7 +171,23 @@ mod tests {
         ] {
             assert_eq!(sanitized(said), shown);
         }
-        assert_eq!(sanitized(&"x".repeat(1000)).len(), MESSAGE_CHARS_MAX);
+        assert_eq!(sanitized(&"xyz ".repeat(1000)).len(), MESSAGE_CHARS_MAX - 1);
+        assert_eq!(sanitized(&"x".repeat(1000)), "");
+    }
+
+    #[test]
+    fn entries_of_the_part_are_hidden_whatever_they_look_like() {
+        let part = &b"alice\nvip customer 7\nc/12,x\nid\n\xff\n"[..];
+        for (said, shown) in [
+            ("line 1: Alice is unknown", "line 1: [...] is unknown"),
+            ("\"VIP customer 7\": no", "\"[...]\": no"),
+            ("bad c/12,x; see malice", "bad [...]; see malice"),
+            ("vip customers", "vip customers"),
+            ("\u{e9}-id-\u{e9}", "\u{e9}-[...]-\u{e9}"),
+            ("", ""),
+        ] {
+            assert_eq!(without_entries(said, part), shown);
+        }
     }
 
     #[test]

@@ -206,10 +206,10 @@ impl Client {
             Ok(response) => self.read(&mut attempt, response),
             Err(error) => Err(attempt.broken(&error)),
         };
-        if answer.is_err() {
+        answer.map_err(|failure| {
             file.take_back();
-        }
-        answer
+            without_entries(failure, part)
+        })
     }
 
     fn run<S: AsSendBody>(
@@ -297,6 +297,16 @@ impl Answer {
             was_sent: true,
         })
     }
+}
+
+/// The same failure without entries of the part in the server's words.
+fn without_entries(mut failure: Failure, part: &Part) -> Failure {
+    if failure.status.is_some() && !failure.detail.is_empty() {
+        let part = std::fs::File::open(&part.path).map(io::BufReader::new);
+        failure.detail = part
+            .map_or_else(|_| String::new(), |part| answer::without_entries(&failure.detail, part));
+    }
+    failure
 }
 
 /// A request that is under way.

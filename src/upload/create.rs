@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::ledger::{Ledger, RunId, Target, TargetState};
+use super::ledger::{AttemptId, Ledger, RunId, Target, TargetState};
 use super::part::Part;
 use super::{
     Call, Client, Decision, Failure, FailureKind, Notice, Record, Sending, Session, background,
@@ -65,7 +65,7 @@ impl Creation<'_> {
             let attempt = ledger.begin_attempt(run, Call::Create, Some(first))?;
             let failure = match self.post(marker.as_deref(), target.user_type, session, first)? {
                 Ok(audience) => {
-                    check_type(&audience, target)?;
+                    recorded(check_type(&audience, target), Call::Create, ledger, Some(attempt))?;
                     return ledger.acknowledge(target, run, Some(attempt), first, &audience);
                 }
                 Err(failure) => failure,
@@ -202,15 +202,17 @@ impl Creation<'_> {
             }
             Err(failure) => return Err(error_of(&failure, 0, self.parts)),
         };
-        let is_same = answer.id == id || answer.fb_id.as_ref() == audience.fb_id();
-        if !is_same {
-            return Err(Error::api(
+        let has_same_fb_id = answer.fb_id.is_some() && answer.fb_id.as_ref() == audience.fb_id();
+        let checked = if answer.id == id || has_same_fb_id {
+            check_type(&answer, target)
+        } else {
+            Err(Error::api(
                 ExitCode::Unknown,
                 format!("audience {id} was asked for, and {} answered", answer.id),
                 "look at both at the vendor, and run the same command with --adopt ID",
-            ));
-        }
-        check_type(&answer, target)?;
+            ))
+        };
+        recorded(checked, Call::Add, ledger, attempt)?;
         ledger.acknowledge(target, run, attempt, first, &answer)
     }
 
@@ -253,6 +255,19 @@ pub(super) fn unlisted(failure: &Failure, target: &Target) -> Error {
     };
     let message = format!("{failure}; it is not known whether `{name}` was created");
     Error::api(ExitCode::Unknown, message, hint)
+}
+
+/// Records a request whose answer is about another audience than it should be.
+pub(super) fn recorded(
+    checked: Result<()>,
+    call: Call,
+    ledger: &Ledger,
+    attempt: Option<AttemptId>,
+) -> Result<()> {
+    if let (Err(_), Some(attempt)) = (&checked, attempt) {
+        ledger.end_attempt(attempt, Some(&Failure::of_other_audience(call)))?;
+    }
+    checked
 }
 
 /// Refuses an audience of another type: the API would take the entries and match nobody.

@@ -83,6 +83,18 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A request that was answered for another audience than it was about.
+    pub(super) fn of_other_audience(call: Call) -> Self {
+        Self {
+            call,
+            kind: FailureKind::Nonsense,
+            status: None,
+            detail: String::new(),
+            retry_after: None,
+            was_sent: true,
+        }
+    }
+
     /// Whether the API said no, and would say so again.
     pub fn is_refusal(&self) -> bool {
         use FailureKind::{BadField, Credentials, NotFound, Refused, Terms, TooLarge};

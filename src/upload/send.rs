@@ -97,7 +97,8 @@ impl Addition<'_> {
             let attempt = job.recorded.take();
             let failure = match outcome {
                 Ok(audience) => {
-                    self.check(&audience, target)?;
+                    let checked = self.check(&audience, target);
+                    create::recorded(checked, Call::Add, ledger, attempt)?;
                     ledger.acknowledge(target, run, attempt, &job.part, &audience)?;
                     session.progress.parts_done.fetch_add(1, Ordering::Relaxed);
                     continue;
