@@ -20,6 +20,8 @@ mod log;
 mod network;
 mod memory;
 mod metrics;
+#[cfg(feature = "sandbox")]
+mod operators;
 mod pipeline;
 mod properties;
 mod report;
@@ -28,6 +30,8 @@ mod rules;
 mod sandbox;
 #[cfg(feature = "sandbox")]
 mod sandbox_command;
+#[cfg(feature = "sandbox")]
+mod secrets;
 mod support;
 mod texts;
 mod tidy;
