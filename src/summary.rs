@@ -299,7 +299,7 @@ impl AudienceSummary {
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, name: &str, count: u64, note: &str) -> fmt::Result {
+pub(crate) fn row(f: &mut fmt::Formatter<'_>, name: &str, count: u64, note: &str) -> fmt::Result {
     #[expect(clippy::cast_precision_loss, reason = "counts of people are far below 2^53")]
     let count = grouped(count as f64);
     let separator = if note.is_empty() { "" } else { "  " };

@@ -5,21 +5,25 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::civil::Date;
-use throng::config::MaxRejects;
+use throng::api::Id;
+use throng::config::{Label, MaxRejects};
 use throng::job::{Overrides, Share};
 use throng::notation;
 
+use super::ProgressArg;
+
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-/// The nightly job: everything about it stands in a file.
+/// The nightly job: prepare, compare with what the audiences hold, upload who is new, report.
+///
+/// Everything about it stands in a file. Run it every night, and again after any failure: it goes on where it stopped.
+/// The last line on standard output is the summary in JSON; on a terminal, only with --json.
 #[derive(Debug, Args)]
-#[command(
-    hide = true,
-    after_help = "Examples:
-  throng sync --init > nightly.toml
-  throng sync --check nightly.toml
-  throng sync --schema > job.schema.json"
-)]
-#[group(id = "mode", required = true, multiple = false, args = ["check", "init", "schema"])]
+#[command(after_help = "Examples:
+  throng sync --init > nightly.toml       a job file to begin with
+  throng sync --check nightly.toml        is it right, and what would be read?
+  throng sync --dry-run nightly.toml      what would be uploaded?
+  throng sync nightly.toml                do it")]
+#[group(id = "mode", multiple = false, args = ["check", "init", "schema", "dry_run"])]
 pub(crate) struct SyncArgs {
     /// The job file
     #[arg(value_name = "JOB.toml", required_unless_present_any = ["init", "schema"], conflicts_with_all = ["init", "schema"])]
@@ -33,6 +37,21 @@ pub(crate) struct SyncArgs {
     /// Print the JSON schema of the job file, for editors
     #[arg(long)]
     pub(crate) schema: bool,
+    /// Prepare and compare, and post nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Upload everybody again, whatever the audiences are thought to hold
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Build every audience anew, then delete the one that it replaces: who has left or opted out is then gone
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// After exit code 8: the audience with this label was created, and this is its number
+    #[arg(long, value_name = "LABEL=ID", value_parser = parse_adopt)]
+    pub(crate) adopt: Vec<(Label, Id)>,
+    /// After exit code 8, or if it was deleted: the audience with this label does not exist, create it
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) create_again: Vec<Label>,
     /// What {date} means in the job file [default: today, in this machine's time zone]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
     pub(crate) date: Option<Date>,
@@ -44,6 +63,9 @@ pub(crate) struct SyncArgs {
     /// Print nothing but errors and, with --json, the result
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// When to show progress
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) progress: ProgressArg,
 }
 
 /// What stands for the guards of the job file, for one run.
@@ -71,6 +93,11 @@ impl From<GuardArgs> for Overrides {
         let GuardArgs { max_rejects, max_shrink, max_growth, min_entries, max_age } = args;
         Self { max_rejects, max_shrink, max_growth, min_entries, max_age }
     }
+}
+
+fn parse_adopt(text: &str) -> Result<(Label, Id), String> {
+    let (label, id) = text.split_once('=').ok_or("expected LABEL=ID, for example newsletter=59")?;
+    Ok((label.parse()?, id.parse()?))
 }
 
 fn parse_date(text: &str) -> Result<Date, String> {

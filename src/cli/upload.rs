@@ -130,6 +130,8 @@ pub(crate) enum AudienceCommand {
 }
 
 /// Show what was uploaded where, and what is unfinished.
+///
+/// Of a nightly job if --state names its state directory, else of throng upload.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
     #[command(flatten)]
@@ -137,6 +139,9 @@ pub(crate) struct HistoryArgs {
     /// Print one line of JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print the nightly runs as a page of HTML on standard output
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) html: bool,
 }
 
 /// How to reach the API.

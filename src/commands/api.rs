@@ -15,6 +15,7 @@ pub(super) fn client(args: &ApiArgs) -> Result<Client> {
     };
     Client::new(ClientConfig {
         endpoint: args.endpoint.clone(),
+        known_as: None,
         token,
         ca_file: args.ca_file.clone(),
         use_proxy: true,

@@ -1,5 +1,4 @@
 //! `throng audience`: the other calls of the API.
-#![expect(clippy::print_stdout, reason = "lists are data")]
 
 use std::io::{BufRead, IsTerminal};
 
@@ -9,7 +8,7 @@ use throng::api::{Id, ListedAudience};
 use throng::upload::{Call, Client, Failure, FailureKind};
 use throng::{Error, ExitCode, Result};
 
-use super::{api, ask, print_json, say};
+use super::{api, ask, print, print_json, say};
 use crate::cli::{AudienceCommand, StateArgs};
 
 pub(crate) fn run(command: AudienceCommand) -> Result<ExitCode> {
@@ -79,16 +78,19 @@ fn list(client: &Client, ad_account: &Id, json: bool) -> Result<ExitCode> {
         print_json(&shown)?;
         return Ok(ExitCode::Done);
     }
-    println!("{:>10}  {:>18}  {:>12}  {:<20}  name", "id", "Facebook's id", "people", "status");
+    print(format_args!(
+        "{:>10}  {:>18}  {:>12}  {:<20}  name\n",
+        "id", "Facebook's id", "people", "status"
+    ));
     for audience in &shown {
         let count = audience.approximate_count.map_or_else(|| "-".to_owned(), |n| n.to_string());
-        println!(
-            "{:>10}  {:>18}  {count:>12}  {:<20}  {}",
+        print(format_args!(
+            "{:>10}  {:>18}  {count:>12}  {:<20}  {}\n",
             audience.id.unwrap_or("-"),
             audience.fb_id.unwrap_or("-"),
             printable(audience.status.unwrap_or("-")),
             printable(audience.name),
-        );
+        ));
     }
     Ok(ExitCode::Done)
 }
@@ -112,7 +114,7 @@ fn show(client: &Client, id: &Id, json: bool) -> Result<ExitCode> {
             serde_json::Value::String(text) => printable(text),
             other => other.to_string(),
         };
-        println!("{name:<20}{value}");
+        print(format_args!("{name:<20}{value}\n"));
     }
     Ok(ExitCode::Done)
 }
@@ -120,7 +122,7 @@ fn show(client: &Client, id: &Id, json: bool) -> Result<ExitCode> {
 fn delete(client: &Client, id: &Id, is_sure: bool, state: &StateArgs) -> Result<ExitCode> {
     // First, so that a state directory that cannot be used is found out before anything is done.
     let mut ledger = api::ledger(state)?;
-    let target = ledger.find(client.endpoint().as_str(), id)?;
+    let target = ledger.find(client.known_as(), id)?;
     let busy = || {
         Error::api(
             ExitCode::Temporary,
@@ -145,7 +147,7 @@ fn delete(client: &Client, id: &Id, is_sure: bool, state: &StateArgs) -> Result<
     let is_gone = matches!(&deleted, Err(failure) if failure.kind == FailureKind::NotFound);
     if deleted.is_ok() || is_gone {
         // A create of the same name then makes a new one.
-        ledger.forget(client.endpoint().as_str(), id)?;
+        ledger.forget(client.known_as(), id)?;
     }
     deleted.map_err(|failure| refused(&failure))?;
     say(format_args!("{audience} is deleted"));

@@ -1,26 +1,65 @@
 //! `throng history`: what was uploaded where, and what is unfinished.
-#![expect(clippy::print_stdout, reason = "the history is data")]
 
 use jiff::Timestamp;
+use serde_json::json;
+use throng::report;
+use throng::sync::{SyncRecord, records_of};
 use throng::upload::{RunRecord, TargetRecord};
 use throng::{ExitCode, Result};
 
-use super::{api, print_json};
+use super::{api, print, print_json};
 use crate::cli::HistoryArgs;
 
+/// Nights of a job that programs and the page get.
+const NIGHTS_MAX: u32 = 400;
+
+/// Nights that are printed.
+const NIGHTS_SHOWN: usize = 14;
+
 pub(crate) fn run(args: &HistoryArgs) -> Result<ExitCode> {
-    let history = api::ledger(&args.state)?.history()?;
-    if args.json {
-        print_json(&history)?;
+    let nights = records_of(&api::state_dir(&args.state)?, NIGHTS_MAX)?;
+    if args.html {
+        print(report::render_history(&nights)?);
         return Ok(ExitCode::Done);
     }
+    let history = api::ledger(&args.state)?.history()?;
+    if args.json {
+        print_json(&json!({ "targets": history.targets, "nights": nights }))?;
+        return Ok(ExitCode::Done);
+    }
+    for night in nights.iter().take(NIGHTS_SHOWN).rev() {
+        print_night(night);
+    }
     if history.targets.is_empty() {
-        println!("nothing was uploaded yet");
+        print(format_args!("nothing was uploaded yet\n"));
     }
     for target in &history.targets {
         print_target(target);
     }
     Ok(ExitCode::Done)
+}
+
+fn print_night(night: &SyncRecord) {
+    let sum = |count: fn(&throng::sync::AudienceRecord) -> u64| {
+        night.audiences.iter().map(count).sum::<u64>()
+    };
+    let ended = match night.exit_code {
+        0 => "done".to_owned(),
+        code => format!("exit code {code}"),
+    };
+    print(format_args!(
+        "{}  run {} of {}, {ended}: {} members, {} new, {} uploaded, {} must go\n",
+        Timestamp::from_millisecond(night.started_at).map_or_else(|_| "-".to_owned(), date),
+        night.run,
+        night.job,
+        sum(|audience| audience.members),
+        sum(|audience| audience.new),
+        sum(|audience| audience.entries_sent),
+        sum(|audience| audience.must_go),
+    ));
+    if let Some(error) = &night.error {
+        print(format_args!("  {error}\n"));
+    }
 }
 
 fn print_target(target: &TargetRecord) {
@@ -35,15 +74,15 @@ fn print_target(target: &TargetRecord) {
         _ if target.is_unfinished => "unfinished: ",
         _ => "",
     };
-    println!(
-        "{mark}{name}, {} of ad account {} at {}",
+    print(format_args!(
+        "{mark}{name}, {} of ad account {} at {}\n",
         target.user_type, target.ad_account, target.endpoint
-    );
+    ));
     let entries = target.entries_acknowledged;
-    println!(
-        "  {} of {} parts confirmed, {entries} entries in all",
+    print(format_args!(
+        "  {} of {} parts confirmed, {entries} entries in all\n",
         target.parts_acknowledged, target.parts
-    );
+    ));
     for (index, run) in target.runs.iter().enumerate() {
         print_run(run, target.is_running && index == 0);
     }
@@ -52,9 +91,11 @@ fn print_target(target: &TargetRecord) {
         && let Some(run) = target.runs.first()
     {
         if target.state == "intent" {
-            println!("  it is not known whether it was created; the command asks the API again");
+            print(format_args!(
+                "  it is not known whether it was created; the command asks the API again\n"
+            ));
         }
-        println!("  go on with: {}", run.command);
+        print(format_args!("  go on with: {}\n", run.command));
     }
 }
 
@@ -75,11 +116,11 @@ fn print_run(run: &RunRecord, is_running: bool) {
         0 => String::new(),
         count => format!(", {count} without an answer"),
     };
-    println!(
-        "  {at}  {ended}: {} entries in {} parts, {} requests, {} failed{unanswered}",
+    print(format_args!(
+        "  {at}  {ended}: {} entries in {} parts, {} requests, {} failed{unanswered}\n",
         run.entries, run.parts, run.attempts, run.failures
-    );
+    ));
     if let Some(message) = &run.message {
-        println!("    {message}");
+        print(format_args!("    {message}\n"));
     }
 }

@@ -16,6 +16,27 @@ pub(crate) mod verify;
 
 use self::log::{ask, say, tell};
 
+/// A command as it can be pasted into a shell: the program, then its arguments.
+fn shell_command(words: &[String]) -> String {
+    let quoted = |word: &str| shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into);
+    let mut words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    // Whoever has no throng on the path has typed where it is.
+    if let Some(program) = words.first_mut().filter(|program| !program.contains('/')) {
+        "throng".clone_into(program);
+    }
+    let command = words.join(" ");
+    match std::env::current_dir() {
+        Ok(dir) => format!("cd {} && {command}", quoted(&dir.to_string_lossy())),
+        Err(_) => command,
+    }
+}
+
+/// Prints data on standard output. A reader that went away does not change what was done.
+fn print(text: impl std::fmt::Display) {
+    use std::io::Write;
+    let _unread = write!(std::io::stdout(), "{text}");
+}
+
 /// Prints a result as one line of JSON on standard output. A reader that went away does not change what was done.
 fn print_json(result: &impl serde::Serialize) -> throng::Result<()> {
     use std::io::Write;

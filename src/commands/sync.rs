@@ -1,25 +1,35 @@
 //! `throng sync`: the nightly job.
 
-use std::io::Write;
+use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use throng::emit::{Readers, write_whole};
 use throng::job::{self, Job};
+use throng::report;
+use throng::sync::{SyncConfig, SyncProgress, SyncRecord, records_of};
+use throng::upload::{Client, Verdict};
 use throng::{Error, ExitCode, Result};
 
-use super::{log, print_json, tell};
+use super::{log, print, print_json, progress, say, signals, tell};
 use crate::cli::SyncArgs;
 
+/// Earlier runs that a report shows.
+const RUNS_SHOWN: u32 = 90;
+
 pub(crate) fn run(args: &SyncArgs) -> Result<ExitCode> {
-    if let Some(path) = &args.job {
-        return check(&load(path, args)?, args);
-    }
-    let text = if args.schema { job::SCHEMA } else { job::EXAMPLE };
-    let _unread = std::io::stdout().write_all(text.as_bytes());
-    Ok(ExitCode::Done)
+    let Some(path) = &args.job else {
+        let text = if args.schema { job::SCHEMA } else { job::EXAMPLE };
+        print(text);
+        return Ok(ExitCode::Done);
+    };
+    let job = load(path, args)?;
+    if args.check { check(&job, args) } else { run_job(job, args) }
 }
 
 /// The job, with what stands for the file's word this time.
@@ -43,6 +53,122 @@ fn check(job: &Job, args: &SyncArgs) -> Result<ExitCode> {
     let last = errors.pop();
     errors.iter().for_each(log::fail);
     last.map_or(Ok(ExitCode::Done), Err)
+}
+
+fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
+    let (client, sandbox) = reach(&job)?;
+    let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
+    let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));
+    let config = SyncConfig {
+        command: command(),
+        client,
+        is_dry_run: args.dry_run,
+        is_full: args.full,
+        is_replacing: args.replace,
+        verdicts: adopted.chain(again).collect(),
+        job,
+    };
+    let progress = SyncProgress::default();
+    signals::stop_on_signals(progress.stop())?;
+    let view = |elapsed| {
+        if progress.is_uploading.load(Ordering::Relaxed) {
+            progress::of_upload(&progress.upload, elapsed)
+        } else {
+            progress::of_prepare(&progress.prepare, elapsed)
+        }
+    };
+    let notify = |line: &str| {
+        if !args.quiet {
+            say(line);
+        }
+    };
+    let work = || throng::sync::run(&config, &progress, &notify);
+    let (record, outcome) = progress::shown(args.progress, args.quiet, view, work);
+    drop(sandbox);
+    if !record.is_dry_run {
+        publish(&config.job, &record);
+    }
+    if !args.quiet {
+        record.notes.iter().for_each(|note| say(format_args!("note: {note}")));
+        tell("summary", &record, &record);
+    }
+    if args.json || !(args.quiet || std::io::stdout().is_terminal()) {
+        print_json(&record)?;
+    }
+    outcome.map(|()| ExitCode::Done)
+}
+
+/// Writes the report and the metrics. What was uploaded stays uploaded if that fails, so that it is only told.
+fn publish(job: &Job, record: &SyncRecord) {
+    let earlier = records_of(&job.state_dir, RUNS_SHOWN + 1).unwrap_or_default();
+    let earlier: Vec<SyncRecord> =
+        earlier.into_iter().filter(|earlier| earlier.run != record.run).collect();
+    let html = job.report.html.as_ref().map(|path| {
+        let page = report::render(record, &earlier)?;
+        write_whole(path, page.as_bytes(), Readers::Owner)
+    });
+    let metrics = job.report.metrics.as_ref().map(|path| {
+        let last_success = earlier.iter().find(|earlier| earlier.is_success());
+        let text = report::metrics(record, last_success.map(|earlier| earlier.ended_at));
+        write_whole(path, text.as_bytes(), Readers::Everyone)
+    });
+    for error in [html, metrics].into_iter().flatten().filter_map(Result::err) {
+        say(format_args!("warning: {error}"));
+    }
+}
+
+/// The API of the job; a sandbox lives as long as what is returned with the client.
+#[cfg(feature = "sandbox")]
+fn reach(job: &Job) -> Result<(Client, Option<throng::sandbox::Sandbox>)> {
+    use throng::sandbox::{Sandbox, SandboxConfig};
+    use throng::upload::{ClientConfig, Token};
+
+    let Some(dir) = &job.target.sandbox else {
+        return Ok((Client::new(job.client_config(job.token(&env)?))?, None));
+    };
+    let sandbox =
+        Sandbox::start(SandboxConfig { data_dir: Some(dir.clone()), ..SandboxConfig::default() })?;
+    let endpoint = sandbox.endpoint().parse();
+    // The same from wherever the job is started.
+    let place = dir.canonicalize().map_err(|e| Error::reading("look at", dir, e))?;
+    let client = Client::new(ClientConfig {
+        endpoint: endpoint.map_err(|_| Error::Internal("the sandbox has a bad address"))?,
+        known_as: Some(format!("sandbox {}", place.display())),
+        use_proxy: false,
+        ..job.client_config(Token::new(sandbox.token())?)
+    })?;
+    Ok((client, Some(sandbox)))
+}
+
+#[cfg(not(feature = "sandbox"))]
+fn reach(job: &Job) -> Result<(Client, Option<()>)> {
+    if job.target.sandbox.is_some() {
+        return Err(Error::usage(
+            "this throng was built without its sandbox",
+            "build it with the default features",
+        ));
+    }
+    Ok((Client::new(job.client_config(job.token(&env)?))?, None))
+}
+
+/// The command that runs the job again, for any shell, without what was said for this run alone.
+fn command() -> String {
+    let once = ["--full", "--replace", "--dry-run", "--create-again", "--adopt"];
+    let once_with_value =
+        ["--max-rejects", "--max-shrink", "--max-growth", "--min-entries", "--max-age"];
+    let mut words = Vec::new();
+    let mut is_value = false;
+    for word in std::env::args_os().map(OsString::into_string).filter_map(std::result::Result::ok) {
+        let name = word.split('=').next().unwrap_or_default();
+        let has_value =
+            once_with_value.contains(&name) || matches!(name, "--adopt" | "--create-again");
+        let is_once = has_value || once.contains(&name);
+        if std::mem::replace(&mut is_value, has_value && !word.contains('=')) || is_once {
+            continue;
+        }
+        words.push(word);
+    }
+    super::shell_command(&words)
 }
 
 fn env(name: &str) -> Option<String> {

@@ -32,6 +32,7 @@ fn rehearse(mut args: UploadArgs) -> Result<ExitCode> {
     let endpoint = sandbox.endpoint().parse();
     let client = Client::new(ClientConfig {
         endpoint: endpoint.map_err(|_| Error::Internal("the sandbox has a bad address"))?,
+        known_as: None,
         token: Token::new(sandbox.token())?,
         ca_file: None,
         use_proxy: false,
@@ -127,10 +128,8 @@ fn decide(args: UploadArgs) -> Result<UploadConfig> {
 /// The command that goes on with this one, for any shell: what the environment said is said by flags, except the token.
 fn command(args: &UploadArgs) -> String {
     let typed: Vec<OsString> = std::env::args_os().collect();
-    // Whoever has no throng on the path has typed where it is.
-    let program = typed.first().map(|program| program.to_string_lossy().into_owned());
-    let program = program.filter(|program| program.contains('/'));
-    let mut words = vec![program.unwrap_or_else(|| "throng".to_owned())];
+    let mut words: Vec<String> =
+        typed.first().map(|program| program.to_string_lossy().into_owned()).into_iter().collect();
     let (mut is_decision, mut has_endpoint, mut has_state) = (false, false, false);
     for word in typed.iter().skip(1).map(|word| word.to_string_lossy()) {
         // What a person has decided once need not be decided again.
@@ -152,13 +151,5 @@ fn command(args: &UploadArgs) -> String {
         flags.extend(["--state".to_owned(), state.to_string_lossy().into_owned()]);
     }
     words.splice(at..at, flags);
-    let command = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-    match std::env::current_dir() {
-        Ok(dir) => format!("cd {} && {command}", quoted(&dir.to_string_lossy())),
-        Err(_) => command,
-    }
-}
-
-fn quoted(word: &str) -> String {
-    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)
+    super::shell_command(&words)
 }

@@ -110,6 +110,8 @@ impl Job {
         }
         errors.extend(self.check_state().err());
         match self.token(env) {
+            // A sandbox has a token of its own.
+            _ if self.target.sandbox.is_some() => {}
             Ok(token) => errors.extend(self.check_client(token).err()),
             Err(error) => errors.push(error),
         }
@@ -120,7 +122,10 @@ impl Job {
             inputs,
             suppress,
             audiences: self.audiences.iter().map(CheckedAudience::new).collect(),
-            endpoint: self.target.endpoint.to_string(),
+            endpoint: match &self.target.sandbox {
+                Some(_) => "a sandbox on this machine".to_owned(),
+                None => self.target.endpoint.to_string(),
+            },
             ad_account: self.target.ad_account.to_string(),
             missing: errors.into_iter().map(Missing::new).collect(),
         }

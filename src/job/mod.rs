@@ -209,6 +209,8 @@ pub struct Overrides {
 pub struct JobTarget {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// Rehearse: post to an API on this machine, which keeps its audiences in this folder, instead of `endpoint`.
+    pub sandbox: Option<PathBuf>,
     /// The ad account of all audiences.
     pub ad_account: Id,
     /// Where the token is, if not in the environment.
@@ -302,6 +304,7 @@ impl Job {
     pub fn client_config(&self, token: Token) -> ClientConfig {
         ClientConfig {
             endpoint: self.target.endpoint.clone(),
+            known_as: None,
             token,
             ca_file: self.target.ca_file.clone(),
             use_proxy: true,

@@ -69,6 +69,7 @@ static TARGET: TableSpec = TableSpec {
     keys: &[
         "ad-account",
         "endpoint",
+        "sandbox",
         "token-file",
         "ca-file",
         "parallel",
@@ -398,10 +399,18 @@ fn job_target(table: &Table<'_>) -> Result<JobTarget> {
         table.get(key).map_or(Ok(default), |value: Value<'_>| value.number(1..=most))
     };
     let retry = RetryPolicy::default();
+    let sandbox = table.get("sandbox");
+    for key in ["endpoint", "token-file", "ca-file"] {
+        if let (Some(_), Some(value)) = (&sandbox, table.get(key)) {
+            let message = format!("`{key}`: a sandbox is reached without it");
+            return Err(value.error(message, "leave it out, or leave `sandbox` out"));
+        }
+    }
     let attempts = count("attempts", u64::from(retry.attempts_max), u64::from(u32::MAX))?;
     let parallel = count("parallel", PARALLEL as u64, PARALLEL_MAX as u64)?;
     Ok(JobTarget {
         endpoint: endpoint(table)?,
+        sandbox: sandbox.as_ref().map(path).transpose()?,
         ad_account: table.need("ad-account")?.parsed_or_number(str::parse)?,
         token_file: table.get("token-file").map(|value| path(&value)).transpose()?,
         ca_file: table.get("ca-file").map(|value| path(&value)).transpose()?,

@@ -20,6 +20,7 @@ mod night;
 mod record;
 mod settle;
 mod state;
+mod summary;
 
 pub use self::config::SyncConfig;
 pub use self::night::{SyncProgress, run};

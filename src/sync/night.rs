@@ -229,7 +229,7 @@ impl Night<'_> {
     /// Where an audience is and what it is called there.
     fn address(&self, audience: &JobAudience) -> String {
         let (endpoint, account) =
-            (self.config.client.endpoint(), &self.config.job.target.ad_account);
+            (self.config.client.known_as(), &self.config.job.target.ad_account);
         match &audience.id {
             Some(id) => format!("{endpoint} {account} id {id}"),
             None => format!("{endpoint} {account} name {}", audience.name()),
@@ -278,7 +278,20 @@ impl Night<'_> {
             name: audience.name(),
             generation,
         };
-        self.state.ledger.find_by_name(self.config.client.endpoint().as_str(), &key)
+        self.state.ledger.find_by_name(self.config.client.known_as(), &key)
+    }
+
+    /// The target of the audience that is live, if there is one.
+    fn target_of(&self, label: &Label, remembered: &Remembered) -> Result<Option<Target>> {
+        let audience =
+            self.config.job.audiences.iter().find(|audience| audience.spec.label == *label);
+        let audience = audience.ok_or(Error::Internal("an audience that the job does not have"))?;
+        match &audience.id {
+            Some(id) if remembered.generation == 0 => {
+                self.state.ledger.find(self.config.client.known_as(), id)
+            }
+            _ => Ok(self.find_target(audience, remembered.generation)?.0),
+        }
     }
 
     fn begin_replacement(&mut self, audience: &JobAudience) -> Result<()> {
@@ -331,6 +344,10 @@ impl Night<'_> {
                 };
                 described.gone_list = keep(&audience.gone_list, "gone")?;
                 described.must_go_list = keep(&audience.must_go_list, "must-go")?;
+            }
+            if let Some(target) = self.target_of(&audience.label, remembered)? {
+                described.fb_id = target.fb_id.as_ref().map(ToString::to_string);
+                described.audience = audience_of(target).map(|id| id.to_string());
             }
             described.held_before = held;
             described.held_after = held;
@@ -534,7 +551,7 @@ impl Night<'_> {
                 }
                 _ => {}
             }
-            self.state.ledger.forget(client.endpoint().as_str(), &id)?;
+            self.state.ledger.forget(client.known_as(), &id)?;
             self.state.forget_replaced(&remembered.label)?;
         }
         Ok(())

@@ -38,6 +38,8 @@ const PAGES_MAX: u64 = 10_000;
 pub struct ClientConfig {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// What the ledger calls it; its address, if nothing else is said. A sandbox has another port each time.
+    pub known_as: Option<String>,
     /// How to get in.
     pub token: Token,
     /// Certificates in PEM to trust instead of the usual ones.
@@ -55,6 +57,7 @@ pub struct ClientConfig {
 pub struct Client {
     agent: Agent,
     endpoint: Endpoint,
+    known_as: String,
     token: Token,
     request_time_max: Duration,
     deadline: Option<Instant>,
@@ -95,6 +98,7 @@ impl Client {
             .build()
             .new_agent();
         Ok(Self {
+            known_as: config.known_as.unwrap_or_else(|| config.endpoint.to_string()),
             agent,
             endpoint: config.endpoint,
             token: config.token,
@@ -112,6 +116,11 @@ impl Client {
     /// Where the API is.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// What the ledger calls the API.
+    pub fn known_as(&self) -> &str {
+        &self.known_as
     }
 
     /// Makes an audience of a part.

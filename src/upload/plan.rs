@@ -112,7 +112,7 @@ impl Upload {
         let user_type = audience.user_type;
         let parts: Vec<Part> =
             audience.parts.iter().map(|part| Part::of(&config.dir, part)).collect();
-        let (endpoint, account) = (client.endpoint().as_str(), &config.ad_account);
+        let (endpoint, account) = (client.known_as(), &config.ad_account);
         let target = match &config.target {
             TargetSpec::Create { name, generation, .. } => {
                 let key =
@@ -407,7 +407,7 @@ impl fmt::Display for Upload {
             f,
             "{} to {}, ad account {}: {action}",
             self.user_type,
-            self.client.endpoint(),
+            self.client.known_as(),
             self.config.ad_account
         )?;
         writeln!(f, "  {:<46}{:>12}{:>14}  request", "part", "entries", "bytes")?;

@@ -1,0 +1,85 @@
+//! What a night came to, for a person at a glance.
+
+use std::fmt;
+
+use super::{AudienceRecord, SyncRecord};
+use crate::summary::{Bytes, Seconds, row};
+
+impl fmt::Display for SyncRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for audience in &self.audiences {
+            writeln!(f, "{}", Funnel { audience, is_dry_run: self.is_dry_run })?;
+        }
+        let what = if self.is_dry_run { "dry run".to_owned() } else { format!("run {}", self.run) };
+        let outcome = if self.exit_code == 0 { "done" } else { "not done" };
+        write!(f, "{}: {what} {outcome} in {}", self.job, Seconds(self.seconds()))?;
+        if self.retries > 0 {
+            write!(f, ", {} retries", self.retries)?;
+        }
+        if let Some(bytes) = self.peak_memory_bytes {
+            write!(f, ", peak memory {}", Bytes(bytes))?;
+        }
+        Ok(())
+    }
+}
+
+/// The way from what was read to what the audience holds.
+struct Funnel<'a> {
+    audience: &'a AudienceRecord,
+    is_dry_run: bool,
+}
+
+impl fmt::Display for Funnel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AudienceRecord { name, user_type, .. } = self.audience;
+        write!(f, "{name}")?;
+        if name != user_type {
+            write!(f, " ({user_type})")?;
+        }
+        match &self.audience.audience {
+            Some(id) => writeln!(f, ", audience {id}")?,
+            None => writeln!(f)?,
+        }
+        let of = self.audience;
+        row(f, "read", of.read, "")?;
+        row(f, "blank", of.blank, "")?;
+        row(f, "rejected", of.rejected, "")?;
+        for reject in &of.rejects {
+            let first = format!(
+                "{} · first: {}, line {}",
+                reject.advice,
+                reject.first_source.escape_debug(),
+                reject.first_line
+            );
+            row(f, &format!("  {}", reject.reason), reject.count, &first)?;
+        }
+        row(f, "duplicates", of.duplicates, "")?;
+        row(f, "opted out", of.suppressed, "held back")?;
+        if of.suppression_rejected > 0 {
+            let note = "values of the opt-out lists that could not be read: these people are NOT held back";
+            row(f, "  unreadable", of.suppression_rejected, note)?;
+        }
+        row(f, "already known", of.known, "")?;
+        row(f, "new", of.new, if self.is_dry_run { "would be uploaded" } else { "" })?;
+        row(f, "uploaded", of.entries_sent, &action(of))?;
+        row(f, "gone", of.gone, "in the audience, but no longer in the inputs")?;
+        if of.must_go > 0 && of.action != "replace" {
+            row(
+                f,
+                "MUST GO",
+                of.must_go,
+                "opted out, but in the audience: build it anew with --replace",
+            )?;
+        }
+        row(f, "held now", of.held_after, "")
+    }
+}
+
+fn action(of: &AudienceRecord) -> String {
+    match (&of.action[..], &of.replaced) {
+        ("create", _) => "a new audience".to_owned(),
+        ("replace", Some(replaced)) => format!("a new audience, in the place of {replaced}"),
+        ("replace", None) => "a new audience, which is not complete yet".to_owned(),
+        _ => String::new(),
+    }
+}
