@@ -58,6 +58,24 @@ fn whole_example() -> String {
     EXAMPLE.lines().map(|line| uncomment(line) + "\n").collect()
 }
 
+/// The whole example without its sandbox, which excludes what reaches the API.
+fn example_of_the_api() -> String {
+    let whole = whole_example();
+    whole
+        .lines()
+        .filter(|line| !line.starts_with("sandbox"))
+        .map(|line| line.to_owned() + "\n")
+        .collect()
+}
+
+#[test]
+fn a_sandbox_excludes_what_reaches_the_api() {
+    let job = parse(&format!("{LEAST}sandbox = \"rehearsal\"\n")).expect("a job");
+    assert_eq!(job.target.sandbox.as_deref(), Some(Path::new("jobs/rehearsal")));
+    let error = parse(&whole_example()).expect_err("both");
+    assert!(error.to_string().ends_with("`endpoint`: a sandbox is reached without it"), "{error}");
+}
+
 #[test]
 fn the_least_job_has_defaults() {
     let job = parse(LEAST).expect("a job");
@@ -85,7 +103,7 @@ fn the_least_job_has_defaults() {
 
 #[test]
 fn the_whole_example_says_what_it_seems_to_say() {
-    let job = parse(&whole_example()).expect("a job");
+    let job = parse(&example_of_the_api()).expect("a job");
     assert_eq!(job.inputs[0].written, "exports/crm-{date-1d:%Y-%m-%d}*.csv");
     assert_eq!(job.inputs[0].filled, "exports/crm-2026-11-23*.csv");
     assert_eq!(job.inputs[0].max_age, Some(Duration::from_hours(30)));
@@ -126,7 +144,7 @@ fn the_whole_example_says_what_it_seems_to_say() {
 #[test]
 fn the_example_and_its_comments_agree() {
     let (example, whole) =
-        (parse(EXAMPLE).expect("a job"), parse(&whole_example()).expect("a job"));
+        (parse(EXAMPLE).expect("a job"), parse(&example_of_the_api()).expect("a job"));
     assert_eq!(example.audiences[0].guards, Guards::default());
     assert_eq!(example.target.retry, whole.target.retry);
     assert_eq!(example.target.time_max, whole.target.time_max);

@@ -196,6 +196,7 @@ fn calls_without_entries_do_not_repeat_the_token_either() {
 #[test]
 fn debug_output_has_no_token() {
     let config = ClientConfig {
+        known_as: None,
         endpoint: "https://api.example.com".parse().unwrap(),
         token: Token::new(TOKEN).unwrap(),
         ca_file: None,
