@@ -362,7 +362,7 @@ fn paths_are_relative_to_the_job_file() {
 
 #[test]
 fn a_person_overrides_the_guards_of_all_audiences() {
-    let text = whole_example();
+    let text = example_of_the_api();
     let mut job = parse(&text).expect("a job");
     job.override_guards(&Overrides::default());
     assert_eq!(format!("{job:?}"), format!("{:?}", parse(&text).expect("a job")));
