@@ -148,6 +148,10 @@ pub(crate) struct HistoryArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ApiArgs {
     /// The address of the API
+    ///
+    /// It is reached through the proxy that the first of the variables `ALL_PROXY`, `HTTPS_PROXY` and `HTTP_PROXY` (in capitals
+    /// or small letters) names; `NO_PROXY` lists hosts, and those below them, that are reached directly. An address on this
+    /// machine that begins with http:// never goes through a proxy.
     #[arg(long, value_name = "URL", env = "THRONG_ENDPOINT", default_value = api::ENDPOINT)]
     pub(crate) endpoint: Endpoint,
     /// A file with the token, which only its owner can read [default: the variable `THRONG_TOKEN`]

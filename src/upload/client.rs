@@ -8,12 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ureq::http::{Request, Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
-use ureq::{Agent, AsSendBody, Body, Proxy, ProxyProtocol, SendBody, Timeout};
+use ureq::{Agent, AsSendBody, Body, SendBody, Timeout};
 
 use super::answer;
 use super::endpoint::{Endpoint, Token};
 use super::failure::{Call, Failure, FailureKind};
 use super::part::{Cut, Part};
+use super::proxy;
 use crate::api::{self, CustomAudience, Form, Id, ListPage, ListedAudience, Revision};
 use crate::error::{Error, Quoted, Result};
 use crate::stop::Stop;
@@ -44,9 +45,7 @@ pub struct ClientConfig {
     pub token: Token,
     /// Certificates in PEM to trust instead of the usual ones.
     pub ca_file: Option<PathBuf>,
-    /// Whether to go through the proxy that the environment names, if it names one: the first of `ALL_PROXY`,
-    /// `HTTPS_PROXY` and `HTTP_PROXY`, in capitals or small letters, that is set. `NO_PROXY` lists hosts that are
-    /// reached without it. An API on this machine without TLS is never reached through a proxy.
+    /// Whether to go through the proxy that the environment names, if it names one: see [`super::proxy`].
     pub use_proxy: bool,
     /// How long a request may take, from the connection to the end of the answer.
     pub request_time_max: Duration,
@@ -91,7 +90,7 @@ impl Client {
             .max_idle_connections(0)
             .timeout_connect(Some(CONNECT_TIME_MAX))
             .timeout_await_100(Some(CONTINUE_TIME_MAX))
-            .proxy(if config.use_proxy { proxy(&config.endpoint)? } else { None })
+            .proxy(if config.use_proxy { proxy::of_environment(&config.endpoint)? } else { None })
             .tls_config(tls.build())
             .user_agent(concat!("throng/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
@@ -392,30 +391,6 @@ fn kind_of(status: StatusCode, said: &str) -> FailureKind {
         408 | 425 | 500..=599 => FailureKind::Busy,
         407 => FailureKind::Unreachable,
         _ => FailureKind::Refused,
-    }
-}
-
-/// The proxy that the environment names. What cannot be used is an error: going around a proxy is not for throng to
-/// decide. Its address may hold a password and is not repeated.
-fn proxy(endpoint: &Endpoint) -> Result<Option<Proxy>> {
-    const VARIABLES: [&str; 3] = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"];
-    if !endpoint.has_tls() {
-        // The token would be readable on the way to the proxy.
-        return Ok(None);
-    }
-    let is_set = |name: &String| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let names = VARIABLES.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
-    let Some(name) = names.into_iter().find(is_set) else { return Ok(None) };
-    let proxy = std::env::var(&name).ok().filter(|value| Proxy::new(value).is_ok());
-    let proxy = proxy.and_then(|_| Proxy::try_from_env());
-    let speaks_http =
-        |proxy: &Proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
-    match proxy.filter(speaks_http) {
-        Some(proxy) => Ok(Some(proxy)),
-        None => Err(Error::usage(
-            format!("the proxy in {name} cannot be used"),
-            "its form is http://HOST:PORT or http://USER:PASSWORD@HOST:PORT",
-        )),
     }
 }
 

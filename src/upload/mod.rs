@@ -22,6 +22,7 @@ mod failure;
 mod ledger;
 mod part;
 mod plan;
+mod proxy;
 mod retry;
 mod send;
 mod summary;
