@@ -260,7 +260,7 @@ fn hosts_without_a_proxy_are_reached_directly() {
     let authority = Authority::new();
     for (list, is_direct) in [
         ("localhost", true),
-        ("other.example,localhost", true),
+        ("other.example, localhost", true),
         ("*", true),
         ("other.example", false),
     ] {
