@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -52,7 +52,15 @@ pub(crate) fn open(
 
 fn set_up(db: &mut Connection, schema: &str, version: i32) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY_TIME_MAX)?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
+    let until = Instant::now() + BUSY_TIME_MAX;
+    // SQLite does not wait by itself if several processes change the mode of a new file at once.
+    while let Err(error) = db.pragma_update(None, "journal_mode", "WAL") {
+        let is_busy = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+        if !is_busy || Instant::now() > until {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -99,4 +107,25 @@ pub(crate) fn error(
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_database_can_be_opened_by_many_at_once() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().expect("temporary folder");
+            let path = dir.path().join("new/x.sqlite");
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        let opened = open("ledger", &path, "CREATE TABLE t (x INTEGER) STRICT;", 1);
+                        opened.map(drop).unwrap_or_else(|error| panic!("{error}"));
+                    });
+                }
+            });
+        }
+    }
 }
