@@ -106,7 +106,10 @@ fn whatever_a_request_meets_there_is_one_audience_with_every_member() {
     assert_eq!(prepared.parts.len(), 4);
     let check = |case: &Case| {
         let sandbox = sandbox(case.revision, &case.faults);
-        let user = User::new(&prepared, &["--parallel", "2", "--request-time", "3s"]);
+        // Only a server that hangs is to run into the limit, however busy the machine is.
+        let hangs = case.faults.iter().any(|fault| fault.contains("hang"));
+        let limit = if hangs { "3s" } else { "2m" };
+        let user = User::new(&prepared, &["--parallel", "2", "--request-time", limit]);
         let codes = user.upload_until_done(&sandbox);
         assert!(
             case.codes.as_ref().is_none_or(|expected| *expected == codes),
