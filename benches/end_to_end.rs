@@ -64,6 +64,16 @@ fn routes(criterion: &mut Criterion) {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(emails.as_bytes()).expect("compresses");
     let gzip = gzip.finish().expect("compresses");
+    let mut group = criterion.benchmark_group("decoder");
+    group.sample_size(10).throughput(Throughput::Elements(records));
+    // What `prepare/emails_gzip` cannot be faster than.
+    group.bench_function("gzip_alone", |bencher| {
+        bencher.iter(|| {
+            let mut decoder = flate2::bufread::MultiGzDecoder::new(&*gzip);
+            std::io::copy(&mut decoder, &mut std::io::sink()).expect("decodes")
+        });
+    });
+    group.finish();
     let mut group = criterion.benchmark_group("prepare");
     group.sample_size(10).throughput(Throughput::Elements(records));
     for (name, user_type, path) in [

@@ -127,7 +127,7 @@ fn emit(criterion: &mut Criterion) {
             |(dir, entries)| {
                 let kernel = Kernel::default();
                 let audience = AudienceSpec::new(UserType::EmailHash, None);
-                write_parts(dir.path(), &audience, limits, RECORDS, kernel, |parts| {
+                write_parts(dir.path(), &audience, limits, RECORDS, kernel, 1, |parts| {
                     entries
                         .into_iter()
                         .try_for_each(|entries| parts.place(entries)?.write().map(drop))

@@ -68,8 +68,11 @@ pub const PARTS_MAX: u64 = 99_999;
 /// Bytes of text that are made and written at once. Few enough to be in the cache of a core when the system copies them.
 pub const WRITE_BYTES: usize = 256 * 1024;
 
-/// Complete parts that wait to be synced before those who write must wait too.
-pub const SYNCS_WAITING: usize = 4;
+/// Pieces and complete parts that wait to go to the disk before those who write must wait too.
+pub const SYNCS_WAITING: usize = 64;
+
+/// Complete parts that wait to be hashed; each is an open file.
+pub const PARTS_COMPLETE_MAX: usize = 64;
 
 const _: () = {
     assert!(

@@ -102,9 +102,10 @@ pub fn write_parts<T>(
     limits: PartLimits,
     entries_max: u64,
     kernel: Kernel,
+    threads: usize,
     body: impl FnOnce(&mut Parts) -> Result<T>,
 ) -> Result<(T, Vec<PartManifest>)> {
-    Seals::scope(kernel, |seals| {
+    Seals::scope(kernel, threads, |seals| {
         let shared = Shared { seals: seals.clone(), buffers: Mutex::default(), kernel };
         let shared = Arc::new(shared);
         let mut parts = Parts {
@@ -117,8 +118,7 @@ pub fn write_parts<T>(
             shared,
         };
         let result = body(&mut parts)?;
-        let last = parts.close_last()?;
-        seals.seal_last(last.as_ref())?;
+        parts.close()?;
         Ok(result)
     })
 }
@@ -174,19 +174,11 @@ impl Parts {
 
     /// No more entries go into the open part.
     fn close(&mut self) -> Result<()> {
-        match self.close_last()? {
-            Some(part) => self.shared.count_down(&part, OPEN),
-            None => Ok(()),
-        }
-    }
-
-    /// No more entries go into the open part, and it is the last one.
-    fn close_last(&mut self) -> Result<Option<Arc<Part>>> {
-        let Some(OpenPart { part, lines, bytes, .. }) = self.open.take() else { return Ok(None) };
+        let Some(OpenPart { part, lines, bytes, .. }) = self.open.take() else { return Ok(()) };
         part.lines.store(lines, Ordering::Relaxed);
         part.bytes.store(bytes, Ordering::Relaxed);
         part.file.set_len(bytes).map_err(|error| Error::writing("cut", &part.path, error))?;
-        Ok(Some(part))
+        self.shared.count_down(&part, OPEN)
     }
 }
 
@@ -200,12 +192,14 @@ impl Placed {
             piece.write(&self.entries, self.shared.kernel, &mut buffer)?;
         }
         buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
-        for Piece { part, entries, .. } in &self.pieces {
+        for Piece { part, entries, offset } in &self.pieces {
             let bytes = match self.entries {
                 Entries::Digests(_) => entries.len() * hex::LINE_BYTES,
                 Entries::Lines { .. } => entries.len(),
             };
-            self.shared.count_down(part, bytes as u64)?;
+            let bytes = bytes as u64;
+            self.shared.seals.begin(part, *offset..offset + bytes);
+            self.shared.count_down(part, bytes)?;
         }
         Ok(self.entries)
     }
@@ -341,7 +335,7 @@ mod tests {
             label: "a".parse().expect("a label"),
             ..AudienceSpec::new(UserType::EmailHash, None)
         };
-        let ((), parts) = write_parts(dir.path(), &audience, limits, count, kernel, |parts| {
+        let ((), parts) = write_parts(dir.path(), &audience, limits, count, kernel, 2, |parts| {
             let placed: Result<Vec<Placed>> =
                 entries.into_iter().map(|entries| parts.place(entries)).collect();
             // Any order will do.

@@ -76,6 +76,10 @@ impl Kernel {
     }
 
     /// Whether the machine has AVX-512 (F, BW, VL) with the bit manipulation instructions, and may use them.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "only kernels of x86-64 use it")
+    )]
     pub(crate) fn has_avx512(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         return self.0 == Kind::Avx512;

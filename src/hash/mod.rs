@@ -135,6 +135,10 @@ impl Messages {
 
     /// Adds a message that is laid out already.
     #[inline]
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "only kernels of x86-64 use it")
+    )]
     pub(crate) fn push_block(&mut self, block: Block) {
         self.blocks.push(block);
     }

@@ -222,6 +222,10 @@ enum Rule {
 #[derive(Debug)]
 pub struct Normalizer {
     rule: Rule,
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "only kernels of x86-64 use it")
+    )]
     kernel: Kernel,
 }
 

@@ -50,29 +50,32 @@ impl Delivery<'_> {
         let kernel = self.config.resources.kernel;
         let list = |what| ListWriter::new(self.dir, format!("{}-{what}.txt", audience.label));
         let (mut gone, mut must_go) = (list("gone"), list("must-go"));
-        let written = write_parts(self.dir, audience, limits, most, kernel, |parts| {
-            let mut sum = Sum {
-                counts: Counts::default(),
-                parts,
-                gone: &mut gone,
-                must_go: &mut must_go,
-                delivery: self,
-            };
-            let mut ranges = partitions.ranges().flat_map(|range| self.cut(range, partitions));
-            let steps = Steps {
-                next: || self.progress.check().map(|()| ranges.next()),
-                work: |range| (range, resolve(partitions, range, layout, self.memory.range_limit)),
-                sink: |(range, resolved): (Range, Result<_>)| {
-                    sum.add(range, resolved?, partitions, layout)
-                },
-                finish: |placed: Option<Placed>| match placed {
-                    Some(placed) => placed.write().map(|entries| partitions.recycle(entries)),
-                    None => Ok(()),
-                },
-            };
-            ordered(self.pool, self.memory.in_flight, steps)?;
-            Ok(sum.counts)
-        });
+        let written =
+            write_parts(self.dir, audience, limits, most, kernel, self.memory.threads, |parts| {
+                let mut sum = Sum {
+                    counts: Counts::default(),
+                    parts,
+                    gone: &mut gone,
+                    must_go: &mut must_go,
+                    delivery: self,
+                };
+                let mut ranges = partitions.ranges().flat_map(|range| self.cut(range, partitions));
+                let steps = Steps {
+                    next: || self.progress.check().map(|()| ranges.next()),
+                    work: |range| {
+                        (range, resolve(partitions, range, layout, self.memory.range_limit))
+                    },
+                    sink: |(range, resolved): (Range, Result<_>)| {
+                        sum.add(range, resolved?, partitions, layout)
+                    },
+                    finish: |placed: Option<Placed>| match placed {
+                        Some(placed) => placed.write().map(|entries| partitions.recycle(entries)),
+                        None => Ok(()),
+                    },
+                };
+                ordered(self.pool, self.memory.in_flight, steps)?;
+                Ok(sum.counts)
+            });
         let (counts, parts) = written?;
         Ok(Delivered { counts, parts, gone: gone.finish()?, must_go: must_go.finish()? })
     }

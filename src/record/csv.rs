@@ -14,6 +14,10 @@ use crate::hash::Kernel;
 /// Reads the wanted columns of chunks.
 #[derive(Debug)]
 pub struct CsvReader {
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "only kernels of x86-64 use it")
+    )]
     kernel: Kernel,
     delimiter: u8,
     /// Wanted columns, counted from 0, in ascending order, each once.
@@ -205,6 +209,10 @@ impl Field {
 
     /// The field from `start` to the delimiter or line end at `at`.
     #[inline]
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "only kernels of x86-64 use it")
+    )]
     pub(super) fn between(chunk: &[u8], start: usize, at: usize) -> Self {
         let has_cr = chunk.get(at) == Some(&b'\n') && at > start && chunk[at - 1] == b'\r';
         let end = at - usize::from(has_cr);
