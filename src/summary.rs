@@ -346,8 +346,12 @@ pub(crate) struct Bytes(pub(crate) u64);
 impl fmt::Display for Bytes {
     #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = self.0 as f64 / f64::from(1 << 20);
-        if mib < 1024.0 { write!(f, "{mib:.0} MiB") } else { write!(f, "{:.1} GiB", mib / 1024.0) }
+        let kib = self.0 as f64 / 1024.0;
+        match self.0 {
+            0..0x10_0000 => write!(f, "{kib:.0} KiB"),
+            0x10_0000..0x4000_0000 => write!(f, "{:.0} MiB", kib / 1024.0),
+            _ => write!(f, "{:.1} GiB", kib / 1024.0 / 1024.0),
+        }
     }
 }
 

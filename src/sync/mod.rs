@@ -18,9 +18,11 @@ mod config;
 mod guards;
 mod night;
 mod record;
+mod replace;
 mod settle;
 mod state;
 mod summary;
+mod targets;
 
 pub use self::config::SyncConfig;
 pub use self::night::{SyncProgress, run};

@@ -9,20 +9,18 @@ use super::config::SyncConfig;
 use super::guards::{self, Stopped};
 use super::settle::{Notify, settle, settle_left, upload_config};
 use super::state::{Remembered, State, remove_dir};
+use super::targets::audience_of;
 use super::{AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord};
-use crate::api::Id;
 use crate::config::{Label, PrepareConfig};
 use crate::emit::{Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
-use crate::job::{JobAudience, Replace};
+use crate::job::JobAudience;
 use crate::pipeline::Prepare;
 use crate::progress::Progress;
 use crate::sqlite::now;
 use crate::stop::Stop;
 use crate::summary::{AudienceSummary, Summary};
-use crate::upload::{
-    FailureKind, Notice, Target, TargetName, TargetState, Upload, UploadProgress, Verdict,
-};
+use crate::upload::{Notice, TargetState, Upload, UploadProgress};
 
 /// Runs whose records are looked through for the last one that passed the guards.
 const RECORDS_LOOKED_AT: u32 = 366;
@@ -105,13 +103,13 @@ fn close(record: &mut SyncRecord, error: Option<&Error>) {
 }
 
 /// A run that is going on.
-struct Night<'a> {
-    config: &'a SyncConfig,
-    state: &'a mut State,
+pub(super) struct Night<'a> {
+    pub(super) config: &'a SyncConfig,
+    pub(super) state: &'a mut State,
     progress: &'a SyncProgress,
     notify: Notify<'a>,
-    run: i64,
-    record: &'a mut SyncRecord,
+    pub(super) run: i64,
+    pub(super) record: &'a mut SyncRecord,
 }
 
 impl Night<'_> {
@@ -147,7 +145,11 @@ impl Night<'_> {
         }
     }
 
-    fn timed<T>(&mut self, name: &str, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub(super) fn timed<T>(
+        &mut self,
+        name: &str,
+        step: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let started = Instant::now();
         let result = step(self);
         let seconds = started.elapsed().as_secs_f64();
@@ -178,7 +180,7 @@ impl Night<'_> {
         if self.config.is_dry_run { Ok(()) } else { self.delete_replaced() }
     }
 
-    fn note(&mut self, note: String) {
+    pub(super) fn note(&mut self, note: String) {
         self.record.notes.push(note);
     }
 
@@ -195,119 +197,11 @@ impl Night<'_> {
         Ok(self.config.job.prepare_config(&found))
     }
 
-    /// What is remembered of every audience, and from which run on its entries count.
-    fn look_up(&mut self) -> Result<Vec<Remembered>> {
-        let config = self.config;
-        let mut all = Vec::new();
-        for audience in &config.job.audiences {
-            let label = &audience.spec.label;
-            let (mut remembered, is_moved) =
-                self.state.audience(label, &self.address(audience), self.run)?;
-            if is_moved {
-                self.note(format!(
-                    "`{label}` goes to another audience now: everybody is uploaded to it"
-                ));
-            }
-            let is_gone = self.is_gone(audience, &remembered)?;
-            if is_gone {
-                self.note(format!("the audience of `{label}` was deleted: it is created again"));
-            }
-            if config.is_full || is_gone {
-                self.state.start_over(label, self.run)?;
-            }
-            remembered = self.state.remembered(label)?;
-            let held = self.state.held(label, remembered.first_run)?;
-            if config.is_replacing && held > 0 {
-                self.begin_replacement(audience)?;
-                remembered = self.state.remembered(label)?;
-            }
-            all.push(remembered);
-        }
-        Ok(all)
-    }
-
-    /// Where an audience is and what it is called there.
-    fn address(&self, audience: &JobAudience) -> String {
-        let (endpoint, account) =
-            (self.config.client.known_as(), &self.config.job.target.ad_account);
-        match &audience.id {
-            Some(id) => format!("{endpoint} {account} id {id}"),
-            None => format!("{endpoint} {account} name {}", audience.name()),
-        }
-    }
-
-    /// Whether an audience was uploaded to that does not exist any more.
-    fn is_gone(&mut self, audience: &JobAudience, remembered: &Remembered) -> Result<bool> {
-        let label = &audience.spec.label;
-        if audience.id.is_some() && remembered.generation == 0 {
-            return Ok(false);
-        }
-        let held = self.state.held(label, remembered.first_run)?;
-        let (target, is_deleted) = self.find_target(audience, remembered.generation)?;
-        let says_gone = self
-            .config
-            .verdicts
-            .iter()
-            .any(|(of, verdict)| of == label && *verdict == Verdict::IsNot);
-        match target {
-            Some(target) if says_gone && matches!(target.state, TargetState::Ready { .. }) => {
-                self.state.ledger.start_over(&target)?;
-                Ok(true)
-            }
-            Some(target) => Ok(held > 0 && target.state == TargetState::Planned),
-            None if held == 0 => Ok(false),
-            None if is_deleted || self.config.is_full => Ok(true),
-            None => Err(Error::State {
-                what: "ledger",
-                operation: "trust",
-                path: self.config.job.state_dir.clone(),
-                message: format!("{held} entries of `{label}` were uploaded, and it does not know where"),
-                hint: Some("restore the whole state directory from a backup; if the audience is gone: --full".to_owned()),
-            }),
-        }
-    }
-
-    fn find_target(
-        &self,
-        audience: &JobAudience,
-        generation: u32,
-    ) -> Result<(Option<Target>, bool)> {
-        let key = TargetName {
-            ad_account: &self.config.job.target.ad_account,
-            user_type: audience.spec.user_type,
-            name: audience.name(),
-            generation,
-        };
-        self.state.ledger.find_by_name(self.config.client.known_as(), &key)
-    }
-
-    /// The target of the audience that is live, if there is one.
-    fn target_of(&self, label: &Label, remembered: &Remembered) -> Result<Option<Target>> {
-        let audience =
-            self.config.job.audiences.iter().find(|audience| audience.spec.label == *label);
-        let audience = audience.ok_or(Error::Internal("an audience that the job does not have"))?;
-        match &audience.id {
-            Some(id) if remembered.generation == 0 => {
-                self.state.ledger.find(self.config.client.known_as(), id)
-            }
-            _ => Ok(self.find_target(audience, remembered.generation)?.0),
-        }
-    }
-
-    fn begin_replacement(&mut self, audience: &JobAudience) -> Result<()> {
-        if audience.creation.is_none() {
-            return Err(Error::usage(
-                format!(
-                    "the audience that takes the place of `{}` has no name",
-                    audience.spec.label
-                ),
-                "give it a `name` in the job file, beside its `id`",
-            ));
-        }
-        self.state.begin_replacement(&audience.spec.label, self.run)
-    }
-
-    fn prepare(&mut self, prepare: &PrepareConfig, remembered: &[Remembered]) -> Result<Summary> {
+    pub(super) fn prepare(
+        &mut self,
+        prepare: &PrepareConfig,
+        remembered: &[Remembered],
+    ) -> Result<Summary> {
         let mut prepare = prepare.clone();
         prepare.output.dir = self.run_dir();
         prepare.output.overwrite = true;
@@ -318,7 +212,7 @@ impl Night<'_> {
     }
 
     /// Writes down what was prepared.
-    fn describe(&mut self, summary: &Summary, remembered: &[Remembered]) -> Result<()> {
+    pub(super) fn describe(&mut self, summary: &Summary, remembered: &[Remembered]) -> Result<()> {
         let manifest = Manifest::read(&self.run_dir())?;
         let inputs = manifest.inputs.into_iter().filter(|input| input.role != "known");
         self.record.inputs = inputs
@@ -380,48 +274,6 @@ impl Night<'_> {
                 "look at the inputs; if they are right, go on for once with {flag}"
             )),
         }
-    }
-
-    /// Builds audiences anew in which somebody has opted out, where the job says so: prepares once more, for these
-    /// without what the live audience holds.
-    fn begin_replacements(
-        &mut self,
-        prepare: &PrepareConfig,
-        remembered: &[Remembered],
-    ) -> Result<Vec<Remembered>> {
-        let config = self.config;
-        let mut begun = false;
-        for (audience, remembered) in config.job.audiences.iter().zip(remembered) {
-            let label = audience.spec.label.as_str();
-            let of_record = self.record.audiences.iter().find(|of| of.name == label);
-            let (gone, must_go) = of_record.map_or((0, 0), |of| (of.gone, of.must_go));
-            let is_due = match audience.replace {
-                Replace::Never => false,
-                Replace::WhenOptedOut => must_go > 0,
-                Replace::Always => gone > 0 || must_go > 0,
-            };
-            if is_due && remembered.next_first_run.is_none() {
-                self.begin_replacement(audience)?;
-                begun = true;
-            }
-        }
-        if !begun {
-            return Ok(remembered.to_vec());
-        }
-        let before = self.record.audiences.clone();
-        let labels =
-            config.job.audiences.iter().map(|audience| self.state.remembered(&audience.spec.label));
-        let remembered = labels.collect::<Result<Vec<_>>>()?;
-        let summary = self.timed("prepare", |night| night.prepare(prepare, &remembered))?;
-        let notes = self.record.notes.len();
-        self.describe(&summary, &remembered)?;
-        // The same inputs have nothing else to say.
-        self.record.notes.truncate(notes);
-        for (audience, before) in self.record.audiences.iter_mut().zip(before) {
-            audience.must_go = before.must_go;
-            audience.gone = before.gone;
-        }
-        Ok(remembered)
     }
 
     /// Uploads audience by audience; those that are complete. One that fails does not keep the others from being
@@ -508,61 +360,6 @@ impl Night<'_> {
             }
         }
         Ok(())
-    }
-
-    /// What was built to replace another audience, and is complete, takes its place.
-    fn complete_replacements(&mut self, complete: &[Label]) -> Result<()> {
-        let config = self.config;
-        let is_complete = |audience: &&JobAudience| complete.contains(&audience.spec.label);
-        for audience in config.job.audiences.iter().filter(is_complete) {
-            let label = &audience.spec.label;
-            let remembered = self.state.remembered(label)?;
-            let Some(from) = remembered.next_first_run else { continue };
-            let old = match (&audience.id, remembered.generation) {
-                (Some(id), 0) => Some(id.clone()),
-                (_, generation) => self.find_target(audience, generation)?.0.and_then(audience_of),
-            };
-            self.state.complete_replacement(label, old.as_ref())?;
-            let held = self.state.held(label, from)?;
-            let of_record = self.record.audiences.iter_mut().find(|of| of.name == label.as_str());
-            if let Some(described) = of_record {
-                described.held_after = held;
-                described.replaced = old.map(|id| id.to_string());
-            }
-        }
-        Ok(())
-    }
-
-    /// Deletes audiences that were replaced. One that is gone already is as good as deleted.
-    fn delete_replaced(&mut self) -> Result<()> {
-        for remembered in self.state.audiences()? {
-            let Some(id) = remembered.delete_id else { continue };
-            let client = &self.config.client;
-            match client.delete(&id) {
-                Err(failure) if failure.kind != FailureKind::NotFound => {
-                    return Err(Error::api(
-                        ExitCode::Partial,
-                        format!(
-                            "the new audience of `{}` is complete, but the one that it replaces, {id}, is still there: {failure}",
-                            remembered.label
-                        ),
-                        "run the same command again: it deletes it first",
-                    ));
-                }
-                _ => {}
-            }
-            self.state.ledger.forget(client.known_as(), &id)?;
-            self.state.forget_replaced(&remembered.label)?;
-        }
-        Ok(())
-    }
-}
-
-/// The vendor's number of a target that exists.
-fn audience_of(target: Target) -> Option<Id> {
-    match target.state {
-        TargetState::Ready { audience } => Some(audience),
-        TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => None,
     }
 }
 
