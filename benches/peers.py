@@ -317,7 +317,8 @@ def main():
             million = int(million) if million == int(million) else million
             rows = compare(million, names, args.runs, programs, not args.no_check)
             print(table(million, rows))
-            results.setdefault(str(million), {}).update(rows)
+            # Figures of another run are not comparable.
+            results[str(million)] = rows
         results = dict(sorted(results.items(), key=lambda item: float(item[0])))
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     (ROOT / "benches" / "peers.svg").write_text(plot(results))
