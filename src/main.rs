@@ -47,6 +47,8 @@ fn run() -> Result<ExitCode, Error> {
         cli::Command::Audience(args) => commands::audience::run(args.command),
         cli::Command::History(args) => commands::history::run(&args),
         cli::Command::Sync(args) => commands::sync::run(&args),
+        cli::Command::Completions(args) => commands::manual::completions(&args),
+        cli::Command::Man(args) => commands::manual::man(&args),
     }
 }
 

@@ -51,6 +51,30 @@ pub(crate) enum Command {
     Audience(AudienceArgs),
     History(HistoryArgs),
     Sync(Box<SyncArgs>),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Print the completions of a shell.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  throng completions bash > ~/.local/share/bash-completion/completions/throng
+  throng completions zsh > ~/.zfunc/_throng       where ~/.zfunc is in fpath
+  throng completions fish > ~/.config/fish/completions/throng.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Write the manual into a directory: a page for each command.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  throng man ~/.local/share/man/man1       then: man throng-sync")]
+pub(crate) struct ManArgs {
+    /// The directory; made if it is not there
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 /// Turn exports into upload files: normalised, hashed where the type asks for it, each person once, nobody who opted
