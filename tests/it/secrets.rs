@@ -25,7 +25,7 @@ const INPUTS: [(&str, &str, [&str; 2]); 5] = [
         "canary.ann@example.com\ncanary.bob@example.org\n",
         ["canary.ann", "canary.bob"],
     ),
-    ("phone_hash", "+44 20 7946 0018\n+442079460019\n", ["7946", "442079460019"]),
+    ("phone_hash", "+44 20 7946 0018\n+442079460019\n", ["7946 0018", "4420794600"]),
     ("fbid", "1234501\n998877665544\n", ["1234501", "998877665544"]),
     (
         "custom_audience_third_party_id",
