@@ -311,6 +311,15 @@ impl MaxRejects {
     /// Unless somebody said otherwise.
     pub const DEFAULT: Self = Self::Share(0.1);
 
+    /// The smallest whole percentage that is not exceeded by `rejected` of `values`.
+    pub fn that_allows(rejected: u64, values: u64) -> Self {
+        let percents = (0_u8..100).map(|percent| Self::Share(f64::from(percent) / 100.0));
+        percents
+            .into_iter()
+            .find(|limit| !limit.is_exceeded(rejected, values))
+            .unwrap_or(Self::Share(1.0))
+    }
+
     /// Whether `rejected` of `values` are too many.
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
     pub fn is_exceeded(self, rejected: u64, values: u64) -> bool {

@@ -6,6 +6,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::MaxRejects;
+
 /// Result of everything that can end a run.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -98,6 +100,8 @@ pub enum Error {
         message: String,
         /// What the values look like.
         hint: Option<String>,
+        /// What `--max-rejects` allowed and what it would have to allow, if nothing else speaks against the file.
+        limits: Option<(MaxRejects, MaxRejects)>,
     },
     /// What throng remembers from run to run cannot be used.
     #[error("failed to {operation} the {what} {}: {message}", Quoted(path))]
@@ -263,7 +267,7 @@ mod tests {
             (Error::usage("x", ""), 2),
             (Error::reading("open", Path::new("x"), io()), 3),
             (Error::input(Path::new("x"), "x", ""), 3),
-            (Error::WrongFile { message: String::new(), hint: None }, 3),
+            (Error::WrongFile { message: String::new(), hint: None, limits: None }, 3),
             (Error::writing("create", Path::new("x"), io()), 4),
             (Error::api(ExitCode::Credentials, "x", ""), 5),
             (Error::api(ExitCode::Temporary, "x", ""), 6),

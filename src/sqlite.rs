@@ -63,9 +63,15 @@ fn set_up(db: &mut Connection, schema: &str, version: i32) -> rusqlite::Result<(
     }
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;
+    let version_of = |db: &Connection| -> rusqlite::Result<i32> {
+        db.query_row("PRAGMA user_version", [], |row| row.get(0))
+    };
+    // Whoever finds the tables does not wait for one who is writing.
+    if version_of(db)? != 0 {
+        return Ok(());
+    }
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: i32 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found == 0 {
+    if version_of(&change)? == 0 {
         change.execute_batch(schema)?;
         change.pragma_update(None, "user_version", version)?;
     }

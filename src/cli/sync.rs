@@ -70,6 +70,7 @@ pub(crate) struct SyncArgs {
 
 /// What stands for the guards of the job file, for one run.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(args_override_self = true)]
 pub(crate) struct GuardArgs {
     /// Rejected values that are too many: a count (500), a share (0.1) or a percentage (10%)
     #[arg(long, value_name = "LIMIT")]

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use throng::config::Label;
 use throng::emit::{Readers, write_whole};
 use throng::job::{self, Job};
 use throng::report;
@@ -40,6 +41,16 @@ fn load(path: &Path, args: &SyncArgs) -> Result<Job> {
     Ok(job)
 }
 
+fn check_label(job: &Job, label: &Label) -> Result<()> {
+    let labels: Vec<&str> =
+        job.audiences.iter().map(|audience| audience.spec.label.as_str()).collect();
+    if labels.contains(&label.as_str()) {
+        return Ok(());
+    }
+    let message = format!("the job has no audience `{label}`");
+    Err(Error::usage(message, format!("it has {}", labels.join(", "))))
+}
+
 /// Says what a run would do, and ends as one would for which something is missing.
 fn check(job: &Job, args: &SyncArgs) -> Result<ExitCode> {
     let check = job.check(&env, SystemTime::now());
@@ -56,11 +67,14 @@ fn check(job: &Job, args: &SyncArgs) -> Result<ExitCode> {
 }
 
 fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
+    let decided = args.adopt.iter().map(|(label, _)| label).chain(&args.create_again);
+    decided.into_iter().try_for_each(|label| check_label(&job, label))?;
     let (client, sandbox) = reach(&job)?;
     let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
     let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));
     let config = SyncConfig {
-        command: command(),
+        command: command(true),
+        command_now: command(false),
         client,
         is_dry_run: args.dry_run,
         is_full: args.full,
@@ -85,7 +99,9 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     let work = || throng::sync::run(&config, &progress, &notify);
     let (record, outcome) = progress::shown(args.progress, args.quiet, view, work);
     drop(sandbox);
-    if !record.is_dry_run {
+    // Of a run that did not begin because of another one, that one tells.
+    let is_elsewhere = record.run == 0 && record.exit_code == ExitCode::Temporary as u8;
+    if !record.is_dry_run && !is_elsewhere {
         publish(&config.job, &record);
     }
     if !args.quiet {
@@ -151,8 +167,8 @@ fn reach(job: &Job) -> Result<(Client, Option<()>)> {
     Ok((Client::new(job.client_config(job.token(&env)?))?, None))
 }
 
-/// The command that runs the job again, for any shell, without what was said for this run alone.
-fn command() -> String {
+/// The command that runs the job again, for any shell; without what was said for this run alone, or with it.
+fn command(is_usual: bool) -> String {
     let once = ["--full", "--replace", "--dry-run", "--create-again", "--adopt"];
     let once_with_value =
         ["--max-rejects", "--max-shrink", "--max-growth", "--min-entries", "--max-age"];
@@ -162,8 +178,9 @@ fn command() -> String {
         let name = word.split('=').next().unwrap_or_default();
         let has_value =
             once_with_value.contains(&name) || matches!(name, "--adopt" | "--create-again");
-        let is_once = has_value || once.contains(&name);
-        if std::mem::replace(&mut is_value, has_value && !word.contains('=')) || is_once {
+        let is_once = is_usual && (has_value || once.contains(&name));
+        if std::mem::replace(&mut is_value, is_once && has_value && !word.contains('=')) || is_once
+        {
             continue;
         }
         words.push(word);

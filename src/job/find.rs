@@ -107,6 +107,12 @@ impl Found {
         self.inputs.iter().chain(lists).try_for_each(|found| found.check_age(now))
     }
 
+    /// The age of the oldest of those that are too old, and what the job allows it.
+    pub fn too_old(&self, now: SystemTime) -> Option<(Duration, Duration)> {
+        let lists = self.suppress.iter().flatten();
+        self.inputs.iter().chain(lists).filter_map(|found| found.too_old(now)).max()
+    }
+
     /// Nobody is left if members are opted out as well; that is a mistake in the file.
     fn check_roles(&self, job: &Job) -> Result<()> {
         for list in self.suppress.iter().flatten() {
@@ -139,15 +145,16 @@ impl FoundPattern {
         self.files.iter().filter_map(|file| file.modified).max()
     }
 
-    /// Refuses files of which the newest is too old. A file from the future is new.
-    pub(super) fn check_age(&self, now: SystemTime) -> Result<()> {
-        let (Some(max_age), Some(newest)) = (self.pattern.max_age, self.newest()) else {
-            return Ok(());
-        };
+    /// Its age and what is allowed, if that is less. A file from the future is new.
+    fn too_old(&self, now: SystemTime) -> Option<(Duration, Duration)> {
+        let (max_age, newest) = (self.pattern.max_age?, self.newest()?);
         let age = now.duration_since(newest).unwrap_or_default();
-        if age <= max_age {
-            return Ok(());
-        }
+        (age > max_age).then_some((age, max_age))
+    }
+
+    /// Refuses files of which the newest is too old.
+    pub(super) fn check_age(&self, now: SystemTime) -> Result<()> {
+        let Some((age, max_age)) = self.too_old(now) else { return Ok(()) };
         Err(Error::input(
             self.pattern.written.as_ref(),
             format!("it is {} old, more than max-age {} allows", Age(age), Age(max_age)),
@@ -157,7 +164,7 @@ impl FoundPattern {
 }
 
 /// A time in its two largest units.
-pub(super) struct Age(pub(super) Duration);
+pub(crate) struct Age(pub(crate) Duration);
 
 impl std::fmt::Display for Age {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -38,6 +38,7 @@ use crate::upload::{
 };
 
 pub use self::check::{Check, Missing};
+pub(crate) use self::find::Age;
 pub use self::find::{Found, FoundFile, FoundPattern};
 
 /// The example that `throng sync --init` prints.

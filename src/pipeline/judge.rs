@@ -103,14 +103,16 @@ impl Judge {
                 "the inputs hold no values for {spec}: {} records, {} of them blank",
                 tally.read, tally.blank
             );
-            return Err(Error::WrongFile { message, hint: None });
+            return Err(Error::WrongFile { message, hint: None, limits: None });
         }
+        let mut limits = None;
         let message = if tally.accepted() == 0 {
             format!(
                 "wrong file? nothing in the inputs can be used as {spec}: {} records, {} of them blank",
                 tally.read, tally.blank
             )
         } else if self.max_rejects.is_exceeded(tally.suspicious(), values) {
+            limits = Some((self.max_rejects, MaxRejects::that_allows(tally.suspicious(), values)));
             format!(
                 "wrong file? {} of {values} values were rejected for {spec}, more than --max-rejects {} allows",
                 tally.suspicious(),
@@ -122,6 +124,7 @@ impl Judge {
         Err(Error::WrongFile {
             message: message + &reasons(tally),
             hint: Some(self.hint(spec.user_type, tally)),
+            limits,
         })
     }
 
@@ -177,6 +180,7 @@ fn check_suppression(source: &JudgedSource, spec: &AudienceSpec, tally: &Tally) 
                 "name its column with --suppress-column, or its type with --suppress TYPE=FILE"
                     .to_owned(),
             ),
+            limits: None,
         });
     }
     Ok(())

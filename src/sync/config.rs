@@ -11,6 +11,8 @@ pub struct SyncConfig {
     pub job: Job,
     /// The command that runs it again.
     pub command: String,
+    /// The command that runs it again in the very same way, with what was said for this run alone.
+    pub command_now: String,
     /// How to reach the API.
     pub client: Client,
     /// Prepare and compare, and post nothing.

@@ -3,46 +3,95 @@
 use super::{AudienceRecord, GuardRecord, SyncRecord};
 use crate::job::{Guards, Share};
 
+/// Far less than one member of all that an audience can hold: 0.29 of 100 are 29, whatever the last bits say.
+const TOLERANCE: f64 = 1e-12;
+
 /// A guard that stops a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stopped {
     pub(super) guard: GuardRecord,
-    /// The flag that lets it pass.
-    pub(super) flag: String,
+    /// The flag that lets it pass, and its value.
+    pub(super) flag: (&'static str, Allowed),
     pub(super) message: String,
 }
 
-/// Looks at an audience; `before` is the last run that passed.
+/// What a flag has to allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Allowed {
+    AtMostPercent(u64),
+    AtLeast(u64),
+}
+
+/// The flags that let all of them pass, each once, since a flag stands for all audiences.
+pub(super) fn flags_to_pass(stopped: &[Stopped]) -> String {
+    let mut flags: Vec<(&str, Allowed)> = Vec::new();
+    for Stopped { flag: (name, value), .. } in stopped {
+        match (flags.iter_mut().find(|flag| flag.0 == *name), value) {
+            (None, _) => flags.push((name, *value)),
+            (Some((_, Allowed::AtMostPercent(of))), Allowed::AtMostPercent(value)) => {
+                *of = (*of).max(*value);
+            }
+            (Some((_, Allowed::AtLeast(of))), Allowed::AtLeast(value)) => *of = (*of).min(*value),
+            (Some(_), _) => {}
+        }
+    }
+    let words = flags.iter().map(|(name, value)| match value {
+        Allowed::AtMostPercent(value) => format!("{name} {value}%"),
+        Allowed::AtLeast(value) => format!("{name} {value}"),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Looks at an audience; `before` is the last run that passed. All that would stop it, so that a person decides once.
 pub(super) fn check(
+    guards: &Guards,
+    audience: &AudienceRecord,
+    before: Option<&SyncRecord>,
+) -> Vec<Stopped> {
+    let few = check_number(guards, audience);
+    few.into_iter().chain(check_change(guards, audience, before)).collect()
+}
+
+fn check_number(guards: &Guards, audience: &AudienceRecord) -> Option<Stopped> {
+    let AudienceRecord { name, members, .. } = audience;
+    let least = guards.min_entries;
+    if *members >= least {
+        return None;
+    }
+    let message = format!("`{name}` has {members} members, and min-entries asks for {least}");
+    let (found, limit) = (members.to_string(), least.to_string());
+    let flag = ("--min-entries", Allowed::AtLeast(*members));
+    Some(stopped("min_entries", name, (found, limit), flag, message))
+}
+
+fn check_change(
     guards: &Guards,
     audience: &AudienceRecord,
     before: Option<&SyncRecord>,
 ) -> Option<Stopped> {
     let AudienceRecord { name, members, .. } = audience;
-    let least = guards.min_entries;
-    if *members < least {
-        let message = format!("`{name}` has {members} members, and min-entries asks for {least}");
-        let (found, limit) = (members.to_string(), least.to_string());
-        let flag = format!("--min-entries {members}");
-        return Some(stopped("min_entries", name, (found, limit), flag, message));
-    }
     let earlier = before?.audiences.iter().find(|earlier| earlier.name == *name)?.members;
     if earlier == 0 {
         return None;
     }
     let change = count(*members) / count(earlier) - 1.0;
-    let (guard, word, limit) = match (guards.max_shrink, guards.max_growth) {
-        (Share(limit), _) if -change > limit => ("max_shrink", "fewer", guards.max_shrink),
-        (_, Share(limit)) if change > limit => ("max_growth", "more", guards.max_growth),
+    let (guard, flag, word, limit) = match (guards.max_shrink, guards.max_growth) {
+        (Share(limit), _) if -change > limit + TOLERANCE => {
+            ("max_shrink", "--max-shrink", "fewer", guards.max_shrink)
+        }
+        (_, Share(limit)) if change > limit + TOLERANCE => {
+            ("max_growth", "--max-growth", "more", guards.max_growth)
+        }
         _ => return None,
     };
     let found = Share(change.abs()).to_string();
-    let name_of_flag = guard.replace('_', "-");
-    // What lets this one pass, rounded up to whole percents.
-    let flag = format!("--{name_of_flag} {:.0}%", (change.abs() * 100.0).ceil());
+    // In whole numbers, so that nothing is rounded down.
+    let enough = (members.abs_diff(earlier) * 100).div_ceil(earlier);
     let message = format!(
-        "`{name}` has {members} members, {found} {word} than the {earlier} of the run before, and {name_of_flag} allows {limit}"
+        "`{name}` has {members} members, {found} {word} than the {earlier} of the run before, and {} allows {limit}",
+        flag.trim_start_matches('-')
     );
+    let flag = (flag, Allowed::AtMostPercent(enough));
     Some(stopped(guard, name, (found, limit.to_string()), flag, message))
 }
 
@@ -50,7 +99,7 @@ fn stopped(
     guard: &str,
     audience: &str,
     (found, limit): (String, String),
-    flag: String,
+    flag: (&'static str, Allowed),
     message: String,
 ) -> Stopped {
     let guard = GuardRecord {
@@ -85,7 +134,7 @@ mod tests {
         let guards = Guards { max_shrink: Share(0.2), max_growth: Share(0.5), min_entries: 10 };
         let name = |members, before: Option<u64>| {
             let stopped = check(&guards, &audience(members), before.map(night).as_ref());
-            stopped.map(|stopped| stopped.guard.name)
+            stopped.into_iter().next().map(|stopped| stopped.guard.name)
         };
         for (members, before, expected) in [
             (100, None, None),
@@ -103,11 +152,39 @@ mod tests {
 
     #[test]
     fn the_message_has_the_figures() {
-        let stopped = check(&Guards::default(), &audience(40), Some(&night(100))).expect("stops");
+        let stopped = check(&Guards::default(), &audience(40), Some(&night(100)));
         assert_eq!(
-            stopped.message,
+            stopped[0].message,
             "`news` has 40 members, 60% fewer than the 100 of the run before, and max-shrink allows 20%"
         );
-        assert_eq!(stopped.flag, "--max-shrink 60%");
+        assert_eq!(flags_to_pass(&stopped), "--max-shrink 60%");
+    }
+
+    #[test]
+    fn the_flags_let_all_audiences_pass_at_once() {
+        let guards = Guards { max_shrink: Share(0.1), max_growth: Share(0.1), min_entries: 50 };
+        let pairs = [(40, 100), (29, 100), (300, 100), (700, 100), (100, 100)];
+        let stopped: Vec<_> = pairs
+            .iter()
+            .flat_map(|(now, before)| check(&guards, &audience(*now), Some(&night(*before))))
+            .collect();
+        assert_eq!(flags_to_pass(&stopped), "--min-entries 29 --max-shrink 71% --max-growth 600%");
+    }
+
+    #[test]
+    fn a_flag_is_always_enough() {
+        for before in 1..150 {
+            for now in 0..300 {
+                let none =
+                    Guards { max_shrink: Share(0.0), max_growth: Share(0.0), min_entries: 0 };
+                let stopped = check(&none, &audience(now), Some(&night(before)));
+                let flags = flags_to_pass(&stopped);
+                let Some((_, value)) = flags.split_once(' ') else { continue };
+                let value: Share = value.parse().expect("a share");
+                let passing = Guards { max_shrink: value, max_growth: value, min_entries: 0 };
+                let again = check(&passing, &audience(now), Some(&night(before)));
+                assert!(again.is_empty(), "{now} after {before}: {flags}");
+            }
+        }
     }
 }

@@ -7,20 +7,20 @@ use std::time::{Instant, SystemTime};
 
 use super::config::SyncConfig;
 use super::guards::{self, Stopped};
-use super::settle::{Notify, settle, settle_left, upload_config};
+use super::settle::{Notify, named, settle, settle_left, upload_config};
 use super::state::{Remembered, State, remove_dir};
 use super::targets::audience_of;
 use super::{AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord};
 use crate::config::{Label, PrepareConfig};
 use crate::emit::{Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
-use crate::job::JobAudience;
+use crate::job::{Age, JobAudience};
 use crate::pipeline::Prepare;
 use crate::progress::Progress;
 use crate::sqlite::now;
 use crate::stop::Stop;
 use crate::summary::{AudienceSummary, Summary};
-use crate::upload::{Notice, TargetState, Upload, UploadProgress};
+use crate::upload::{Notice, TargetState, Upload, UploadProgress, Verdict};
 
 /// Runs whose records are looked through for the last one that passed the guards.
 const RECORDS_LOOKED_AT: u32 = 366;
@@ -85,7 +85,7 @@ pub fn run(
         record.run = run;
         let mut night =
             Night { config, state: &mut state, progress, notify: &count, run, record: &mut record };
-        let outcome = night.pass();
+        let outcome = night.pass().map_err(|error| night.state.explained(error));
         night.leave();
         outcome
     });
@@ -124,12 +124,15 @@ impl Night<'_> {
         if self.config.is_dry_run {
             return Ok(());
         }
-        let sent = self.timed("upload", |night| night.upload(&remembered));
+        let (complete, sent) = self.timed("upload", |night| Ok(night.upload(&remembered)))?;
         let settled = self.timed("settle", |night| night.settle_this(&remembered));
-        let (sent, ()) = (sent?, settled?);
-        self.complete_replacements(&sent)?;
-        self.delete_replaced()?;
-        self.state.remove_old_runs()
+        // What was not sent is the graver news.
+        if settled.is_err() {
+            return sent.and(settled);
+        }
+        self.complete_replacements(&complete)?;
+        let deleted = self.delete_replaced().and_then(|()| self.state.remove_old_runs());
+        sent.and(deleted)
     }
 
     /// A run of which nothing was sent leaves nothing behind.
@@ -141,7 +144,7 @@ impl Night<'_> {
         };
         if is_unsent(self.state, self.run) && remove_dir(&self.run_dir()).is_ok() {
             // What is not recorded now, the next run finds out.
-            let _recorded = self.state.settled(self.run);
+            let _recorded = self.state.settled(self.run, &[]);
         }
     }
 
@@ -187,13 +190,19 @@ impl Night<'_> {
     /// The files of the job, if they are not too old.
     fn find_inputs(&mut self) -> Result<PrepareConfig> {
         let found = self.config.job.find()?;
-        found.check_age(SystemTime::now()).inspect_err(|error| {
+        let now = SystemTime::now();
+        if let Some((age, max_age)) = found.too_old(now) {
+            // It is still older when the command is run.
+            let hours = age.as_secs() / 3600 + 2;
             self.record.guard = Some(GuardRecord {
                 name: "max_age".to_owned(),
-                found: error.to_string(),
+                found: Age(age).to_string(),
+                limit: Age(max_age).to_string(),
+                command: format!("{} --max-age {hours}h", self.config.command_now),
                 ..GuardRecord::default()
             });
-        })?;
+        }
+        found.check_age(now)?;
         Ok(self.config.job.prepare_config(&found))
     }
 
@@ -208,7 +217,17 @@ impl Night<'_> {
         prepare.against = self.state.known(remembered)?;
         self.progress.is_uploading.store(false, Ordering::Relaxed);
         let planned = Prepare::plan(prepare, &self.progress.prepare)?;
-        planned.run(&self.progress.prepare)
+        planned.run(&self.progress.prepare).inspect_err(|error| {
+            if let Error::WrongFile { limits: Some((limit, enough)), .. } = error {
+                self.record.guard = Some(GuardRecord {
+                    name: "max_rejects".to_owned(),
+                    found: format!("up to {enough}"),
+                    limit: limit.to_string(),
+                    command: format!("{} --max-rejects {enough}", self.config.command_now),
+                    ..GuardRecord::default()
+                });
+            }
+        })
     }
 
     /// Writes down what was prepared.
@@ -254,31 +273,33 @@ impl Night<'_> {
         let records = self.state.records(RECORDS_LOOKED_AT)?;
         let passed = |record: &&SyncRecord| record.guard.is_none() && !record.audiences.is_empty();
         let before = records.iter().find(passed);
-        let mut audiences = self.record.audiences.iter().zip(&self.config.job.audiences);
-        let stopped = audiences
-            .find_map(|(described, audience)| guards::check(&audience.guards, described, before));
-        match stopped {
-            Some(stopped) => Err(self.stop_at(stopped)),
-            None => Ok(()),
-        }
+        let audiences = self.record.audiences.iter().zip(&self.config.job.audiences);
+        let stopped: Vec<Stopped> = audiences
+            .flat_map(|(described, audience)| guards::check(&audience.guards, described, before))
+            .collect();
+        if stopped.is_empty() { Ok(()) } else { Err(self.stop_at(stopped)) }
     }
 
     /// A guard stops the run: what was found, and how to go on once a person has looked.
-    fn stop_at(&mut self, stopped: Stopped) -> Error {
-        let Stopped { mut guard, flag, message } = stopped;
-        guard.command = format!("{} {flag}", self.config.command);
-        self.record.guard = Some(guard);
+    fn stop_at(&mut self, stopped: Vec<Stopped>) -> Error {
+        let flags = guards::flags_to_pass(&stopped);
+        let messages: Vec<&str> = stopped.iter().map(|stopped| &stopped.message[..]).collect();
+        let message = format!("nothing was posted: {}", messages.join("; "));
+        let first = stopped.into_iter().next().map(|stopped| stopped.guard);
+        let command = format!("{} {flags}", self.config.command_now);
+        self.record.guard = first.map(|guard| GuardRecord { command, ..guard });
         Error::WrongFile {
-            message: format!("nothing was posted: {message}"),
+            message,
             hint: Some(format!(
-                "look at the inputs; if they are right, go on for once with {flag}"
+                "look at the inputs; if they are right, go on for once with {flags}"
             )),
+            limits: None,
         }
     }
 
     /// Uploads audience by audience; those that are complete. One that fails does not keep the others from being
     /// uploaded, unless there is no point in trying.
-    fn upload(&mut self, remembered: &[Remembered]) -> Result<Vec<Label>> {
+    fn upload(&mut self, remembered: &[Remembered]) -> (Vec<Label>, Result<()>) {
         self.progress.is_uploading.store(true, Ordering::Relaxed);
         let config = self.config;
         let mut first_error = None;
@@ -299,7 +320,7 @@ impl Night<'_> {
                 }
             }
         }
-        first_error.map_or(Ok(complete), Err)
+        (complete, first_error.map_or(Ok(()), Err))
     }
 
     fn upload_one(&mut self, audience: &JobAudience, remembered: &Remembered) -> Result<()> {
@@ -314,13 +335,20 @@ impl Night<'_> {
                         "nobody would be left of `{label}`, so that it is not replaced"
                     ),
                     hint: Some("delete it by hand: throng audience delete ID".to_owned()),
+                    limits: None,
                 });
             }
             "none".clone_into(&mut self.record.audiences[at].action);
             return Ok(());
         }
         let generation = remembered.next_generation();
-        let upload = upload_config(self.config, audience, generation, self.run, self.state, None)?;
+        // That it does not exist was looked into before. One that takes its place is another one.
+        let adopted = self
+            .verdict(label)
+            .filter(|verdict| **verdict != Verdict::IsNot && !is_replacement)
+            .cloned();
+        let upload =
+            upload_config(self.config, audience, generation, self.run, self.state, adopted)?;
         let upload = Upload::plan(upload, self.config.client.clone(), &mut self.state.ledger)?;
         let action = match upload.target_state() {
             _ if is_replacement => "replace",
@@ -343,14 +371,10 @@ impl Night<'_> {
         if !is_sent {
             return Ok(());
         }
-        settle(self.run, self.state)?;
-        let dir = self.run_dir();
-        let manifest = if dir.exists() { Some(Manifest::read(&dir)?) } else { None };
+        let confirmed = settle(self.run, self.state)?;
         for (described, remembered) in self.record.audiences.iter_mut().zip(remembered) {
-            let audiences = manifest.iter().flat_map(|manifest| &manifest.audiences);
-            let parts = audiences.filter(|audience| audience.label == remembered.label);
-            let parts = parts.flat_map(|audience| &audience.parts);
-            for part in parts {
+            let of_audience = confirmed.iter().filter(|of| of.label == remembered.label);
+            for part in of_audience.flat_map(|of| &of.parts) {
                 described.parts_sent += 1;
                 described.entries_sent += part.lines;
                 described.bytes_sent += part.bytes;
@@ -360,16 +384,6 @@ impl Night<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// The error with the audience that it is about.
-fn named(error: Error, label: &Label) -> Error {
-    match error {
-        Error::Api { code, message, hint } => {
-            Error::Api { code, message: format!("`{label}`: {message}"), hint }
-        }
-        other => other,
     }
 }
 

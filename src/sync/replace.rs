@@ -104,7 +104,7 @@ impl Night<'_> {
                     return Err(Error::api(
                         ExitCode::Partial,
                         format!(
-                            "the new audience of `{}` is complete, but the one that it replaces, {id}, is still there: {failure}",
+                            "`{}` does without audience {id} by now, which is still there: {failure}",
                             remembered.label
                         ),
                         "run the same command again: it deletes it first",

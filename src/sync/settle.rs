@@ -1,7 +1,5 @@
 //! Bringing a run's directory to what the API has confirmed.
 
-use std::collections::HashSet;
-
 use super::config::SyncConfig;
 use super::state::{State, Unsettled, remove_dir};
 use crate::config::Label;
@@ -28,7 +26,7 @@ pub(super) fn settle_left(
     // Without its manifest it was being removed, because nothing of it was confirmed.
     if !left.is_sent || !dir.join(MANIFEST_FILE).exists() {
         remove_dir(&dir)?;
-        return state.settled(left.run);
+        return state.settled(left.run, &[]);
     }
     for audience in Manifest::read(&dir)?.audiences {
         let Some(target) = state.upload(left.run, &audience.label)? else { continue };
@@ -47,39 +45,73 @@ pub(super) fn settle_left(
         let verdict = verdict.map(|(_, verdict)| verdict.clone());
         let upload = upload_config(config, job, generation, left.run, state, verdict)?;
         let upload = Upload::plan(upload, config.client.clone(), &mut state.ledger)?;
-        upload.settle_create(&mut state.ledger, progress, notify)?;
+        if upload.target_id() != target {
+            return Err(Error::usage(
+                format!(
+                    "it is not known whether `{}` was created, and the job calls it otherwise by now",
+                    audience.label
+                ),
+                "put its earlier name, ad account and endpoint back into the job file for one run",
+            ));
+        }
+        let settled = upload.settle_create(&mut state.ledger, progress, notify);
+        settled.map_err(|error| named(error, &audience.label))?;
     }
-    settle(left.run, state)
+    settle(left.run, state).map(drop)
 }
 
-/// Takes out of a run's directory what the API has not confirmed. A run with a create whose outcome is unknown stays
-/// unsettled.
-pub(super) fn settle(run: i64, state: &State) -> Result<()> {
+/// The error with the audience that it is about, and with flags as a job with several audiences has them.
+pub(super) fn named(error: Error, label: &Label) -> Error {
+    match error {
+        Error::Api { code, message, hint } => {
+            let flags = |hint: String| {
+                hint.replace("--adopt ID", &format!("--adopt {label}=ID"))
+                    .replace("--create-again", &format!("--create-again {label}"))
+            };
+            Error::Api { code, message: format!("`{label}`: {message}"), hint: hint.map(flags) }
+        }
+        other => other,
+    }
+}
+
+/// What the API has confirmed of an audience in a run.
+#[derive(Clone, Debug)]
+pub(super) struct Confirmed {
+    pub(super) label: Label,
+    pub(super) parts: Vec<PartManifest>,
+}
+
+/// Takes out of a run's directory what the API has not confirmed; what it has. A run with a create whose outcome is
+/// unknown stays unsettled.
+pub(super) fn settle(run: i64, state: &State) -> Result<Vec<Confirmed>> {
     let dir = state.run_dir(run);
     let mut manifest = Manifest::read(&dir)?;
-    let mut confirmed: Vec<(Label, HashSet<String>)> = Vec::new();
-    for AudienceManifest { label, .. } in &manifest.audiences {
+    let mut all = Vec::new();
+    let mut is_open = false;
+    for AudienceManifest { label, parts, .. } in &manifest.audiences {
         let Some(target) = state.upload(run, label)? else { continue };
         let target = state.ledger.target(target)?;
-        if matches!(target.state, TargetState::Intent { .. }) {
-            return Ok(());
-        }
-        confirmed.push((label.clone(), state.ledger.acknowledged(&target)?));
+        is_open |= matches!(target.state, TargetState::Intent { .. });
+        let acknowledged = state.ledger.acknowledged(&target)?;
+        let parts = parts.iter().filter(|part| acknowledged.contains(&part.sha256)).cloned();
+        all.push(Confirmed { label: label.clone(), parts: parts.collect() });
     }
-    let is_confirmed = |audience: &AudienceManifest, part: &PartManifest| {
-        let of_audience = confirmed.iter().find(|(label, _)| *label == audience.label);
-        of_audience.is_some_and(|(_, parts)| parts.contains(&part.sha256))
-    };
-    if manifest
-        .audiences
-        .iter()
-        .any(|audience| audience.parts.iter().any(|part| is_confirmed(audience, part)))
-    {
-        manifest.retain(&dir, is_confirmed)?;
-    } else {
+    all.retain(|confirmed| !confirmed.parts.is_empty());
+    if is_open {
+        return Ok(all);
+    }
+    if all.is_empty() {
         remove_dir(&dir)?;
+    } else {
+        manifest.retain(&dir, |audience, part| {
+            let of_audience = all.iter().find(|confirmed| confirmed.label == audience.label);
+            of_audience
+                .is_some_and(|confirmed| confirmed.parts.iter().any(|of| of.sha256 == part.sha256))
+        })?;
     }
-    state.settled(run)
+    let kept: Vec<Label> = all.iter().map(|confirmed| confirmed.label.clone()).collect();
+    state.settled(run, &kept)?;
+    Ok(all)
 }
 
 /// The upload of an audience of a run: to the audience that was given by its number, until another one takes its place.

@@ -35,6 +35,9 @@ const STATE_FILE: &str = "sync.sqlite";
 /// What messages call it.
 const WHAT: &str = "state";
 
+/// What to do if directories are lost or damaged.
+const HINT_DAMAGED: &str = "restore the whole state directory from a backup, or build new audiences without it: --full --replace";
+
 /// The version of the tables.
 const SCHEMA_VERSION: i32 = 1;
 
@@ -92,6 +95,7 @@ impl State {
             .create(state.runs_dir())
             .map_err(|e| Error::writing("create", &state.runs_dir(), e))?;
         state.check_complete()?;
+        state.remove_leftovers()?;
         if is_dry_run {
             // Nobody commits it.
             state.db.execute_batch("BEGIN").map_err(state.failing("read"))?;
@@ -156,6 +160,59 @@ impl State {
         })
     }
 
+    /// Removes what dry runs and preparations left that were killed. Nobody else is running.
+    fn remove_leftovers(&self) -> Result<()> {
+        for dir in [&self.dir, &self.runs_dir()] {
+            let entries = fs::read_dir(dir).map_err(|e| Error::reading("read", dir, e))?;
+            for entry in entries.flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if (name == "dry-run" || name.starts_with('.')) && entry.path().is_dir() {
+                    remove_dir(&entry.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses an audience of which a run's directory is lost: who is in it, nobody would know any more.
+    pub(super) fn check_kept(&self, remembered: &Remembered) -> Result<()> {
+        let label = &remembered.label;
+        let result: rusqlite::Result<Vec<i64>> = (|| {
+            let mut query = self.db.prepare(
+                "SELECT run_id FROM upload JOIN run ON run.id = run_id
+                 WHERE label = ?1 AND run_id >= ?2 AND run.state = 'settled'",
+            )?;
+            query
+                .query_map(params![label.as_str(), remembered.first_run], |row| row.get(0))?
+                .collect()
+        })();
+        for run in result.map_err(self.failing("read"))? {
+            let dir = self.run_dir(run);
+            if !dir.join(MANIFEST_FILE).exists() {
+                return Err(Error::State {
+                    what: WHAT,
+                    operation: "trust",
+                    path: dir,
+                    message: format!(
+                        "it is not there, and something of it was uploaded to `{label}`"
+                    ),
+                    hint: Some(HINT_DAMAGED.to_owned()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// An error about a directory of a run, with what to do about it.
+    pub(super) fn explained(&self, error: Error) -> Error {
+        match error {
+            Error::Input { path, line, message, .. } if path.starts_with(self.runs_dir()) => {
+                Error::Input { path, line, message, hint: Some(HINT_DAMAGED.to_owned()) }
+            }
+            other => other,
+        }
+    }
+
     /// The runs that have directories, in order.
     pub(super) fn run_dirs(&self) -> Result<Vec<i64>> {
         let dir = self.runs_dir();
@@ -206,11 +263,17 @@ impl State {
         result.map_err(self.failing("read"))
     }
 
-    /// From `run` on everybody is new to an audience.
-    pub(super) fn start_over(&self, label: &Label, run: i64) -> Result<()> {
+    /// From `run` on everybody is new to an audience. One that was to replace it, and is not complete, is to be deleted.
+    pub(super) fn start_over(
+        &self,
+        label: &Label,
+        run: i64,
+        incomplete: Option<&Id>,
+    ) -> Result<()> {
         self.change(
-            "UPDATE audience SET first_run = ?2, next_first_run = NULL WHERE label = ?1",
-            params![label.as_str(), run],
+            "UPDATE audience SET first_run = ?2, next_first_run = NULL, delete_id = coalesce(?3, delete_id)
+             WHERE label = ?1",
+            params![label.as_str(), run, incomplete.map(Id::as_str)],
         )
     }
 
@@ -290,9 +353,24 @@ impl State {
         result.map_err(self.failing("read"))
     }
 
-    /// The directory of a run holds what the API has confirmed, and nothing else.
-    pub(super) fn settled(&self, run: i64) -> Result<()> {
-        self.change("UPDATE run SET state = 'settled' WHERE id = ?1", params![run])
+    /// The directory of a run holds what the API has confirmed, and nothing else: something of these audiences.
+    pub(super) fn settled(&self, run: i64, kept: &[Label]) -> Result<()> {
+        let failed = self.failing("write");
+        let result: rusqlite::Result<()> = (|| {
+            let mut uploads = self.db.prepare("SELECT label FROM upload WHERE run_id = ?1")?;
+            let labels: Vec<String> =
+                uploads.query_map([run], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            // Nothing of these was confirmed, so that it does no harm if the process is killed in between.
+            for label in labels.iter().filter(|label| kept.iter().all(|of| of.as_str() != **label))
+            {
+                self.db.execute(
+                    "DELETE FROM upload WHERE run_id = ?1 AND label = ?2",
+                    params![run, label],
+                )?;
+            }
+            self.db.execute("UPDATE run SET state = 'settled' WHERE id = ?1", [run]).map(drop)
+        })();
+        result.map_err(failed)
     }
 
     /// Keeps what a run came to.

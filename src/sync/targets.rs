@@ -4,9 +4,9 @@ use super::night::Night;
 use super::state::Remembered;
 use crate::api::Id;
 use crate::config::Label;
-use crate::error::{Error, Result};
+use crate::error::{Error, ExitCode, Result};
 use crate::job::JobAudience;
-use crate::upload::{Target, TargetName, TargetState, Verdict};
+use crate::upload::{Target, TargetName, TargetState, Verdict, find_listed};
 
 impl Night<'_> {
     /// What is remembered of every audience, and from which run on its entries count.
@@ -26,18 +26,39 @@ impl Night<'_> {
             if is_gone {
                 self.note(format!("the audience of `{label}` was deleted: it is created again"));
             }
+            let is_replacing = config.is_replacing || remembered.next_first_run.is_some();
             if config.is_full || is_gone {
-                self.state.start_over(label, self.run)?;
+                self.start_over(audience, &remembered)?;
+                remembered = self.state.remembered(label)?;
             }
-            remembered = self.state.remembered(label)?;
-            let held = self.state.held(label, remembered.first_run)?;
-            if config.is_replacing && held > 0 {
+            self.state.check_kept(&remembered)?;
+            let is_there = || Ok(self.target_of(label, &remembered)?.is_some_and(is_ready));
+            if is_replacing && !is_gone && is_there()? {
                 self.begin_replacement(audience)?;
                 remembered = self.state.remembered(label)?;
             }
             all.push(remembered);
         }
         Ok(all)
+    }
+
+    /// Forgets what an audience holds, and deletes one that was to replace it and is not complete: some who are in it may
+    /// have opted out since.
+    fn start_over(&mut self, audience: &JobAudience, remembered: &Remembered) -> Result<()> {
+        let label = &audience.spec.label;
+        let is_replacing = remembered.next_first_run.is_some();
+        let incomplete = if is_replacing {
+            self.find_target(audience, remembered.next_generation())?.0.and_then(audience_of)
+        } else {
+            None
+        };
+        if let Some(target) = self.target_of(label, remembered)?
+            && !self.config.is_dry_run
+        {
+            self.state.ledger.forget_parts(&target)?;
+        }
+        self.state.start_over(label, self.run, incomplete.as_ref())?;
+        if self.config.is_dry_run { Ok(()) } else { self.delete_replaced() }
     }
 
     /// Where an audience is and what it is called there.
@@ -56,21 +77,26 @@ impl Night<'_> {
         if audience.id.is_some() && remembered.generation == 0 {
             return Ok(false);
         }
-        let held = self.state.held(label, remembered.first_run)?;
         let (target, is_deleted) = self.find_target(audience, remembered.generation)?;
-        let says_gone = self
-            .config
-            .verdicts
-            .iter()
-            .any(|(of, verdict)| of == label && *verdict == Verdict::IsNot);
-        match target {
-            Some(target) if says_gone && matches!(target.state, TargetState::Ready { .. }) => {
-                self.state.ledger.start_over(&target)?;
-                Ok(true)
+        let says_gone = self.verdict(label) == Some(&Verdict::IsNot);
+        if let Some(target) = target.as_ref().filter(|_| says_gone)
+            && let TargetState::Ready { audience } = &target.state
+        {
+            self.check_gone(target, audience)?;
+            if !self.config.is_dry_run {
+                self.state.ledger.start_over(target)?;
             }
+            return Ok(true);
+        }
+        if self.config.is_full {
+            // Nothing that was kept is relied on, not even that it can be read.
+            return Ok(false);
+        }
+        let held = self.state.held(label, remembered.first_run)?;
+        match target {
             Some(target) => Ok(held > 0 && target.state == TargetState::Planned),
             None if held == 0 => Ok(false),
-            None if is_deleted || self.config.is_full => Ok(true),
+            None if is_deleted => Ok(true),
             None => Err(Error::State {
                 what: "ledger",
                 operation: "trust",
@@ -78,6 +104,34 @@ impl Night<'_> {
                 message: format!("{held} entries of `{label}` were uploaded, and it does not know where"),
                 hint: Some("restore the whole state directory from a backup; if the audience is gone: --full".to_owned()),
             }),
+        }
+    }
+
+    /// What a person has found out about an audience.
+    pub(super) fn verdict(&self, label: &Label) -> Option<&Verdict> {
+        self.config.verdicts.iter().find(|(of, _)| of == label).map(|(_, verdict)| verdict)
+    }
+
+    /// Refuses to take a person's word for it that an audience is gone if the API has it: the command that said so may
+    /// be run again after it was created anew.
+    fn check_gone(&self, target: &Target, id: &Id) -> Result<()> {
+        let listed = self.config.client.list(&self.config.job.target.ad_account);
+        let listed = listed.map_err(|failure| {
+            Error::api(
+                ExitCode::Temporary,
+                format!("{failure}; so it is not known whether audience {id} is there"),
+                "run the same command again later",
+            )
+        })?;
+        let marker = self.state.ledger.marker(target)?;
+        match find_listed(listed, target, marker.as_deref()) {
+            None => Ok(()),
+            Some(_) => Err(Error::usage(
+                format!("audience {id} is there"),
+                format!(
+                    "leave --create-again out, or delete it first: throng audience delete {id}"
+                ),
+            )),
         }
     }
 
@@ -111,6 +165,10 @@ impl Night<'_> {
             _ => Ok(self.find_target(audience, remembered.generation)?.0),
         }
     }
+}
+
+fn is_ready(target: Target) -> bool {
+    audience_of(target).is_some()
 }
 
 /// The vendor's number of a target that exists.

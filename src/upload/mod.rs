@@ -43,6 +43,7 @@ pub use self::ledger::{
     TargetRecord, TargetState,
 };
 pub use self::part::Part;
+pub(crate) use self::plan::find_listed;
 pub use self::plan::{Content, TargetSpec, Upload, UploadConfig, Verdict};
 pub use self::retry::{Decision, RetryPolicy};
 pub use self::summary::UploadSummary;

@@ -360,20 +360,7 @@ impl Upload {
                 }
             },
         };
-        let is_same = |audience: &ListedAudience| {
-            let has = |number: Option<&Id>| {
-                number.is_some() && [audience.id(), audience.fb_id()].contains(&number)
-            };
-            let is_marked =
-                marker.as_deref().is_some_and(|marker| create::is_marked(audience, marker));
-            // Revision A's list has no other number than Facebook's, which may have come too late for the ledger.
-            let is_namesake = number.is_some()
-                && marker.is_none()
-                && target.fb_id.is_none()
-                && target.name.as_deref() == Some(audience.name());
-            has(number) || has(target.fb_id.as_ref()) || is_marked || is_namesake
-        };
-        Ok(listed.into_iter().find(is_same))
+        Ok(find_listed(listed, target, marker.as_deref()))
     }
 
     /// Refuses to add the parts of another directory to an audience that was created from one, or may have been.
@@ -391,6 +378,31 @@ impl Upload {
             _ => Ok(()),
         }
     }
+}
+
+/// A target's audience among those of an API's list, by what is known of it.
+pub(crate) fn find_listed(
+    listed: Vec<ListedAudience>,
+    target: &Target,
+    marker: Option<&str>,
+) -> Option<ListedAudience> {
+    let number = match &target.state {
+        TargetState::Ready { audience } => Some(audience),
+        TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => None,
+    };
+    let is_same = |audience: &ListedAudience| {
+        let has = |number: Option<&Id>| {
+            number.is_some() && [audience.id(), audience.fb_id()].contains(&number)
+        };
+        let is_marked = marker.is_some_and(|marker| create::is_marked(audience, marker));
+        // Revision A's list has no other number than Facebook's, which may have come too late for the ledger.
+        let is_namesake = number.is_some()
+            && marker.is_none()
+            && target.fb_id.is_none()
+            && target.name.as_deref() == Some(audience.name());
+        has(number) || has(target.fb_id.as_ref()) || is_marked || is_namesake
+    };
+    listed.into_iter().find(is_same)
 }
 
 /// The plan as a table, for `--dry-run`.

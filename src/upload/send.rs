@@ -60,6 +60,7 @@ impl Addition<'_> {
         parts: Vec<Part>,
     ) -> Result<()> {
         let count = self.parallel.min(parts.len());
+        let mut acknowledged = self.parts.saturating_sub(parts.len());
         if count == 0 {
             return Ok(());
         }
@@ -100,6 +101,7 @@ impl Addition<'_> {
                     let checked = self.check(&audience, target);
                     create::recorded(checked, Call::Add, ledger, attempt)?;
                     ledger.acknowledge(target, run, attempt, &job.part, &audience)?;
+                    acknowledged += 1;
                     session.progress.parts_done.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
@@ -116,9 +118,7 @@ impl Addition<'_> {
         session.progress.stop.check()?;
         match failed {
             None => Ok(()),
-            Some(failure) => {
-                Err(error_of(&failure, ledger.acknowledged(target)?.len(), self.parts))
-            }
+            Some(failure) => Err(error_of(&failure, acknowledged, self.parts)),
         }
     }
 

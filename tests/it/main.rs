@@ -16,6 +16,7 @@ mod month;
 #[cfg(feature = "sandbox")]
 mod ledger;
 mod log;
+mod manual;
 #[cfg(feature = "sandbox")]
 mod network;
 mod memory;
@@ -33,6 +34,8 @@ mod sandbox_command;
 #[cfg(feature = "sandbox")]
 mod secrets;
 mod support;
+#[cfg(feature = "sandbox")]
+mod sync;
 mod texts;
 mod tidy;
 #[cfg(feature = "sandbox")]

@@ -88,6 +88,7 @@ impl Job {
         SyncConfig {
             job,
             command: "throng sync nightly.toml".to_owned(),
+            command_now: "throng sync nightly.toml".to_owned(),
             client: client.unwrap(),
             is_dry_run: false,
             is_full: false,

@@ -281,6 +281,14 @@ impl Ledger {
         result.map_err(self.failing("read"))
     }
 
+    /// Forgets which parts a target has, so that all are sent again.
+    pub fn forget_parts(&self, target: &Target) -> Result<()> {
+        self.change(
+            "UPDATE part SET acknowledged_by = NULL, acknowledged_at = NULL WHERE target_id = ?1",
+            params![target.id],
+        )
+    }
+
     /// The digests of the parts that the last run of a target was to send; none if there was no run.
     pub fn planned(&self, target: &Target) -> Result<HashSet<String>> {
         let result: rusqlite::Result<_> = (|| {

@@ -1,6 +1,8 @@
 //! What the tests share: the oracle, configurations, seeded data.
 
 #[cfg(feature = "sandbox")]
+pub(crate) mod home;
+#[cfg(feature = "sandbox")]
 pub(crate) mod http;
 pub(crate) mod browser;
 #[path = "../../../examples/report/nights.rs"]
