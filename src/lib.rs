@@ -38,6 +38,7 @@ pub mod error;
 pub mod utc;
 pub mod notation;
 pub mod machine;
+mod plain_file;
 pub mod source;
 pub mod record;
 pub mod plan;

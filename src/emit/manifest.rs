@@ -2,7 +2,6 @@
 //! inputs and options give the same bytes.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use crate::config::{AudienceSpec, Label, audience_name};
 use crate::dedup::Counts;
 use crate::error::{Error, Result};
 use crate::normalize::UserType;
+use crate::plain_file;
 
 /// The manifest's name within the directory.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -191,7 +191,7 @@ impl Manifest {
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(MANIFEST_FILE);
         let hint = "is it a directory that throng prepare wrote?";
-        let file = File::open(&path).map_err(|error| match error.kind() {
+        let file = plain_file::open(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 Error::input(dir, format!("it has no {MANIFEST_FILE}"), hint)
             }
@@ -274,7 +274,7 @@ impl PartManifest {
     fn problem(&self, dir: &Path) -> Result<Option<Problem>> {
         let path = dir.join(&self.file);
         let problem = |message| Ok(Some(Problem { file: self.file.clone(), message }));
-        let mut file = match File::open(&path) {
+        let mut file = match plain_file::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return problem("is missing".to_owned());

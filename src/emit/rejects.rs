@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use super::staging::{hidden_prefix, remove_leftovers, split};
+use super::staging::{check_replaceable, hidden_prefix, remove_leftovers, split};
 use crate::config::RejectList;
 use crate::error::{Error, Result};
 use crate::normalize::{Reason, UserType};
@@ -41,6 +41,7 @@ impl RejectWriter {
         let path = list.path.clone();
         let writing = |error| Error::writing("create", &path, error);
         let (parent, name) = split(&path)?;
+        check_replaceable(&path)?;
         let prefix = hidden_prefix(&name);
         remove_leftovers(&parent, &prefix);
         // The builder creates files with mode 0600.

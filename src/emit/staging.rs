@@ -118,6 +118,19 @@ pub(super) fn split(path: &Path) -> Result<(PathBuf, OsString)> {
     Ok((parent.unwrap_or(Path::new(".")).to_owned(), name.to_owned()))
 }
 
+/// Refuses a file that is to be replaced and is none: a rename would put a file in the place of a device, for root even
+/// of `/dev/null`.
+pub(super) fn check_replaceable(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(meta) if !meta.is_file() => Err(Error::Output {
+            path: path.to_owned(),
+            message: "it exists and is not a regular file".to_owned(),
+            hint: Some("leave it out, or give the name of a file".to_owned()),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// What the names of hidden files and directories for `name` begin with.
 pub(super) fn hidden_prefix(name: &OsString) -> OsString {
     let mut prefix = OsString::from(".");

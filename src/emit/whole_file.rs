@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::staging::{hidden_prefix, remove_leftovers, split};
+use super::staging::{check_replaceable, hidden_prefix, remove_leftovers, split};
 use crate::error::{Error, Result};
 
 /// Who may read a file.
@@ -34,6 +34,7 @@ impl Readers {
 pub fn write_whole(path: &Path, contents: &[u8], readers: Readers) -> Result<()> {
     let writing = |error| Error::writing("write", path, error);
     let (parent, name) = split(path)?;
+    check_replaceable(path)?;
     let prefix = hidden_prefix(&name);
     remove_leftovers(&parent, &prefix);
     // The umask has no say: whoever must read the file can, and nobody else.
@@ -80,5 +81,19 @@ mod tests {
         fs::create_dir(&taken).expect("creates");
         assert!(write_whole(&taken, b"", Readers::Owner).is_err());
         assert_eq!(fs::read_dir(dir.path()).expect("reads").count(), 1);
+    }
+
+    #[test]
+    fn only_files_are_replaced() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let (socket, link) = (dir.path().join("socket"), dir.path().join("link"));
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("binds");
+        std::os::unix::fs::symlink(&socket, &link).expect("links");
+        for path in [&socket, &link] {
+            let error = write_whole(path, b"", Readers::Owner).expect_err("it is no file");
+            assert!(error.to_string().contains("not a regular file"), "{error}");
+            assert!(!fs::metadata(path).expect("is there").is_file());
+        }
+        assert_eq!(fs::read_dir(dir.path()).expect("reads").count(), 2);
     }
 }

@@ -17,6 +17,7 @@ use super::part::{Cut, Part};
 use super::proxy;
 use crate::api::{self, CustomAudience, Form, Id, ListPage, ListedAudience, Revision};
 use crate::error::{Error, Quoted, Result};
+use crate::plain_file;
 use crate::stop::Stop;
 
 /// How long a connection may take to be made.
@@ -310,7 +311,7 @@ impl Answer {
 /// The same failure without entries of the part in the server's words.
 fn without_entries(mut failure: Failure, part: &Part) -> Failure {
     if failure.status.is_some() && !failure.detail.is_empty() {
-        let part = std::fs::File::open(&part.path).map(io::BufReader::new);
+        let part = plain_file::open(&part.path).map(io::BufReader::new);
         failure.detail = part
             .map_or_else(|_| String::new(), |part| answer::without_entries(&failure.detail, part));
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use crate::emit::PartManifest;
+use crate::plain_file;
 use crate::stop::Stop;
 
 /// A part of a directory, as its manifest has it.
@@ -41,7 +42,7 @@ impl Part {
     /// Opens it for sending.
     pub(super) fn open(&self, sent: &Arc<AtomicU64>, stop: &Stop) -> io::Result<PartReader> {
         Ok(PartReader {
-            file: File::open(&self.path)?,
+            file: plain_file::open(&self.path)?,
             hasher: Sha256::new(),
             left: self.bytes,
             sha256: self.sha256.clone(),

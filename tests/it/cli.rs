@@ -117,3 +117,49 @@ fn one_type_can_be_mapped_twice_if_labels_differ() {
                   home: 1 entries in 1 part match the manifest\n";
     assert_eq!(stderr(&verified), report);
 }
+
+#[test]
+fn a_reject_list_takes_no_device_or_socket_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, list) = (dir.path().join("out"), dir.path().join("socket"));
+    let _listener = std::os::unix::net::UnixListener::bind(&list).unwrap();
+    let input = fixture("emails.txt");
+    let refused = throng(&[
+        "prepare",
+        text(&input),
+        "-t",
+        "email_hash",
+        "-o",
+        text(&out),
+        "--rejects",
+        text(&list),
+    ]);
+    assert_eq!(refused.status.code(), Some(4), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("not a regular file"), "{}", stderr(&refused));
+    assert!(!fs::metadata(&list).unwrap().is_file());
+    assert!(!out.exists());
+}
+
+#[test]
+fn nothing_waits_for_a_part_or_manifest_that_is_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, input) = (dir.path().join("out"), fixture("emails.txt"));
+    let done = throng(&["prepare", text(&input), "-t", "email_hash", "-o", text(&out)]);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    let next = dir.path().join("next");
+    let against = ["prepare", text(&input), "-t", "email_hash", "-o", text(&next)];
+    for name in ["email_hash-00001.txt", "manifest.json"] {
+        fs::remove_file(out.join(name)).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(out.join(name)).status().unwrap();
+        assert!(made.success());
+        let commands: [Vec<&str>; 2] =
+            [vec!["verify", text(&out)], [&against[..], &["--against", text(&out)]].concat()];
+        for command in commands {
+            let mut throng = Command::cargo_bin("throng").unwrap();
+            let limit = std::time::Duration::from_secs(60);
+            let refused = throng.args(&command).timeout(limit).output().unwrap();
+            assert_eq!(refused.status.code(), Some(3), "{command:?}: {}", stderr(&refused));
+            assert!(stderr(&refused).contains("not a regular file"), "{}", stderr(&refused));
+        }
+    }
+}
