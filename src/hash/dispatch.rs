@@ -21,7 +21,7 @@ pub struct Kernel(Kind);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Portable,
-    /// SHA extensions, two messages at once.
+    /// SHA extensions, two long messages at once.
     #[cfg(target_arch = "x86_64")]
     ShaNi,
     /// AVX-512, 32 messages at once.
@@ -92,11 +92,11 @@ impl Kernel {
         assert_eq!(blocks.len(), digests.len(), "a digest for each block");
         match self.0 {
             Kind::Portable => portable::hash_blocks(blocks, digests),
+            // Single messages gain nothing from being interleaved.
+            #[cfg(target_arch = "x86_64")]
+            Kind::ShaNi => portable::hash_blocks(blocks, digests),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a kernel of this kind exists only where its instructions were found.
-            Kind::ShaNi => unsafe { x86_sha_ni::hash_blocks(blocks, digests) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
             Kind::Avx512 => unsafe { x86_avx512::hash_blocks(blocks, digests) },
         }
     }
