@@ -164,6 +164,11 @@ impl Error {
         }
     }
 
+    /// Standard output takes no more, and somebody is reading it still.
+    pub fn stdout(source: &io::Error) -> Self {
+        Self::Output { path: "stdout".into(), message: source.to_string(), hint: None }
+    }
+
     /// The API said no, or could not be reached.
     pub fn api(code: ExitCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Api { code, message: message.into(), hint: some(hint.into()) }
@@ -222,21 +227,44 @@ fn some(hint: String) -> Option<String> {
     (!hint.is_empty()).then_some(hint)
 }
 
-/// A path in backticks, with control characters escaped, so that a message stays one line.
+/// Whether a character is invisible, steers a terminal, or turns the direction of what follows: names and headers may
+/// hold any.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Text with hidden characters spelled out. It stays one line.
+#[derive(Debug)]
+pub struct OneLine<'a>(pub &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if is_hidden(c) { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+        })
+    }
+}
+
+/// Lines with hidden characters spelled out.
+#[derive(Debug)]
+pub struct Lines<'a>(pub &'a str);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = self.0.split('\n');
+        write!(f, "{}", OneLine(lines.next().unwrap_or_default()))?;
+        lines.try_for_each(|line| write!(f, "\n{}", OneLine(line)))
+    }
+}
+
+/// A path in backticks, with hidden characters spelled out, so that a message stays one line.
 #[derive(Debug)]
 pub struct Quoted<'a>(pub &'a Path);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`")?;
-        for c in self.0.to_string_lossy().chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        write!(f, "`")
+        write!(f, "`{}`", OneLine(&self.0.to_string_lossy()))
     }
 }
 
@@ -257,6 +285,8 @@ mod tests {
         let error = Error::input(Path::new("a\nb"), "is empty", "");
         assert_eq!(error.to_string(), r"refused `a\nb`: is empty");
         assert_eq!(error.at_line(7).to_string(), r"refused `a\nb`, line 7: is empty");
+        let error = Error::input(Path::new("a\u{1b}[2J\u{202e}vsc.b"), "is empty", "");
+        assert_eq!(error.to_string(), r"refused `a\u{1b}[2J\u{202e}vsc.b`: is empty");
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Filter {
         let done = ordered(pool, pool.current_num_threads() * IN_FLIGHT_PER_WORKER, steps);
         match write_error {
             Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Some(error) => Err(Error::writing("write", "stdout".as_ref(), error)),
+            Some(error) => Err(Error::stdout(&error)),
             None => done,
         }
     }

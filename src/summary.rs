@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::config::{AudienceSpec, Label, PrepareConfig, audience_name};
 use crate::dedup::Counts;
 use crate::emit::{AudienceManifest, PartManifest, RejectManifest};
+use crate::error::OneLine;
 use crate::normalize::UserType;
 use crate::pipeline::deliver::Delivered;
 use crate::plan::Role;
@@ -228,7 +229,7 @@ impl fmt::Display for Summary {
         write!(
             f,
             "{} in {}, {} records/s",
-            self.output.display(),
+            OneLine(&self.output.to_string_lossy()),
             Seconds(self.seconds),
             grouped(rounded(self.records_per_second))
         )?;
@@ -252,7 +253,7 @@ impl fmt::Display for AudienceSummary {
             let first = format!(
                 "{} · first: {}, line {}",
                 reject.advice,
-                reject.first_source.escape_debug(),
+                OneLine(&reject.first_source),
                 reject.first_line
             );
             row(f, &format!("  {}", reject.reason), reject.count, &first)?;

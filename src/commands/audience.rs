@@ -5,6 +5,7 @@ use std::io::{BufRead, IsTerminal};
 use jiff::Timestamp;
 use serde::Serialize;
 use throng::api::{Id, ListedAudience};
+use throng::error::OneLine;
 use throng::upload::{Call, Client, Failure, FailureKind};
 use throng::{Error, ExitCode, Result};
 
@@ -81,7 +82,7 @@ fn list(client: &Client, ad_account: &Id, json: bool) -> Result<ExitCode> {
     print(format_args!(
         "{:>10}  {:>18}  {:>12}  {:<20}  name\n",
         "id", "Facebook's id", "people", "status"
-    ));
+    ))?;
     for audience in &shown {
         let count = audience.approximate_count.map_or_else(|| "-".to_owned(), |n| n.to_string());
         print(format_args!(
@@ -90,7 +91,7 @@ fn list(client: &Client, ad_account: &Id, json: bool) -> Result<ExitCode> {
             audience.fb_id.unwrap_or("-"),
             printable(audience.status.unwrap_or("-")),
             printable(audience.name),
-        ));
+        ))?;
     }
     Ok(ExitCode::Done)
 }
@@ -114,7 +115,7 @@ fn show(client: &Client, id: &Id, json: bool) -> Result<ExitCode> {
             serde_json::Value::String(text) => printable(text),
             other => other.to_string(),
         };
-        print(format_args!("{name:<20}{value}\n"));
+        print(format_args!("{name:<20}{value}\n"))?;
     }
     Ok(ExitCode::Done)
 }
@@ -175,7 +176,7 @@ fn confirmed(audience: &str) -> Result<bool> {
 
 /// A server's text on one line.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    OneLine(text).to_string()
 }
 
 fn refused(failure: &Failure) -> Error {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::json;
+use throng::error::Lines;
 use throng::report;
 use throng::sync::{SyncRecord, records_of};
 use throng::upload::{RunRecord, TargetRecord};
@@ -19,7 +20,7 @@ const NIGHTS_SHOWN: usize = 14;
 pub(crate) fn run(args: &HistoryArgs) -> Result<ExitCode> {
     let nights = records_of(&api::state_dir(&args.state)?, NIGHTS_MAX)?;
     if args.html {
-        print(report::render_history(&nights)?);
+        print(report::render_history(&nights)?)?;
         return Ok(ExitCode::Done);
     }
     let history = api::ledger(&args.state)?.history()?;
@@ -28,18 +29,18 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<ExitCode> {
         return Ok(ExitCode::Done);
     }
     for night in nights.iter().take(NIGHTS_SHOWN).rev() {
-        print_night(night);
+        print_night(night)?;
     }
     if history.targets.is_empty() {
-        print(format_args!("nothing was uploaded yet\n"));
+        line(format_args!("nothing was uploaded yet\n"))?;
     }
     for target in &history.targets {
-        print_target(target);
+        print_target(target)?;
     }
     Ok(ExitCode::Done)
 }
 
-fn print_night(night: &SyncRecord) {
+fn print_night(night: &SyncRecord) -> Result<()> {
     let sum = |count: fn(&throng::sync::AudienceRecord) -> u64| {
         night.audiences.iter().map(count).sum::<u64>()
     };
@@ -47,7 +48,7 @@ fn print_night(night: &SyncRecord) {
         0 => "done".to_owned(),
         code => format!("exit code {code}"),
     };
-    print(format_args!(
+    line(format_args!(
         "{}  run {} of {}, {ended}: {} members, {} new, {} uploaded, {} must go\n",
         Timestamp::from_millisecond(night.started_at).map_or_else(|_| "-".to_owned(), date),
         night.run,
@@ -56,13 +57,14 @@ fn print_night(night: &SyncRecord) {
         sum(|audience| audience.new),
         sum(|audience| audience.entries_sent),
         sum(|audience| audience.must_go),
-    ));
+    ))?;
     if let Some(error) = &night.error {
-        print(format_args!("  {error}\n"));
+        line(format_args!("  {error}\n"))?;
     }
+    Ok(())
 }
 
-fn print_target(target: &TargetRecord) {
+fn print_target(target: &TargetRecord) -> Result<()> {
     let name = match (&target.name, &target.audience) {
         (Some(name), Some(audience)) => format!("{name} (audience {audience})"),
         (Some(name), None) => name.clone(),
@@ -74,29 +76,35 @@ fn print_target(target: &TargetRecord) {
         _ if target.is_unfinished => "unfinished: ",
         _ => "",
     };
-    print(format_args!(
+    line(format_args!(
         "{mark}{name}, {} of ad account {} at {}\n",
         target.user_type, target.ad_account, target.endpoint
-    ));
+    ))?;
     let entries = target.entries_acknowledged;
-    print(format_args!(
+    line(format_args!(
         "  {} of {} parts confirmed, {entries} entries in all\n",
         target.parts_acknowledged, target.parts
-    ));
+    ))?;
     for (index, run) in target.runs.iter().enumerate() {
-        print_run(run, target.is_running && index == 0);
+        print_run(run, target.is_running && index == 0)?;
     }
     if target.is_unfinished
         && !target.is_running
         && let Some(run) = target.runs.first()
     {
         if target.state == "intent" {
-            print(format_args!(
+            line(format_args!(
                 "  it is not known whether it was created; the command asks the API again\n"
-            ));
+            ))?;
         }
-        print(format_args!("  go on with: {}\n", run.command));
+        line(format_args!("  go on with: {}\n", run.command))?;
     }
+    Ok(())
+}
+
+/// Prints a line, or several. Names and a server's words steer no terminal.
+fn line(text: std::fmt::Arguments<'_>) -> Result<()> {
+    print(Lines(&text.to_string()))
 }
 
 /// A time as people read it.
@@ -104,7 +112,7 @@ pub(super) fn date(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn print_run(run: &RunRecord, is_running: bool) {
+fn print_run(run: &RunRecord, is_running: bool) -> Result<()> {
     let at = Timestamp::from_millisecond(run.started_at).map_or_else(|_| "-".to_owned(), date);
     let ended = match (run.ended_at, run.exit_code) {
         (Some(_), Some(0)) => "done".to_owned(),
@@ -116,11 +124,12 @@ fn print_run(run: &RunRecord, is_running: bool) {
         0 => String::new(),
         count => format!(", {count} without an answer"),
     };
-    print(format_args!(
+    line(format_args!(
         "  {at}  {ended}: {} entries in {} parts, {} requests, {} failed{unanswered}\n",
         run.entries, run.parts, run.attempts, run.failures
-    ));
+    ))?;
     if let Some(message) = &run.message {
-        print(format_args!("    {message}\n"));
+        line(format_args!("    {message}\n"))?;
     }
+    Ok(())
 }

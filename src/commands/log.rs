@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 use serde::Serialize;
+use throng::error::{Lines, OneLine};
 use throng::utc::Utc;
 use throng::{Error, ExitCode};
 
@@ -100,13 +101,14 @@ pub(crate) fn say(line: impl Display) {
         let (event, message) = split(&line);
         write_json(event, message, NoFields {});
     } else {
-        write_line(line);
+        write_line(Lines(&line).to_string());
     }
 }
 
 /// Asks a person, who answers on the same line.
 pub(crate) fn ask(question: impl Display) {
-    let _unread = std::io::stderr().write_all(format!("{question} ").as_bytes());
+    let _unread =
+        std::io::stderr().write_all(format!("{} ", OneLine(&question.to_string())).as_bytes());
 }
 
 /// Says a line that has figures: people read `line`, programs get `fields` as well.

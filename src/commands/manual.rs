@@ -14,7 +14,7 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "throng", &mut script);
     let script = String::from_utf8(script);
-    print(script.map_err(|_| Error::Internal("the completions are not UTF-8"))?);
+    print(script.map_err(|_| Error::Internal("the completions are not UTF-8"))?)?;
     Ok(ExitCode::Done)
 }
 

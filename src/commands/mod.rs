@@ -32,17 +32,19 @@ fn shell_command(words: &[String]) -> String {
     }
 }
 
-/// Prints data on standard output. A reader that went away does not change what was done.
-fn print(text: impl std::fmt::Display) {
-    use std::io::Write;
-    let _unread = write!(std::io::stdout(), "{text}");
+/// Prints data on standard output. A reader that went away does not change what was done; a disk that is full does.
+fn print(text: impl std::fmt::Display) -> throng::Result<()> {
+    use std::io::{ErrorKind, Write};
+    let mut stdout = std::io::stdout().lock();
+    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(throng::Error::stdout(&error)),
+        _ => Ok(()),
+    }
 }
 
-/// Prints a result as one line of JSON on standard output. A reader that went away does not change what was done.
+/// Prints a result as one line of JSON on standard output.
 fn print_json(result: &impl serde::Serialize) -> throng::Result<()> {
-    use std::io::Write;
     let line = serde_json::to_string(result)
         .map_err(|_| throng::Error::Internal("the result cannot be written as JSON"))?;
-    let _unread = writeln!(std::io::stdout(), "{line}");
-    Ok(())
+    print(format_args!("{line}\n"))
 }

@@ -6,6 +6,7 @@ use throng::config::{
     self, AudienceSpec, ColumnSelector, Format, Header, Input, Io, OutputOptions, PrepareConfig,
     ReadOptions, RejectList, Resources, SuppressInput,
 };
+use throng::error::Quoted;
 use throng::machine;
 use throng::normalize::UserType;
 use throng::pipeline::Prepare;
@@ -30,11 +31,11 @@ pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
     if !quiet {
         print_notes(&summary.notes[noted..]);
     }
-    if json {
-        print_json(&summary)?;
-    }
     if !quiet {
         tell("summary", &summary, &summary);
+    }
+    if json {
+        print_json(&summary)?;
     }
     Ok(ExitCode::Done)
 }
@@ -140,7 +141,7 @@ fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>> {
 fn expand(path: &Path, pattern: &str) -> Result<Vec<PathBuf>> {
     source::expand(Path::new(""), pattern).map_err(|error| match error {
         ExpandError::NoGlob(why) => {
-            Error::usage(format!("`{pattern}` is no valid glob: {why}"), "")
+            Error::usage(format!("{} is no valid glob: {why}", Quoted(path)), "")
         }
         ExpandError::Unreadable(path, error) => Error::reading("search", &path, error),
         ExpandError::NoMatch => Error::input(path, "no file matches", ""),

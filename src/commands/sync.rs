@@ -26,7 +26,7 @@ const RUNS_SHOWN: u32 = 90;
 pub(crate) fn run(args: &SyncArgs) -> Result<ExitCode> {
     let Some(path) = &args.job else {
         let text = if args.schema { job::SCHEMA } else { job::EXAMPLE };
-        print(text);
+        print(text)?;
         return Ok(ExitCode::Done);
     };
     let job = load(path, args)?;
@@ -108,10 +108,12 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
         record.notes.iter().for_each(|note| say(format_args!("note: {note}")));
         tell("summary", &record, &record);
     }
-    if args.json || !(args.quiet || std::io::stdout().is_terminal()) {
-        print_json(&record)?;
-    }
-    outcome.map(|()| ExitCode::Done)
+    let printed = if args.json || !(args.quiet || std::io::stdout().is_terminal()) {
+        print_json(&record)
+    } else {
+        Ok(())
+    };
+    outcome.and(printed).map(|()| ExitCode::Done)
 }
 
 /// Writes the report and the metrics. What was uploaded stays uploaded if that fails, so that it is only told.

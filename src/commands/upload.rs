@@ -81,11 +81,11 @@ fn upload(args: UploadArgs, client: Client, mut ledger: Ledger) -> Result<ExitCo
     };
     let summary =
         progress::shown(when, quiet, view, || upload.run(&mut ledger, &progress, &notify))?;
-    if json {
-        print_json(&summary)?;
-    }
     if !quiet {
         tell("summary", &summary, &summary);
+    }
+    if json {
+        print_json(&summary)?;
     }
     Ok(ExitCode::Done)
 }

@@ -1,5 +1,6 @@
 //! Figures as people read them.
 
+use crate::error::Lines;
 use crate::utc::Utc;
 
 const MILLIS_PER_MINUTE: i64 = 60 * 1000;
@@ -106,14 +107,7 @@ pub(super) fn moment(millis: i64) -> String {
 
 /// Text as it may stand on a page: what would be invisible, or would turn the direction of what follows, is spelled out.
 pub(super) fn visible(text: &str) -> String {
-    let is_hidden = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    let spelled = |c: char| {
-        if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }
-    };
-    text.chars().map(spelled).collect()
+    Lines(text).to_string()
 }
 
 #[cfg(test)]

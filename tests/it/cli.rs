@@ -156,10 +156,54 @@ fn nothing_waits_for_a_part_or_manifest_that_is_no_file() {
             [vec!["verify", text(&out)], [&against[..], &["--against", text(&out)]].concat()];
         for command in commands {
             let mut throng = Command::cargo_bin("throng").unwrap();
-            let limit = std::time::Duration::from_secs(60);
+            let limit = std::time::Duration::from_mins(1);
             let refused = throng.args(&command).timeout(limit).output().unwrap();
             assert_eq!(refused.status.code(), Some(3), "{command:?}: {}", stderr(&refused));
             assert!(stderr(&refused).contains("not a regular file"), "{}", stderr(&refused));
         }
+    }
+}
+
+#[test]
+fn names_and_headers_steer_no_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("na\nme\u{1b}[2J\u{202e}.csv");
+    let value = "mary@example.com";
+    fs::write(&input, format!("\"E\u{1b}[31m\u{202e}mail\",city\n{value},Bonn\n")).unwrap();
+    let out = dir.path().join("o\nut\u{1b}[2J\u{2066}");
+    let done = throng(&["prepare", text(&input), "-t", "email_hash", "-o", text(&out)]);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    let no_file = throng(&["prepare", "a\n\u{1b}[b", "-t", "email_hash", "-o", text(&out)]);
+    assert_eq!(no_file.status.code(), Some(2), "{}", stderr(&no_file));
+    for said in [stderr(&done), stderr(&no_file)] {
+        let is_hidden = |c: char| c != '\n' && c.is_control() || "\u{202e}\u{2066}".contains(c);
+        assert!(!said.chars().any(is_hidden), "{said:?}");
+        assert!(
+            !said.lines().any(|line| line.starts_with("me") || line.starts_with("ut")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_result_that_standard_output_does_not_take_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, input) = (dir.path().join("out"), fixture("emails.txt"));
+    let prepare = ["prepare", text(&input), "-t", "email_hash", "-o", text(&out), "--json"];
+    let state = ["history", "--state", text(dir.path()), "--html"];
+    let commands: [&[&str]; 5] = [
+        &prepare,
+        &["verify", text(&out), "--json"],
+        &state,
+        &["sync", "--init"],
+        &["completions", "bash"],
+    ];
+    for args in commands {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut throng = std::process::Command::new(assert_cmd::cargo::cargo_bin("throng"));
+        let failed = throng.args(args).stdout(full).output().unwrap();
+        assert_eq!(failed.status.code(), Some(4), "{args:?}: {}", stderr(&failed));
+        assert!(stderr(&failed).contains("error: cannot write `stdout`"), "{}", stderr(&failed));
+        assert!(!stderr(&failed).contains("nothing was published"), "{}", stderr(&failed));
     }
 }
