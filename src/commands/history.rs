@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use throng::error::Lines;
 use throng::report;
-use throng::sync::{SyncRecord, records_of};
+use throng::sync::{KILLED, SyncRecord, records_of};
 use throng::upload::{RunRecord, TargetRecord};
 use throng::{ExitCode, Result};
 
@@ -46,6 +46,7 @@ fn print_night(night: &SyncRecord) -> Result<()> {
     };
     let ended = match night.exit_code {
         0 => "done".to_owned(),
+        KILLED => "killed, or still going on".to_owned(),
         code => format!("exit code {code}"),
     };
     line(format_args!(
@@ -58,8 +59,9 @@ fn print_night(night: &SyncRecord) -> Result<()> {
         sum(|audience| audience.entries_sent),
         sum(|audience| audience.must_go),
     ))?;
-    if let Some(error) = &night.error {
-        line(format_args!("  {error}\n"))?;
+    if let Some(error) = night.error.as_ref().filter(|_| night.exit_code != KILLED) {
+        line(format_args!("  {error}
+"))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::figures::count;
-use crate::sync::{AudienceRecord, GuardRecord, SyncRecord};
+use crate::sync::{AudienceRecord, GuardRecord, KILLED, SyncRecord};
 
 /// How serious it is. The page shows it by word, sign and colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,6 +79,7 @@ fn failure(exit_code: u8) -> (&'static str, Tone, &'static str, &'static str) {
             "It cannot be found out what a request came to.",
             "A person must decide: compare the audience with what is said below.",
         ),
+        KILLED => ("Killed", Tone::Bad, "The run was killed, or the machine went down.", AGAIN),
         130 | 143 => ("Interrupted", Tone::Warn, "The run was stopped by a signal.", AGAIN),
         _ => (
             "Failed",

@@ -27,6 +27,6 @@ mod targets;
 pub use self::config::SyncConfig;
 pub use self::night::{SyncProgress, run};
 pub use self::record::{
-    AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord,
+    AudienceRecord, GuardRecord, InputRecord, KILLED, PhaseRecord, RejectRecord, SyncRecord,
 };
 pub use self::state::records_of;

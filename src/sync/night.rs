@@ -10,7 +10,9 @@ use super::guards::{self, Stopped};
 use super::settle::{Notify, named, settle, settle_left, upload_config};
 use super::state::{Remembered, State, remove_dir};
 use super::targets::audience_of;
-use super::{AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord};
+use super::{
+    AudienceRecord, GuardRecord, InputRecord, KILLED, PhaseRecord, RejectRecord, SyncRecord,
+};
 use crate::config::{Label, PrepareConfig};
 use crate::emit::{Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
@@ -81,10 +83,23 @@ pub fn run(
         retries.set(retries.get() + u64::from(matches!(notice, Notice::Retry { .. })));
         notify(&notice.to_string());
     };
-    let outcome = state.begin_run().and_then(|run| {
+    let if_killed = SyncRecord {
+        ended_at: record.started_at,
+        exit_code: KILLED,
+        error: Some("it was killed, or is still going on".to_owned()),
+        ..record.clone()
+    };
+    let outcome = state.begin_run(&if_killed).and_then(|run| {
         record.run = run;
-        let mut night =
-            Night { config, state: &mut state, progress, notify: &count, run, record: &mut record };
+        let mut night = Night {
+            config,
+            state: &mut state,
+            progress,
+            notify: &count,
+            run,
+            record: &mut record,
+            decided: Vec::new(),
+        };
         let outcome = night.pass().map_err(|error| night.state.explained(error));
         night.leave();
         outcome
@@ -110,6 +125,8 @@ pub(super) struct Night<'a> {
     notify: Notify<'a>,
     pub(super) run: i64,
     pub(super) record: &'a mut SyncRecord,
+    /// Audiences about whose create a person's word was heard already, if there was one.
+    pub(super) decided: Vec<Label>,
 }
 
 impl Night<'_> {
@@ -178,7 +195,9 @@ impl Night<'_> {
                 ));
                 continue;
             }
-            settle_left(left, self.config, self.state, &self.progress.upload, self.notify)?;
+            let progress = &self.progress.upload;
+            let decided = settle_left(left, self.config, self.state, progress, self.notify)?;
+            self.decided.extend(decided);
         }
         if self.config.is_dry_run { Ok(()) } else { self.delete_replaced() }
     }

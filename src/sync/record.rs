@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The exit code in the record of a run that did not come to its end, as a shell has it for SIGKILL.
+pub const KILLED: u8 = 137;
+
 /// One run of a job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

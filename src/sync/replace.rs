@@ -47,6 +47,12 @@ impl Night<'_> {
                 Replace::WhenOptedOut => must_go > 0,
                 Replace::Always => gone > 0 || must_go > 0,
             };
+            if must_go > 0 && remembered.next_first_run.is_some_and(|first| first < self.run) {
+                self.note(format!(
+                    "{must_go} have opted out of the audience that is to take the place of `{label}`, since it was begun: \
+                     once it is complete, build it anew again with --replace"
+                ));
+            }
             if is_due && remembered.next_first_run.is_none() {
                 self.begin_replacement(audience)?;
                 begun = true;

@@ -17,7 +17,7 @@ CREATE TABLE run (
                                    -- settled: its directory holds what the API has confirmed, and nothing else
                CHECK (state IN ('preparing', 'uploading', 'settled')),
     started_at INTEGER NOT NULL,
-    record     TEXT                -- what it came to, in JSON; NULL if it was killed
+    record     TEXT                -- what it came to, in JSON; exit code 137 until it has ended
 ) STRICT;
 
 -- Which target of the ledger an audience of a run goes to. It is written before anything is sent.

@@ -14,19 +14,21 @@ use crate::upload::{
 pub(super) type Notify<'a> = &'a dyn Fn(&Notice<'_>);
 
 /// Settles a run that an earlier process left. Creates whose outcome is unknown are found out about first, which may
-/// need the API.
+/// need the API, or a person; of which audiences.
 pub(super) fn settle_left(
     left: Unsettled,
     config: &SyncConfig,
     state: &mut State,
     progress: &UploadProgress,
     notify: Notify<'_>,
-) -> Result<()> {
+) -> Result<Vec<Label>> {
+    let mut decided = Vec::new();
     let dir = state.run_dir(left.run);
     // Without its manifest it was being removed, because nothing of it was confirmed.
     if !left.is_sent || !dir.join(MANIFEST_FILE).exists() {
         remove_dir(&dir)?;
-        return state.settled(left.run, &[]);
+        state.settled(left.run, &[])?;
+        return Ok(decided);
     }
     for audience in Manifest::read(&dir)?.audiences {
         let Some(target) = state.upload(left.run, &audience.label)? else { continue };
@@ -56,8 +58,10 @@ pub(super) fn settle_left(
         }
         let settled = upload.settle_create(&mut state.ledger, progress, notify);
         settled.map_err(|error| named(error, &audience.label))?;
+        decided.push(audience.label);
     }
-    settle(left.run, state).map(drop)
+    settle(left.run, state)?;
+    Ok(decided)
 }
 
 /// The error with the audience that it is about, and with flags as a job with several audiences has them.

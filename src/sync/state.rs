@@ -26,7 +26,7 @@ use crate::api::Id;
 use crate::config::{KnownInput, Label};
 use crate::emit::{MANIFEST_FILE, Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
-use crate::sqlite::{self, now};
+use crate::sqlite;
 use crate::upload::Ledger;
 
 /// The database's name within the state directory.
@@ -302,11 +302,11 @@ impl State {
         )
     }
 
-    /// Begins a run; its number.
-    pub(super) fn begin_run(&self) -> Result<i64> {
+    /// Begins a run; its number. Until another record is kept, this one tells of it.
+    pub(super) fn begin_run(&self, if_killed: &SyncRecord) -> Result<i64> {
         self.change(
-            "INSERT INTO run (state, started_at) VALUES ('preparing', ?1)",
-            params![now()],
+            "INSERT INTO run (state, started_at, record) VALUES ('preparing', ?1, ?2)",
+            params![if_killed.started_at, to_json(if_killed)?],
         )?;
         Ok(self.db.last_insert_rowid())
     }
@@ -375,9 +375,8 @@ impl State {
 
     /// Keeps what a run came to.
     pub(super) fn keep_record(&self, record: &SyncRecord) -> Result<()> {
-        let json = serde_json::to_string(record)
-            .map_err(|_| Error::Internal("a record cannot be written as JSON"))?;
-        self.change("UPDATE run SET record = ?2 WHERE id = ?1", params![record.run, json])
+        let record_json = to_json(record)?;
+        self.change("UPDATE run SET record = ?2 WHERE id = ?1", params![record.run, record_json])
     }
 
     /// What the latest runs came to, the latest first.
@@ -458,12 +457,20 @@ pub fn records_of(dir: &Path, count: u32) -> Result<Vec<SyncRecord>> {
     records(&db, count).map_err(|error| sqlite::error(WHAT, "read", &path, &error))
 }
 
+fn to_json(record: &SyncRecord) -> Result<String> {
+    serde_json::to_string(record).map_err(|_| Error::Internal("a record cannot be written as JSON"))
+}
+
 fn records(db: &Connection, count: u32) -> rusqlite::Result<Vec<SyncRecord>> {
-    let mut query =
-        db.prepare("SELECT record FROM run WHERE record IS NOT NULL ORDER BY id DESC LIMIT ?1")?;
-    let rows = query.query_map([count], |row| row.get::<_, String>(0))?;
+    let mut query = db
+        .prepare("SELECT id, record FROM run WHERE record IS NOT NULL ORDER BY id DESC LIMIT ?1")?;
+    let rows = query.query_map([count], |row| {
+        let (run, json): (i64, String) = (row.get(0)?, row.get(1)?);
+        let record = serde_json::from_str(&json).ok();
+        Ok(record.map(|record| SyncRecord { run, ..record }))
+    })?;
     // A record that cannot be read is left out; it is for people, nothing is decided by it alone.
-    rows.filter_map(|row| row.map(|json| serde_json::from_str(&json).ok()).transpose()).collect()
+    rows.filter_map(std::result::Result::transpose).collect()
 }
 
 /// Removes a directory of a run so that it never looks like a whole one: its manifest goes first.

@@ -107,9 +107,11 @@ impl Night<'_> {
         }
     }
 
-    /// What a person has found out about an audience.
+    /// What a person has found out about an audience, if nothing was decided by it yet.
     pub(super) fn verdict(&self, label: &Label) -> Option<&Verdict> {
-        self.config.verdicts.iter().find(|(of, _)| of == label).map(|(_, verdict)| verdict)
+        let is_new = !self.decided.contains(label);
+        let mut verdicts = self.config.verdicts.iter().filter(|(of, _)| of == label && is_new);
+        verdicts.next().map(|(_, verdict)| verdict)
     }
 
     /// Refuses to take a person's word for it that an audience is gone if the API has it: the command that said so may

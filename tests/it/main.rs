@@ -10,6 +10,8 @@ mod crash;
 #[cfg(feature = "sandbox")]
 mod faults;
 mod job;
+#[cfg(feature = "sandbox")]
+mod kills;
 mod labels;
 #[cfg(feature = "sandbox")]
 mod month;

@@ -329,6 +329,20 @@ fn a_create_that_a_person_decided_on_is_adopted_or_made_again() {
 }
 
 #[test]
+fn a_persons_word_about_a_replacement_does_not_touch_the_live_audience() {
+    let (home, sandbox) = first_night(30);
+    assert_eq!(home.sync(&[]).status.code(), Some(0));
+    sandbox.push_fault("create,when=before,cut".parse().unwrap());
+    assert_eq!(home.sync(&["--replace"]).status.code(), Some(8));
+    sandbox.clear_faults();
+    assert_eq!(home.sync(&[]).status.code(), Some(8));
+    let again = home.sync(&["--create-again", "email_hash"]);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert_eq!(summary(&again)["audiences"][0]["action"], "replace");
+    assert_eq!(members(&sandbox), digests(0..30));
+}
+
+#[test]
 fn an_audience_that_somebody_deleted_is_made_again_once_a_person_says_so() {
     let (home, sandbox) = first_night(30);
     assert_eq!(home.sync(&[]).status.code(), Some(0));
@@ -413,6 +427,25 @@ fn a_replacement_that_is_given_up_leaves_no_audience_behind() {
     home.write("opt_outs.txt", &(email(person) + "\n"));
     let full = home.sync(&["--full"]);
     assert_eq!(full.status.code(), Some(0), "{}", stderr(&full));
+    assert_eq!(members(&sandbox), digests((0..40).filter(|other| *other != person)));
+}
+
+#[test]
+fn opting_out_of_what_is_being_built_is_told() {
+    let (home, sandbox) = first_night(40);
+    assert_eq!(home.sync(&[]).status.code(), Some(0));
+    sandbox.push_fault("add,from=2,status=503".parse().unwrap());
+    assert_eq!(home.sync(&["--replace"]).status.code(), Some(7));
+    sandbox.clear_faults();
+    let built = sandbox.members(&sandbox.audiences().unwrap()[1].id).unwrap();
+    let person =
+        (0..40).find(|person| built.contains(&digest_hex(email(*person).as_bytes()))).unwrap();
+    home.write("opt_outs.txt", &(email(person) + "\n"));
+    let completed = home.sync(&[]);
+    assert_eq!(completed.status.code(), Some(0), "{}", stderr(&completed));
+    assert!(stderr(&completed).contains("note: 1 have opted out of"), "{}", stderr(&completed));
+    assert_eq!(summary(&home.sync(&[]))["audiences"][0]["must_go"], 1);
+    assert_eq!(home.sync(&["--replace"]).status.code(), Some(0));
     assert_eq!(members(&sandbox), digests((0..40).filter(|other| *other != person)));
 }
 

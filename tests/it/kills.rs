@@ -1,0 +1,208 @@
+//! Nights that are killed wherever it happens, with people who come, leave and opt out in between.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use throng::emit::Manifest;
+use throng::sandbox::{Sandbox, SandboxConfig};
+
+use crate::support::home::{Home, digests, email, emails, stderr, summary};
+use crate::support::upload::TOKEN;
+use crate::support::{Random, entries};
+
+/// How often a night is killed.
+const KILLS: u64 = 30;
+
+struct World {
+    home: Home,
+    sandbox: Sandbox,
+    random: Random,
+    customers: BTreeSet<u64>,
+    opted_out: BTreeSet<u64>,
+    next_person: u64,
+}
+
+impl World {
+    fn new(replace: &str, seed: u64) -> Self {
+        let home = Home::new();
+        let token = TOKEN.to_owned();
+        let sandbox = Sandbox::start(SandboxConfig { token, ..SandboxConfig::default() }).unwrap();
+        home.job_with(&sandbox, "max-shrink = \"90%\"\nmax-growth = \"900%\"", |job| {
+            let replace = format!("name = \"News\"\nreplace = \"{replace}\"");
+            job.replace("name = \"News\"", &replace)
+                .replace("[report]", "[report.]")
+                .split("[report.]")
+                .next()
+                .unwrap()
+                .to_owned()
+        });
+        let (customers, opted_out) = ((0..150).collect(), BTreeSet::new());
+        Self { home, sandbox, random: Random(seed), customers, opted_out, next_person: 150 }
+    }
+
+    /// A night of people who come, leave and opt out, and its exports.
+    fn change(&mut self) {
+        for _ in 0..self.random.below(40) {
+            self.customers.insert(self.next_person);
+            self.next_person += 1;
+        }
+        let random = &mut self.random;
+        self.customers.retain(|_| random.below(50) != 0);
+        self.opted_out.extend(self.customers.iter().copied().filter(|_| random.below(25) == 0));
+        self.home.write("export.csv", &emails(self.customers.iter().copied()));
+        let opted_out = self.opted_out.iter().map(|person| email(*person) + "\n");
+        self.home.write("opt_outs.txt", &opted_out.collect::<String>());
+    }
+
+    fn wanted(&self) -> BTreeSet<String> {
+        digests(self.customers.difference(&self.opted_out).copied())
+    }
+
+    /// The members of each audience, once the sandbox has done all that it was asked for: of a process that was killed,
+    /// a request may still be under way.
+    fn audiences(&self) -> Vec<(String, BTreeSet<String>)> {
+        let look = || {
+            let audiences = self.sandbox.audiences().unwrap();
+            let of = |id| self.sandbox.members(id).unwrap().into_iter().collect();
+            audiences.iter().map(|of_all| (of_all.id.to_string(), of(&of_all.id))).collect()
+        };
+        let (mut seen, mut same): (Vec<_>, _) = (look(), 0);
+        while same < 10 {
+            // An answer to a request of ours: whatever came before it was looked at.
+            let list = ["audience", "list", "--ad-account", "7", "--endpoint"];
+            if same == 5 {
+                self.home.throng(&[&list[..], &[&self.sandbox.endpoint()]].concat());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            let now = look();
+            same = if now == seen { same + 1 } else { 0 };
+            seen = now;
+        }
+        seen
+    }
+
+    /// Kills a night at a random point; what it has uploaded must have been wanted when it began.
+    fn kill(&mut self, before: &[(String, BTreeSet<String>)]) -> Vec<(String, BTreeSet<String>)> {
+        let mut child = self.home.start(&["--quiet"]);
+        std::thread::sleep(Duration::from_millis(self.random.below(450)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let after = self.audiences();
+        let wanted = self.wanted();
+        for (id, members) in &after {
+            let earlier = before.iter().find(|(of, _)| of == id).map(|(_, members)| members);
+            for member in
+                members.iter().filter(|member| !earlier.is_some_and(|of| of.contains(*member)))
+            {
+                assert!(wanted.contains(member), "somebody was uploaded who was not to be");
+            }
+        }
+        after
+    }
+
+    /// Runs the job until it is done, as a scheduler and a person together do.
+    fn finish(&self, more: &[&str]) {
+        let mut args = more.to_vec();
+        for _ in 0..6 {
+            let output = self.home.sync(&args);
+            args = more.to_vec();
+            match output.status.code() {
+                Some(0) => return,
+                Some(8) => args.extend(["--create-again", "email_hash"]),
+                code => panic!("{code:?}: {}", stderr(&output)),
+            }
+        }
+        panic!("never done");
+    }
+
+    /// What the state says of the live audience: its entries are in it, each once.
+    fn check_state(&self) -> BTreeSet<String> {
+        let db = Connection::open(self.home.path("state/sync.sqlite")).unwrap();
+        let open: i64 = db
+            .query_row("SELECT count(*) FROM run WHERE state != 'settled'", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(open, 0, "runs that are not settled");
+        let sql =
+            "SELECT first_run FROM audience WHERE next_first_run IS NULL AND delete_id IS NULL";
+        let first: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        let mut held = BTreeSet::new();
+        for name in self.home.list("state/runs") {
+            let dir = self.home.path("state/runs").join(&name);
+            let manifest = Manifest::read(&dir).unwrap();
+            assert!(manifest.problems(&dir).unwrap().is_empty(), "{name}");
+            if name.parse::<i64>().unwrap() >= first {
+                for entry in entries(&dir) {
+                    assert!(held.insert(entry), "somebody is held twice");
+                }
+            }
+        }
+        held
+    }
+
+    fn check_history(&self, kills: u64) {
+        let history = summary(&self.home.throng(&["history", "--state", "state", "--json"]));
+        let nights = history["nights"].as_array().unwrap();
+        let killed = nights.iter().filter(|night| night["exit_code"] == 137).count() as u64;
+        assert!(killed > 0 && killed <= kills, "{killed} of {kills}");
+        let runs: Vec<i64> = nights.iter().map(|night| night["run"].as_i64().unwrap()).collect();
+        assert!(
+            (1..).zip(runs.iter().rev()).all(|(run, found)| run == *found),
+            "none is missing: {runs:?}"
+        );
+        let text = self.home.throng(&["history", "--state", "state"]);
+        let text = String::from_utf8(text.stdout).unwrap();
+        assert!(text.contains("done: "), "{text}");
+    }
+}
+
+#[test]
+fn killed_nights_upload_nobody_who_had_opted_out_and_lose_nobody() {
+    let mut world = World::new("never", 20_261_125);
+    let (mut before, mut all) = (Vec::new(), BTreeSet::new());
+    for kill in 0..KILLS {
+        world.change();
+        // Now and then a night comes to its end.
+        if kill % 7 == 6 {
+            world.finish(&[]);
+        }
+        before = world.kill(&before);
+        assert!(before.len() <= 1, "a second audience");
+        all.extend(before.iter().flat_map(|(_, members)| members.iter().cloned()));
+    }
+    world.change();
+    world.finish(&[]);
+    let audiences = world.audiences();
+    assert_eq!(audiences.len(), 1);
+    all.extend(world.wanted());
+    assert_eq!(audiences[0].1, all, "who was uploaded before, and who is wanted now");
+    let held = world.check_state();
+    assert!(held.is_subset(&audiences[0].1) && world.wanted().is_subset(&held));
+    world.check_history(KILLS);
+    let quiet = summary(&world.home.sync(&[]));
+    assert_eq!(quiet["audiences"][0]["new"], 0);
+}
+
+#[test]
+fn replacements_that_are_killed_end_with_one_audience() {
+    let mut world = World::new("when-opted-out", 4711);
+    world.change();
+    world.finish(&[]);
+    let mut before = world.audiences();
+    for _ in 0..KILLS {
+        world.change();
+        before = world.kill(&before);
+        assert!(before.len() <= 2, "more than the old one and the new one");
+    }
+    world.change();
+    // What was begun is completed first; some who are in it may have opted out since.
+    world.finish(&[]);
+    world.finish(&["--replace"]);
+    let audiences = world.audiences();
+    assert_eq!(audiences.len(), 1);
+    assert_eq!(audiences[0].1, world.wanted());
+    assert_eq!(world.check_state(), world.wanted());
+    let leftovers = fs::read_dir(world.home.path("state/runs")).unwrap().count();
+    assert!(leftovers <= 3, "{leftovers} directories");
+}
