@@ -60,8 +60,7 @@ fn print_night(night: &SyncRecord) -> Result<()> {
         sum(|audience| audience.must_go),
     ))?;
     if let Some(error) = night.error.as_ref().filter(|_| night.exit_code != KILLED) {
-        line(format_args!("  {error}
-"))?;
+        line(format_args!("  {error}\n"))?;
     }
     Ok(())
 }

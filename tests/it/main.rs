@@ -9,6 +9,7 @@ mod columns;
 mod crash;
 #[cfg(feature = "sandbox")]
 mod faults;
+mod examples;
 mod job;
 #[cfg(feature = "sandbox")]
 mod kills;
