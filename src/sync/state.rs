@@ -47,7 +47,7 @@ pub(super) struct State {
     db: Connection,
     pub(super) ledger: Ledger,
     dir: PathBuf,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// What is remembered of an audience.
@@ -486,7 +486,18 @@ pub(super) fn remove_dir(dir: &Path) -> Result<()> {
     fs::remove_dir_all(dir).map_err(removing)
 }
 
-fn lock(path: &Path) -> Result<File> {
+/// Let go at once, not with the last descriptor: a process that was forked meanwhile and is about to run another program
+/// still has one.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _unlocked = self.0.unlock();
+    }
+}
+
+fn lock(path: &Path) -> Result<Lock> {
     let file = OpenOptions::new()
         .append(true)
         .create(true)
@@ -494,7 +505,7 @@ fn lock(path: &Path) -> Result<File> {
         .open(path)
         .map_err(|e| Error::writing("open", path, e))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(fs::TryLockError::WouldBlock) => Err(Error::api(
             ExitCode::Temporary,
             "another run of this job is going on",
@@ -515,4 +526,21 @@ fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
         next_first_run: row.get("next_first_run")?,
         delete_id: delete_id.map(|id| id.parse().map_err(|_| bad("delete_id"))).transpose()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_gone_with_its_run_whoever_has_inherited_the_file() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("lock");
+        let first = lock(&path).expect("nobody has it");
+        let inherited = first.0.try_clone().expect("duplicates");
+        assert!(lock(&path).is_err());
+        drop(first);
+        lock(&path).expect("it was let go");
+        drop(inherited);
+    }
 }
