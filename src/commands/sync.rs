@@ -69,7 +69,7 @@ fn check(job: &Job, args: &SyncArgs) -> Result<ExitCode> {
 fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     let decided = args.adopt.iter().map(|(label, _)| label).chain(&args.create_again);
     decided.into_iter().try_for_each(|label| check_label(&job, label))?;
-    let (client, sandbox) = reach(&job)?;
+    let (client, _sandbox) = reach(&job)?;
     let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
     let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));
     let config = SyncConfig {
@@ -98,7 +98,6 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     };
     let work = || throng::sync::run(&config, &progress, &notify);
     let (record, outcome) = progress::shown(args.progress, args.quiet, view, work);
-    drop(sandbox);
     // Of a run that did not begin because of another one, that one tells.
     let is_elsewhere = record.run == 0 && record.exit_code == ExitCode::Temporary as u8;
     if !record.is_dry_run && !is_elsewhere {
