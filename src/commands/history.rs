@@ -5,7 +5,7 @@ use serde_json::json;
 use throng::error::Lines;
 use throng::report;
 use throng::sync::{KILLED, SyncRecord, records_of};
-use throng::upload::{RunRecord, TargetRecord};
+use throng::upload::{Ledger, RunRecord, TargetRecord};
 use throng::{ExitCode, Result};
 
 use super::{api, print, print_json};
@@ -18,12 +18,13 @@ const NIGHTS_MAX: u32 = 400;
 const NIGHTS_SHOWN: usize = 14;
 
 pub(crate) fn run(args: &HistoryArgs) -> Result<ExitCode> {
-    let nights = records_of(&api::state_dir(&args.state)?, NIGHTS_MAX)?;
+    let dir = api::state_dir(&args.state)?;
+    let nights = records_of(&dir, NIGHTS_MAX)?;
     if args.html {
         print(report::render_history(&nights)?)?;
         return Ok(ExitCode::Done);
     }
-    let history = api::ledger(&args.state)?.history()?;
+    let history = Ledger::history_of(&dir)?;
     if args.json {
         print_json(&json!({ "targets": history.targets, "nights": nights }))?;
         return Ok(ExitCode::Done);

@@ -1,5 +1,6 @@
 //! The list of rejected values: where, and why; the values themselves only on request.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -60,13 +61,13 @@ impl RejectWriter {
     /// Adds a value.
     pub fn write(&mut self, reject: &Reject<'_>) -> Result<()> {
         let mut record = csv::ByteRecord::new();
-        record.push_field(reject.path.as_os_str().as_encoded_bytes());
+        record.push_field(&as_text(reject.path.as_os_str().as_encoded_bytes()));
         record.push_field(reject.line.to_string().as_bytes());
-        record.push_field(reject.column.as_bytes());
+        record.push_field(&as_text(reject.column.as_bytes()));
         record.push_field(reject.user_type.name().as_bytes());
         record.push_field(reject.reason.code().as_bytes());
         if self.with_values {
-            record.push_field(reject.value);
+            record.push_field(&as_text(reject.value));
         }
         self.csv
             .write_byte_record(&record)
@@ -80,5 +81,45 @@ impl RejectWriter {
         self.file.as_file().sync_all().map_err(|e| Error::writing("sync", path, e))?;
         self.file.persist(path).map_err(|e| Error::writing("publish", path, e.error))?;
         Ok(())
+    }
+}
+
+/// People open the list in a spreadsheet, which would run what begins like a formula: an apostrophe makes it text there.
+fn as_text(field: &[u8]) -> Cow<'_, [u8]> {
+    match field.first() {
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => [b"'", field].concat().into(),
+        _ => field.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_field_begins_like_a_formula() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("rejects.csv");
+        let list = RejectList { path: path.clone(), with_values: true };
+        let mut writer = RejectWriter::create(&list).expect("creates");
+        for value in [&b"=cmd|' /c calc'!A0"[..], b"+1", b"-1", b"@x", b"\t=1", b"a=b"] {
+            let (user_type, reason) = (UserType::EmailHash, Reason::NoAtSign);
+            let reject = Reject {
+                path: Path::new("=1.csv"),
+                line: 1,
+                column: "@SUM",
+                user_type,
+                reason,
+                value,
+            };
+            writer.write(&reject).expect("writes");
+        }
+        writer.publish().expect("publishes");
+        let mut reader = csv::Reader::from_path(&path).expect("opens");
+        let records: Vec<csv::StringRecord> =
+            reader.records().collect::<std::result::Result<_, _>>().expect("reads");
+        assert!(records.iter().all(|record| &record[0] == "'=1.csv" && &record[2] == "'@SUM"));
+        let values: Vec<&str> = records.iter().map(|record| &record[5]).collect();
+        assert_eq!(values, ["'=cmd|' /c calc'!A0", "'+1", "'-1", "'@x", "'\t=1", "a=b"]);
     }
 }

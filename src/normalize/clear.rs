@@ -3,7 +3,7 @@
 use super::{Note, Reason, Verdict, email, phone, prehashed, trim};
 
 /// Longest third-party id in bytes.
-const THIRD_PARTY_BYTES_MAX: usize = 255;
+pub(super) const THIRD_PARTY_BYTES_MAX: usize = 255;
 
 /// The largest Facebook id: `u64::MAX`.
 const FBID_MAX: &[u8] = b"18446744073709551615";

@@ -73,6 +73,11 @@ impl UserType {
         matches!(self, Self::EmailHash | Self::PhoneHash)
     }
 
+    /// Most bytes of an entry, with its line end.
+    pub const fn entry_bytes_max(self) -> usize {
+        if self.is_hashed() { 65 } else { clear::THIRD_PARTY_BYTES_MAX + 1 }
+    }
+
     /// Whether an identifier can be told by its form; a third-party id can look like anything.
     pub const fn has_form(self) -> bool {
         !matches!(self, Self::CustomAudienceThirdPartyId)

@@ -50,6 +50,7 @@ impl Prepare {
     /// Looks at every input and decides how it is read. `progress` is only asked whether to stop.
     pub fn plan(config: PrepareConfig, progress: &Progress) -> Result<Self> {
         check_labels(&config.audiences)?;
+        check_part_bytes(&config)?;
         check_paths(&config)?;
         let kernel = config.resources.kernel;
         let make = |spec: &AudienceSpec| Audience::new(spec.clone(), config.rules, kernel);
@@ -136,6 +137,19 @@ fn check_labels(audiences: &[AudienceSpec]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A limit that no entry fits into could not be kept.
+fn check_part_bytes(config: &PrepareConfig) -> Result<()> {
+    let longest = config.audiences.iter().map(|audience| audience.user_type.entry_bytes_max());
+    let longest = longest.max().unwrap_or_default() as u64;
+    match config.output.part_bytes {
+        Some(bytes) if bytes < longest => Err(Error::usage(
+            format!("--part-bytes {bytes} is too little: an entry can have {longest} bytes"),
+            "it is to be what the API takes at once, such as 50M",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses paths that would make a run destroy its own inputs.

@@ -207,3 +207,27 @@ fn a_result_that_standard_output_does_not_take_is_an_error() {
         assert!(!stderr(&failed).contains("nothing was published"), "{}", stderr(&failed));
     }
 }
+
+#[test]
+fn a_part_that_no_entry_fits_into_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, input) = (dir.path().join("out"), fixture("emails.txt"));
+    for (bytes, code) in [("64", 2), ("65", 0)] {
+        let args = ["prepare", text(&input), "-t", "email_hash", "-o", text(&out)];
+        let done = throng(&[&args[..], &["--part-bytes", bytes]].concat());
+        assert_eq!(done.status.code(), Some(code), "{}", stderr(&done));
+    }
+    for entry in fs::read_dir(&out).unwrap().map(Result::unwrap) {
+        assert!(entry.file_name() == "manifest.json" || entry.metadata().unwrap().len() <= 65);
+    }
+}
+
+#[test]
+fn history_looks_and_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let looked = throng(&["history", "--state", text(&state)]);
+    assert_eq!(looked.status.code(), Some(0), "{}", stderr(&looked));
+    assert_eq!(String::from_utf8(looked.stdout).unwrap(), "nothing was uploaded yet\n");
+    assert!(!state.exists());
+}

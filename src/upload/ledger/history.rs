@@ -1,16 +1,18 @@
 //! What the ledger tells people: targets and their runs, unfinished ones first.
 
+use std::path::Path;
+
 use rusqlite::{Row, params};
 use serde::Serialize;
 
-use super::Ledger;
+use super::{LEDGER_FILE, Ledger};
 use crate::error::Result;
 
 /// Runs of a target that are shown.
 const RUNS_SHOWN: u32 = 20;
 
 /// What was uploaded where.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct History {
     /// The audiences, unfinished ones first, then by their last run, the latest first.
     pub targets: Vec<TargetRecord>,
@@ -79,6 +81,15 @@ pub struct RunRecord {
 }
 
 impl Ledger {
+    /// The history of a state directory. Looking makes none.
+    pub fn history_of(dir: &Path) -> Result<History> {
+        if dir.join(LEDGER_FILE).exists() {
+            Self::open(dir)?.history()
+        } else {
+            Ok(History::default())
+        }
+    }
+
     /// Everything that was uploaded or is to be.
     pub fn history(&self) -> Result<History> {
         let result: rusqlite::Result<Vec<TargetRecord>> = (|| {
