@@ -7,10 +7,12 @@ use std::panic::{self, PanicHookInfo};
 
 use clap::Parser;
 use commands::log;
+use rustix::fs::Mode;
 use throng::{Error, ExitCode};
 
 fn main() -> std::process::ExitCode {
     panic::set_hook(Box::new(report_panic));
+    keep_memory_and_files();
     let code = match panic::catch_unwind(run) {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
@@ -21,6 +23,16 @@ fn main() -> std::process::ExitCode {
         Err(_) => ExitCode::Internal,
     };
     std::process::ExitCode::from(code as u8)
+}
+
+/// A core file would hold values and the token: there is none. And a umask that denies the owner has no say: nobody could
+/// read what was written.
+fn keep_memory_and_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
+    let limit = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
+    let _unlimited = setrlimit(Resource::Core, limit);
+    let of_caller = umask(Mode::RWXG | Mode::RWXO);
+    umask(of_caller - Mode::RWXU);
 }
 
 /// Says where a defect showed, and nothing else: the text of a panic can quote what was being read.

@@ -1,6 +1,7 @@
 //! The real binary: flags, exit codes, texts.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -230,4 +231,37 @@ fn history_looks_and_makes_nothing() {
     assert_eq!(looked.status.code(), Some(0), "{}", stderr(&looked));
     assert_eq!(String::from_utf8(looked.stdout).unwrap(), "nothing was uploaded yet\n");
     assert!(!state.exists());
+}
+
+#[test]
+fn no_umask_keeps_the_owner_out_and_no_core_file_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, list) = (dir.path().join("out"), dir.path().join("rejects.csv"));
+    let binary = assert_cmd::cargo::cargo_bin("throng");
+    let shell = |script: &str, args: &[&str]| {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", script, text(&binary)]).args(args);
+        command
+    };
+    let input = fixture("emails.txt");
+    let prepare =
+        ["prepare", text(&input), "-t", "email_hash", "-o", text(&out), "--rejects", text(&list)];
+    let done = shell("umask 777; exec \"$0\" \"$@\"", &prepare).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&out), mode(&list)), (0o700, 0o600));
+    assert_eq!(mode(&out.join("manifest.json")), 0o600);
+    let mut filter =
+        shell("(ulimit -S -c 64) && ulimit -S -c 64; exec \"$0\" \"$@\"", &["hash", "-t", "fbid"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+    filter.stdin.as_mut().unwrap().write_all(b"7\n").unwrap();
+    filter.stdout.as_mut().unwrap().read_exact(&mut [0; 2]).unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", filter.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    drop(filter.stdin.take());
+    assert!(filter.wait().unwrap().success());
 }
