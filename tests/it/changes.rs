@@ -227,11 +227,12 @@ fn with_output(args: &[&str], stdout: Stdio, stderr: Stdio) -> (Output, TempDir)
 }
 
 #[test]
-fn nobody_needs_to_read_what_is_printed() {
+fn what_cannot_be_printed_undoes_nothing() {
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
-    for (stdout, stderr) in [(Stdio::piped(), full()), (full(), Stdio::piped())] {
+    // Whoever asks for the result and does not get it is told so.
+    for (stdout, stderr, code) in [(Stdio::piped(), full(), 0), (full(), Stdio::piped(), 4)] {
         let (output, dir) = with_output(&["--json", "--progress", "always"], stdout, stderr);
-        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(output.status.code(), Some(code));
         assert!(dir.path().join("out/manifest.json").exists());
     }
 }
