@@ -69,6 +69,7 @@ fn check(job: &Job, args: &SyncArgs) -> Result<ExitCode> {
 fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     let decided = args.adopt.iter().map(|(label, _)| label).chain(&args.create_again);
     decided.into_iter().try_for_each(|label| check_label(&job, label))?;
+    job.check_reports()?;
     let (client, _sandbox) = reach(&job)?;
     let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
     let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));

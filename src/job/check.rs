@@ -108,6 +108,7 @@ impl Job {
         if errors.is_empty() {
             errors.extend(self.find().err());
         }
+        errors.extend(self.check_reports().err());
         errors.extend(self.check_state().err());
         match self.token(env) {
             // A sandbox has a token of its own.

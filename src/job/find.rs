@@ -1,6 +1,7 @@
 //! From the patterns of a job to files.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{FilePattern, Job};
@@ -69,6 +70,36 @@ impl Job {
             }));
         }
         config
+    }
+
+    /// Refuses a report in the place of what a run reads, or of another report.
+    pub fn check_reports(&self) -> Result<()> {
+        let rejects = self.prepare.output.rejects.as_ref().map(|list| &list.path);
+        let reports = [
+            ("html", self.report.html.as_ref()),
+            ("metrics", self.report.metrics.as_ref()),
+            ("rejects", rejects),
+        ];
+        let patterns = self.inputs.iter().chain(self.suppress.iter().flat_map(|list| &list.files));
+        // A run says what is not there.
+        let found = patterns.filter_map(|pattern| self.look_for(pattern).ok());
+        let mut taken: Vec<PathBuf> =
+            found.flat_map(|found| found.files).map(|file| file.path).collect();
+        taken.push(self.path.clone());
+        taken
+            .extend([&self.target.token_file, &self.target.ca_file].into_iter().flatten().cloned());
+        let place = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut taken: HashSet<PathBuf> = taken.iter().map(|path| place(path)).collect();
+        for (key, path) in reports {
+            let Some(path) = path else { continue };
+            if !taken.insert(place(path)) {
+                return Err(Error::usage(
+                    format!("`{key}` in [report] is {}, which the job has already", Quoted(path)),
+                    "give it another name",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The files of one pattern.

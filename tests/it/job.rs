@@ -230,3 +230,30 @@ fn init_prints_a_job_that_is_one() {
     assert_eq!(desk.sync(&["--init", "new.toml"], None).status.code(), Some(2));
     assert_eq!(desk.sync(&["new.toml"], None).status.code(), Some(2));
 }
+
+#[test]
+fn no_report_takes_the_place_of_what_the_job_reads() {
+    let desk = Desk::new();
+    desk.inputs();
+    for (report, name) in [
+        ("html = \"nightly.toml\"", "jobs/nightly.toml"),
+        ("metrics = \"out/../out/opted.csv\"", "jobs/out/opted.csv"),
+        ("rejects = \"in/plain.csv\"", "jobs/in/plain.csv"),
+        ("html = \"both\"\nmetrics = \"both\"", "jobs/nightly.toml"),
+    ] {
+        desk.write("jobs/nightly.toml", &format!("{JOB}[report]\n{report}\n"));
+        let path = desk.0.path().join(name);
+        let before = fs::read(&path).unwrap();
+        let run = ["--date", "2028-03-01", "jobs/nightly.toml"];
+        for args in [&run[..], &["--check", run[0], run[1], run[2]]] {
+            let refused = desk.sync(args, Some("token"));
+            let said = String::from_utf8(refused.stderr).unwrap();
+            assert_eq!(refused.status.code(), Some(2), "{report}: {said}");
+            assert!(
+                said.contains("in [report] is `") && said.contains("which the job has already"),
+                "{said}"
+            );
+        }
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+}
