@@ -103,7 +103,13 @@ impl Finder<'_> {
                 return Err(Error::input(
                     &self.source.path,
                     format!("no column holds values for {user_type}"),
-                    self.columns_hint(),
+                    // A day on which nobody opted out.
+                    if self.role == Role::Suppressed && self.table.rows.len() == 1 {
+                        "it has a single row: if that is a header, name its column with --suppress-column"
+                            .to_owned()
+                    } else {
+                        self.columns_hint()
+                    },
                 ));
             }
             _ => {}

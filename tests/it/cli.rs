@@ -265,3 +265,33 @@ fn no_umask_keeps_the_owner_out_and_no_core_file_is_written() {
     drop(filter.stdin.take());
     assert!(filter.wait().unwrap().success());
 }
+
+#[test]
+fn a_list_of_nobody_is_read_if_its_column_is_named_and_the_hint_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, list) = (dir.path().join("out"), dir.path().join("opt_outs.csv"));
+    let input = fixture("emails.txt");
+    let prepare = [
+        "prepare",
+        text(&input),
+        "-t",
+        "email_hash",
+        "-o",
+        text(&out),
+        "--overwrite",
+        "--suppress",
+        text(&list),
+    ];
+    for header in ["email\n", "email,since\n"] {
+        fs::write(&list, header).unwrap();
+        let refused = throng(&prepare);
+        assert_eq!(refused.status.code(), Some(3), "{}", stderr(&refused));
+        assert!(
+            stderr(&refused).contains("name its column with --suppress-column"),
+            "{}",
+            stderr(&refused)
+        );
+        let named = throng(&[&prepare[..], &["--suppress-column", "email"]].concat());
+        assert_eq!(named.status.code(), Some(0), "{}", stderr(&named));
+    }
+}
