@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::Kernel;
 use crate::normalize::{RuleOptions, UserType};
+use crate::plan::Role;
 
 /// Longest record in bytes, without its line end. A longer line is rejected as `too_long`; a longer CSV record ends the
 /// run, because it is nearly always a quote that never closes. It bounds what a stream must hold to find a boundary.
@@ -115,11 +116,13 @@ pub struct KnownInput {
     pub dir: PathBuf,
     /// The audiences that it concerns, as far as it has them. `None`: all of them, and it must have them.
     pub labels: Option<Vec<Label>>,
+    /// Whether its entries are known to be in the audience, or only may be.
+    pub role: Role,
 }
 
 impl From<PathBuf> for KnownInput {
     fn from(dir: PathBuf) -> Self {
-        Self { dir, labels: None }
+        Self { dir, labels: None, role: Role::Known }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::emit::{AudienceManifest, PartManifest, RejectManifest};
 use crate::error::OneLine;
 use crate::normalize::UserType;
 use crate::pipeline::deliver::Delivered;
+use crate::pipeline::judge::RoleTallies;
 use crate::plan::Role;
-use crate::tally::Tally;
 
 /// What a `prepare` came to.
 #[derive(Clone, Debug, Serialize)]
@@ -112,12 +112,12 @@ pub struct RejectSummary {
 impl AudienceSummary {
     pub(crate) fn new(
         spec: &AudienceSpec,
-        tallies: [Tally; 3],
+        tallies: RoleTallies,
         delivered: Delivered,
         spilled_bytes: u64,
     ) -> Self {
         let Delivered { counts, parts, gone: gone_list, must_go: must_go_list } = delivered;
-        let [members, suppressed, _known] = tallies;
+        let [members, suppressed, _known, _unconfirmed] = tallies;
         debug_assert_eq!(Role::ALL[0], Role::Member);
         let rejects = members.reasons().map(|(reason, count, first)| RejectSummary {
             reason: reason.code(),

@@ -20,7 +20,7 @@ pub struct Counts {
     pub known: u64,
     /// Known, but no member any more.
     pub gone: u64,
-    /// Known and suppressed: they are in the live audience and must go.
+    /// Suppressed, and known or unconfirmed: they are, or may be, in the live audience and must go.
     pub must_go: u64,
     /// Members that are neither suppressed nor known.
     pub written: u64,
@@ -67,24 +67,25 @@ pub fn resolve(
 }
 
 fn resolve_digests(partitions: &Partitions, range: Range, limit: u64) -> Result<Option<Resolved>> {
-    let mut sets: [Vec<Digest>; 3] = Default::default();
+    let mut sets: [Vec<Digest>; Role::ALL.len()] = Default::default();
     let mut left = limit;
     for role in Role::ALL {
         let Some(set) = gather_digests(partitions, range, role, left)? else { return Ok(None) };
         left = left.saturating_sub(size_of_val(&*set) as u64);
         sets[role as usize] = set;
     }
-    let [mut members, suppressed, known] = sets;
+    let [mut members, suppressed, known, unconfirmed] = sets;
     let is_simple = suppressed.is_empty() && known.is_empty();
     let mut counts = Counts { members: members.len() as u64, ..Counts::default() };
     let (mut gone, mut must_go) = (Vec::new(), Vec::new());
     if !is_simple {
         let mut algebra = Algebra::new(&suppressed, &known, &mut counts);
         members.retain(|digest| algebra.admits(digest));
-        (gone, must_go) = algebra.finish();
+        (gone, must_go) = algebra.finish(&unconfirmed);
     }
-    partitions.digests.give(suppressed);
-    partitions.digests.give(known);
+    for set in [suppressed, known, unconfirmed] {
+        partitions.digests.give(set);
+    }
     counts.written = members.len() as u64;
     Ok(Some(Resolved { entries: Entries::Digests(members), counts, gone, must_go }))
 }
@@ -135,17 +136,18 @@ fn gather_digests(
 }
 
 fn resolve_clear(partitions: &Partitions, range: Range, limit: u64) -> Result<Option<Resolved>> {
-    let mut bytes: [Vec<u8>; 3] = Default::default();
+    let mut bytes: [Vec<u8>; Role::ALL.len()] = Default::default();
     let mut left = limit;
     for role in Role::ALL {
         let Some(set) = gather_clear(partitions, range, role, left)? else { return Ok(None) };
         left = left.saturating_sub(set.len() as u64);
         bytes[role as usize] = set;
     }
-    let [members, suppressed, known] =
+    let [members, suppressed, known, unconfirmed] =
         bytes.each_ref().map(|bytes| ClearSet { index: sort::sort_clear(bytes), bytes });
     let suppressed: Vec<_> = suppressed.entries().collect();
     let known: Vec<_> = known.entries().collect();
+    let unconfirmed: Vec<_> = unconfirmed.entries().collect();
     let mut counts = Counts { members: members.index.len() as u64, ..Counts::default() };
     let mut algebra = Algebra::new(&suppressed, &known, &mut counts);
     let mut text = Vec::with_capacity(members.bytes.len());
@@ -157,7 +159,7 @@ fn resolve_clear(partitions: &Partitions, range: Range, limit: u64) -> Result<Op
             count += 1;
         }
     }
-    let (gone, must_go) = algebra.finish();
+    let (gone, must_go) = algebra.finish(&unconfirmed);
     counts.written = count as u64;
     let digests = |entries: Vec<(u64, &[u8])>| {
         let digests = entries.into_iter().map(|(_, value)| hash::digest(value));
@@ -268,18 +270,18 @@ impl<'a, T: Ord + Copy> Algebra<'a, T> {
         self.known_seen += 1;
     }
 
-    /// Finds out what only concerns the sets that are no members: who is gone, and who must go.
-    fn finish(mut self) -> (Vec<T>, Vec<T>) {
+    /// Finds out what only concerns the sets that are no members: who is gone, and who must go, be it that they are
+    /// known or that they may be there.
+    fn finish(mut self, unconfirmed: &[T]) -> (Vec<T>, Vec<T>) {
         while self.known_seen < self.known.len() {
             self.pass_known();
         }
-        let mut seen = 0;
-        let must_go: Vec<T> = self
-            .known
-            .iter()
-            .filter(|known| holds(self.suppressed, &mut seen, known))
-            .copied()
-            .collect();
+        let (mut known_seen, mut unconfirmed_seen) = (0, 0);
+        let is_there = |entry: &&T| {
+            let is_known = holds(self.known, &mut known_seen, entry);
+            holds(unconfirmed, &mut unconfirmed_seen, entry) || is_known
+        };
+        let must_go: Vec<T> = self.suppressed.iter().filter(is_there).copied().collect();
         self.counts.gone = self.gone.len() as u64;
         self.counts.must_go = must_go.len() as u64;
         (self.gone, must_go)

@@ -450,7 +450,7 @@ impl<'a> SourceSum<'a> {
     /// What throng wrote, throng must be able to read.
     fn check_known(&self, role: Role) -> Result<()> {
         let is_read = self.tallies.iter().all(|tally| tally.read == tally.accepted());
-        if role == Role::Known && !is_read {
+        if role.is_earlier() && !is_read {
             return Err(Error::input(
                 self.path,
                 "it holds entries that these rules do not accept",

@@ -38,7 +38,7 @@ pub(super) struct Finding {
 }
 
 /// The tallies of one audience by role.
-pub(crate) type RoleTallies = [Tally; 3];
+pub(crate) type RoleTallies = [Tally; Role::ALL.len()];
 
 impl Judge {
     pub(super) fn new(
@@ -85,7 +85,7 @@ impl Judge {
             for (audience, column) in &source.feeds {
                 let (tally, spec) = (&read.tallies[*audience], &self.specs[*audience]);
                 let mut found = |text| findings.push(Finding { path: source.path.clone(), text });
-                if source.role != Role::Known && tally.raw > 0 && tally.prehashed > 0 {
+                if !source.role.is_earlier() && tally.raw > 0 && tally.prehashed > 0 {
                     found(format!("column {column} mixes raw values and digests for {spec}"));
                 }
                 if source.role == Role::Member && tally.values() > 0 && tally.accepted() == 0 {

@@ -6,7 +6,7 @@
 mod budget;
 pub(crate) mod deliver;
 mod ingest;
-mod judge;
+pub(crate) mod judge;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -249,7 +249,7 @@ fn plan_known(
         };
         for part in parts {
             let source = Source::inspect(&Input::Path(part), stop)?;
-            sources.push(plan::plan_known(source, index));
+            sources.push(plan::plan_known(source, index, known.role));
         }
     }
     Ok(sources)
@@ -262,7 +262,7 @@ fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<Vec<String>> 
         let path = &plan.source.path;
         let mut found = |text: String| findings.push(Finding { path: path.clone(), text });
         plan.notes.iter().cloned().for_each(&mut found);
-        if plan.source.is_empty() && plan.role != Role::Known {
+        if plan.source.is_empty() && !plan.role.is_earlier() {
             found("the file is empty".to_owned());
         }
     }

@@ -132,7 +132,9 @@ impl Finder<'_> {
             ),
             match self.role {
                 Role::Suppressed => "choose one with --suppress-column",
-                Role::Member | Role::Known => "choose one with --column, or with --map COLUMN=TYPE",
+                Role::Member | Role::Known | Role::Unconfirmed => {
+                    "choose one with --column, or with --map COLUMN=TYPE"
+                }
             },
         ))
     }

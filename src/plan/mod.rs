@@ -23,11 +23,18 @@ pub enum Role {
     Suppressed,
     /// Is in it already.
     Known,
+    /// May be in it: it was sent, and no answer came. It counts for who must go, and for nothing else.
+    Unconfirmed,
 }
 
 impl Role {
+    /// Whether it is about what an earlier run has written.
+    pub const fn is_earlier(self) -> bool {
+        matches!(self, Self::Known | Self::Unconfirmed)
+    }
+
     /// Every role, in the order of the enum.
-    pub const ALL: [Self; 3] = [Self::Member, Self::Suppressed, Self::Known];
+    pub const ALL: [Self; 4] = [Self::Member, Self::Suppressed, Self::Known, Self::Unconfirmed];
 }
 
 /// An audience and its rule.
@@ -56,7 +63,7 @@ impl Audience {
         } else {
             make(RuleOptions { case: Case::Keep, ..rules })
         };
-        Self { spec, normalizers: [members, suppressed, known] }
+        Self { spec, normalizers: [members, suppressed, Arc::clone(&known), known] }
     }
 
     /// The rule for the values of a role.
@@ -212,12 +219,12 @@ fn share_opt_outs(found: &mut Vec<(usize, Found)>, audiences: &[Audience]) {
 }
 
 /// Plans a part of an earlier run, which throng wrote: one canonical value a line.
-pub fn plan_known(source: Source, audience: usize) -> SourcePlan {
+pub fn plan_known(source: Source, audience: usize, role: Role) -> SourcePlan {
     let dialect =
         Dialect { framing: crate::source::Framing::Lines { end: b'\n' }, line_end: b'\n' };
     SourcePlan {
         source,
-        role: Role::Known,
+        role,
         dialect,
         wanted: vec![0],
         feeds: vec![Feed { audience, column: Column { index: 0, name: None }, field: 0 }],

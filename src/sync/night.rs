@@ -252,7 +252,10 @@ impl Night<'_> {
     /// Writes down what was prepared.
     pub(super) fn describe(&mut self, summary: &Summary, remembered: &[Remembered]) -> Result<()> {
         let manifest = Manifest::read(&self.run_dir())?;
-        let inputs = manifest.inputs.into_iter().filter(|input| input.role != "known");
+        let inputs = manifest
+            .inputs
+            .into_iter()
+            .filter(|input| !matches!(&input.role[..], "known" | "unconfirmed"));
         self.record.inputs = inputs
             .map(|input| InputRecord {
                 path: input.path,

@@ -1,5 +1,7 @@
 //! Bringing a run's directory to what the API has confirmed.
 
+use std::collections::HashSet;
+
 use super::config::SyncConfig;
 use super::state::{State, Unsettled, remove_dir};
 use crate::config::Label;
@@ -91,12 +93,14 @@ pub(super) fn settle(run: i64, state: &State) -> Result<Vec<Confirmed>> {
     let dir = state.run_dir(run);
     let mut manifest = Manifest::read(&dir)?;
     let mut all = Vec::new();
+    let mut unanswered: Vec<(Label, HashSet<String>)> = Vec::new();
     let mut is_open = false;
     for AudienceManifest { label, parts, .. } in &manifest.audiences {
         let Some(target) = state.upload(run, label)? else { continue };
         let target = state.ledger.target(target)?;
         is_open |= matches!(target.state, TargetState::Intent { .. });
         let acknowledged = state.ledger.acknowledged(&target)?;
+        unanswered.push((label.clone(), state.ledger.unanswered(&target)?));
         let parts = parts.iter().filter(|part| acknowledged.contains(&part.sha256)).cloned();
         all.push(Confirmed { label: label.clone(), parts: parts.collect() });
     }
@@ -104,6 +108,10 @@ pub(super) fn settle(run: i64, state: &State) -> Result<Vec<Confirmed>> {
     if is_open {
         return Ok(all);
     }
+    state.keep_unconfirmed(run, &manifest, |audience, part| {
+        let of_audience = unanswered.iter().find(|(label, _)| *label == audience.label);
+        of_audience.is_some_and(|(_, parts)| parts.contains(&part.sha256))
+    })?;
     if all.is_empty() {
         remove_dir(&dir)?;
     } else {

@@ -5,6 +5,7 @@
 //! STATE/ledger.sqlite  what was sent, and what the API has confirmed: see `upload::Ledger`
 //! STATE/sync.sqlite    audiences, their generations, runs: see `schema.sql`
 //! STATE/runs/000123/   what run 123 has added to the audiences, as `throng prepare` writes it
+//! STATE/unconfirmed/   parts that were sent and may have taken effect: who is in them and opts out must go
 //! STATE/lists/         who is gone and who must go, by digest, as of the latest run
 //! ```
 //!
@@ -24,8 +25,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::SyncRecord;
 use crate::api::Id;
 use crate::config::{KnownInput, Label};
-use crate::emit::{MANIFEST_FILE, Manifest, PartManifest};
+use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
+use crate::plan::Role;
 use crate::sqlite;
 use crate::upload::Ledger;
 
@@ -215,13 +217,45 @@ impl State {
 
     /// The runs that have directories, in order.
     pub(super) fn run_dirs(&self) -> Result<Vec<i64>> {
-        let dir = self.runs_dir();
-        let entries = fs::read_dir(&dir).map_err(|e| Error::reading("read", &dir, e))?;
-        let numbers =
-            entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let mut numbers: Vec<i64> = numbers.collect();
-        numbers.sort_unstable();
-        Ok(numbers)
+        numbers_in(&self.runs_dir())
+    }
+
+    fn unconfirmed_dir(&self) -> PathBuf {
+        self.dir.join("unconfirmed")
+    }
+
+    /// Keeps parts of a run that were sent and may have taken effect, though no answer came: whoever is in them and has
+    /// opted out since must go. Doing it again does no harm.
+    pub(super) fn keep_unconfirmed(
+        &self,
+        run: i64,
+        manifest: &Manifest,
+        is_unanswered: impl Fn(&AudienceManifest, &PartManifest) -> bool,
+    ) -> Result<()> {
+        let mut manifest = manifest.clone();
+        for audience in &mut manifest.audiences {
+            let parts = std::mem::take(&mut audience.parts);
+            audience.parts =
+                parts.into_iter().filter(|part| is_unanswered(audience, part)).collect();
+            (audience.gone, audience.must_go) = (None, None);
+        }
+        let parts: Vec<&PartManifest> =
+            manifest.audiences.iter().flat_map(|audience| &audience.parts).collect();
+        let dir = self.unconfirmed_dir().join(format!("{run:06}"));
+        if parts.is_empty() || dir.exists() {
+            return Ok(());
+        }
+        let keeping = |error| Error::writing("keep unconfirmed parts in", &dir, error);
+        let new = self.unconfirmed_dir().join(format!(".{run:06}.new"));
+        remove_dir(&new)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&new).map_err(keeping)?;
+        for part in parts {
+            // The file is the same, so that nothing is copied.
+            fs::hard_link(self.run_dir(run).join(&part.file), new.join(&part.file))
+                .map_err(keeping)?;
+        }
+        manifest.write(&new)?;
+        fs::rename(&new, &dir).map_err(keeping)
     }
 
     /// What is remembered of an audience. One that goes somewhere else by now is a new one: its entries count from
@@ -384,14 +418,20 @@ impl State {
         records(&self.db, count).map_err(self.failing("read"))
     }
 
-    /// What audiences hold already: the settled directories that count for each, verified when they are read.
+    /// What audiences hold already, and what they may hold: the directories that count for each, verified when they are
+    /// read.
     pub(super) fn known(&self, audiences: &[Remembered]) -> Result<Vec<KnownInput>> {
+        let settled =
+            self.settled_runs()?.into_iter().map(|run| (self.run_dir(run), run, Role::Known));
+        let unconfirmed = numbers_in(&self.unconfirmed_dir())?
+            .into_iter()
+            .map(|run| (self.unconfirmed_dir().join(format!("{run:06}")), run, Role::Unconfirmed));
         let mut known = Vec::new();
-        for run in self.settled_runs()? {
+        for (dir, run, role) in settled.chain(unconfirmed) {
             let counting = audiences.iter().filter(|audience| audience.counts_from() <= run);
             let labels: Vec<Label> = counting.map(|audience| audience.label.clone()).collect();
             if !labels.is_empty() {
-                known.push(KnownInput { dir: self.run_dir(run), labels: Some(labels) });
+                known.push(KnownInput { dir, labels: Some(labels), role });
             }
         }
         Ok(known)
@@ -423,6 +463,9 @@ impl State {
         };
         for run in self.run_dirs()?.into_iter().filter(|run| *run < first) {
             remove_dir(&self.run_dir(run))?;
+        }
+        for run in numbers_in(&self.unconfirmed_dir())?.into_iter().filter(|run| *run < first) {
+            remove_dir(&self.unconfirmed_dir().join(format!("{run:06}")))?;
         }
         Ok(())
     }
@@ -471,6 +514,18 @@ fn records(db: &Connection, count: u32) -> rusqlite::Result<Vec<SyncRecord>> {
     })?;
     // A record that cannot be read is left out; it is for people, nothing is decided by it alone.
     rows.filter_map(std::result::Result::transpose).collect()
+}
+
+/// The numbers that entries of a directory are called, in order; none if there is no such directory.
+fn numbers_in(dir: &Path) -> Result<Vec<i64>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|e| Error::reading("read", dir, e))?,
+    };
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut numbers: Vec<i64> = numbers.collect();
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 /// Removes a directory of a run so that it never looks like a whole one: its manifest goes first.

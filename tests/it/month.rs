@@ -251,6 +251,37 @@ fn a_create_without_an_answer_is_found_out_about_the_next_night() {
 }
 
 #[test]
+fn somebody_in_a_part_without_an_answer_who_opts_out_must_go() {
+    let job = Job::new();
+    let mut world = World { customers: (0..200).collect(), opted_out: BTreeSet::new() };
+    job.export(&world, 1);
+    let config = job.config("never");
+    // Every part takes effect, and only the first one is confirmed.
+    job.sandbox.push_fault("add,when=after,cut".parse().unwrap());
+    let record = night_of(&config);
+    assert_eq!(record.exit_code, 7, "{:?}", record.error);
+    job.sandbox.clear_faults();
+    let there = job.members();
+    assert!(there.len() > 40 && there.len() as u64 > record.audiences[0].held_after);
+    world.opted_out.extend(world.customers.iter().copied().filter(|person| person % 3 == 0));
+    job.export(&world, 2);
+    let record = night_of(&config);
+    assert_eq!(record.exit_code, 0, "{:?}", record.error);
+    let must_go: BTreeSet<String> =
+        digests(&world.opted_out).intersection(&there).cloned().collect();
+    assert_eq!(record.audiences[0].must_go, must_go.len() as u64);
+    let list = fs::read_to_string(record.audiences[0].must_go_list.as_ref().unwrap()).unwrap();
+    assert_eq!(list.lines().map(str::to_owned).collect::<BTreeSet<_>>(), must_go);
+    // They are known of until the audience is built anew.
+    assert_eq!(night_of(&config).audiences[0].must_go, must_go.len() as u64);
+    let record = night_of(&SyncConfig { is_replacing: true, ..config.clone() });
+    assert_eq!(record.exit_code, 0, "{:?}", record.error);
+    assert_eq!(job.members(), digests(world.customers.difference(&world.opted_out)));
+    assert_eq!(night_of(&config).audiences[0].must_go, 0);
+    assert_eq!(fs::read_dir(job.path("state/unconfirmed")).unwrap().count(), 0);
+}
+
+#[test]
 fn opted_out_people_leave_with_the_audience_that_is_replaced() {
     let job = Job::new();
     let mut world = World { customers: (0..300).collect(), opted_out: BTreeSet::new() };

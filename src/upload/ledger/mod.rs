@@ -289,6 +289,21 @@ impl Ledger {
         )
     }
 
+    /// The digests of parts that were sent to a target and may have taken effect, though no answer has confirmed it.
+    pub fn unanswered(&self, target: &Target) -> Result<HashSet<String>> {
+        let result: rusqlite::Result<_> = (|| {
+            let mut query = self.db.prepare(
+                "SELECT DISTINCT attempt.sha256 FROM attempt JOIN run ON run.id = attempt.run_id
+                 JOIN part ON part.target_id = run.target_id AND part.sha256 = attempt.sha256
+                 WHERE run.target_id = ?1 AND part.acknowledged_at IS NULL
+                 AND (attempt.outcome IS NULL OR attempt.outcome IN
+                      ('broken', 'timed_out', 'busy', 'rate_limited', 'nonsense', 'stopped'))",
+            )?;
+            query.query_map([target.id], |row| row.get(0))?.collect()
+        })();
+        result.map_err(self.failing("read"))
+    }
+
     /// The digests of the parts that the last run of a target was to send; none if there was no run.
     pub fn planned(&self, target: &Target) -> Result<HashSet<String>> {
         let result: rusqlite::Result<_> = (|| {
