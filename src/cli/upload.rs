@@ -1,9 +1,12 @@
 //! What a user can type to reach the API.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use throng::api::{self, Id};
 use throng::config::Label;
 use throng::notation;
@@ -152,7 +155,7 @@ pub(crate) struct ApiArgs {
     /// It is reached through the proxy that the first of the variables `ALL_PROXY`, `HTTPS_PROXY` and `HTTP_PROXY` (in capitals
     /// or small letters) names; `NO_PROXY` lists hosts, and those below them, that are reached directly. An address on this
     /// machine that begins with http:// never goes through a proxy.
-    #[arg(long, value_name = "URL", env = "THRONG_ENDPOINT", default_value = api::ENDPOINT)]
+    #[arg(long, value_name = "URL", env = "THRONG_ENDPOINT", default_value = api::ENDPOINT, value_parser = EndpointParser)]
     pub(crate) endpoint: Endpoint,
     /// A file with the token, which only its owner can read [default: the variable `THRONG_TOKEN`]
     #[arg(long, value_name = "FILE")]
@@ -163,6 +166,26 @@ pub(crate) struct ApiArgs {
     /// How long a request may take
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = notation::time)]
     pub(crate) request_time: Duration,
+}
+
+/// Reads an address. One that is refused is not repeated: a password may be in it.
+#[derive(Clone, Copy, Debug)]
+struct EndpointParser;
+
+impl TypedValueParser for EndpointParser {
+    type Value = Endpoint;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Endpoint, clap::Error> {
+        value.to_str().unwrap_or_default().parse().map_err(|why: String| {
+            let message = format!("the address of the API: {why}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
 }
 
 /// Where the ledger is.

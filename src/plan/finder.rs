@@ -105,7 +105,7 @@ impl Finder<'_> {
                     format!("no column holds values for {user_type}"),
                     // A day on which nobody opted out.
                     if self.role == Role::Suppressed && self.table.rows.len() == 1 {
-                        "it has a single row: if that is a header, name its column with --suppress-column"
+                        "it has a single row: if that is a header, name its column with --suppress-column, or with `column` in a job file"
                             .to_owned()
                     } else {
                         self.columns_hint()

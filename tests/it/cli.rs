@@ -295,3 +295,19 @@ fn a_list_of_nobody_is_read_if_its_column_is_named_and_the_hint_says_so() {
         assert_eq!(named.status.code(), Some(0), "{}", stderr(&named));
     }
 }
+
+#[test]
+fn a_password_in_an_address_is_not_repeated() {
+    for args in [["audience", "list", "--ad-account", "1"], ["audience", "show", "59", "--json"]] {
+        let refused = Command::cargo_bin("throng")
+            .unwrap()
+            .args(args)
+            .args(["--endpoint", "https://user:canary-7@api.example.com"])
+            .output()
+            .unwrap();
+        let said = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains("holds a user name or password"), "{said}");
+        assert!(!said.contains("canary-7"), "{said}");
+    }
+}
