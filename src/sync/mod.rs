@@ -16,6 +16,7 @@
 
 mod config;
 mod guards;
+mod holdings;
 mod night;
 mod record;
 mod replace;

@@ -7,8 +7,9 @@ use std::time::{Instant, SystemTime};
 
 use super::config::SyncConfig;
 use super::guards::{self, Stopped};
+use super::holdings::remove_dir;
 use super::settle::{Notify, named, settle, settle_left, upload_config};
-use super::state::{Remembered, State, remove_dir};
+use super::state::{Remembered, State};
 use super::targets::audience_of;
 use super::{
     AudienceRecord, GuardRecord, InputRecord, KILLED, PhaseRecord, RejectRecord, SyncRecord,

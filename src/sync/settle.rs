@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::config::SyncConfig;
-use super::state::{State, Unsettled, remove_dir};
+use super::holdings::remove_dir;
+use super::state::{State, Unsettled};
 use crate::config::Label;
 use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};
 use crate::error::{Error, Result};

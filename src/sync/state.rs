@@ -24,10 +24,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SyncRecord;
 use crate::api::Id;
-use crate::config::{KnownInput, Label};
-use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};
+use crate::config::Label;
+use crate::emit::MANIFEST_FILE;
 use crate::error::{Error, ExitCode, Result};
-use crate::plan::Role;
 use crate::sqlite;
 use crate::upload::Ledger;
 
@@ -48,7 +47,7 @@ const SCHEMA_VERSION: i32 = 1;
 pub(super) struct State {
     db: Connection,
     pub(super) ledger: Ledger,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     _lock: Lock,
 }
 
@@ -105,47 +104,6 @@ impl State {
         Ok(state)
     }
 
-    fn runs_dir(&self) -> PathBuf {
-        self.dir.join("runs")
-    }
-
-    /// Where the directory of a run is.
-    pub(super) fn run_dir(&self, run: i64) -> PathBuf {
-        self.runs_dir().join(format!("{run:06}"))
-    }
-
-    /// Where a dry run writes.
-    pub(super) fn dry_run_dir(&self) -> PathBuf {
-        self.dir.join("dry-run")
-    }
-
-    /// Keeps the latest list of a kind of an audience where people find it, also when the run's directory is gone; its
-    /// path. Without a list, an earlier one is removed.
-    pub(super) fn keep_list(
-        &self,
-        run_dir: &Path,
-        list: Option<&PartManifest>,
-        label: &Label,
-        what: &str,
-    ) -> Result<Option<String>> {
-        let lists = self.dir.join("lists");
-        let path = lists.join(format!("{label}-{what}.txt"));
-        let keeping = |error| Error::writing("keep the list", &path, error);
-        let Some(list) = list else {
-            return match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(keeping(error)),
-                _ => Ok(None),
-            };
-        };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&lists).map_err(keeping)?;
-        let new = lists.join(format!(".{label}-{what}.new"));
-        // The file is the same, so that nothing is copied.
-        let _left_over = fs::remove_file(&new);
-        fs::hard_link(run_dir.join(&list.file), &new).map_err(keeping)?;
-        fs::rename(&new, &path).map_err(keeping)?;
-        Ok(Some(path.to_string_lossy().into_owned()))
-    }
-
     /// Refuses directories that no run is known of: a database was lost.
     fn check_complete(&self) -> Result<()> {
         let runs: i64 = self.read("SELECT coalesce(max(id), 0) FROM run", [], |row| row.get(0))?;
@@ -160,20 +118,6 @@ impl State {
             message: format!("it has a directory of run {newest}, and {STATE_FILE} knows of none after {runs}"),
             hint: Some("restore the whole directory from a backup, or move it away and give the audiences by their `id`".to_owned()),
         })
-    }
-
-    /// Removes what dry runs and preparations left that were killed. Nobody else is running.
-    fn remove_leftovers(&self) -> Result<()> {
-        for dir in [&self.dir, &self.runs_dir()] {
-            let entries = fs::read_dir(dir).map_err(|e| Error::reading("read", dir, e))?;
-            for entry in entries.flatten() {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                if (name == "dry-run" || name.starts_with('.')) && entry.path().is_dir() {
-                    remove_dir(&entry.path())?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Refuses an audience of which a run's directory is lost: who is in it, nobody would know any more.
@@ -213,49 +157,6 @@ impl State {
             }
             other => other,
         }
-    }
-
-    /// The runs that have directories, in order.
-    pub(super) fn run_dirs(&self) -> Result<Vec<i64>> {
-        numbers_in(&self.runs_dir())
-    }
-
-    fn unconfirmed_dir(&self) -> PathBuf {
-        self.dir.join("unconfirmed")
-    }
-
-    /// Keeps parts of a run that were sent and may have taken effect, though no answer came: whoever is in them and has
-    /// opted out since must go. Doing it again does no harm.
-    pub(super) fn keep_unconfirmed(
-        &self,
-        run: i64,
-        manifest: &Manifest,
-        is_unanswered: impl Fn(&AudienceManifest, &PartManifest) -> bool,
-    ) -> Result<()> {
-        let mut manifest = manifest.clone();
-        for audience in &mut manifest.audiences {
-            let parts = std::mem::take(&mut audience.parts);
-            audience.parts =
-                parts.into_iter().filter(|part| is_unanswered(audience, part)).collect();
-            (audience.gone, audience.must_go) = (None, None);
-        }
-        let parts: Vec<&PartManifest> =
-            manifest.audiences.iter().flat_map(|audience| &audience.parts).collect();
-        let dir = self.unconfirmed_dir().join(format!("{run:06}"));
-        if parts.is_empty() || dir.exists() {
-            return Ok(());
-        }
-        let keeping = |error| Error::writing("keep unconfirmed parts in", &dir, error);
-        let new = self.unconfirmed_dir().join(format!(".{run:06}.new"));
-        remove_dir(&new)?;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&new).map_err(keeping)?;
-        for part in parts {
-            // The file is the same, so that nothing is copied.
-            fs::hard_link(self.run_dir(run).join(&part.file), new.join(&part.file))
-                .map_err(keeping)?;
-        }
-        manifest.write(&new)?;
-        fs::rename(&new, &dir).map_err(keeping)
     }
 
     /// What is remembered of an audience. One that goes somewhere else by now is a new one: its entries count from
@@ -418,58 +319,6 @@ impl State {
         records(&self.db, count).map_err(self.failing("read"))
     }
 
-    /// What audiences hold already, and what they may hold: the directories that count for each, verified when they are
-    /// read.
-    pub(super) fn known(&self, audiences: &[Remembered]) -> Result<Vec<KnownInput>> {
-        let settled =
-            self.settled_runs()?.into_iter().map(|run| (self.run_dir(run), run, Role::Known));
-        let unconfirmed = numbers_in(&self.unconfirmed_dir())?
-            .into_iter()
-            .map(|run| (self.unconfirmed_dir().join(format!("{run:06}")), run, Role::Unconfirmed));
-        let mut known = Vec::new();
-        for (dir, run, role) in settled.chain(unconfirmed) {
-            let counting = audiences.iter().filter(|audience| audience.counts_from() <= run);
-            let labels: Vec<Label> = counting.map(|audience| audience.label.clone()).collect();
-            if !labels.is_empty() {
-                known.push(KnownInput { dir, labels: Some(labels), role });
-            }
-        }
-        Ok(known)
-    }
-
-    /// Entries that the API has confirmed for an audience from a run on.
-    pub(super) fn held(&self, label: &Label, from: i64) -> Result<u64> {
-        let mut held = 0;
-        for run in self.settled_runs()?.into_iter().filter(|run| *run >= from) {
-            let manifest = Manifest::read(&self.run_dir(run))?;
-            let audience = manifest.audiences.iter().find(|audience| audience.label == *label);
-            held +=
-                audience.map_or(0, |audience| audience.parts.iter().map(|part| part.lines).sum());
-        }
-        Ok(held)
-    }
-
-    fn settled_runs(&self) -> Result<Vec<i64>> {
-        let unsettled = self.unsettled()?;
-        let mut runs = self.run_dirs()?;
-        runs.retain(|run| unsettled.iter().all(|left| left.run != *run));
-        Ok(runs)
-    }
-
-    /// Removes directories that count for no audience any more.
-    pub(super) fn remove_old_runs(&self) -> Result<()> {
-        let Some(first) = self.audiences()?.iter().map(|audience| audience.first_run).min() else {
-            return Ok(());
-        };
-        for run in self.run_dirs()?.into_iter().filter(|run| *run < first) {
-            remove_dir(&self.run_dir(run))?;
-        }
-        for run in numbers_in(&self.unconfirmed_dir())?.into_iter().filter(|run| *run < first) {
-            remove_dir(&self.unconfirmed_dir().join(format!("{run:06}")))?;
-        }
-        Ok(())
-    }
-
     fn read<T>(
         &self,
         sql: &str,
@@ -514,31 +363,6 @@ fn records(db: &Connection, count: u32) -> rusqlite::Result<Vec<SyncRecord>> {
     })?;
     // A record that cannot be read is left out; it is for people, nothing is decided by it alone.
     rows.filter_map(std::result::Result::transpose).collect()
-}
-
-/// The numbers that entries of a directory are called, in order; none if there is no such directory.
-fn numbers_in(dir: &Path) -> Result<Vec<i64>> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(|e| Error::reading("read", dir, e))?,
-    };
-    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut numbers: Vec<i64> = numbers.collect();
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-/// Removes a directory of a run so that it never looks like a whole one: its manifest goes first.
-pub(super) fn remove_dir(dir: &Path) -> Result<()> {
-    if !dir.exists() {
-        return Ok(());
-    }
-    let removing = |error| Error::writing("remove", dir, error);
-    match fs::remove_file(dir.join(MANIFEST_FILE)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(removing(error)),
-        _ => {}
-    }
-    fs::remove_dir_all(dir).map_err(removing)
 }
 
 /// Let go at once, not with the last descriptor: a process that was forked meanwhile and is about to run another program
