@@ -1,9 +1,9 @@
 //! Turns customer exports into deduplicated, hashed audience upload files, and uploads them.
 //!
 //! Every value of every input becomes an *entry*: the bytes that an upload file would hold (a digest, or a clear id) with
-//! a *role* that its input gave it: member (wants in), suppressed (must not be in), known (is in already). All entries
-//! flow through the same stages and land in partitions by the leading bits of their digest; partition by partition,
-//! equal entries meet, and set algebra decides: **upload = member − suppressed − known**.
+//! a *role* that its input gave it: member (wants in), suppressed (must not be in), known (is in already), unconfirmed
+//! (may be in). All entries flow through the same stages and land in partitions by the leading bits of their digest;
+//! partition by partition, equal entries meet, and set algebra decides: **upload = member − suppressed − known**.
 //!
 //! ```text
 //! source      mapped file, or stream of a pipe or compressed file    -> chunks that end on a record boundary

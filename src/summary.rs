@@ -69,7 +69,7 @@ pub struct AudienceSummary {
     pub known: u64,
     /// Known, but no member any more. The API cannot remove them.
     pub gone: u64,
-    /// Known and opted out: they are in the live audience and must go.
+    /// Opted out, and known or unconfirmed: they are, or may be, in the live audience and must go.
     pub must_go: u64,
     /// Entries written.
     pub written: u64,

@@ -44,7 +44,7 @@ pub struct Manifest {
 /// An input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InputManifest {
-    /// `member`, `suppressed` or `known`.
+    /// `member`, `suppressed`, `known` or `unconfirmed`.
     pub role: String,
     /// Its path as it was given, or `stdin`.
     pub path: String,
@@ -90,7 +90,7 @@ pub struct AudienceManifest {
     /// The list of who is known but no member any more, if there are any: one digest a line, of clear ids the SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone: Option<PartManifest>,
-    /// The list of who is known and suppressed, written in the same way.
+    /// The list of who is suppressed, and known or unconfirmed, written in the same way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub must_go: Option<PartManifest>,
 }

@@ -117,7 +117,7 @@ pub struct AudienceRecord {
     pub known: u64,
     /// In the audience, but no member any more.
     pub gone: u64,
-    /// Opted out, but in the audience.
+    /// Opted out, but in the audience, or in a part of it whose answer got lost.
     pub must_go: u64,
     /// The file that lists who is gone, as entries; `None` if there is none.
     pub gone_list: Option<String>,
