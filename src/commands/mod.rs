@@ -5,6 +5,7 @@ pub(crate) mod audience;
 pub(crate) mod hash;
 pub(crate) mod history;
 pub(crate) mod log;
+pub(crate) mod manifest;
 pub(crate) mod manual;
 pub(crate) mod prepare;
 mod progress;

@@ -7,6 +7,7 @@ use throng::config::{
     ReadOptions, RejectList, Resources, SuppressInput,
 };
 use throng::error::Quoted;
+use throng::hash::Kernel;
 use throng::machine;
 use throng::normalize::UserType;
 use throng::pipeline::Prepare;
@@ -47,14 +48,6 @@ fn print_notes(notes: &[String]) {
 }
 
 fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
-    let memory_bytes = args.memory.unwrap_or_else(machine::default_memory_bytes);
-    if memory_bytes < config::MEMORY_BYTES_MIN {
-        let least = config::MEMORY_BYTES_MIN / 1024 / 1024;
-        return Err(Error::usage(
-            format!("--memory {memory_bytes} is too little"),
-            format!("give at least {least}M"),
-        ));
-    }
     let audiences = match args.user_type {
         Some(user_type) => vec![AudienceSpec::new(user_type, args.column)],
         None => args.map,
@@ -104,13 +97,33 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
                 .map(|path| RejectList { path, with_values: args.rejects_with_values }),
         },
         resources: Resources {
-            threads: machine::threads(args.threads)?,
-            memory_bytes,
-            tmp_dir: args.tmp_dir,
-            chunk_bytes: config::CHUNK_BYTES,
-            block_bytes: config::BLOCK_BYTES,
             kernel: args.kernel.unwrap_or_default(),
+            ..resources(args.memory, args.threads, args.tmp_dir)?
         },
+    })
+}
+
+/// What a run may use.
+pub(super) fn resources(
+    memory: Option<u64>,
+    threads: Option<usize>,
+    tmp_dir: Option<PathBuf>,
+) -> Result<Resources> {
+    let memory_bytes = memory.unwrap_or_else(machine::default_memory_bytes);
+    if memory_bytes < config::MEMORY_BYTES_MIN {
+        let least = config::MEMORY_BYTES_MIN / 1024 / 1024;
+        return Err(Error::usage(
+            format!("--memory {memory_bytes} is too little"),
+            format!("give at least {least}M"),
+        ));
+    }
+    Ok(Resources {
+        threads: machine::threads(threads)?,
+        memory_bytes,
+        tmp_dir,
+        chunk_bytes: config::CHUNK_BYTES,
+        block_bytes: config::BLOCK_BYTES,
+        kernel: Kernel::default(),
     })
 }
 

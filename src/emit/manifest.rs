@@ -39,6 +39,9 @@ pub struct Manifest {
     pub inputs: Vec<InputManifest>,
     /// What was made.
     pub audiences: Vec<AudienceManifest>,
+    /// Other files of the engine that wrote the parts: markers, checksums, empty parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
 }
 
 /// An input.
@@ -146,6 +149,7 @@ impl Manifest {
             options,
             inputs: Vec::new(),
             audiences: Vec::new(),
+            beside: Vec::new(),
         }
     }
 
@@ -157,6 +161,11 @@ impl Manifest {
         file.write_all(&text)
             .and_then(|()| file.sync_all())
             .map_err(|error| Error::writing("write", &path, error))
+    }
+
+    /// Puts the manifest into a directory of parts, in the place of an earlier one, in one step.
+    pub fn replace(&self, dir: &Path) -> Result<()> {
+        write_whole(&dir.join(MANIFEST_FILE), &self.to_json()?, Readers::Owner)
     }
 
     fn to_json(&self) -> Result<Vec<u8>> {
@@ -179,7 +188,7 @@ impl Manifest {
             audience.parts = kept;
             audience.sets.written = audience.parts.iter().map(|part| part.lines).sum();
         }
-        write_whole(&dir.join(MANIFEST_FILE), &self.to_json()?, Readers::Owner)?;
+        self.replace(dir)?;
         for problem in self.unknown_files(dir)? {
             let path = dir.join(&problem.file);
             std::fs::remove_file(&path).map_err(|e| Error::writing("remove", &path, e))?;
@@ -214,12 +223,7 @@ impl Manifest {
             ));
         }
         for part in manifest.audiences.iter().flat_map(AudienceManifest::files) {
-            // A name reaches the API, in a header of its own within the body.
-            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-            if !part.file.bytes().all(is_plain)
-                || part.file.starts_with('.')
-                || part.file.is_empty()
-            {
+            if !PartManifest::is_plain_name(&part.file) {
                 return Err(Error::input(&path, "it names a part as throng never does", hint));
             }
         }
@@ -257,6 +261,7 @@ impl Manifest {
             .iter()
             .flat_map(AudienceManifest::files)
             .map(|file| file.file.as_str())
+            .chain(self.beside.iter().map(String::as_str))
             .collect();
         let entries = std::fs::read_dir(dir).map_err(|e| Error::reading("read", dir, e))?;
         let mut unknown: Vec<String> = entries
@@ -271,6 +276,12 @@ impl Manifest {
 }
 
 impl PartManifest {
+    /// Whether a part may be called so. A name reaches the API, in a header of its own within the body.
+    pub(crate) fn is_plain_name(name: &str) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        name.bytes().all(is_plain) && !name.starts_with('.') && !name.is_empty()
+    }
+
     fn problem(&self, dir: &Path) -> Result<Option<Problem>> {
         let path = dir.join(&self.file);
         let problem = |message| Ok(Some(Problem { file: self.file.clone(), message }));

@@ -14,7 +14,7 @@ use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;
 
 /// More bits by which a range is split that turned out too large.
-const SPLIT_BITS: u32 = 4;
+pub(super) const SPLIT_BITS: u32 = 4;
 
 /// What writing an audience needs.
 pub(super) struct Delivery<'a> {
@@ -59,7 +59,9 @@ impl Delivery<'_> {
                     must_go: &mut must_go,
                     delivery: self,
                 };
-                let mut ranges = partitions.ranges().flat_map(|range| self.cut(range, partitions));
+                let mut ranges = partitions
+                    .ranges()
+                    .flat_map(|range| cut(range, partitions, self.memory.range_limit));
                 let steps = Steps {
                     next: || self.progress.check().map(|()| ranges.next()),
                     work: |range| {
@@ -79,12 +81,16 @@ impl Delivery<'_> {
         let (counts, parts) = written?;
         Ok(Delivered { counts, parts, gone: gone.finish()?, must_go: must_go.finish()? })
     }
+}
 
-    /// Cuts a partition whose entries are more than the limit by the next bits, so that each piece fits.
-    fn cut(&self, range: Range, partitions: &Partitions) -> impl Iterator<Item = Range> + use<> {
-        let pieces = partitions.bytes(range).div_ceil(self.memory.range_limit.max(1)).max(1);
-        range.split(pieces.next_power_of_two().ilog2())
-    }
+/// Cuts a partition whose entries are more than the limit by the next bits, so that each piece fits.
+pub(super) fn cut(
+    range: Range,
+    partitions: &Partitions,
+    limit: u64,
+) -> impl Iterator<Item = Range> + use<> {
+    let pieces = partitions.bytes(range).div_ceil(limit.max(1)).max(1);
+    range.split(pieces.next_power_of_two().ilog2())
 }
 
 /// Takes resolved ranges in order.

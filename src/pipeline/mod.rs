@@ -5,6 +5,7 @@
 
 mod budget;
 pub(crate) mod deliver;
+pub mod engine;
 mod ingest;
 pub(crate) mod judge;
 
@@ -271,7 +272,8 @@ fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<Vec<String>> 
         let now = options(config);
         let differ: Vec<&str> =
             RULE_OPTIONS.into_iter().filter(|name| before.get(*name) != now.get(*name)).collect();
-        if !differ.is_empty() {
+        // What another engine wrote does not say by which options.
+        if !differ.is_empty() && !before.is_empty() {
             let text = format!(
                 "it was prepared with another --{}: the same people may count as new and as gone",
                 differ.join(" and --")

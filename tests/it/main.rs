@@ -9,6 +9,7 @@ mod columns;
 mod crash;
 #[cfg(feature = "sandbox")]
 mod faults;
+mod engine;
 mod examples;
 mod job;
 #[cfg(feature = "sandbox")]
