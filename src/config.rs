@@ -26,6 +26,15 @@ pub const BATCH_RECORDS: usize = 512;
 /// than anybody notices.
 pub const SAMPLE_BYTES: usize = 256 * 1024;
 
+/// Longest metadata of a Parquet file that is read, in bytes: a hundred columns in a thousand row groups have less.
+pub const PARQUET_FOOTER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Memory in bytes that a page of a Parquet file may take when its first rows are looked at.
+pub const PARQUET_SAMPLE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Rows of a Parquet file that pass through the stages together.
+pub const PARQUET_ROWS: usize = 8 * 1024;
+
 /// Least memory budget in bytes with which the fixed buffers still leave room for entries.
 pub const MEMORY_BYTES_MIN: u64 = 32 * 1024 * 1024;
 
@@ -266,6 +275,8 @@ pub enum Format {
     Lines,
     /// CSV with this delimiter, or the one that is found.
     Csv(Option<u8>),
+    /// Parquet.
+    Parquet,
 }
 
 /// Whether the first record is a header.

@@ -45,30 +45,31 @@ impl Tally {
         Self { read, ..Self::default() }
     }
 
-    /// Counts a verdict other than a rejection.
+    /// Counts a verdict other than a rejection, on a value that occurred so many times.
     #[inline]
-    pub fn count(&mut self, verdict: Verdict) {
+    pub fn count(&mut self, verdict: Verdict, times: u64) {
         match verdict {
-            Verdict::Blank => self.blank += 1,
-            Verdict::Prehashed(_) => self.prehashed += 1,
+            Verdict::Blank => self.blank += times,
+            Verdict::Prehashed(_) => self.prehashed += times,
             Verdict::Raw(note) => {
-                self.raw += 1;
+                self.raw += times;
                 match note {
                     Note::Plain => {}
-                    Note::AssumedInternational => self.assumed_international += 1,
-                    Note::CaseChanged => self.case_changed += 1,
+                    Note::AssumedInternational => self.assumed_international += times,
+                    Note::CaseChanged => self.case_changed += times,
                 }
             }
             Verdict::Rejected(_) => debug_assert!(false, "rejects are counted with their place"),
         }
     }
 
-    /// Counts a rejected value.
-    pub fn reject(&mut self, reason: Reason, line: u64, value: &[u8]) {
+    /// Counts a rejected value that occurred so many times, first in this line.
+    pub fn reject(&mut self, reason: Reason, line: u64, value: &[u8], times: u64) {
         let rejects = &mut self.rejected[reason as usize];
-        rejects.count += 1;
-        rejects.first.get_or_insert_with(|| Place { path: PathBuf::new(), line });
-        self.shapes[Shape::of(value) as usize] += 1;
+        rejects.count += times;
+        let first = rejects.first.get_or_insert_with(|| Place { path: PathBuf::new(), line });
+        first.line = first.line.min(line);
+        self.shapes[Shape::of(value) as usize] += times;
     }
 
     /// Adds what follows in order: the tally of the next chunk or of the next input. `place` completes its places.

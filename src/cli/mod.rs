@@ -81,7 +81,7 @@ pub(crate) struct ManArgs {
 /// Turn exports into upload files: normalised, hashed where the type asks for it, each person once, nobody who opted
 /// out.
 ///
-/// Inputs are plain lists or CSV, TSV and semicolon files, also compressed (gzip, zstd, bzip2, xz). The output
+/// Inputs are plain lists or CSV, TSV and semicolon files, also compressed (gzip, zstd, bzip2, xz), or Parquet. The output
 /// directory is complete or absent: whatever happens, no half-written file is ever visible in it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Args)]
@@ -345,6 +345,8 @@ pub(crate) enum FormatArg {
     Csv,
     /// Tab-separated
     Tsv,
+    /// Columns in row groups; found by content like the others
+    Parquet,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

@@ -53,13 +53,14 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
         None => args.map,
     };
     let format = match (args.format, args.delimiter) {
-        (FormatArg::Lines, Some(_)) => {
+        (FormatArg::Lines | FormatArg::Parquet, Some(_)) => {
             return Err(Error::usage(
-                "lines have no delimiter",
-                "leave --delimiter or --format lines out",
+                "lines and Parquet have no delimiter",
+                "leave --delimiter or --format out",
             ));
         }
         (FormatArg::Lines, None) => Format::Lines,
+        (FormatArg::Parquet, None) => Format::Parquet,
         (FormatArg::Tsv, None) => Format::Csv(Some(b'\t')),
         (FormatArg::Auto, None) => Format::Auto,
         (_, delimiter) => Format::Csv(delimiter),

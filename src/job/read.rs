@@ -206,21 +206,32 @@ fn read_options(input: &Table<'_>, audiences: &[JobAudience]) -> Result<ReadOpti
         Lines,
         Csv,
         Tsv,
+        Parquet,
     }
-    let words =
-        [("auto", Word::Auto), ("lines", Word::Lines), ("csv", Word::Csv), ("tsv", Word::Tsv)];
+    let words = [
+        ("auto", Word::Auto),
+        ("lines", Word::Lines),
+        ("csv", Word::Csv),
+        ("tsv", Word::Tsv),
+        ("parquet", Word::Parquet),
+    ];
     let word = input.get("format").map_or(Ok(Word::Auto), |value| value.choice(&words))?;
     let value = input.get("delimiter");
     let delimiter = value.as_ref().map(|v| v.parsed_by(notation::delimiter)).transpose()?;
     let format = match (word, delimiter, &value) {
-        (Word::Lines | Word::Tsv, _, Some(value)) => {
-            let kind = if word == Word::Tsv { "tsv has its own" } else { "lines have no" };
+        (Word::Lines | Word::Tsv | Word::Parquet, _, Some(value)) => {
+            let kind = match word {
+                Word::Tsv => "tsv has its own",
+                Word::Parquet => "Parquet has no",
+                _ => "lines have no",
+            };
             return Err(value.error(
                 format!("`delimiter`: {kind} delimiter"),
                 "leave it out, or write format = \"csv\"",
             ));
         }
         (Word::Lines, ..) => Format::Lines,
+        (Word::Parquet, ..) => Format::Parquet,
         (Word::Tsv, ..) => Format::Csv(Some(b'\t')),
         (Word::Auto, None, _) => Format::Auto,
         (_, delimiter, _) => Format::Csv(delimiter),

@@ -43,6 +43,10 @@ pub(super) struct MemoryPlan {
     pub(super) block_budget: u64,
     /// For the entries of one range that is being resolved.
     pub(super) range_limit: u64,
+    /// For the pages of columns that a worker reads at once. They have the share of ranges, which comes later.
+    pub(super) pages_limit: u64,
+    /// For what is to go into the reject list of one row group.
+    pub(super) rejects_limit: u64,
 }
 
 /// As many threads as the limit has room for.
@@ -87,11 +91,24 @@ impl MemoryPlan {
         let slab_bytes = if has_room { SLAB_BYTES } else { SLAB_BYTES_MIN };
         // A range under way is held as it was gathered, sorted, and as what is written of it.
         let range_limit = (memory / 4 / in_flight as u64 / 3).min(RANGE_BYTES_MAX);
-        Self { threads, in_flight, radix_bits, block_bytes, slab_bytes, block_budget, range_limit }
+        Self {
+            threads,
+            in_flight,
+            radix_bits,
+            block_bytes,
+            slab_bytes,
+            block_budget,
+            range_limit,
+            pages_limit: memory / 4 / threads as u64,
+            rejects_limit: memory / 8 / in_flight as u64,
+        }
     }
 }
 
 fn expected_entries(plan: &SourcePlan) -> u64 {
+    if let Some(rows) = plan.rows {
+        return rows;
+    }
     let Some(bytes) = plan.source.bytes else {
         let sample = plan.source.sample.len() as u64 / RECORD_BYTES;
         return if plan.source.is_sample_all { sample } else { UNKNOWN_ENTRIES };

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::ThreadPool;
 
@@ -19,30 +19,38 @@ use crate::ordered::{Steps, ordered};
 use crate::plan::{Audience, Feed, Role, SourcePlan};
 use crate::progress::Progress;
 use crate::record::{self, CsvReader, Dialect, LineCounter, Records};
+use crate::source::parquet::Rows;
 use crate::source::{Chunk, Framing, Torn, record_too_long};
 use crate::tally::{Place, Tally};
 
 /// Reads sources and scatters their entries.
 pub(super) struct Ingest<'a> {
-    audiences: &'a [Audience],
+    pub(super) audiences: &'a [Audience],
     stores: Vec<Store>,
-    budget: Budget,
+    pub(super) budget: Budget,
     /// One for each worker of the pool, which is the only one to lock it, once a chunk.
     workers: Vec<Mutex<Worker>>,
-    pool: &'a ThreadPool,
-    progress: &'a Progress,
-    memory: &'a MemoryPlan,
+    pub(super) pool: &'a ThreadPool,
+    pub(super) progress: &'a Progress,
+    pub(super) memory: &'a MemoryPlan,
     chunk_bytes: usize,
     kernel: Kernel,
     io: Io,
-    reject_list: Option<&'a RejectList>,
+    pub(super) reject_list: Option<&'a RejectList>,
 }
 
 /// What a worker keeps from chunk to chunk.
 #[derive(Default)]
-struct Worker {
-    records: Records,
+pub(super) struct Worker {
+    pub(super) records: Records,
     csv: Option<CsvReader>,
+    pub(super) rows: Rows,
+    pub(super) tools: Tools,
+}
+
+/// What records pass through on a worker.
+#[derive(Default)]
+pub(super) struct Tools {
     canonical: Canonical,
     digests: Vec<Digest>,
     clear_entries: Vec<u8>,
@@ -50,26 +58,26 @@ struct Worker {
 }
 
 /// How the chunks of the current source are worked on.
-struct Route<'a> {
-    role: Role,
-    dialect: Dialect,
-    feeds: &'a [Feed],
-    country_field: Option<usize>,
+pub(super) struct Route<'a> {
+    pub(super) role: Role,
+    pub(super) dialect: Dialect,
+    pub(super) feeds: &'a [Feed],
+    pub(super) country_field: Option<usize>,
     /// The reject list's options, if there is one.
-    rejects: Option<&'a RejectList>,
+    pub(super) rejects: Option<&'a RejectList>,
 }
 
 /// What a chunk amounts to. Lines are counted from 0 within the chunk.
-struct ChunkTally {
-    records: u64,
-    lines: u64,
+pub(super) struct ChunkTally {
+    pub(super) records: u64,
+    pub(super) lines: u64,
     /// For each feed.
-    tallies: Vec<Tally>,
-    rejects: Vec<ChunkReject>,
+    pub(super) tallies: Vec<Tally>,
+    pub(super) rejects: Vec<ChunkReject>,
 }
 
 /// A rejected value for the reject list.
-struct ChunkReject {
+pub(super) struct ChunkReject {
     record: usize,
     feed: usize,
     line: u64,
@@ -77,8 +85,20 @@ struct ChunkReject {
     value: Vec<u8>,
 }
 
+impl ChunkReject {
+    /// By record, so that the list does not depend on where chunks end.
+    pub(super) fn order(&self) -> (usize, usize) {
+        (self.record, self.feed)
+    }
+
+    /// Memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.value.len()
+    }
+}
+
 /// Why a chunk could not be worked on.
-enum ChunkError {
+pub(super) enum ChunkError {
     /// A record over the limit begins behind so many line ends.
     RecordTooLong {
         lines: u64,
@@ -115,7 +135,8 @@ impl<'a> Ingest<'a> {
         let workers = (0..memory.threads)
             .map(|_| {
                 let scatters = stores.iter().map(Scatter::new).collect();
-                Mutex::new(Worker { scatters, ..Worker::default() })
+                let tools = Tools { scatters, ..Tools::default() };
+                Mutex::new(Worker { tools, ..Worker::default() })
             })
             .collect();
         Self {
@@ -155,8 +176,11 @@ impl<'a> Ingest<'a> {
         plan: SourcePlan,
         mut rejects: Option<&mut RejectWriter>,
     ) -> Result<(u64, Vec<Tally>)> {
-        let path = super::path_of(&plan);
         self.prepare_workers(&plan)?;
+        if plan.dialect.framing == Framing::Columns {
+            return self.row_groups(&plan, rejects);
+        }
+        let path = super::path_of(&plan);
         let SourcePlan { source, role, dialect, feeds, country_field, skip, header_lines, .. } =
             plan;
         let bytes_read = self.progress.bytes_read.clone();
@@ -203,9 +227,9 @@ impl<'a> Ingest<'a> {
                 Framing::Csv { delimiter } => {
                     Some(CsvReader::new(delimiter, plan.wanted.clone()).on(self.kernel))
                 }
-                Framing::Lines { .. } => None,
+                Framing::Lines { .. } | Framing::Columns => None,
             };
-            for (scatter, store) in worker.scatters.iter_mut().zip(&self.stores) {
+            for (scatter, store) in worker.tools.scatters.iter_mut().zip(&self.stores) {
                 scatter.set_role(plan.role, store, &self.budget)?;
             }
         }
@@ -217,12 +241,17 @@ impl<'a> Ingest<'a> {
         chunk: &Chunk,
         route: &Route<'_>,
     ) -> std::result::Result<ChunkTally, ChunkError> {
+        let mut worker = self.worker()?;
+        worker.read(chunk, route, self.kernel)?;
+        worker.process(chunk, route, self)
+    }
+
+    /// The worker of this thread.
+    pub(super) fn worker(&self) -> Result<MutexGuard<'_, Worker>> {
         let index = self.pool.current_thread_index();
         let worker = index.and_then(|index| self.workers.get(index));
         let worker = worker.ok_or(Error::Internal("work outside of the pool"))?;
-        let mut worker = worker.lock().map_err(|_| Error::Internal("a worker panicked"))?;
-        worker.read(chunk, route, self.kernel)?;
-        worker.process(chunk, route, self)
+        worker.lock().map_err(|_| Error::Internal("a worker panicked"))
     }
 
     /// The entries of each audience by partition.
@@ -231,7 +260,7 @@ impl<'a> Ingest<'a> {
         let mut scatters: Vec<Vec<Scatter>> = stores.iter().map(|_| Vec::new()).collect();
         for worker in workers {
             let worker = worker.into_inner().unwrap_or_else(PoisonError::into_inner);
-            for (scatters, scatter) in scatters.iter_mut().zip(worker.scatters) {
+            for (scatters, scatter) in scatters.iter_mut().zip(worker.tools.scatters) {
                 scatters.push(scatter);
             }
         }
@@ -258,7 +287,9 @@ impl Worker {
                 record::read_lines(kernel, chunk, end, &mut self.records);
                 Ok(())
             }
-            (Framing::Csv { .. }, None) => Err(Error::Internal("CSV without its reader").into()),
+            (Framing::Csv { .. } | Framing::Columns, _) => {
+                Err(Error::Internal("a chunk without its reader").into())
+            }
         }
     }
 
@@ -268,7 +299,7 @@ impl Worker {
         route: &Route<'_>,
         ingest: &Ingest<'_>,
     ) -> std::result::Result<ChunkTally, ChunkError> {
-        let Self { records, canonical, digests, clear_entries, scatters, .. } = self;
+        let Self { records, tools, .. } = self;
         let line_end = route.dialect.line_end;
         let mut sum = ChunkTally {
             records: records.len() as u64 + u64::from(chunk.is_oversize),
@@ -277,41 +308,55 @@ impl Worker {
             rejects: Vec::new(),
         };
         for (index, feed) in route.feeds.iter().enumerate() {
-            let audience = &ingest.audiences[feed.audience];
             let mut counts = FeedTally {
                 tally: Tally::of_records(sum.records),
-                lines: LineCounter::new(chunk, line_end),
-                records,
+                places: LinesOf { lines: LineCounter::new(chunk, line_end), records },
                 feed: index,
                 list: route.rejects.map(|list| (list.with_values, &mut sum.rejects)),
             };
             if chunk.is_oversize {
                 counts.reject(0, Reason::TooLong, b"");
             }
-            let (scatter, store) = (&mut scatters[feed.audience], &ingest.stores[feed.audience]);
-            for start in (0..records.len()).step_by(BATCH_RECORDS) {
-                let batch = start..(start + BATCH_RECORDS).min(records.len());
-                let input = (&*records, &**chunk, batch);
-                let normalizer = audience.normalizer(route.role);
-                normalize(normalizer, input, feed.field, route, canonical, &mut counts);
-                canonical.messages.hash(ingest.kernel, digests);
-                if layout(audience) == Layout::Digest {
-                    scatter.push_digests(digests, store, &ingest.budget)?;
-                    scatter.push_digests(&canonical.digests, store, &ingest.budget)?;
-                    continue;
-                }
-                clear_entries.clear();
-                for (value, digest) in canonical.messages.iter().zip(&*digests) {
-                    dedup::push_clear_entry(value, digest, clear_entries);
-                }
-                scatter.push_clear(clear_entries, store, &ingest.budget)?;
-            }
+            tools.pass(records, chunk, feed, route, ingest, &mut counts)?;
             let tally = counts.tally;
             sum.tallies.push(tally);
         }
-        // By record, so that the list does not depend on where chunks end.
-        sum.rejects.sort_by_key(|reject| (reject.record, reject.feed));
+        sum.rejects.sort_by_key(ChunkReject::order);
         Ok(sum)
+    }
+}
+
+impl Tools {
+    /// Passes one field of some records on: canonical forms, digests, partitions.
+    pub(super) fn pass(
+        &mut self,
+        records: &Records,
+        bytes: &[u8],
+        feed: &Feed,
+        route: &Route<'_>,
+        ingest: &Ingest<'_>,
+        counts: &mut FeedTally<'_, impl Places>,
+    ) -> Result<()> {
+        let Self { canonical, digests, clear_entries, scatters } = self;
+        let audience = &ingest.audiences[feed.audience];
+        let (scatter, store) = (&mut scatters[feed.audience], &ingest.stores[feed.audience]);
+        for start in (0..records.len()).step_by(BATCH_RECORDS) {
+            let batch = start..(start + BATCH_RECORDS).min(records.len());
+            let normalizer = audience.normalizer(route.role);
+            normalize(normalizer, (records, bytes, batch), feed.field, route, canonical, counts);
+            canonical.messages.hash(ingest.kernel, digests);
+            if layout(audience) == Layout::Digest {
+                scatter.push_digests(digests, store, &ingest.budget)?;
+                scatter.push_digests(&canonical.digests, store, &ingest.budget)?;
+                continue;
+            }
+            clear_entries.clear();
+            for (value, digest) in canonical.messages.iter().zip(&*digests) {
+                dedup::push_clear_entry(value, digest, clear_entries);
+            }
+            scatter.push_clear(clear_entries, store, &ingest.budget)?;
+        }
+        Ok(())
     }
 }
 
@@ -322,7 +367,9 @@ fn count_lines(chunk: &[u8], records: &Records, route: &Route<'_>) -> u64 {
         Framing::Lines { end } => {
             records.len() as u64 - u64::from(chunk.last().is_some_and(|last| *last != end))
         }
-        Framing::Csv { .. } => record::count_lines(chunk, route.dialect.line_end),
+        Framing::Csv { .. } | Framing::Columns => {
+            record::count_lines(chunk, route.dialect.line_end)
+        }
     }
 }
 
@@ -338,7 +385,7 @@ fn normalize(
     field: usize,
     route: &Route<'_>,
     canonical: &mut Canonical,
-    counts: &mut FeedTally<'_>,
+    counts: &mut FeedTally<'_, impl Places>,
 ) {
     canonical.clear();
     let wrapping = route.dialect.wrapping();
@@ -361,52 +408,85 @@ fn normalize(
     }
 }
 
-/// Counts the verdicts on one field of a chunk's records.
-struct FeedTally<'a> {
-    tally: Tally,
-    lines: LineCounter<'a>,
-    records: &'a Records,
-    feed: usize,
-    /// Whether the reject list holds values, and what goes into it.
-    list: Option<(bool, &'a mut Vec<ChunkReject>)>,
+/// Where records are, and how often each occurred.
+pub(super) trait Places {
+    /// The line of a record within its chunk, counted from 0. Asked for in ascending order.
+    fn line(&mut self, record: usize) -> u64;
+
+    /// Its number within its chunk.
+    fn number(&self, record: usize) -> usize;
+
+    /// How often the record occurred.
+    fn times(&self, record: usize) -> u64;
 }
 
-impl FeedTally<'_> {
+/// The records of a chunk of text.
+struct LinesOf<'a> {
+    lines: LineCounter<'a>,
+    records: &'a Records,
+}
+
+impl Places for LinesOf<'_> {
+    fn line(&mut self, record: usize) -> u64 {
+        self.records.line_of(record, &mut self.lines)
+    }
+
+    fn number(&self, record: usize) -> usize {
+        record
+    }
+
+    #[inline]
+    fn times(&self, _: usize) -> u64 {
+        1
+    }
+}
+
+/// Counts the verdicts on one field of a chunk's records.
+pub(super) struct FeedTally<'a, P> {
+    pub(super) tally: Tally,
+    pub(super) places: P,
+    pub(super) feed: usize,
+    /// Whether the reject list holds values, and what goes into it.
+    pub(super) list: Option<(bool, &'a mut Vec<ChunkReject>)>,
+}
+
+impl<P: Places> FeedTally<'_, P> {
     #[inline]
     fn count(&mut self, index: usize, value: &[u8], verdict: Verdict) {
         match verdict {
             Verdict::Rejected(reason) => self.reject(index, reason, value),
-            verdict => self.tally.count(verdict),
+            verdict => self.tally.count(verdict, self.places.times(index)),
         }
     }
 
     #[cold]
     fn reject(&mut self, record: usize, reason: Reason, value: &[u8]) {
-        let line = self.records.line_of(record, &mut self.lines);
-        self.tally.reject(reason, line, value);
+        let line = self.places.line(record);
+        self.tally.reject(reason, line, value, self.places.times(record));
         if let Some((with_values, rejects)) = &mut self.list {
             let value = if *with_values { value.to_vec() } else { Vec::new() };
+            let record = self.places.number(record);
             rejects.push(ChunkReject { record, feed: self.feed, line, reason, value });
         }
     }
 }
 
 /// The sum over the chunks of a source, in order.
-struct SourceSum<'a> {
+pub(super) struct SourceSum<'a> {
     path: &'a PathBuf,
     /// Line ends before the next chunk.
     lines: u64,
-    records: u64,
+    pub(super) records: u64,
     /// For each audience.
-    tallies: Vec<Tally>,
+    pub(super) tallies: Vec<Tally>,
 }
 
 impl<'a> SourceSum<'a> {
-    fn new(path: &'a PathBuf, header_lines: u64, audiences: usize) -> Self {
+    pub(super) fn new(path: &'a PathBuf, header_lines: u64, audiences: usize) -> Self {
         Self { path, lines: header_lines, records: 0, tallies: vec![Tally::default(); audiences] }
     }
 
-    fn add(
+    pub(super) fn add(
         &mut self,
         chunk: std::result::Result<ChunkTally, ChunkError>,
         route: &Route<'_>,

@@ -4,6 +4,7 @@
 //! ([`ingest`]), resolves the partitions and writes the parts ([`deliver`]), and publishes.
 
 mod budget;
+mod columns;
 pub(crate) mod deliver;
 pub mod engine;
 mod ingest;

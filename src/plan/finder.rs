@@ -7,7 +7,7 @@ use crate::config::{ColumnSelector, Header, ReadOptions};
 use crate::error::{Error, Quoted, Result};
 use crate::normalize::{Note, Reason, Shape, UserType, Value, Verdict, trim};
 use crate::record::{Column, Dialect, SampleTable};
-use crate::source::Source;
+use crate::source::{Framing, Source};
 
 /// Columns that a hint names at most.
 const COLUMNS_SHOWN: usize = 20;
@@ -50,10 +50,12 @@ impl Finder<'_> {
 
     fn selected(&self, selector: &ColumnSelector) -> Result<Found> {
         match selector {
-            ColumnSelector::Name(_) if self.read.header == Header::Absent => Err(Error::usage(
-                format!("column {selector} cannot be found by name with --no-header"),
-                "give its number, counted from 1",
-            )),
+            ColumnSelector::Name(_) if self.read.header == Header::Absent && !self.has_names() => {
+                Err(Error::usage(
+                    format!("column {selector} cannot be found by name with --no-header"),
+                    "give its number, counted from 1",
+                ))
+            }
             ColumnSelector::Name(name) => match self.table.find(name)[..] {
                 [index] => Ok(Found { index, is_named: true, is_guess: false }),
                 [] => Err(Error::input(
@@ -104,7 +106,10 @@ impl Finder<'_> {
                     &self.source.path,
                     format!("no column holds values for {user_type}"),
                     // A day on which nobody opted out.
-                    if self.role == Role::Suppressed && self.table.rows.len() == 1 {
+                    if self.role == Role::Suppressed
+                        && self.table.rows.len() == 1
+                        && !self.has_names()
+                    {
                         "it has a single row: if that is a header, name its column with --suppress-column, or with `column` in a job file"
                             .to_owned()
                     } else {
@@ -139,10 +144,15 @@ impl Finder<'_> {
         ))
     }
 
+    /// Whether the names of columns are known and no row of their own.
+    pub(super) fn has_names(&self) -> bool {
+        self.dialect.framing == Framing::Columns
+    }
+
     /// Whether most values of a column, leaving its first cell out, are accepted.
     pub(super) fn fits(&self, audience: &Audience, index: usize) -> bool {
         let (mut accepted, mut rejected) = (0_usize, 0_usize);
-        let first = usize::from(self.table.rows.len() > 1);
+        let first = usize::from(self.table.rows.len() > 1 || self.has_names());
         for cell in self.table.cells(index).skip(first) {
             match self.judge(audience, cell) {
                 Verdict::Raw(_) | Verdict::Prehashed(_) => accepted += 1,

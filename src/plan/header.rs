@@ -16,7 +16,7 @@ impl Finder<'_> {
         audiences: &[Audience],
     ) -> bool {
         let is_named = found.iter().any(|(_, found)| found.is_named);
-        if is_named || country.is_some_and(|country| country.is_named) {
+        if self.has_names() || is_named || country.is_some_and(|country| country.is_named) {
             return true;
         }
         let may_be_header = self.may_be_header()
@@ -51,6 +51,7 @@ impl Finder<'_> {
         audiences: &[Audience],
     ) -> Option<String> {
         let is_told = self.read.header != Header::Auto
+            || self.has_names()
             || found.iter().any(|(_, found)| found.is_named)
             || country.is_some_and(|country| country.is_named);
         // In a plain list of addresses or numbers nobody expects a header.
@@ -92,6 +93,9 @@ impl Finder<'_> {
 
     /// Whether the first row may be shown to people: it may be a header, and some column below it holds identifiers.
     pub(super) fn shows_header(&self) -> bool {
+        if self.has_names() {
+            return true;
+        }
         let has_shape = |cell: &[u8]| Shape::of(cell) != Shape::Other;
         self.may_be_header()
             && (0..self.table.width()).any(|index| {

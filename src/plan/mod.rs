@@ -6,12 +6,13 @@ mod header;
 use std::sync::Arc;
 
 use self::finder::{Finder, Found};
-use crate::config::{AudienceSpec, ReadOptions, SuppressInput};
+use crate::config::{AudienceSpec, Format, ReadOptions, SuppressInput};
 use crate::error::{Error, Result};
 use crate::hash::Kernel;
 use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions, UserType};
-use crate::record::{self, Column, Dialect};
+use crate::record::{self, Column, Dialect, SAMPLE_ROWS, SampleTable};
 use crate::source::Source;
+use crate::source::parquet::Table;
 
 /// What an entry's input says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -92,6 +93,8 @@ pub struct SourcePlan {
     pub role: Role,
     /// How it is written.
     pub dialect: Dialect,
+    /// How many records it has, if it says so.
+    pub rows: Option<u64>,
     /// The columns to read, counted from 0, in ascending order, each once.
     pub wanted: Vec<usize>,
     /// Which of them feed which audience.
@@ -118,8 +121,13 @@ pub fn plan(
 ) -> Result<SourcePlan> {
     let only = list.and_then(|list| list.user_type);
     let list_column = list.and_then(|list| list.column.as_ref());
-    let (dialect, table) =
-        record::detect(&source.sample, source.is_sample_all, &source.path, read.format);
+    let columns = columns(&source, read.format)?;
+    let (dialect, table) = match &columns {
+        Some(columns) => {
+            (Dialect::COLUMNS, SampleTable { rows: columns.sample(SAMPLE_ROWS), second_row: 0 })
+        }
+        None => record::detect(&source.sample, source.is_sample_all, &source.path, read.format),
+    };
     let is_of_one_type =
         || audiences.iter().all(|other| other.spec.user_type == audiences[0].spec.user_type);
     let has_one_type = role != Role::Suppressed || only.is_some() || is_of_one_type();
@@ -149,11 +157,16 @@ pub fn plan(
     let skip = if has_header { table.second_row } else { 0 };
     let header_lines = record::count_lines(&source.sample[..skip], dialect.line_end);
     let country_field = country.map(field_of);
+    let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());
+    if let Some(columns) = &columns {
+        wanted.iter().try_for_each(|index| columns.check_column(*index))?;
+    }
     let columns = finder.columns();
     Ok(SourcePlan {
         source,
         role,
         dialect,
+        rows,
         wanted,
         feeds,
         country_field,
@@ -162,6 +175,24 @@ pub fn plan(
         notes,
         columns,
     })
+}
+
+/// The columns of a file that has them apart; `None` if it is text.
+fn columns(source: &Source, format: Format) -> Result<Option<Table>> {
+    match (source.is_parquet, format) {
+        (true, Format::Auto | Format::Parquet) => source.table().map(Some),
+        (false, Format::Parquet) => Err(Error::input(
+            &source.path,
+            "it is no Parquet file",
+            "leave the format out: it is found by content",
+        )),
+        (true, _) => Err(Error::input(
+            &source.path,
+            "it is a Parquet file, and another format was given",
+            "leave the format out: it is found by content",
+        )),
+        (false, _) => Ok(None),
+    }
 }
 
 /// The columns that feed audiences. `only` restricts a suppression list to a type.
@@ -226,6 +257,7 @@ pub fn plan_known(source: Source, audience: usize, role: Role) -> SourcePlan {
         source,
         role,
         dialect,
+        rows: None,
         wanted: vec![0],
         feeds: vec![Feed { audience, column: Column { index: 0, name: None }, field: 0 }],
         country_field: None,

@@ -7,7 +7,7 @@ use crate::normalize::{Wrapping, trim};
 use crate::source::Framing;
 
 /// Rows of the sample that are looked at.
-const SAMPLE_ROWS: usize = 200;
+pub(crate) const SAMPLE_ROWS: usize = 200;
 
 /// Delimiters that are tried, the likelier ones first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -22,11 +22,14 @@ pub struct Dialect {
 }
 
 impl Dialect {
+    /// Of columns that lie apart: their rows are what lines are elsewhere.
+    pub const COLUMNS: Self = Self { framing: Framing::Columns, line_end: b'\n' };
+
     /// How values are wrapped.
     pub fn wrapping(self) -> Wrapping {
         match self.framing {
             Framing::Lines { .. } => Wrapping::Line,
-            Framing::Csv { .. } => Wrapping::Field,
+            Framing::Csv { .. } | Framing::Columns => Wrapping::Field,
         }
     }
 
@@ -39,6 +42,7 @@ impl Dialect {
             Framing::Csv { delimiter: b'\t' } => "tsv",
             Framing::Csv { delimiter: b'|' } => "csv|",
             Framing::Csv { .. } => "csv with its own delimiter",
+            Framing::Columns => "parquet",
         }
     }
 }
@@ -75,7 +79,7 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, format: Format) -> (Dial
     let line_end = if has_cr && !has_lf { b'\r' } else { b'\n' };
     let table = |delimiter| csv_table(sample, is_all, delimiter);
     let delimiter = match format {
-        Format::Lines => None,
+        Format::Lines | Format::Parquet => None,
         Format::Csv(Some(delimiter)) => Some(delimiter),
         Format::Csv(None) => Some(sniff(sample, is_all).unwrap_or(b',')),
         Format::Auto => match extension(path).as_deref() {

@@ -9,6 +9,7 @@ mod strict;
 use std::ops::Range;
 
 pub use self::csv::CsvReader;
+pub(crate) use self::dialect::SAMPLE_ROWS;
 pub use self::dialect::{Column, Dialect, SampleTable, detect};
 pub use self::lines::read_lines;
 
@@ -36,6 +37,13 @@ pub struct Records {
 }
 
 impl Records {
+    /// Takes fields that lie somewhere in a chunk, record by record, `width` of each.
+    pub(crate) fn set(&mut self, width: usize, fields: impl Iterator<Item = Range<usize>>) {
+        self.clear(width);
+        fields.for_each(|field| self.push_span(field.start, field.end));
+        self.len = self.spans.len() / width;
+    }
+
     /// Forgets the records, keeps the memory, and expects `width` fields of each record.
     fn clear(&mut self, width: usize) {
         self.width = width;

@@ -65,9 +65,12 @@ pub(super) fn unreadable(head: &[u8]) -> Option<(&'static str, &'static str)> {
             "unpack it, or save the sheet as CSV (UTF-8)",
         )),
         [b'P', b'A', b'R', b'1', ..] => Some((
-            "it is a Parquet file",
-            "write the column as CSV: duckdb -c \"COPY (SELECT email FROM 'FILE') TO 'FILE.csv'\"",
+            "it is a Parquet file, which cannot be read from a pipe or through a decompressor",
+            "give the path of the file itself",
         )),
+        [b'P', b'A', b'R', b'E', ..] => {
+            Some(("it is an encrypted Parquet file", "write it without encryption"))
+        }
         [0xd0, 0xcf, 0x11, 0xe0, ..] => {
             Some(("it is an old Excel workbook (.xls)", "save the sheet as CSV (UTF-8)"))
         }

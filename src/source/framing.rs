@@ -23,6 +23,8 @@ pub enum Framing {
         /// The byte between fields.
         delimiter: u8,
     },
+    /// Records are rows of columns that lie apart; there are no bytes to cut.
+    Columns,
 }
 
 /// Finds record boundaries in bytes that come window by window.
@@ -70,7 +72,7 @@ impl Cutter {
     pub(super) fn line_end(&self) -> Option<u8> {
         match self.framing {
             Framing::Lines { end } => Some(end),
-            Framing::Csv { .. } => None,
+            Framing::Csv { .. } | Framing::Columns => None,
         }
     }
 
@@ -84,6 +86,7 @@ impl Cutter {
     pub(super) fn feed(&mut self, pending: &[u8], scan: Option<WindowScan>) {
         let window = &pending[self.scanned..];
         match self.framing {
+            Framing::Columns => {}
             Framing::Lines { end } => {
                 if let Some(at) = memchr::memrchr(end, window) {
                     self.boundary = self.scanned + at + 1;

@@ -9,17 +9,19 @@ mod expand;
 mod framing;
 mod lease;
 mod mmap;
+pub(crate) mod parquet;
 mod patient;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Cursor, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::mmap::Mapping;
+use self::parquet::Table;
 use self::patient::Patient;
 use crate::config::{Input, Io, SAMPLE_BYTES};
 use crate::error::{Error, Result};
@@ -42,6 +44,8 @@ pub struct Source {
     pub compression: Compression,
     /// The first decoded bytes, without a byte order mark.
     pub sample: Vec<u8>,
+    /// Whether it is a Parquet file, which has no sample: its rows are asked of [`Source::table`].
+    pub is_parquet: bool,
     /// Whether `sample` is all there is.
     pub is_sample_all: bool,
     /// Size in bytes as stored, where that is known.
@@ -135,9 +139,40 @@ impl Source {
             ));
         }
         let identity = Identity::of(&meta);
+        let mut head = [0; 4];
+        if file.read_exact_at(&mut head, 0).is_ok() && head == *parquet::MAGIC {
+            return Ok(Self::of_parquet(path, &meta));
+        }
         let mut source = Self::inspect_stream(path.to_owned(), Box::new(file), Some(&meta))?;
         source.origin = Origin::Regular(identity);
         Ok(source)
+    }
+
+    fn of_parquet(path: &Path, meta: &Metadata) -> Self {
+        Self {
+            path: path.to_owned(),
+            compression: Compression::None,
+            sample: Vec::new(),
+            is_parquet: true,
+            is_sample_all: false,
+            bytes: Some(meta.len()),
+            modified_ns: Some(modified_ns(meta)),
+            bom_bytes: 0,
+            origin: Origin::Regular(Identity::of(meta)),
+        }
+    }
+
+    /// Opens a Parquet file that was looked at, if it is still the same.
+    pub(crate) fn table(&self) -> Result<Table> {
+        let Origin::Regular(identity) = self.origin else {
+            return Err(Error::Internal("a Parquet file is regular"));
+        };
+        let opening = |error| Error::reading("open", &self.path, error);
+        let file = File::open(&self.path).map_err(opening)?;
+        let watch =
+            Watch { path: self.path.clone(), identity, file: file.try_clone().map_err(opening)? };
+        watch.check()?;
+        Ok(Table::open(&self.path, file)?.watched(watch))
     }
 
     fn inspect_stream(
@@ -163,11 +198,10 @@ impl Source {
         Ok(Self {
             compression,
             sample,
+            is_parquet: false,
             is_sample_all,
             bytes: regular.map(Metadata::len).filter(|bytes| *bytes > 0),
-            modified_ns: regular.map(|meta| {
-                i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
-            }),
+            modified_ns: regular.map(modified_ns),
             bom_bytes,
             origin: Origin::Once(rest),
             path,
@@ -232,6 +266,10 @@ impl Source {
             self.compression,
         ))
     }
+}
+
+fn modified_ns(meta: &Metadata) -> i128 {
+    i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
 }
 
 /// A regular file that must not change while it is read.

@@ -27,6 +27,7 @@ mod memory;
 mod metrics;
 #[cfg(feature = "sandbox")]
 mod operators;
+mod parquet;
 mod pipeline;
 mod properties;
 mod report;

@@ -1,0 +1,274 @@
+//! Reading columns that lie apart: row group by row group, each on one worker, through the stages that text goes
+//! through.
+//!
+//! A value that is in the dictionary of its column is looked at once in a row group, however many rows have it: rows are
+//! counted by their place in the dictionary, and at the end each entry passes on its own, with the number of its rows.
+//! That is not done where more than the value counts: with a country for each row, and for the reject list.
+
+use std::sync::atomic::Ordering;
+
+use super::ingest::{ChunkReject, ChunkTally, FeedTally, Ingest, Places, Route, SourceSum, Worker};
+use crate::config::{CHUNK_BYTES, PARQUET_ROWS};
+use crate::emit::RejectWriter;
+use crate::error::{Error, ExitCode, Result};
+use crate::ordered::{Steps, ordered};
+use crate::plan::{Feed, SourcePlan};
+use crate::record::Records;
+use crate::source::parquet::{ColumnReader, NO_ENTRY, Rows, Table, Texts, Want};
+use crate::tally::Tally;
+
+/// Bytes that the countries of some rows may have each, on average.
+const COUNTRY_BYTES_MAX: usize = 256;
+
+/// A row group to be read.
+struct Group<'a> {
+    table: &'a Table,
+    number: usize,
+    rows: u32,
+    /// The columns that are wanted.
+    wanted: &'a [usize],
+}
+
+/// Rows one behind the other.
+struct RowsFrom(u64);
+
+impl Places for RowsFrom {
+    fn line(&mut self, record: usize) -> u64 {
+        self.0 + record as u64
+    }
+
+    fn number(&self, record: usize) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX).saturating_add(record)
+    }
+
+    #[inline]
+    fn times(&self, _: usize) -> u64 {
+        1
+    }
+}
+
+/// How many rows have an entry of the dictionary, and which is the first.
+#[derive(Clone, Copy, Debug, Default)]
+struct Uses {
+    rows: u32,
+    first: u32,
+}
+
+/// Entries of a dictionary that rows have.
+struct Used(Vec<Uses>);
+
+impl Places for Used {
+    fn line(&mut self, record: usize) -> u64 {
+        u64::from(self.0[record].first)
+    }
+
+    fn number(&self, record: usize) -> usize {
+        self.0[record].first as usize
+    }
+
+    #[inline]
+    fn times(&self, record: usize) -> u64 {
+        u64::from(self.0[record].rows)
+    }
+}
+
+impl Ingest<'_> {
+    /// Reads a source whose columns lie apart.
+    pub(super) fn row_groups(
+        &self,
+        plan: &SourcePlan,
+        mut rejects: Option<&mut RejectWriter>,
+    ) -> Result<(u64, Vec<Tally>)> {
+        let table = plan.source.table()?;
+        let route = Route {
+            role: plan.role,
+            dialect: plan.dialect,
+            feeds: &plan.feeds,
+            country_field: plan.country_field,
+            rejects: self.reject_list,
+        };
+        let path = super::path_of(plan);
+        let mut total = SourceSum::new(&path, 0, self.audiences.len());
+        let (table_read, wanted) = (&table, &plan.wanted);
+        let mut groups = table.groups().enumerate();
+        let steps = Steps {
+            next: || {
+                self.progress.check()?;
+                let group = groups.next();
+                Ok(group.map(|(number, rows)| Group { table: table_read, number, rows, wanted }))
+            },
+            work: |group: Group<'_>| {
+                self.worker()?.row_group(&group, &route, self).map_err(Into::into)
+            },
+            sink: |tally| {
+                total.add(tally, &route, self.audiences, self.progress, rejects.as_deref_mut())
+            },
+            finish: Ok,
+        };
+        let read = ordered(self.pool, self.memory.in_flight, steps);
+        self.progress.check()?;
+        match read.as_ref().map_err(Error::exit_code) {
+            Ok(()) | Err(ExitCode::Input) => table.check_unchanged().and(read)?,
+            Err(_) => read?,
+        }
+        Ok((total.records, total.tallies))
+    }
+}
+
+impl Worker {
+    /// Reads a row group, one column after the other.
+    fn row_group(
+        &mut self,
+        group: &Group<'_>,
+        route: &Route<'_>,
+        ingest: &Ingest<'_>,
+    ) -> Result<ChunkTally> {
+        let mut sum = ChunkTally {
+            records: group.rows.into(),
+            lines: group.rows.into(),
+            tallies: Vec::with_capacity(route.feeds.len()),
+            rejects: Vec::new(),
+        };
+        for (index, feed) in route.feeds.iter().enumerate() {
+            let list = route.rejects.map(|list| (list.with_values, &mut sum.rejects));
+            let tally = Tally::of_records(group.rows.into());
+            let counts = FeedTally { tally, places: RowsFrom(0), feed: index, list };
+            let tally = self.column(group, feed, counts, route, ingest)?;
+            sum.tallies.push(tally);
+        }
+        sum.rejects.sort_by_key(ChunkReject::order);
+        let bytes = group.table.group_bytes(group.number);
+        ingest.progress.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        Ok(sum)
+    }
+
+    /// Reads the column of a feed, and that of countries beside it.
+    fn column(
+        &mut self,
+        group: &Group<'_>,
+        feed: &Feed,
+        mut counts: FeedTally<'_, RowsFrom>,
+        route: &Route<'_>,
+        ingest: &Ingest<'_>,
+    ) -> Result<Tally> {
+        let Self { records, rows, tools, .. } = self;
+        let columns = 1 + u64::from(route.country_field.is_some());
+        let open = |field: usize| {
+            let limit = ingest.memory.pages_limit / columns;
+            group.table.column(group.number, group.wanted[field], limit)
+        };
+        let mut values = open(feed.field)?;
+        let mut countries = route.country_field.map(open).transpose()?;
+        let want = match (&countries, &counts.list) {
+            (None, None) => Want::Entries,
+            _ => Want::Texts,
+        };
+        // Fields are numbered by wanted columns; here are only those that this feed needs.
+        let feed = Feed { field: 0, ..feed.clone() };
+        let route = Route { country_field: countries.as_ref().map(|_| 1), ..*route };
+        let mut uses: Vec<Uses> = Vec::new();
+        let (mut kept, mut read) = (Kept::default(), 0);
+        while read < group.rows {
+            ingest.progress.check()?;
+            rows.clear();
+            let most = PARQUET_ROWS.min((group.rows - read) as usize);
+            let count = values.read(most, want, rows)?;
+            if rows.entries.is_empty() {
+                set_records(records, rows, countries.as_mut())?;
+                counts.places = RowsFrom(u64::from(read));
+                tools.pass(records, &rows.texts.bytes, &feed, &route, ingest, &mut counts)?;
+            } else {
+                counts.tally.blank += count_uses(&rows.entries, read, &mut uses);
+            }
+            if let Some((_, rejects)) = &counts.list {
+                kept.check(rejects, &values, ingest.memory.rejects_limit)?;
+            }
+            read += u32::try_from(count).unwrap_or(u32::MAX);
+        }
+        let FeedTally { tally, feed: number, .. } = counts;
+        let Some(dictionary) = values.dictionary().filter(|_| !uses.is_empty()) else {
+            return Ok(tally);
+        };
+        set_used(records, dictionary, &mut uses);
+        let mut counts = FeedTally { tally, places: Used(uses), feed: number, list: None };
+        tools.pass(records, &dictionary.bytes, &feed, &route, ingest, &mut counts)?;
+        Ok(counts.tally)
+    }
+}
+
+/// Makes records of the rows, with their countries if there is a column of them.
+fn set_records(
+    records: &mut Records,
+    rows: &mut Rows,
+    countries: Option<&mut ColumnReader<'_>>,
+) -> Result<()> {
+    let count = rows.texts.len();
+    let Some(countries) = countries else {
+        records.set(1, (0..count).map(|row| rows.texts.span(row)));
+        return Ok(());
+    };
+    let bytes_max = rows.texts.bytes.len() + COUNTRY_BYTES_MAX * count;
+    while rows.texts.len() < 2 * count {
+        countries.read(2 * count - rows.texts.len(), Want::Texts, rows)?;
+        if rows.texts.bytes.len() > bytes_max + CHUNK_BYTES {
+            return Err(countries.refuse("its values are too long for countries"));
+        }
+    }
+    let span = |field: usize| rows.texts.span(field / 2 + field % 2 * count);
+    records.set(2, (0..2 * count).map(span));
+    Ok(())
+}
+
+/// Counts rows by their entries, from row `read` on; how many have none.
+fn count_uses(entries: &[u32], read: u32, uses: &mut Vec<Uses>) -> u64 {
+    let mut blank = 0;
+    for (row, entry) in (read..).zip(entries) {
+        if *entry == NO_ENTRY {
+            blank += 1;
+            continue;
+        }
+        let index = *entry as usize;
+        if index >= uses.len() {
+            uses.resize(index + 1, Uses::default());
+        }
+        let of = &mut uses[index];
+        if of.rows == 0 {
+            of.first = row;
+        }
+        of.rows += 1;
+    }
+    blank
+}
+
+/// Makes records of the entries that rows have, and leaves only these in `uses`.
+fn set_used(records: &mut Records, dictionary: &Texts, uses: &mut Vec<Uses>) {
+    let is_used = |(_, of): &(usize, &Uses)| of.rows > 0;
+    let entries = uses.iter().enumerate().filter(is_used);
+    records.set(1, entries.map(|(index, _)| dictionary.span(index)));
+    uses.retain(|of| of.rows > 0);
+}
+
+/// The rejects of a row group are kept until it is its turn.
+#[derive(Default)]
+struct Kept {
+    seen: usize,
+    bytes: u64,
+}
+
+impl Kept {
+    fn check(
+        &mut self,
+        rejects: &[ChunkReject],
+        column: &ColumnReader<'_>,
+        limit: u64,
+    ) -> Result<()> {
+        self.bytes += rejects[self.seen..].iter().map(|of| of.bytes() as u64).sum::<u64>();
+        self.seen = rejects.len();
+        if self.bytes > limit {
+            return Err(
+                column.refuse("so many of its values are rejected that their list is too long")
+            );
+        }
+        Ok(())
+    }
+}

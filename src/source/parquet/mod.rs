@@ -1,0 +1,246 @@
+//! Parquet files: columns, in row groups, in pages.
+//!
+//! The reader is our own. It reads what identifiers are stored as, text, integers and UUIDs in plain columns, in every
+//! encoding and compression that `pyarrow`, `DuckDB` and Spark write, and nothing else. The official crate (60.1) does not
+//! fit: without Arrow it does not show which values come from a dictionary, so that each would be hashed as often as it
+//! occurs; it decompresses gzip and Brotli pages without regard to the length that they say; and it allocates and
+//! descends as far as the metadata of a file says, which ends the process instead of the run.
+//!
+//! A file is opened twice: to look at its first rows, and to be read, row group by row group, each on one thread.
+
+mod column;
+mod decode;
+mod footer;
+mod page;
+mod thrift;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+pub(crate) use self::column::{NO_ENTRY, Rows, Texts, Want};
+
+use self::column::Column;
+use self::footer::{Footer, Unfit};
+use self::page::{Fault, Pages};
+use super::Watch;
+use crate::config::{PARQUET_FOOTER_BYTES_MAX, PARQUET_SAMPLE_BYTES_MAX};
+use crate::error::{Error, OneLine, Result};
+
+/// What a file begins and ends with.
+pub(super) const MAGIC: &[u8; 4] = b"PAR1";
+
+/// The magic bytes, twice, and the length of the metadata.
+const FRAME_BYTES: u64 = 12;
+
+/// Columns that are looked at to find the one that is meant.
+const SAMPLE_COLUMNS: usize = 1000;
+
+/// An open file whose metadata was read.
+#[derive(Debug)]
+pub(crate) struct Table {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    footer: Footer,
+    watch: Option<Watch>,
+}
+
+impl Table {
+    pub(super) fn open(path: &Path, file: File) -> Result<Self> {
+        let reading = |error| Error::reading("read", path, error);
+        let truncated = || {
+            let message = "it begins like a Parquet file and does not end like one";
+            Error::input(path, message, "fetch the file again, or wait until it is complete")
+        };
+        let bytes = file.metadata().map_err(reading)?.len();
+        if bytes < FRAME_BYTES {
+            return Err(truncated());
+        }
+        let mut tail = [0; 8];
+        file.read_exact_at(&mut tail, bytes - 8).map_err(reading)?;
+        let [len @ .., _, _, _, _] = tail;
+        let len = u64::from(u32::from_le_bytes(len));
+        if tail[4..] == *b"PARE" {
+            return Err(encrypted(path));
+        }
+        if tail[4..] != *MAGIC {
+            return Err(truncated());
+        }
+        if len > bytes - FRAME_BYTES {
+            return Err(damaged(path, "its metadata would be longer than the file"));
+        }
+        if len > PARQUET_FOOTER_BYTES_MAX {
+            return Err(Error::input(
+                path,
+                format!("its metadata has {len} bytes, more than {PARQUET_FOOTER_BYTES_MAX}"),
+                "write fewer columns or fewer row groups into a file",
+            ));
+        }
+        let mut footer = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        file.read_exact_at(&mut footer, bytes - 8 - len).map_err(reading)?;
+        let footer =
+            Footer::parse(&footer).map_err(|_| damaged(path, "its metadata is damaged"))?;
+        Ok(Self { path: path.to_owned(), file, bytes, footer, watch: None })
+    }
+
+    pub(super) fn watched(self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self }
+    }
+
+    /// Rows of each row group.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = u32> {
+        self.footer.groups.iter().map(|group| group.rows)
+    }
+
+    /// Bytes of a row group's columns as stored.
+    pub(crate) fn group_bytes(&self, group: usize) -> u64 {
+        self.footer.groups[group]
+            .columns
+            .iter()
+            .map(|column| column.bytes)
+            .fold(0, u64::saturating_add)
+    }
+
+    /// The names of all columns, then the first rows; cells of columns that cannot be read are empty.
+    pub(crate) fn sample(&self, count: usize) -> Vec<Vec<Vec<u8>>> {
+        let leaves = &self.footer.leaves;
+        let mut table = vec![leaves.iter().map(|leaf| leaf.name.clone().into_bytes()).collect()];
+        let Some(group) = self.footer.groups.iter().position(|group| group.rows > 0) else {
+            return table;
+        };
+        let rows = (self.footer.groups[group].rows as usize).min(count);
+        table.extend(vec![vec![Vec::new(); leaves.len()]; rows]);
+        for leaf in (0..leaves.len()).take(SAMPLE_COLUMNS) {
+            for (row, cell) in table[1..].iter_mut().zip(self.sample_column(group, leaf, rows)) {
+                row[leaf] = cell;
+            }
+        }
+        table
+    }
+
+    /// The first cells of a column, or as many as can be read: whoever wants it will learn why it cannot be.
+    fn sample_column(&self, group: usize, leaf: usize, rows: usize) -> Vec<Vec<u8>> {
+        let mut cells = Rows::default();
+        let texts = |cells: &Rows| cells.texts.len();
+        if self.footer.leaves[leaf].render.is_ok()
+            && let Ok(mut column) = self.column(group, leaf, PARQUET_SAMPLE_BYTES_MAX)
+        {
+            while texts(&cells) < rows
+                && column.read(rows - texts(&cells), Want::Texts, &mut cells).is_ok()
+            {}
+        }
+        let cell = |index| cells.texts.bytes[cells.texts.span(index)].to_vec();
+        (0..texts(&cells)).map(cell).collect()
+    }
+
+    /// Whether the values of a column can be identifiers; else why not.
+    pub(crate) fn check_column(&self, leaf: usize) -> Result<()> {
+        let Some(column) = self.footer.leaves.get(leaf) else {
+            return Err(Error::Internal("a column that is not there"));
+        };
+        let name = OneLine(&column.name);
+        let Err(unfit) = column.render else { return Ok(()) };
+        let (message, hint) = match unfit {
+            Unfit::List => (
+                format!("the rows of column `{name}` hold lists"),
+                format!(
+                    "make a row of each element first: SELECT unnest({name}) AS {name} FROM 'FILE'"
+                ),
+            ),
+            Unfit::Number => (
+                format!(
+                    "column `{name}` holds decimal or floating-point numbers, which can have lost digits"
+                ),
+                format!("write it as text or as a whole number: CAST({name} AS BIGINT)"),
+            ),
+            Unfit::OtherType => (
+                format!("column `{name}` holds neither text nor whole numbers"),
+                "name the column of the identifiers with --column".to_owned(),
+            ),
+        };
+        Err(Error::input(&self.path, message, hint))
+    }
+
+    /// Begins to read a column of a row group, of which `limit` bytes may be in memory at once.
+    pub(crate) fn column(&self, group: usize, leaf: usize, limit: u64) -> Result<ColumnReader<'_>> {
+        let (of, span) = (&self.footer.leaves[leaf], &self.footer.groups[group].columns[leaf]);
+        let Ok(render) = of.render else {
+            return Err(Error::Internal("a column of a type that is not read"));
+        };
+        let named = ColumnReader { table: self, group, leaf, column: None };
+        let pages = Pages::new(&self.file, self.bytes, span).map_err(|fault| named.error(fault))?;
+        Ok(ColumnReader { column: Some(Column::new(of, render, pages, limit)), ..named })
+    }
+
+    /// To be called when all was read: whether the file was the same all the time.
+    pub(crate) fn check_unchanged(&self) -> Result<()> {
+        self.watch.as_ref().map_or(Ok(()), Watch::check)
+    }
+}
+
+/// A column that is read, and what messages call it.
+#[derive(Debug)]
+pub(crate) struct ColumnReader<'a> {
+    table: &'a Table,
+    group: usize,
+    leaf: usize,
+    column: Option<Column<'a>>,
+}
+
+impl ColumnReader<'_> {
+    /// Appends at least one and at most `most` rows. They come from one page, and are fewer if their text is long.
+    pub(crate) fn read(&mut self, most: usize, want: Want, rows: &mut Rows) -> Result<usize> {
+        let column = self.column.as_mut().ok_or(Error::Internal("a column without pages"))?;
+        column.read(most, want, rows).map_err(|fault| self.error(fault))
+    }
+
+    /// The dictionary, once a row that is in it has been read.
+    pub(crate) fn dictionary(&self) -> Option<&Texts> {
+        self.column.as_ref().and_then(Column::dictionary)
+    }
+
+    /// The error of a column that cannot be used for what it is asked for.
+    pub(crate) fn refuse(&self, what: &str) -> Error {
+        self.refusal(what, "look at what the column holds")
+    }
+
+    fn refusal(&self, what: &str, hint: &str) -> Error {
+        let Self { table, group, leaf, .. } = self;
+        let name = OneLine(&table.footer.leaves[*leaf].name);
+        let message = format!("column `{name}` of row group {}: {what}", group + 1);
+        Error::input(&table.path, message, hint)
+    }
+
+    fn error(&self, fault: Fault) -> Error {
+        let refuse = |what: &str, hint: &str| self.refusal(what, hint);
+        match fault {
+            Fault::Damaged(what) => refuse(what, FETCH_AGAIN),
+            Fault::Elsewhere => {
+                refuse("it is encrypted or in another file", "write it plainly, into one file")
+            }
+            Fault::Unknown(what) => refuse(
+                &format!("it is written with {what}"),
+                "write the file again with DuckDB, pyarrow or Spark",
+            ),
+            Fault::TooLarge { bytes, limit } => refuse(
+                &format!("a page takes {bytes} bytes of memory, and may take {limit}"),
+                "raise --memory, lower --threads, or write smaller pages",
+            ),
+            Fault::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                refuse("the file ends too early", FETCH_AGAIN)
+            }
+            Fault::Io(error) => Error::reading("read", &self.table.path, error),
+        }
+    }
+}
+
+const FETCH_AGAIN: &str = "fetch the file again";
+
+fn damaged(path: &Path, message: &str) -> Error {
+    Error::input(path, message, FETCH_AGAIN)
+}
+
+pub(super) fn encrypted(path: &Path) -> Error {
+    Error::input(path, "it is an encrypted Parquet file", "write it without encryption")
+}

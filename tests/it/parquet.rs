@@ -1,0 +1,223 @@
+//! Parquet files: the same result as the same rows in CSV, and nothing worse than a message from a file that is damaged or
+//! was made to do harm. `tests/interop/parquet_files.py` has every encoding and compression that engines write.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use throng::config::{AudienceSpec, ColumnSelector, PrepareConfig, RejectList};
+use throng::normalize::UserType;
+use throng::summary::Summary;
+use throng::{Error, ExitCode};
+
+use crate::support::{Random, by_name, config, entries, fixture, run, suppressing};
+
+/// The same rows, by different writers, in different encodings.
+const FILES: [&str; 4] = ["pyarrow.parquet", "deltas.parquet", "duckdb.parquet", "spark.parquet"];
+
+fn parquet(name: &str) -> PathBuf {
+    fixture("parquet").join(name)
+}
+
+fn several(input: &Path, dir: &Path) -> PrepareConfig {
+    let mut config = config(UserType::EmailHash, &[input.to_owned()], dir);
+    let named = |name: &str, user_type, label: &str| AudienceSpec {
+        label: label.parse().unwrap(),
+        ..AudienceSpec::new(user_type, Some(ColumnSelector::Name(name.to_owned())))
+    };
+    config.audiences = vec![
+        named("email", UserType::EmailHash, "email"),
+        named("Phone", UserType::PhoneHash, "phone"),
+        named("fbid", UserType::Fbid, "fbid"),
+        named("Contact.Email", UserType::EmailHash, "contact"),
+        named("email", UserType::EmailHash, "again"),
+    ];
+    config
+}
+
+/// Counts by audience, with the row of each reason's first reject. A header is a line of its own.
+fn counts(summary: &Summary, header_lines: u64) -> Vec<String> {
+    let mut json = serde_json::to_value(&summary.audiences).unwrap();
+    let mut audiences = Vec::new();
+    for audience in json.as_array_mut().unwrap() {
+        for reject in audience["rejects"].as_array_mut().into_iter().flatten() {
+            let line = reject["first_line"].as_u64().unwrap();
+            reject["first_line"] = (line - header_lines).into();
+            reject["first_source"] = "".into();
+        }
+        audiences.push(audience.to_string());
+    }
+    audiences
+}
+
+#[test]
+fn gives_what_the_same_rows_in_csv_give() {
+    let dir = tempfile::tempdir().unwrap();
+    for country in [None, Some("country")] {
+        let prepare = |input: &Path, header_lines| {
+            let out = dir.path().join("out");
+            let mut config = several(input, &out);
+            config.read.country_column = country.map(|name| ColumnSelector::Name(name.to_owned()));
+            let summary = run(config).unwrap();
+            (counts(&summary, header_lines), entries(&out))
+        };
+        let expected = prepare(&parquet("rows.csv"), 1);
+        assert!(expected.1.len() > 100, "{}", expected.1.len());
+        for file in FILES {
+            assert_eq!(prepare(&parquet(file), 0), expected, "{file} {country:?}");
+        }
+    }
+}
+
+#[test]
+fn rejects_are_listed_by_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("rejects.csv");
+    let prepare = |name: &str, header_lines: u64| {
+        let mut config = several(&parquet(name), &dir.path().join("out"));
+        config.output.rejects = Some(RejectList { path: list.clone(), with_values: true });
+        run(config).unwrap();
+        let mut reader = csv::Reader::from_path(&list).unwrap();
+        let rows = reader.records().map(|row| {
+            let row = row.unwrap();
+            let line: u64 = row[1].parse().unwrap();
+            let column = row[2].split_once(' ').unwrap().1.to_owned();
+            (line - header_lines, column, row[4].to_owned(), row[5].to_owned())
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let expected = prepare("rows.csv", 1);
+    assert!(expected.len() > 3, "{expected:?}");
+    for file in FILES {
+        assert_eq!(prepare(file, 0), expected, "{file}");
+    }
+}
+
+#[test]
+fn a_column_is_found_by_its_values_and_a_list_of_opt_outs_may_be_parquet() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let prepare = |input: &str, list: &str| {
+        let config = by_name(config(UserType::EmailHash, &[parquet(input)], &out), "email");
+        run(suppressing(config, &parquet(list))).unwrap();
+        entries(&out)
+    };
+    let config = config(UserType::PhoneHash, &[parquet("spark.parquet")], &out);
+    let summary = run(config).unwrap();
+    assert_eq!(summary.audiences[0].written, 26);
+    // Everybody opted out.
+    for (input, list) in [("rows.csv", "duckdb.parquet"), ("pyarrow.parquet", "rows.csv")] {
+        assert_eq!(prepare(input, list), [""; 0]);
+    }
+}
+
+#[test]
+fn integers_and_uuids_become_text() {
+    let dir = tempfile::tempdir().unwrap();
+    for (column, user_type, expected) in [
+        ("id32", UserType::Fbid, "2147483649"),
+        ("uuid", UserType::MobileAdvertiserId, "00010203-0405-0607-0809-0a0b0c0d0e0f"),
+        ("digest", UserType::EmailHash, &"ab".repeat(32)),
+    ] {
+        let config = config(user_type, &[parquet("types.parquet")], &dir.path().join("out"));
+        run(by_name(config, column)).unwrap();
+        assert_eq!(entries(&dir.path().join("out")), [expected]);
+    }
+}
+
+fn throng(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_throng")).env_remove("THRONG_LOG").args(args).output().unwrap()
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let whole = fs::read(parquet("duckdb.parquet")).unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let cut_off = file("cut_off", &whole[..whole.len() - 1]);
+    let only_magic = file("only_magic", b"PAR1PAR1");
+    let no_room = file("no_room", b"PAR1\xff\0\0\0PAR1");
+    let no_sense = file("no_sense", b"PAR1\x01\0\0\0\x01\0\0\0PAR1");
+    let encrypted = [&whole[..whole.len() - 4], b"PARE"].concat();
+    let encrypted = file("encrypted", &encrypted);
+    let types = parquet("types.parquet");
+    for (input, more, message) in [
+        (&cut_off, &["-c", "email"][..], "begins like a Parquet file and does not end like one"),
+        (&only_magic, &[], "begins like a Parquet file and does not end like one"),
+        (&no_room, &[], "its metadata would be longer than the file"),
+        (&no_sense, &[], "its metadata is damaged"),
+        (&encrypted, &[], "it is an encrypted Parquet file"),
+        (&parquet("bomb.parquet"), &["--memory", "32M"], "a page takes 67108994 bytes of memory"),
+        (&types, &["-c", "list"], "the rows of column `list` hold lists"),
+        (&types, &["-c", "float"], "holds decimal or floating-point numbers"),
+        (&types, &["-c", "decimal"], "holds decimal or floating-point numbers"),
+        (&types, &["-c", "time"], "holds neither text nor whole numbers"),
+        (&types, &["-c", "nothing"], "the inputs hold no values"),
+        (&types, &["-c", "none"], "no column is called `none`"),
+        (&types, &["--format", "csv"], "it is a Parquet file, and another format was given"),
+        (&parquet("rows.csv"), &["--format", "parquet"], "it is no Parquet file"),
+        (&parquet("empty.parquet"), &["-c", "email"], "the inputs hold no values"),
+    ] {
+        let args =
+            ["prepare", input.to_str().unwrap(), "-t", "email_hash", "-o", out.to_str().unwrap()];
+        let refused = throng(&[&args[..], more].concat());
+        let text = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(3), "{input:?} {more:?}: {text}");
+        assert!(text.contains(message), "{input:?} {more:?}: {text}");
+        assert!(!text.contains("example.com") && !out.exists(), "{text}");
+    }
+    let path = parquet("duckdb.parquet");
+    let piped = format!(
+        "cat '{}' | '{}' prepare - -t email_hash -o '{}'",
+        path.display(),
+        env!("CARGO_BIN_EXE_throng"),
+        out.display()
+    );
+    let piped = Command::new("sh").args(["-c", &piped]).output().unwrap();
+    assert_eq!(piped.status.code(), Some(3));
+    assert!(String::from_utf8(piped.stderr).unwrap().contains("cannot be read from a pipe"));
+}
+
+/// Bytes are changed, left out and repeated at random: every such file is read or refused. A panic would fail this, as
+/// would memory that is asked for because a file says so.
+#[test]
+fn a_damaged_file_is_read_or_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, out) = (dir.path().join("damaged"), dir.path().join("out"));
+    let mut random = Random(11);
+    let tries = std::env::var("THRONG_PARQUET_TRIES").map_or(60, |tries| tries.parse().unwrap());
+    let mut refused = 0;
+    for (file, _) in FILES.iter().zip(0..).cycle().take(tries) {
+        let mut bytes = fs::read(parquet(file)).unwrap();
+        for _ in 0..=random.below(3) {
+            // The metadata lies at the end, and decides most.
+            let len = bytes.len() as u64;
+            let from_end = if random.below(2) == 0 { len.min(600) } else { len };
+            let at = usize::try_from(len - 1 - random.below(from_end)).unwrap();
+            match random.below(4) {
+                0 => bytes[at] ^= 1 << random.below(8),
+                1 => bytes[at] = [0, 0xff, 0x7f, 0x80][usize::try_from(random.below(4)).unwrap()],
+                2 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, bytes[at]),
+            }
+        }
+        fs::write(&path, &bytes).unwrap();
+        let mut config = several(&path, &out);
+        config.resources.memory_bytes = 32 << 20;
+        match run(config) {
+            Ok(_) => {}
+            Err(error @ (Error::Input { .. } | Error::WrongFile { .. } | Error::Usage { .. })) => {
+                assert!(!error.to_string().contains("example.com"), "{error}");
+                assert!(matches!(error.exit_code(), ExitCode::Input | ExitCode::Usage), "{error}");
+                refused += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(refused > tries / 4, "{refused} of {tries}");
+}
