@@ -1,0 +1,110 @@
+"""Kill everywhere: SIGKILL at every system call that touches files, by name and count, and at random times.
+
+A run is traced once. Then it is killed at the n-th call of each name (strace counts them for each thread; whichever comes
+there first), what it left is looked at, and it is run again until it is done, which must give what a run gives that
+nobody disturbed."""
+
+import collections
+import os
+import random
+import re
+import time
+
+FILE_CALLS = (
+    "openat,open,creat,read,readv,pread64,preadv,write,writev,pwrite64,pwritev,ftruncate,fallocate,fsync,fdatasync,"
+    "sync_file_range,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,fcntl,flock,chmod,fchmod,"
+    "fchmodat,mmap,msync,statx,newfstatat,fstat,getdents64,close"
+).split(",")
+
+# Where a request begins and ends.
+NETWORK_CALLS = "connect,sendto,recvfrom".split(",")
+
+# Calls that change nothing: a kill there is one at the call before.
+HARMLESS = {"read", "readv", "pread64", "preadv", "statx", "newfstatat", "fstat", "getdents64", "close", "mmap"}
+
+
+def traced(place, scene):
+    """How often each call touches the place, at most, in one thread: for each n, a line of the trace."""
+    scene.begin(place)
+    place.run(scene.command(), before=place.strace(",".join(FILE_CALLS + NETWORK_CALLS)))
+    counts, seen = collections.Counter(), {}
+    with open(place.trace, errors="replace") as trace:
+        for line in trace:
+            call = re.match(r"(\d+) +(\w+)\((.*)", line)
+            if not call:
+                continue
+            thread, name, what = call.groups()
+            counts[thread, name] += 1
+            if name in NETWORK_CALLS or touches(place, what):
+                seen.setdefault((name, counts[thread, name]), what.strip())
+    return seen
+
+
+def touches(place, what):
+    """Whether a call is about a file of the place: a descriptor that strace names, or a path."""
+    if str(place.dir) in what.replace(f"AT_FDCWD<{place.dir}>", ""):
+        return True
+    path = re.search(r'"((?:[^"\\]|\\.)*)"', what)
+    return bool(path) and not path.group(1).startswith("/")
+
+
+def spread(points):
+    """Orders points so that any beginning of the list has something of every call and of every stage of a run."""
+    calls = collections.defaultdict(list)
+    for name, n in points:
+        calls[name].append(n)
+    ranked = []
+    for name, ns in calls.items():
+        ranked += [(van_der_corput(rank), name, n) for rank, n in enumerate(sorted(ns))]
+    return [(name, n) for _, name, n in sorted(ranked)]
+
+
+def van_der_corput(rank):
+    value, base = 0.0, 0.5
+    while rank:
+        value += base * (rank & 1)
+        rank, base = rank >> 1, base / 2
+    return value
+
+
+def cases(place, scene):
+    points = [point for point in traced(place, scene) if point[0] not in HARMLESS]
+    return [(f"kill at {name} {n}", kill_at(name, n)) for name, n in spread(points)]
+
+
+def kill_at(name, n):
+    def attack(place, scene):
+        scene.begin(place)
+        place.run(scene.command(), before=place.strace(name, f"{name}:signal=KILL:when={n}"))
+        after(place, scene)
+
+    return attack
+
+
+def random_cases(place, scene, count, seed):
+    """Kills at random times of a run."""
+    scene.begin(place)
+    started = time.monotonic()
+    place.run(scene.command())
+    took = time.monotonic() - started
+    chance = random.Random(seed)
+    return [(f"kill after {moment * 1000:.0f} ms", kill_after(moment)) for moment in (chance.uniform(0, took) for _ in range(count))]
+
+
+def kill_after(moment):
+    def attack(place, scene):
+        scene.begin(place)
+        process = place.start(scene.command())
+        time.sleep(moment)
+        process.kill()
+        place.end(process)
+        after(place, scene)
+
+    return attack
+
+
+def after(place, scene):
+    # A request may be under way still; what is asked next comes after it.
+    scene.look(place)
+    scene.finish(place)
+    scene.check(place)
