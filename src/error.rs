@@ -60,7 +60,7 @@ pub enum Error {
         hint: Option<String>,
     },
     /// The operating system refused an operation on a file.
-    #[error("failed to {operation} {}: {source}", Quoted(path))]
+    #[error("failed to {operation} {}: {}", Quoted(path), Cause(source))]
     Io {
         /// What was being done, as a verb.
         operation: &'static str,
@@ -166,7 +166,7 @@ impl Error {
 
     /// Standard output takes no more, and somebody is reading it still.
     pub fn stdout(source: &io::Error) -> Self {
-        Self::Output { path: "stdout".into(), message: source.to_string(), hint: None }
+        Self::Output { path: "stdout".into(), message: Cause(source).to_string(), hint: None }
     }
 
     /// The API said no, or could not be reached.
@@ -193,9 +193,9 @@ impl Error {
             | Self::State { hint, .. }
             | Self::Api { hint, .. } => hint.as_deref(),
             Self::Io { side: Side::Output, source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull => Some(
-                    "free some space, or choose another place with -o or --tmp-dir; nothing was published",
-                ),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Some("free some space, or choose another place with -o or --tmp-dir")
+                }
                 _ => None,
             },
             Self::Internal(_) => Some("please report it with the command that you ran"),
@@ -268,6 +268,20 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// Why the system refused something, in the words of our messages: lower case, and no number.
+#[derive(Debug)]
+pub struct Cause<'a>(pub &'a io::Error);
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        // Behind the number `tempfile` adds the name of its file, which says nothing to people.
+        let Some((text, _)) = text.split_once(" (os error ") else { return f.write_str(&text) };
+        let (first, rest) = text.split_at_checked(1).unwrap_or(("", text));
+        write!(f, "{}{rest}", first.to_ascii_lowercase())
+    }
+}
+
 struct At(Option<u64>);
 
 impl fmt::Display for At {
@@ -287,6 +301,17 @@ mod tests {
         assert_eq!(error.at_line(7).to_string(), r"refused `a\nb`, line 7: is empty");
         let error = Error::input(Path::new("a\u{1b}[2J\u{202e}vsc.b"), "is empty", "");
         assert_eq!(error.to_string(), r"refused `a\u{1b}[2J\u{202e}vsc.b`: is empty");
+    }
+
+    #[test]
+    fn causes_are_in_our_words() {
+        let error = io::Error::from_raw_os_error(28);
+        assert_eq!(Cause(&error).to_string(), "no space left on device");
+        let nowhere = tempfile::tempfile_in("/nowhere").expect_err("there is no such directory");
+        assert_eq!(Cause(&nowhere).to_string(), "no such file or directory");
+        let named = tempfile::NamedTempFile::new_in("/nowhere").expect_err("neither");
+        assert_eq!(Cause(&named).to_string(), "no such file or directory");
+        assert_eq!(Cause(&io::Error::other("AB")).to_string(), "AB");
     }
 
     #[test]

@@ -23,8 +23,17 @@ pub fn threads(asked: Option<usize>) -> Result<usize> {
 pub fn pool(threads: usize) -> Result<ThreadPool> {
     ThreadPoolBuilder::new()
         .num_threads(threads)
+        .thread_name(|index| format!("throng-{index}"))
         .build()
-        .map_err(|_| Error::Internal("the system grants no threads"))
+        .map_err(|_| no_threads())
+}
+
+/// The system grants no more threads.
+pub fn no_threads() -> Error {
+    Error::usage(
+        "the system grants no more threads",
+        "raise its limit of processes (ulimit -u), or give fewer --threads",
+    )
 }
 
 /// Half of what the machine has or its cgroups (v2 or v1) allow, whichever is least.

@@ -4,15 +4,21 @@ mod cli;
 mod commands;
 
 use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
 
 use clap::Parser;
 use commands::log;
 use rustix::fs::Mode;
+#[cfg(target_os = "linux")]
+use rustix::process::DumpableBehavior;
+use signal_hook::consts::SIGXFSZ;
 use throng::{Error, ExitCode};
 
 fn main() -> std::process::ExitCode {
     panic::set_hook(Box::new(report_panic));
     keep_memory_and_files();
+    // A file over the limit (ulimit -f) is an error like any other; the signal would end the process.
+    let _default = signal_hook::flag::register(SIGXFSZ, Arc::default());
     let code = match panic::catch_unwind(run) {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
@@ -25,12 +31,15 @@ fn main() -> std::process::ExitCode {
     std::process::ExitCode::from(code as u8)
 }
 
-/// A core file would hold values and the token: there is none. And a umask that denies the owner has no say: nobody could
-/// read what was written.
+/// A core file would hold values and the token: there is none, nor can other processes of the user look into this one. A
+/// limit alone would not do, since it does not hold for a program that takes core files from the system. And a umask that
+/// denies the owner has no say: nobody could read what was written.
 fn keep_memory_and_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
     let limit = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
     let _unlimited = setrlimit(Resource::Core, limit);
+    #[cfg(target_os = "linux")]
+    let _visible = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let of_caller = umask(Mode::RWXG | Mode::RWXO);
     umask(of_caller - Mode::RWXU);
 }

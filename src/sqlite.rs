@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Result};
 
@@ -35,7 +35,9 @@ pub(crate) fn open(
         .open(path)
         .map_err(|e| Error::writing("open", path, e))?;
     let failed = |error| self::error(what, "open", path, &error);
-    let mut db = Connection::open(path).map_err(failed)?;
+    // Without `CREATE`, which would make it for others to read, and without `URI`, which reads names in its own way.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags).map_err(failed)?;
     set_up(&mut db, schema, version).map_err(failed)?;
     let found: i32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
     if found != version {

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, stderr};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
@@ -50,7 +51,8 @@ pub(super) fn shown<T>(
     let view = &view;
     std::thread::scope(|scope| {
         let (running, done) = bounded(0);
-        scope.spawn(move || show(view, line_every, &done));
+        // Without a thread to show it, it is not shown.
+        let _unseen = Builder::new().spawn_scoped(scope, move || show(view, line_every, &done));
         let result = work();
         drop(running);
         result

@@ -64,7 +64,7 @@ fn upload(args: UploadArgs, client: Client, mut ledger: Ledger) -> Result<ExitCo
     let (json, quiet, when, is_dry_run) = (args.json, args.quiet, args.progress, args.dry_run);
     let progress = UploadProgress::default();
     signals::stop_on_signals(&progress.stop)?;
-    let upload = Upload::plan(decide(args)?, client, &mut ledger)?;
+    let upload = Upload::plan(decide(args)?, client, &mut ledger, &progress.stop)?;
     if is_dry_run {
         if json {
             print_json(&upload.dry_run())?;

@@ -6,6 +6,7 @@ use throng::emit::{Manifest, Problem};
 use throng::error::Quoted;
 use throng::machine;
 use throng::normalize::UserType;
+use throng::stop::Stop;
 use throng::{ExitCode, Result};
 
 use super::{print_json, say};
@@ -31,7 +32,7 @@ struct Audience<'a> {
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let manifest = Manifest::read(&args.dir)?;
     let pool = machine::pool(machine::threads(None)?)?;
-    let problems = pool.install(|| manifest.problems(&args.dir))?;
+    let problems = pool.install(|| manifest.problems(&args.dir, &Stop::default()))?;
     let audiences = manifest.audiences.iter().map(|audience| Audience {
         label: &audience.label,
         user_type: audience.user_type,

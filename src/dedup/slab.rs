@@ -16,8 +16,12 @@ impl Slab {
     /// cost twice as much. Huge pages would cost least, but only where memory is not in pieces: else the system moves
     /// other pages out of the way first, which took a fifth of a run on a busy machine.
     pub(super) fn new(bytes: usize) -> Result<Self> {
-        let map = MmapMut::map_anon(bytes)
-            .map_err(|_| Error::Internal("the system grants no memory within the limit"))?;
+        let map = MmapMut::map_anon(bytes).map_err(|_| {
+            Error::usage(
+                "the system grants less memory than --memory allows",
+                "give less, or raise its limit (ulimit -v)",
+            )
+        })?;
         // A system that does not know how only takes longer.
         #[cfg(target_os = "linux")]
         let _advice = map.advise(memmap2::Advice::PopulateWrite);

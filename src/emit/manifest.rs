@@ -2,6 +2,7 @@
 //! inputs and options give the same bytes.
 
 use std::collections::HashSet;
+use std::fs::DirEntry;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,13 +10,14 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::staging::create_file;
+use super::hidden::create_file;
 use super::whole_file::{Readers, write_whole};
 use crate::config::{AudienceSpec, Label, audience_name};
 use crate::dedup::Counts;
 use crate::error::{Error, Result};
 use crate::normalize::UserType;
 use crate::plain_file;
+use crate::stop::Stop;
 
 /// The manifest's name within the directory.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -244,12 +246,13 @@ impl Manifest {
         names.collect::<Vec<_>>().join(", ")
     }
 
-    /// Compares a directory with its manifest, on the pool that the caller is in. Fails only if it cannot be read.
-    pub fn problems(&self, dir: &Path) -> Result<Vec<Problem>> {
+    /// Compares a directory with its manifest, on the pool that the caller is in. Fails only if it cannot be read, or if
+    /// it is asked to stop.
+    pub fn problems(&self, dir: &Path, stop: &Stop) -> Result<Vec<Problem>> {
         let parts: Vec<&PartManifest> =
             self.audiences.iter().flat_map(AudienceManifest::files).collect();
         let found: Result<Vec<Option<Problem>>> =
-            parts.par_iter().map(|part| part.problem(dir)).collect();
+            parts.par_iter().map(|part| part.problem(dir, stop)).collect();
         let mut problems: Vec<Problem> = found?.into_iter().flatten().collect();
         problems.extend(self.unknown_files(dir)?);
         Ok(problems)
@@ -263,9 +266,10 @@ impl Manifest {
             .map(|file| file.file.as_str())
             .chain(self.beside.iter().map(String::as_str))
             .collect();
-        let entries = std::fs::read_dir(dir).map_err(|e| Error::reading("read", dir, e))?;
+        let entries = std::fs::read_dir(dir).and_then(Iterator::collect);
+        let entries: Vec<DirEntry> = entries.map_err(|e| Error::reading("read", dir, e))?;
         let mut unknown: Vec<String> = entries
-            .flatten()
+            .iter()
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .filter(|name| name != MANIFEST_FILE && !known.contains(name.as_str()))
             .collect();
@@ -282,7 +286,7 @@ impl PartManifest {
         name.bytes().all(is_plain) && !name.starts_with('.') && !name.is_empty()
     }
 
-    fn problem(&self, dir: &Path) -> Result<Option<Problem>> {
+    fn problem(&self, dir: &Path, stop: &Stop) -> Result<Option<Problem>> {
         let path = dir.join(&self.file);
         let problem = |message| Ok(Some(Problem { file: self.file.clone(), message }));
         let mut file = match plain_file::open(&path) {
@@ -296,6 +300,7 @@ impl PartManifest {
         let (mut bytes, mut lines) = (0, 0);
         let mut buffer = vec![0; 256 * 1024];
         loop {
+            stop.check()?;
             let len = file.read(&mut buffer).map_err(|e| Error::reading("read", &path, e))?;
             if len == 0 {
                 break;

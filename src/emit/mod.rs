@@ -1,6 +1,7 @@
 //! From entries to published files: parts, manifest, reject list, all or nothing.
 
 mod hex;
+mod hidden;
 mod list;
 mod manifest;
 mod part;
@@ -9,6 +10,7 @@ mod seal;
 mod staging;
 mod whole_file;
 
+pub(crate) use self::hidden::sync_dir;
 pub use self::list::ListWriter;
 pub use self::manifest::{
     AudienceManifest, InputManifest, MANIFEST_FILE, Manifest, PartManifest, Problem, RejectManifest,

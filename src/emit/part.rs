@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::FallocateFlags;
 
+use super::hidden::create_file;
 use super::seal::Seals;
-use super::staging::create_file;
 use super::{PartManifest, hex};
 use crate::config::{AudienceSpec, Label, PARTS_MAX, WRITE_BYTES};
 use crate::dedup::Entries;

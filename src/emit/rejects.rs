@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use super::staging::{check_replaceable, hidden_prefix, remove_leftovers, split};
+use super::hidden;
 use crate::config::RejectList;
 use crate::error::{Error, Result};
 use crate::normalize::{Reason, UserType};
@@ -41,14 +41,7 @@ impl RejectWriter {
     pub fn create(list: &RejectList) -> Result<Self> {
         let path = list.path.clone();
         let writing = |error| Error::writing("create", &path, error);
-        let (parent, name) = split(&path)?;
-        check_replaceable(&path)?;
-        let prefix = hidden_prefix(&name);
-        remove_leftovers(&parent, &prefix);
-        // The builder creates files with mode 0600.
-        let file =
-            tempfile::Builder::new().prefix(&prefix).tempfile_in(&parent).map_err(writing)?;
-        file.as_file().try_lock().map_err(|e| writing(e.into()))?;
+        let file = hidden::file(&path)?;
         let mut csv = csv::Writer::from_writer(BufWriter::new(file.reopen().map_err(writing)?));
         let mut header = vec!["source", "line", "column", "user_type", "reason"];
         if list.with_values {
@@ -76,11 +69,8 @@ impl RejectWriter {
 
     /// Puts the list into place.
     pub fn publish(mut self) -> Result<()> {
-        let path = &self.path;
-        self.csv.flush().map_err(|e| Error::writing("write", path, e))?;
-        self.file.as_file().sync_all().map_err(|e| Error::writing("sync", path, e))?;
-        self.file.persist(path).map_err(|e| Error::writing("publish", path, e.error))?;
-        Ok(())
+        self.csv.flush().map_err(|e| Error::writing("write", &self.path, e))?;
+        hidden::publish(self.file, &self.path)
     }
 }
 

@@ -15,6 +15,7 @@
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -23,6 +24,7 @@ use super::part::Part;
 use crate::config::{PARTS_COMPLETE_MAX, SYNCS_WAITING, WRITE_BYTES};
 use crate::error::{Error, Result};
 use crate::hash::{self, Digest, Kernel, Stream};
+use crate::machine;
 
 /// Takes parts that are complete.
 #[derive(Clone, Debug)]
@@ -58,7 +60,8 @@ impl Seals {
     ) -> Result<(T, Vec<PartManifest>)> {
         std::thread::scope(|scope| {
             let (syncs, jobs) = bounded(SYNCS_WAITING);
-            let thread = scope.spawn(move || sync_all(&jobs));
+            let thread = Builder::new().spawn_scoped(scope, move || sync_all(&jobs));
+            let thread = thread.map_err(|_| machine::no_threads())?;
             let seals = Self { syncs, shared: Arc::default(), kernel };
             let result = body(&seals).and_then(|result| seals.hash_rest(threads).map(|()| result));
             let Self { syncs, shared, .. } = seals;
@@ -102,8 +105,10 @@ impl Seals {
                 while self.hash_some(count)? {}
                 Ok(())
             };
-            let others: Vec<_> =
-                (1..threads.min(complete.div_ceil(count))).map(|_| scope.spawn(hash)).collect();
+            // With fewer than it would take it takes longer.
+            let others: Vec<_> = (1..threads.min(complete.div_ceil(count)))
+                .filter_map(|_| Builder::new().spawn_scoped(scope, hash).ok())
+                .collect();
             let mut outcome = hash();
             for other in others {
                 let other = other.join();

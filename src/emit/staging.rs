@@ -12,27 +12,24 @@
 //!
 //! A hidden directory of a run that is still going on is told by its lock, which the system releases with the process.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
 
 use super::MANIFEST_FILE;
+use super::hidden::{self, remove, split, sync_dir};
 use crate::error::{Error, Result};
-
-/// How often to try for a hidden directory that another run takes for a left-over just before it is locked.
-const LOCK_ATTEMPTS: u32 = 8;
 
 /// A directory that is written before it is published.
 #[derive(Debug)]
 pub struct Staging {
     target: PathBuf,
     hidden: PathBuf,
-    /// The lock on `hidden`, and the handle that it is synced by.
-    handle: File,
+    /// The lock on `hidden`, until that is removed.
+    lock: Option<File>,
     overwrite: bool,
     is_published: bool,
 }
@@ -40,22 +37,12 @@ pub struct Staging {
 impl Staging {
     /// Checks that the target can be written, removes left-overs of killed runs, and makes the hidden directory.
     pub fn begin(target: &Path, overwrite: bool) -> Result<Self> {
-        let (parent, name) = split(target)?;
-        fs::create_dir_all(&parent).map_err(|e| Error::writing("create", &parent, e))?;
-        check_target(target, overwrite)?;
-        let prefix = hidden_prefix(&name);
-        remove_leftovers(&parent, &prefix);
-        for _ in 0..LOCK_ATTEMPTS {
-            let hidden = parent.join(hidden_name(&prefix));
-            let made = fs::DirBuilder::new().mode(0o700).create(&hidden);
-            made.map_err(|e| Error::writing("create", &hidden, e))?;
-            let handle = File::open(&hidden).map_err(|e| Error::writing("open", &hidden, e))?;
-            if handle.try_lock().is_ok() && is_same(&handle, &hidden) {
-                let target = target.to_owned();
-                return Ok(Self { target, hidden, handle, overwrite, is_published: false });
-            }
-        }
-        Err(Error::Internal("no hidden directory could be locked"))
+        // Without a slash at its end, which would lead through a symbolic link.
+        let target: PathBuf = target.components().collect();
+        make_dirs(&split(&target)?.0)?;
+        check_target(&target, overwrite)?;
+        let (hidden, lock) = hidden::dir(&target)?;
+        Ok(Self { target, hidden, lock: Some(lock), overwrite, is_published: false })
     }
 
     /// Where to write.
@@ -65,7 +52,7 @@ impl Staging {
 
     /// Puts the directory into place. Its files are synced already.
     pub fn publish(mut self) -> Result<()> {
-        self.handle.sync_all().map_err(|e| Error::writing("sync", &self.hidden, e))?;
+        sync_dir(&self.hidden)?;
         // A rename replaces an empty directory, and nothing else.
         match fs::rename(&self.hidden, &self.target) {
             Ok(()) => {}
@@ -76,13 +63,11 @@ impl Staging {
             Err(error) if is_occupied(&error) => return Err(occupied(&self.target)),
             Err(error) => return Err(Error::writing("publish", &self.target, error)),
         }
-        let (parent, _) = split(&self.target)?;
-        File::open(&parent)
-            .and_then(|parent| parent.sync_all())
-            .map_err(|e| Error::writing("sync", &parent, e))?;
-        // The new result is durable now; the earlier one, if there was one, is in the hidden directory.
-        remove(&self.hidden);
+        // From here on the hidden directory, if there is one, is the earlier result. It stays until the new one is durable.
         self.is_published = true;
+        sync_dir(&split(&self.target)?.0)?;
+        self.lock = None;
+        remove(&self.hidden);
         Ok(())
     }
 }
@@ -90,98 +75,42 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         if !self.is_published {
+            // At the limit of open files, removing a directory needs the place of this one.
+            self.lock = None;
             remove(&self.hidden);
         }
     }
 }
 
-/// Creates a file that only its owner can read, and that must not exist yet.
-pub(super) fn create_file(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| Error::writing("create", path, error))
+/// Makes the directories that are not there yet, durably, and for their owner alone: who can write to one could put
+/// another result into place.
+fn make_dirs(dir: &Path) -> Result<()> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|dir| is_missing(dir)).collect();
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|e| Error::writing("create", dir, e))?;
+    missing.into_iter().rev().try_for_each(|dir| sync_dir(&split(dir)?.0))
 }
 
-/// Folder and name of a path to be written.
-pub(super) fn split(path: &Path) -> Result<(PathBuf, OsString)> {
-    let name = path.file_name().ok_or_else(|| {
-        Error::usage(
-            format!("{} has no name of its own", crate::error::Quoted(path)),
-            "give a directory that throng may create, for example -o audience",
-        )
-    })?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    Ok((parent.unwrap_or(Path::new(".")).to_owned(), name.to_owned()))
-}
-
-/// Refuses a file that is to be replaced and is none: a rename would put a file in the place of a device, for root even
-/// of `/dev/null`.
-pub(super) fn check_replaceable(path: &Path) -> Result<()> {
-    match fs::metadata(path) {
-        Ok(meta) if !meta.is_file() => Err(Error::Output {
-            path: path.to_owned(),
-            message: "it exists and is not a regular file".to_owned(),
-            hint: Some("leave it out, or give the name of a file".to_owned()),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// What the names of hidden files and directories for `name` begin with.
-pub(super) fn hidden_prefix(name: &OsString) -> OsString {
-    let mut prefix = OsString::from(".");
-    prefix.push(name);
-    prefix.push(".throng-");
-    prefix
-}
-
-fn hidden_name(prefix: &OsString) -> OsString {
-    use std::hash::{BuildHasher, Hasher};
-    // The standard library's only source of randomness; it need not be unpredictable, `create` fails if it exists.
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    let mut name = prefix.clone();
-    name.push(format!("{}-{random:016x}", std::process::id()));
-    name
-}
-
-/// Removes what killed runs left: hidden siblings that nobody holds a lock on. What cannot be removed stays; it is not
-/// worth failing for.
-pub(super) fn remove_leftovers(parent: &Path, prefix: &OsString) {
-    let Ok(siblings) = fs::read_dir(parent) else { return };
-    for sibling in siblings.flatten() {
-        let is_ours = sibling.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
-        let path = sibling.path();
-        if is_ours && File::open(&path).is_ok_and(|handle| handle.try_lock().is_ok()) {
-            remove(&path);
-        }
-    }
-}
-
-fn remove(path: &Path) {
-    let is_dir = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
-    // What cannot be removed now is a left-over for the next run.
-    let _removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-}
-
-fn is_same(handle: &File, path: &Path) -> bool {
-    matches!(
-        (handle.metadata(), fs::metadata(path)),
-        (Ok(open), Ok(named)) if (open.dev(), open.ino()) == (named.dev(), named.ino())
-    )
+fn is_missing(dir: &Path) -> bool {
+    !dir.as_os_str().is_empty() && !dir.exists()
 }
 
 /// Refuses a target that would destroy something, before any work is done.
 fn check_target(target: &Path, overwrite: bool) -> Result<()> {
-    let Ok(meta) = fs::symlink_metadata(target) else { return Ok(()) };
+    let meta = match fs::symlink_metadata(target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        meta => meta.map_err(|e| Error::writing("look at", target, e))?,
+    };
     if !meta.is_dir() {
+        let (message, hint) = if meta.is_symlink() {
+            ("it is a symbolic link", "give the directory that it leads to with -o")
+        } else {
+            ("it exists and is not a directory", "give another one with -o")
+        };
         return Err(Error::Output {
             path: target.to_owned(),
-            message: "it exists and is not a directory".to_owned(),
-            hint: Some("give another one with -o".to_owned()),
+            message: message.to_owned(),
+            hint: Some(hint.to_owned()),
         });
     }
     let mut entries = fs::read_dir(target).map_err(|e| Error::writing("read", target, e))?;
@@ -191,7 +120,8 @@ fn check_target(target: &Path, overwrite: bool) -> Result<()> {
     if !overwrite {
         return Err(occupied(target));
     }
-    if !target.join(MANIFEST_FILE).exists() {
+    let manifest = target.join(MANIFEST_FILE);
+    if !manifest.try_exists().map_err(|e| Error::writing("look at", &manifest, e))? {
         return Err(Error::Output {
             path: target.to_owned(),
             message: format!(
@@ -235,6 +165,7 @@ fn exchange(new: &Path, target: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hidden::create_file;
     use super::*;
 
     fn write(staging: &Staging, name: &str) {

@@ -3,12 +3,12 @@
 //! Written beside its place, synced, renamed over it, and the folder synced. A run that is killed on the way leaves a
 //! hidden file, which the next one removes.
 
-use std::fs::{File, Permissions};
+use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::staging::{check_replaceable, hidden_prefix, remove_leftovers, split};
+use super::hidden;
 use crate::error::{Error, Result};
 
 /// Who may read a file.
@@ -33,21 +33,11 @@ impl Readers {
 /// Writes a file, or replaces it, in one step.
 pub fn write_whole(path: &Path, contents: &[u8], readers: Readers) -> Result<()> {
     let writing = |error| Error::writing("write", path, error);
-    let (parent, name) = split(path)?;
-    check_replaceable(path)?;
-    let prefix = hidden_prefix(&name);
-    remove_leftovers(&parent, &prefix);
-    // The umask has no say: whoever must read the file can, and nobody else.
-    let mut file =
-        tempfile::Builder::new().prefix(&prefix).tempfile_in(&parent).map_err(writing)?;
-    file.as_file().try_lock().map_err(|e| writing(e.into()))?;
+    let mut file = hidden::file(path)?;
     file.write_all(contents).map_err(writing)?;
+    // The umask has no say: whoever must read the file can, and nobody else.
     file.as_file().set_permissions(readers.permissions()).map_err(writing)?;
-    file.as_file().sync_all().map_err(|e| Error::writing("sync", path, e))?;
-    file.persist(path).map_err(|e| Error::writing("publish", path, e.error))?;
-    File::open(&parent)
-        .and_then(|parent| parent.sync_all())
-        .map_err(|e| Error::writing("sync", &parent, e))
+    hidden::publish(file, path)
 }
 
 #[cfg(test)]
@@ -69,6 +59,23 @@ mod tests {
             let found = fs::metadata(&path).expect("is there").permissions().mode();
             assert_eq!(found & 0o777, mode);
         }
+        assert_eq!(fs::read_dir(dir.path()).expect("reads").count(), 1);
+    }
+
+    #[test]
+    fn runs_that_write_it_at_once_do_not_take_each_other_for_left_overs() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("x");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..40 {
+                        write_whole(&path, b"whole", Readers::Owner).expect("writes");
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read(&path).expect("reads"), b"whole");
         assert_eq!(fs::read_dir(dir.path()).expect("reads").count(), 1);
     }
 

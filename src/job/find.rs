@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{FilePattern, Job};
 use crate::config::{Input, PrepareConfig, SuppressInput};
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Cause, Error, Quoted, Result};
 use crate::source::{ExpandError, expand};
 
 /// The files of a job, as they are now.
@@ -111,14 +111,16 @@ impl Job {
         };
         let paths = expand(&pattern.base, &pattern.filled).map_err(|error| match error {
             ExpandError::NoGlob(why) => refuse(format!("no valid glob: {why}"), ""),
-            ExpandError::Unreadable(_, error) => refuse(format!("cannot be searched: {error}"), ""),
+            ExpandError::Unreadable(_, error) => {
+                refuse(format!("cannot be searched: {}", Cause(&error)), "")
+            }
             ExpandError::NoMatch => {
                 refuse("no file matches".to_owned(), "paths are relative to the job file's folder")
             }
         })?;
         let look = |path: PathBuf| {
             let meta = std::fs::metadata(&path).map_err(|error| {
-                refuse(error.to_string(), "paths are relative to the job file's folder")
+                refuse(Cause(&error).to_string(), "paths are relative to the job file's folder")
             })?;
             if meta.is_dir() {
                 return Err(refuse("it is a directory".to_owned(), "name the files within it"));

@@ -31,7 +31,7 @@ use serde::Serialize;
 
 use crate::api::Id;
 use crate::config::{AudienceSpec, ColumnSelector, MaxRejects, PrepareConfig};
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Cause, Error, Quoted, Result};
 use crate::normalize::UserType;
 use crate::upload::{
     ClientConfig, Content, Endpoint, RetryPolicy, TOKEN_VARIABLE, TargetSpec, Token, UploadConfig,
@@ -247,7 +247,8 @@ impl Job {
     /// `{date}` means.
     pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, date: Date) -> Result<Self> {
         let failed = |error: std::io::Error| {
-            let message = format!("failed to read the job file {}: {error}", Quoted(path));
+            let message =
+                format!("failed to read the job file {}: {}", Quoted(path), Cause(&error));
             Error::usage(message, "throng sync --init prints an example to begin with")
         };
         let file = std::fs::File::open(path).map_err(failed)?;

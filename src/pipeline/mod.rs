@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 
 use self::budget::MemoryPlan;
 use self::ingest::Ingest;
@@ -22,6 +22,7 @@ use self::judge::Finding;
 use crate::config::{AudienceSpec, ColumnSelector, Input, KnownInput, PrepareConfig};
 use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
 use crate::error::{Error, Quoted, Result};
+use crate::machine;
 use crate::plan::{self, Audience, Role, SourcePlan};
 use crate::progress::{Phase, Progress};
 use crate::source::Source;
@@ -58,11 +59,7 @@ impl Prepare {
         let make = |spec: &AudienceSpec| Audience::new(spec.clone(), config.rules, kernel);
         let audiences: Vec<Audience> = config.audiences.iter().map(make).collect();
         let threads = budget::threads(&config.resources);
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("throng-{index}"))
-            .build()
-            .map_err(|_| Error::Internal("the system grants no threads"))?;
+        let pool = machine::pool(threads)?;
         let sources = plan_sources(&config, &audiences, &pool, &progress.stop)?;
         let memory = MemoryPlan::new(&config.resources, threads, audiences.len(), &sources);
         let notes = notes(&config, &sources)?;
@@ -230,7 +227,7 @@ fn plan_known(
 ) -> Result<Vec<SourcePlan>> {
     let dir = &known.dir;
     let manifest = Manifest::read(dir)?;
-    if let Some(problem) = pool.install(|| manifest.problems(dir))?.first() {
+    if let Some(problem) = pool.install(|| manifest.problems(dir, stop))?.first() {
         return Err(Error::input(
             dir,
             format!("it does not match its manifest: `{}` {}", problem.file, problem.message),

@@ -53,7 +53,8 @@ use self::service::{Service, lock};
 pub use self::store::Audience;
 use self::store::Store;
 use crate::api::Id;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
+use crate::machine;
 
 /// A running sandbox. It ends when this is dropped.
 pub struct Sandbox {
@@ -105,7 +106,7 @@ impl Sandbox {
         let thread = std::thread::Builder::new()
             .name("sandbox".to_owned())
             .spawn(run)
-            .map_err(|_| Error::Internal("the system grants no threads"))?;
+            .map_err(|_| machine::no_threads())?;
         Ok(Self { service, address, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -186,7 +187,7 @@ fn listen(port: u16) -> Result<(TcpListener, SocketAddr)> {
         Ok((listener, address))
     });
     bound.map_err(|error| {
-        let message = format!("cannot listen on port {port} of 127.0.0.1: {error}");
+        let message = format!("cannot listen on port {port} of 127.0.0.1: {}", Cause(&error));
         Error::usage(message, "take another --port; 0 finds one that is free")
     })
 }

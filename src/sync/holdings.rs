@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::state::{Remembered, State};
 use crate::config::{KnownInput, Label};
-use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};
+use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest, sync_dir};
 use crate::error::{Error, Result};
 use crate::plan::Role;
 
@@ -25,6 +25,10 @@ impl State {
         self.dir.join("dry-run")
     }
 
+    fn lists_dir(&self) -> PathBuf {
+        self.dir.join("lists")
+    }
+
     /// Keeps the latest list of a kind of an audience where people find it, also when the run's directory is gone; its
     /// path. Without a list, an earlier one is removed.
     pub(super) fn keep_list(
@@ -34,7 +38,7 @@ impl State {
         label: &Label,
         what: &str,
     ) -> Result<Option<String>> {
-        let lists = self.dir.join("lists");
+        let lists = self.lists_dir();
         let path = lists.join(format!("{label}-{what}.txt"));
         let keeping = |error| Error::writing("keep the list", &path, error);
         let Some(list) = list else {
@@ -52,14 +56,18 @@ impl State {
         Ok(Some(path.to_string_lossy().into_owned()))
     }
 
-    /// Removes what dry runs and preparations left that were killed. Nobody else is running.
+    /// Removes what runs left that were killed, and what dry runs wrote. Nobody else is running.
     pub(super) fn remove_leftovers(&self) -> Result<()> {
-        for dir in [&self.dir, &self.runs_dir()] {
-            let entries = fs::read_dir(dir).map_err(|e| Error::reading("read", dir, e))?;
-            for entry in entries.flatten() {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                if (name == "dry-run" || name.starts_with('.')) && entry.path().is_dir() {
-                    remove_dir(&entry.path())?;
+        for dir in [&self.dir, &self.runs_dir(), &self.unconfirmed_dir(), &self.lists_dir()] {
+            for entry in entries_of(dir)? {
+                let (path, name) = (entry.path(), entry.file_name());
+                let is_hidden = name.as_encoded_bytes().starts_with(b".");
+                match path.is_dir() {
+                    true if is_hidden || name == "dry-run" => remove_dir(&path)?,
+                    false if is_hidden => {
+                        fs::remove_file(&path).map_err(|e| Error::writing("remove", &path, e))?;
+                    }
+                    _ => {}
                 }
             }
         }
@@ -93,10 +101,10 @@ impl State {
         let parts: Vec<&PartManifest> =
             manifest.audiences.iter().flat_map(|audience| &audience.parts).collect();
         let dir = self.unconfirmed_dir().join(format!("{run:06}"));
-        if parts.is_empty() || dir.exists() {
+        let keeping = |error| Error::writing("keep unconfirmed parts in", &dir, error);
+        if parts.is_empty() || dir.try_exists().map_err(keeping)? {
             return Ok(());
         }
-        let keeping = |error| Error::writing("keep unconfirmed parts in", &dir, error);
         let new = self.unconfirmed_dir().join(format!(".{run:06}.new"));
         remove_dir(&new)?;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&new).map_err(keeping)?;
@@ -106,7 +114,10 @@ impl State {
                 .map_err(keeping)?;
         }
         manifest.write(&new)?;
-        fs::rename(&new, &dir).map_err(keeping)
+        sync_dir(&new)?;
+        fs::rename(&new, &dir).map_err(keeping)?;
+        // What it is made from may be removed next.
+        sync_dir(&self.unconfirmed_dir())
     }
 
     /// What audiences hold already, and what they may hold: the directories that count for each, verified when they are
@@ -164,22 +175,28 @@ impl State {
 
 /// The numbers that entries of a directory are called, in order; none if there is no such directory.
 fn numbers_in(dir: &Path) -> Result<Vec<i64>> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(|e| Error::reading("read", dir, e))?,
-    };
-    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let entries = entries_of(dir)?;
+    let numbers = entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut numbers: Vec<i64> = numbers.collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
 
+/// All entries of a directory, or an error: one that is overlooked could be somebody who opted out. None if there is no
+/// such directory.
+fn entries_of(dir: &Path) -> Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(dir).and_then(Iterator::collect) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries.map_err(|e| Error::writing("read", dir, e)),
+    }
+}
+
 /// Removes a directory of a run so that it never looks like a whole one: its manifest goes first.
 pub(super) fn remove_dir(dir: &Path) -> Result<()> {
-    if !dir.exists() {
+    let removing = |error| Error::writing("remove", dir, error);
+    if !dir.try_exists().map_err(removing)? {
         return Ok(());
     }
-    let removing = |error| Error::writing("remove", dir, error);
     match fs::remove_file(dir.join(MANIFEST_FILE)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(removing(error)),
         _ => {}

@@ -372,7 +372,8 @@ impl Night<'_> {
             .cloned();
         let upload =
             upload_config(self.config, audience, generation, self.run, self.state, adopted)?;
-        let upload = Upload::plan(upload, self.config.client.clone(), &mut self.state.ledger)?;
+        let (client, stop) = (self.config.client.clone(), self.progress.stop());
+        let upload = Upload::plan(upload, client, &mut self.state.ledger, stop)?;
         let action = match upload.target_state() {
             _ if is_replacement => "replace",
             TargetState::Ready { .. } => "add",

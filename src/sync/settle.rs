@@ -28,7 +28,9 @@ pub(super) fn settle_left(
     let mut decided = Vec::new();
     let dir = state.run_dir(left.run);
     // Without its manifest it was being removed, because nothing of it was confirmed.
-    if !left.is_sent || !dir.join(MANIFEST_FILE).exists() {
+    let manifest = dir.join(MANIFEST_FILE);
+    let is_whole = manifest.try_exists().map_err(|e| Error::writing("look at", &manifest, e))?;
+    if !left.is_sent || !is_whole {
         remove_dir(&dir)?;
         state.settled(left.run, &[])?;
         return Ok(decided);
@@ -49,7 +51,8 @@ pub(super) fn settle_left(
         let verdict = config.verdicts.iter().find(|(label, _)| *label == audience.label);
         let verdict = verdict.map(|(_, verdict)| verdict.clone());
         let upload = upload_config(config, job, generation, left.run, state, verdict)?;
-        let upload = Upload::plan(upload, config.client.clone(), &mut state.ledger)?;
+        let upload =
+            Upload::plan(upload, config.client.clone(), &mut state.ledger, &progress.stop)?;
         if upload.target_id() != target {
             return Err(Error::usage(
                 format!(

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::error::{Error, Result};
+use crate::machine;
 use crate::stop::Stop;
 
 /// How often whoever waits looks whether to stop.
@@ -37,7 +38,7 @@ pub(super) fn run<T: Send + 'static>(
 /// Starts a thread.
 pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
     let thread = std::thread::Builder::new().name("throng-upload".to_owned()).spawn(work);
-    thread.map(drop).map_err(|_| Error::Internal("the system grants no threads"))
+    thread.map(drop).map_err(|_| machine::no_threads())
 }
 
 /// What comes within `time`, if anything does. Once the run is asked to stop, what comes within the grace, which all

@@ -16,7 +16,7 @@ use super::failure::{Call, Failure, FailureKind};
 use super::part::{Cut, Part};
 use super::proxy;
 use crate::api::{self, CustomAudience, Form, Id, ListPage, ListedAudience, Revision};
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Cause, Error, Quoted, Result};
 use crate::plain_file;
 use crate::stop::Stop;
 
@@ -353,9 +353,9 @@ impl Attempt {
             ureq::Error::Io(error) => match cut(error) {
                 Some(Cut::Changed) => self.fail(PartChanged, ""),
                 Some(Cut::Stopped) => self.fail(Stopped, ""),
-                None if is_certificate(error) => self.fail(Tls, &error.to_string()),
-                None if is_unreachable(error) => self.fail(Unreachable, &error.to_string()),
-                None => self.fail(Broken, &error.to_string()),
+                None if is_certificate(error) => self.fail(Tls, &Cause(error).to_string()),
+                None if is_unreachable(error) => self.fail(Unreachable, &Cause(error).to_string()),
+                None => self.fail(Broken, &Cause(error).to_string()),
             },
             _ => self.fail(Broken, "the answer is not HTTP"),
         }

@@ -16,7 +16,9 @@ use crate::api::{Id, ListedAudience};
 use crate::config::Label;
 use crate::emit::{AudienceManifest, Manifest};
 use crate::error::{Error, ExitCode, Quoted, Result};
+use crate::machine;
 use crate::normalize::UserType;
+use crate::stop::Stop;
 
 /// Which audience to upload to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,9 +101,15 @@ pub struct Upload {
 
 impl Upload {
     /// Compares the directory with its manifest, finds the target in the ledger, and takes its lock.
-    pub fn plan(config: UploadConfig, client: Client, ledger: &mut Ledger) -> Result<Self> {
+    pub fn plan(
+        config: UploadConfig,
+        client: Client,
+        ledger: &mut Ledger,
+        stop: &Stop,
+    ) -> Result<Self> {
         let manifest = Manifest::read(&config.dir)?;
-        if let Some(problem) = manifest.problems(&config.dir)?.first() {
+        let pool = machine::pool(machine::threads(None)?)?;
+        if let Some(problem) = pool.install(|| manifest.problems(&config.dir, stop))?.first() {
             return Err(Error::input(
                 &config.dir,
                 format!("it does not match its manifest: `{}` {}", problem.file, problem.message),

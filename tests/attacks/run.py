@@ -17,7 +17,10 @@ import sys
 import tempfile
 import time
 
+import disks
 import kills
+import others
+import together
 from scenes import SCENES
 from stage import Place, Wrong
 
@@ -66,7 +69,11 @@ def main():
     if not shutil.which("strace"):
         sys.exit("strace is not installed")
     attacks = [Attack(f"kills: {scene.name}", scene, kills.cases, 1) for scene in SCENES]
-    attacks += [Attack(f"random kills: {scene.name}", scene, lambda p, s: kills.random_cases(p, s, 20, 7), 0.3) for scene in SCENES]
+    attacks += [Attack(f"random kills: {scene.name}", scene, kills.random_cases, 0.3) for scene in SCENES]
+    attacks += [Attack(f"disks: {scene.name}", scene, disks.cases, 1) for scene in SCENES]
+    crowd = together.Crowd()
+    attacks.append(Attack(crowd.name, crowd, crowd.cases, 3))
+    attacks += [Attack(f"modes: {scene.name}", scene, others.mode_cases, 0.3) for scene in SCENES]
     attacks = [attack for attack in attacks if options.only in attack.name]
     workers = os.cpu_count() or 1
     shares = sum(attack.share for attack in attacks)

@@ -46,5 +46,5 @@ fn sigkill_leaves_no_output_and_the_rerun_is_complete() {
 
 fn complete(dir: &std::path::Path) -> bool {
     let manifest = throng::emit::Manifest::read(dir).unwrap();
-    manifest.problems(dir).unwrap().is_empty()
+    manifest.problems(dir, &throng::stop::Stop::default()).unwrap().is_empty()
 }

@@ -120,7 +120,7 @@ fn check_says_all_that_is_missing_and_no_variables_value() {
         "error: there is no token for the API",
         "hint: set THRONG_TOKEN, or name a file with token-file in [target]",
         "error: refused `in/${SECRET}-{date-1d}*.csv`: no file matches (`jobs/nightly.toml`, line 4, column 10)",
-        "error: refused `in/plain.csv`: No such file or directory (os error 2) (`jobs/nightly.toml`, line 4, column 41)",
+        "error: refused `in/plain.csv`: no such file or directory (`jobs/nightly.toml`, line 4, column 41)",
         "error: refused `out/*.csv`: no file matches (`jobs/nightly.toml`, line 6, column 9)",
     ] {
         assert!(text.lines().any(|told| told == line), "{line}\n{text}");

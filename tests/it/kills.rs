@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use throng::emit::Manifest;
 use throng::sandbox::{Sandbox, SandboxConfig};
+use throng::stop::Stop;
 
 use crate::support::home::{Home, digests, email, emails, stderr, summary};
 use crate::support::upload::TOKEN;
@@ -131,7 +132,7 @@ impl World {
         for name in self.home.list("state/runs") {
             let dir = self.home.path("state/runs").join(&name);
             let manifest = Manifest::read(&dir).unwrap();
-            assert!(manifest.problems(&dir).unwrap().is_empty(), "{name}");
+            assert!(manifest.problems(&dir, &Stop::default()).unwrap().is_empty(), "{name}");
             if name.parse::<i64>().unwrap() >= first {
                 for entry in entries(&dir) {
                     assert!(held.insert(entry), "somebody is held twice");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use throng::config::{AudienceSpec, ColumnSelector, PrepareConfig};
 use throng::emit::Manifest;
 use throng::normalize::UserType;
+use throng::stop::Stop;
 
 use crate::support::{config, run, suppressing};
 
@@ -59,7 +60,7 @@ fn audiences_of_one_type_have_parts_of_their_own() {
     let manifest = Manifest::read(&config.output.dir).unwrap();
     let labels: Vec<&str> = manifest.audiences.iter().map(|of| of.label.as_str()).collect();
     assert_eq!(labels, ["work", "home", "email_hash"]);
-    assert_eq!(manifest.problems(&config.output.dir).unwrap(), []);
+    assert_eq!(manifest.problems(&config.output.dir, &Stop::default()).unwrap(), []);
     assert_eq!(manifest.inputs[0].columns[0], "1 `work` as work (email_hash)");
 }
 

@@ -278,7 +278,7 @@ fn a_full_or_read_only_disk_stops_the_run_before_anything_is_sent() {
     for (options, prelude, message) in [
         ("size=16k", "true", "is there space left"),
         ("size=64k", "head -c 60000 /dev/zero > STATE/x || true", "no space left"),
-        ("size=1m", "mount -o remount,ro STATE", "Read-only file system"),
+        ("size=1m", "mount -o remount,ro STATE", "read-only file system"),
     ] {
         let Some(said) = on_small_disk(&user, &sandbox, options, prelude) else {
             println!("skipped: no mount namespace here (needs root)");

@@ -30,6 +30,7 @@ mod operators;
 mod parquet;
 mod pipeline;
 mod properties;
+mod refusals;
 mod report;
 mod rules;
 #[cfg(feature = "sandbox")]

@@ -8,6 +8,7 @@ use std::path::Path;
 use throng::config::{ColumnSelector, Io};
 use throng::hash::Kernel;
 use throng::normalize::{Normalizer, RuleOptions, UserType};
+use throng::stop::Stop;
 use throng::summary::AudienceSummary;
 
 use crate::support::oracle::{self, Outcome};
@@ -203,9 +204,9 @@ fn roles_decide_as_sets_do() {
     assert_eq!(list("fbid-gone.txt"), digests(1..=500));
     assert_eq!(list("fbid-must-go.txt"), digests(900..=1000));
     let manifest = throng::emit::Manifest::read(&out).unwrap();
-    assert!(manifest.problems(&out).unwrap().is_empty());
+    assert!(manifest.problems(&out, &Stop::default()).unwrap().is_empty());
     fs::write(out.join("fbid-must-go.txt"), "").unwrap();
-    assert_eq!(manifest.problems(&out).unwrap().len(), 1);
+    assert_eq!(manifest.problems(&out, &Stop::default()).unwrap().len(), 1);
 }
 
 #[test]

@@ -129,6 +129,20 @@ fn a_dry_run_that_is_killed_leaves_nothing_that_confuses() {
 }
 
 #[test]
+fn what_a_killed_run_left_anywhere_in_the_state_is_removed() {
+    let (home, _sandbox) = first_night(20);
+    for dir in ["lists", "unconfirmed/.000001.new", "runs/.000002.throng-1"] {
+        home.make_dir(&format!("state/{dir}"));
+    }
+    home.write("state/lists/.email_hash-gone.new", "a digest");
+    home.write("state/unconfirmed/.000001.new/email_hash-00001.txt", "a digest");
+    assert_eq!(home.sync(&[]).status.code(), Some(0));
+    for dir in ["state", "state/lists", "state/unconfirmed", "state/runs"] {
+        assert!(home.list(dir).iter().all(|name| !name.starts_with('.')), "{dir}");
+    }
+}
+
+#[test]
 fn full_sends_everybody_again() {
     let (home, sandbox) = first_night(50);
     assert_eq!(home.sync(&[]).status.code(), Some(0));

@@ -1,0 +1,173 @@
+//! Hidden files and directories, in which everything is written before it gets its name.
+//!
+//! They lie beside their place, so that a rename moves them there in one step. What a killed run leaves is removed by
+//! the next one that writes to the same place; a run that is still going on is told by its lock, which the system
+//! releases with the process.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// How often to try for a hidden file or directory that another run takes for a left-over just before it is locked.
+const LOCK_ATTEMPTS: u32 = 8;
+
+/// A hidden directory for what is to be called `path`, for its owner alone, and the lock on it.
+pub(super) fn dir(path: &Path) -> Result<(PathBuf, File)> {
+    let (parent, name) = split(path)?;
+    let prefix = prefix(&name);
+    remove_leftovers(&parent, &prefix);
+    for _ in 0..LOCK_ATTEMPTS {
+        let hidden = parent.join(random_name(&prefix));
+        let made = fs::DirBuilder::new().mode(0o700).create(&hidden);
+        made.map_err(|e| Error::writing("create", &hidden, e))?;
+        let opened = File::open(&hidden).map_err(|e| Error::writing("open", &hidden, e));
+        match opened.and_then(|handle| Ok(lock(&handle, &hidden)?.then_some(handle))) {
+            Ok(Some(handle)) => return Ok((hidden, handle)),
+            Ok(None) => remove(&hidden),
+            Err(error) => {
+                remove(&hidden);
+                return Err(error);
+            }
+        }
+    }
+    Err(busy(&parent))
+}
+
+/// A hidden file for what is to be called `path`, for its owner alone, and locked.
+pub(super) fn file(path: &Path) -> Result<NamedTempFile> {
+    let (parent, name) = split(path)?;
+    check_replaceable(path)?;
+    let prefix = prefix(&name);
+    remove_leftovers(&parent, &prefix);
+    for _ in 0..LOCK_ATTEMPTS {
+        let file = tempfile::Builder::new().prefix(&prefix).tempfile_in(&parent);
+        let file = file.map_err(|e| Error::writing("create", path, e))?;
+        if lock(file.as_file(), file.path())? {
+            return Ok(file);
+        }
+    }
+    Err(busy(&parent))
+}
+
+/// Puts a hidden file into place, durably.
+pub(super) fn publish(file: NamedTempFile, path: &Path) -> Result<()> {
+    file.as_file().sync_all().map_err(|e| Error::writing("sync", path, e))?;
+    file.persist(path).map_err(|e| Error::writing("publish", path, e.error))?;
+    sync_dir(&split(path)?.0)
+}
+
+/// Creates a file that only its owner can read, and that must not exist yet.
+pub(super) fn create_file(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| Error::writing("create", path, error))
+}
+
+/// Folder and name of a path to be written.
+pub(super) fn split(path: &Path) -> Result<(PathBuf, OsString)> {
+    let name = path.file_name().ok_or_else(|| {
+        Error::usage(
+            format!("{} has no name of its own", crate::error::Quoted(path)),
+            "give a directory that throng may create, for example -o audience",
+        )
+    })?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok((parent.unwrap_or(Path::new(".")).to_owned(), name.to_owned()))
+}
+
+/// Makes a change of a directory's entries durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| Error::writing("sync", dir, e))
+}
+
+/// Refuses a file that is to be replaced and is none: a rename would put a file in the place of a device, for root even
+/// of `/dev/null`.
+fn check_replaceable(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(meta) if !meta.is_file() => Err(Error::Output {
+            path: path.to_owned(),
+            message: "it exists and is not a regular file".to_owned(),
+            hint: Some("leave it out, or give the name of a file".to_owned()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What the names of hidden files and directories for `name` begin with.
+fn prefix(name: &OsString) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".throng-");
+    prefix
+}
+
+fn random_name(prefix: &OsString) -> OsString {
+    use std::hash::{BuildHasher, Hasher};
+    // The standard library's only source of randomness; it need not be unpredictable, `create` fails if it exists.
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    let mut name = prefix.clone();
+    name.push(format!("{}-{random:016x}", std::process::id()));
+    name
+}
+
+/// Removes what killed runs left: hidden siblings that nobody holds a lock on. What cannot be removed stays; it is not
+/// worth failing for.
+fn remove_leftovers(parent: &Path, prefix: &OsString) {
+    let Ok(siblings) = fs::read_dir(parent) else { return };
+    for sibling in siblings.flatten() {
+        let is_ours = sibling.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
+        let path = sibling.path();
+        // Who can write to the directory could have put a link or a FIFO there.
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        if is_ours
+            && let Ok(handle) = options.open(&path)
+            && handle.try_lock().is_ok()
+        {
+            // Still locked: who makes one of this name, and has not locked it yet, must see that it goes.
+            remove(&path);
+        }
+    }
+}
+
+/// Removes a file, or a directory with everything in it.
+pub(super) fn remove(path: &Path) {
+    let is_dir = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+    // What cannot be removed now is a left-over for the next run.
+    let _removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+}
+
+/// Locks what was just made; `false` if another run took it for a left-over before.
+fn lock(handle: &File, path: &Path) -> Result<bool> {
+    match handle.try_lock() {
+        Ok(()) => is_same(handle, path).map_err(|e| Error::writing("look at", path, e)),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(Error::writing("lock", path, error)),
+    }
+}
+
+fn is_same(handle: &File, path: &Path) -> io::Result<bool> {
+    let open = handle.metadata()?;
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        named => named.map(|named| (open.dev(), open.ino()) == (named.dev(), named.ino())),
+    }
+}
+
+fn busy(dir: &Path) -> Error {
+    Error::Output {
+        path: dir.to_owned(),
+        message: "other runs keep removing what is made there".to_owned(),
+        hint: Some("run again".to_owned()),
+    }
+}
