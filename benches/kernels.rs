@@ -23,17 +23,19 @@ fn messages(criterion: &mut Criterion) {
 }
 
 fn long_messages(criterion: &mut Criterion) {
-    let (one, other) = (vec![b'a'; 256 * 1024], vec![b'b'; 256 * 1024]);
-    let mut group = criterion.benchmark_group("hash_two_parts");
-    group.throughput(Throughput::Bytes(2 * one.len() as u64));
+    let parts: Vec<Vec<u8>> = (b'a'..=b'd').map(|byte| vec![byte; 64 * 1024]).collect();
+    let mut group = criterion.benchmark_group("hash_parts");
     for kernel in Kernel::all() {
-        group.bench_function(BenchmarkId::from_parameter(kernel.name()), |bencher| {
-            let mut streams = [Stream::default(), Stream::default()];
-            bencher.iter(|| {
-                let [first, second] = &mut streams;
-                Stream::update_both(kernel, [first, second], [&one, &other]);
+        for count in 1..=parts.len() {
+            group.throughput(Throughput::Bytes((count * parts[0].len()) as u64));
+            group.bench_function(BenchmarkId::new(kernel.name(), count), |bencher| {
+                let mut streams = vec![Stream::default(); count];
+                bencher.iter(|| {
+                    let pieces = streams.iter_mut().zip(parts.iter().map(|part| &**part));
+                    Stream::update_each(kernel, &mut pieces.collect::<Vec<_>>());
+                });
             });
-        });
+        }
     }
     group.finish();
 }

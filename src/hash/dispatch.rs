@@ -21,7 +21,7 @@ pub struct Kernel(Kind);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Portable,
-    /// SHA extensions, two long messages at once.
+    /// SHA extensions, a few long messages at once.
     #[cfg(target_arch = "x86_64")]
     ShaNi,
     /// AVX-512, 32 messages at once.
@@ -103,18 +103,40 @@ impl Kernel {
 }
 
 impl Kernel {
-    /// Goes on with two messages over as many blocks of each.
-    pub(super) fn compress_both(self, states: &mut [[u32; 8]; 2], blocks: [&[[u8; 64]]; 2]) {
-        assert_eq!(blocks[0].len(), blocks[1].len(), "as many blocks of each");
+    /// Goes on with each of several messages over as many blocks.
+    pub(super) fn compress_each(self, states: &mut [[u32; 8]], blocks: &[&[[u8; 64]]]) {
+        assert_eq!(states.len(), blocks.len(), "blocks for each state");
         match self.0 {
-            // Lanes are for many messages; two of them are faster on the SHA extensions.
+            // Lanes are for many messages; a few of them are faster on the SHA extensions.
             #[cfg(target_arch = "x86_64")]
             Kind::ShaNi | Kind::Avx512 if Kind::ShaNi.is_available() => {
-                // SAFETY: the instructions were found.
-                unsafe { x86_sha_ni::compress(states, blocks) }
+                let groups = states.chunks_mut(SHA_NI_MESSAGES).zip(blocks.chunks(SHA_NI_MESSAGES));
+                for (states, blocks) in groups {
+                    // SAFETY: the instructions were found.
+                    unsafe { compress_sha_ni(states, blocks) }
+                }
             }
-            _ => portable::compress_both(states, blocks),
+            _ => portable::compress_each(states, blocks),
         }
+    }
+}
+
+/// How many messages are interleaved at most.
+#[cfg(target_arch = "x86_64")]
+const SHA_NI_MESSAGES: usize = 4;
+
+/// One to four messages.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sha,sse4.1")]
+fn compress_sha_ni(states: &mut [[u32; 8]], blocks: &[&[[u8; 64]]]) {
+    fn sized<T, const LEN: usize>(states: &mut [T]) -> &mut [T; LEN] {
+        states.try_into().expect("a state for each of the messages")
+    }
+    match *blocks {
+        [a, b, c, d] => x86_sha_ni::compress(sized(states), [a, b, c, d]),
+        [a, b, c] => x86_sha_ni::compress(sized(states), [a, b, c]),
+        [a, b] => x86_sha_ni::compress(sized(states), [a, b]),
+        _ => portable::compress_each(states, blocks),
     }
 }
 

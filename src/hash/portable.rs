@@ -11,7 +11,7 @@ pub(super) fn hash_blocks(blocks: &[Block], digests: &mut [Digest]) {
     }
 }
 
-pub(super) fn compress_both(states: &mut [[u32; 8]; 2], blocks: [&[[u8; 64]]; 2]) {
+pub(super) fn compress_each(states: &mut [[u32; 8]], blocks: &[&[[u8; 64]]]) {
     for (state, blocks) in states.iter_mut().zip(blocks) {
         sha2::block_api::compress256(state, blocks);
     }

@@ -1,4 +1,4 @@
-//! SHA-256 of long messages that come in pieces, two of them side by side.
+//! SHA-256 of long messages that come in pieces, several of them side by side.
 
 use super::{Digest, INITIAL, Kernel, to_digest};
 
@@ -29,19 +29,22 @@ impl Stream {
         self.len_bytes += bytes.len() as u64;
     }
 
-    /// Goes on over as many whole blocks of each of two messages, which costs little more than one of them where a
-    /// kernel interleaves them.
+    /// Goes on over as many whole blocks of each of several messages, which costs less than one after the other where
+    /// a kernel interleaves them.
     ///
     /// # Panics
     ///
     /// If the messages have not the same number of bytes, or these are no whole blocks.
-    pub fn update_both(kernel: Kernel, streams: [&mut Self; 2], bytes: [&[u8]; 2]) {
-        let [one, other] = streams;
-        let mut states = [one.state, other.state];
-        kernel.compress_both(&mut states, bytes.map(whole_blocks));
-        [one.state, other.state] = states;
-        one.len_bytes += bytes[0].len() as u64;
-        other.len_bytes += bytes[1].len() as u64;
+    pub fn update_each(kernel: Kernel, pieces: &mut [(&mut Self, &[u8])]) {
+        let len = pieces.first().map_or(0, |(_, bytes)| bytes.len());
+        assert!(pieces.iter().all(|(_, bytes)| bytes.len() == len), "as many bytes of each");
+        let mut states: Vec<_> = pieces.iter().map(|(stream, _)| stream.state).collect();
+        let blocks: Vec<_> = pieces.iter().map(|(_, bytes)| whole_blocks(bytes)).collect();
+        kernel.compress_each(&mut states, &blocks);
+        for ((stream, _), state) in pieces.iter_mut().zip(states) {
+            stream.state = state;
+            stream.len_bytes += len as u64;
+        }
     }
 
     /// The digest of the whole message; `rest` is what is left of it.
@@ -75,17 +78,19 @@ mod tests {
     fn equals_the_streaming_interface_at_every_length_around_blocks() {
         let message: Vec<u8> = (0..=250).cycle().take(1000).collect();
         for kernel in Kernel::all() {
-            for blocks in [0, 1, 2, 5] {
-                for rest in 0..200 {
-                    let (ahead, behind) = (BLOCK_BYTES * blocks, BLOCK_BYTES * blocks + rest);
-                    let (one, other) = (&message[..behind], &message[3..behind + 3]);
-                    let mut streams = [Stream::default(), Stream::default()];
-                    let [first, second] = &mut streams;
-                    let pieces = [&one[..ahead], &other[..ahead]];
-                    Stream::update_both(kernel, [first, second], pieces);
-                    let [first, second] = streams;
-                    let digests = [first.finish(&one[ahead..]), second.finish(&other[ahead..])];
-                    assert_eq!(digests, [one, other].map(|m| Digest::from(Sha256::digest(m))));
+            for (messages, blocks) in (0..10).flat_map(|m| [0, 1, 2, 5].map(|blocks| (m, blocks))) {
+                for rest in (0..200).step_by(messages.max(1)) {
+                    let ahead = BLOCK_BYTES * blocks;
+                    let whole: Vec<_> =
+                        (0..messages).map(|at| &message[3 * at..][..ahead + rest]).collect();
+                    let mut streams = vec![Stream::default(); messages];
+                    let mut pieces: Vec<_> =
+                        streams.iter_mut().zip(whole.iter().map(|m| &m[..ahead])).collect();
+                    Stream::update_each(kernel, &mut pieces);
+                    for (stream, message) in streams.into_iter().zip(whole) {
+                        let digest = stream.finish(&message[ahead..]);
+                        assert_eq!(digest, Digest::from(Sha256::digest(message)), "{messages}");
+                    }
                 }
             }
         }
