@@ -64,7 +64,7 @@ pub(super) fn unreadable(head: &[u8]) -> Option<(&'static str, &'static str)> {
             "it is a zip archive or a spreadsheet (.xlsx)",
             "unpack it, or save the sheet as CSV (UTF-8)",
         )),
-        [b'P', b'A', b'R', b'1', ..] => Some((
+        head if is_parquet(head) => Some((
             "it is a Parquet file, which cannot be read from a pipe or through a decompressor",
             "give the path of the file itself",
         )),
@@ -90,6 +90,15 @@ pub(super) fn unreadable(head: &[u8]) -> Option<(&'static str, &'static str)> {
             )),
         },
     }
+}
+
+/// How many bytes tell whether a file is a Parquet file.
+pub(super) const PARQUET_HEAD_BYTES: usize = 512;
+
+/// Whether it begins like a Parquet file. The magic bytes alone could begin somebody's id; what follows them is no text.
+pub(super) fn is_parquet(head: &[u8]) -> bool {
+    let head = &head[..head.len().min(PARQUET_HEAD_BYTES)];
+    head.strip_prefix(b"PAR1").is_some_and(|rest| rest.iter().any(|byte| *byte < b'\t'))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,5 +134,12 @@ mod tests {
         assert!(hint(&utf16[1..]).contains("UTF-16BE"));
         assert!(unreadable(b"anna@example.com\0\nbert@example.com\n").is_none());
         assert!(unreadable(b"").is_none());
+    }
+
+    #[test]
+    fn an_id_that_begins_like_a_parquet_file_is_an_id() {
+        assert!(!is_parquet(b"PAR1"));
+        assert!(!is_parquet(b"PAR1234\nPAR1235\n"));
+        assert!(is_parquet(b"PAR1\x15\x04\x15"));
     }
 }

@@ -139,8 +139,8 @@ impl Source {
             ));
         }
         let identity = Identity::of(&meta);
-        let mut head = [0; 4];
-        if file.read_exact_at(&mut head, 0).is_ok() && head == *parquet::MAGIC {
+        let mut head = [0; detect::PARQUET_HEAD_BYTES];
+        if file.read_at(&mut head, 0).is_ok_and(|len| detect::is_parquet(&head[..len])) {
             return Ok(Self::of_parquet(path, &meta));
         }
         let mut source = Self::inspect_stream(path.to_owned(), Box::new(file), Some(&meta))?;

@@ -140,7 +140,7 @@ fn what_cannot_be_read_says_why() {
         path
     };
     let cut_off = file("cut_off", &whole[..whole.len() - 1]);
-    let only_magic = file("only_magic", b"PAR1PAR1");
+    let too_short = file("too_short", b"PAR1\0");
     let no_room = file("no_room", b"PAR1\xff\0\0\0PAR1");
     let no_sense = file("no_sense", b"PAR1\x01\0\0\0\x01\0\0\0PAR1");
     let encrypted = [&whole[..whole.len() - 4], b"PARE"].concat();
@@ -148,7 +148,7 @@ fn what_cannot_be_read_says_why() {
     let types = parquet("types.parquet");
     for (input, more, message) in [
         (&cut_off, &["-c", "email"][..], "begins like a Parquet file and does not end like one"),
-        (&only_magic, &[], "begins like a Parquet file and does not end like one"),
+        (&too_short, &[], "begins like a Parquet file and does not end like one"),
         (&no_room, &[], "its metadata would be longer than the file"),
         (&no_sense, &[], "its metadata is damaged"),
         (&encrypted, &[], "it is an encrypted Parquet file"),

@@ -287,21 +287,51 @@ fn read_all(decoder: impl Read, len: usize, bytes: &mut Vec<u8>) -> Result<(), F
     read.map(drop).map_err(|_| Fault::Damaged("the compressed data of a page is damaged"))
 }
 
-/// LZ4 as Hadoop frames it: before each block its lengths, plain and packed, in big endian.
+/// LZ4 as Hadoop frames it: blocks, each its plain length and then pieces of which each has its packed length before it,
+/// until that many bytes are there; lengths in big endian.
 fn lz4_of_hadoop(mut packed: &[u8], out: &mut [u8]) -> Option<usize> {
+    fn take_len(packed: &mut &[u8]) -> Option<usize> {
+        let (len, rest) = packed.split_first_chunk::<4>()?;
+        *packed = rest;
+        usize::try_from(u32::from_be_bytes(*len)).ok()
+    }
     let mut written = 0_usize;
     while !packed.is_empty() {
-        let (plain_len, rest) = packed.split_first_chunk::<4>()?;
-        let (packed_len, rest) = rest.split_first_chunk::<4>()?;
-        let len = |bytes: &[u8; 4]| usize::try_from(u32::from_be_bytes(*bytes)).ok();
-        let (plain_len, packed_len) = (len(plain_len)?, len(packed_len)?);
-        let block = rest.get(..packed_len)?;
-        let room = out.get_mut(written..written.checked_add(plain_len)?)?;
-        if lz4_flex::block::decompress_into(block, room).ok()? != plain_len {
-            return None;
+        let end = written.checked_add(take_len(&mut packed)?)?;
+        while written < end {
+            let len = take_len(&mut packed)?;
+            let piece = packed.split_off(..len)?;
+            let room = out.get_mut(written..end)?;
+            written += lz4_flex::block::decompress_into(piece, room).ok().filter(|len| *len > 0)?;
         }
-        written += plain_len;
-        packed = &rest[packed_len..];
     }
     Some(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lz4_of_hadoop_is_blocks_of_pieces() {
+        let pieces: Vec<Vec<u8>> = (1..=5_u8).map(|byte| vec![byte; 1000]).collect();
+        let len = |len: usize| u32::try_from(len).expect("is short").to_be_bytes();
+        let mut packed = Vec::new();
+        for block in pieces.chunks(2) {
+            packed.extend(len(block.concat().len()));
+            for piece in block {
+                let piece = lz4_flex::block::compress(piece);
+                packed.extend(len(piece.len()));
+                packed.extend(piece);
+            }
+        }
+        let mut bytes = Vec::new();
+        decompress(5, &packed, 5000, &mut bytes).expect("decompresses");
+        assert_eq!(bytes, pieces.concat());
+        for cut in 0..packed.len() {
+            assert!(decompress(5, &packed[..cut], 5000, &mut Vec::new()).is_err(), "{cut}");
+        }
+        assert!(decompress(5, &packed, 4999, &mut Vec::new()).is_err());
+        assert!(decompress(5, &packed, 5001, &mut Vec::new()).is_err());
+    }
 }
