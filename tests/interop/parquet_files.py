@@ -1,9 +1,8 @@
-"""Parquet files of pyarrow and DuckDB, in every encoding and compression that they write: throng makes of them what it makes
-of the same data in CSV, byte by byte and count by count.
+"""Parquet files of pyarrow, DuckDB and Spark, in every encoding and compression that they write: throng makes of them what
+it makes of the same data in CSV, byte by byte and count by count.
 
-    parquet_files.py THRONG [NAME=FILE ...]
-
-Further files with the same data, which other engines wrote, can be given; `parquet_files.py --csv FILE` writes that data.
+    python3 -m venv target/engines && target/engines/bin/pip install pyarrow==26.0.1 duckdb==2.0.0 pyspark==4.3.0
+    target/engines/bin/python tests/interop/parquet_files.py target/debug/throng
 """
 
 import csv
@@ -15,10 +14,14 @@ import subprocess
 import sys
 import tempfile
 
+from snappy_for_spark import choose_library
+
 # More than a page, and more than a row group of the smaller files.
-ROWS = 45_000
+ROWS = 25_000
 CODECS = ["none", "snappy", "gzip", "brotli", "lz4", "zstd"]
 COLUMNS = ["email", "phone", "fbid", "unsigned", "country", "contact.email", "city"]
+#: Files that are also read with a column of countries, and with a reject list.
+EVERY_OPTION = ("snappy-1.0", "fallback", "DELTA_BYTE_ARRAY-2.0", "zstd-V2", "lz4-v1")
 AUDIENCES = [
     "email=email_hash",
     "phone=phone_hash",
@@ -60,15 +63,13 @@ def prepare(throng, path, out, *more):
     assert done.returncode == 0, f"{path.name} {more}: {done.stderr}"
 
 
-def result(out, header_lines):
-    """Every part, and what is counted; of inputs, what does not depend on the format."""
+def result(out):
+    """Every part, and what is counted. Where a reject occurred first depends on line breaks within values."""
     files = {file.name: file.read_bytes() for file in out.iterdir() if file.name != "manifest.json"}
     manifest = json.loads((out / "manifest.json").read_text())
     for audience in manifest["audiences"]:
         for reject in audience["rejected"]:
-            del reject["first_source"]
-            reject["first_row"] = None
-            del reject["first_line"]
+            del reject["first_source"], reject["first_line"]
     records = [source["records"] for source in manifest["inputs"]]
     return files, manifest["audiences"], records
 
@@ -92,11 +93,10 @@ class Comparison:
         out = self.folder / "out"
         prepare(self.throng, path, out, *more, "--overwrite")
         listed = rejects(self.folder / "rejects.csv") if "--rejects" in more else None
-        return *result(out, 0), listed
+        return *result(out), listed
 
-    def check(self, name, path, *options):
-        """The same as the same data in CSV; with all options that decide how columns are read, unless some are given."""
-        for more in options or self.options()[:1]:
+    def check(self, name, path, options=((),)):
+        for more in options:
             found = self.run(path, more)
             for what, expected, got in zip(("files", "counts", "records", "rejects"), self.expected[more], found):
                 assert expected == got, f"{name} {more}: {what} differ from those of CSV"
@@ -135,7 +135,7 @@ def pyarrow_files(folder):
             yield write(f"{text}-{version}", **how)
     yield write("checksums", write_page_checksum=True, row_group_size=1000)
     # The dictionary is given up in the middle of a column.
-    yield write("fallback", dictionary_pagesize_limit=50_000, data_page_size=5_000, row_group_size=20_000)
+    yield write("fallback", dictionary_pagesize_limit=50_000, data_page_size=5_000, row_group_size=12_000)
     yield write("bit-of-each", row_group_size=777, data_page_size=100, use_dictionary=False)
     yield write("old", version="1.0", store_schema=False)
 
@@ -146,25 +146,36 @@ def duckdb_files(folder):
     source = folder / "pyarrow-old.parquet"
     for codec, version in itertools.product(["uncompressed", *CODECS[1:], "lz4_raw"], ["V1", "V2"]):
         path = folder / f"duckdb-{codec}-{version}.parquet"
-        how = f"FORMAT parquet, COMPRESSION {codec}, PARQUET_VERSION {version}, ROW_GROUP_SIZE 20480"
+        how = f"FORMAT parquet, COMPRESSION {codec}, PARQUET_VERSION {version}, ROW_GROUP_SIZE 10240"
         duckdb.sql(f"COPY (FROM '{source}') TO '{path}' ({how})")
         yield f"{codec}-{version}", path
 
 
+def spark_files(folder):
+    import pyspark.sql
+
+    choose_library(folder)
+    session = pyspark.sql.SparkSession.builder.master("local[2]")
+    session = session.config("spark.ui.enabled", "false").config("spark.log.level", "ERROR").getOrCreate()
+    # Spark has no unsigned integers.
+    source = session.read.parquet(str(folder / "pyarrow-old.parquet")).withColumn("unsigned", pyspark.sql.functions.expr("string(unsigned)"))
+    source = source.coalesce(1).cache()
+    for codec, version in itertools.product(["none", "snappy", "gzip", "lz4", "lz4_raw", "zstd"], ["v1", "v2"]):
+        path = folder / f"spark-{codec}-{version}"
+        how = {"compression": codec, "parquet.writer.version": version, "parquet.enable.dictionary": codec != "lz4"}
+        source.write.options(**how).parquet(str(path))
+        (part,) = path.glob("part-*.parquet")
+        yield f"{codec}-{version}", part
+    session.stop()
+
+
 def main():
-    if sys.argv[1] == "--csv":
-        write_csv(sys.argv[2])
-        return
     with tempfile.TemporaryDirectory() as folder:
         comparison = Comparison(sys.argv[1], pathlib.Path(folder))
-        for name, path in pyarrow_files(comparison.folder):
-            every = name in ("snappy-1.0", "fallback", "DELTA_BYTE_ARRAY-2.0")
-            comparison.check(f"pyarrow {name}", path, *(comparison.options() if every else ()))
-        for name, path in duckdb_files(comparison.folder):
-            comparison.check(f"duckdb {name}", path)
-        for argument in sys.argv[2:]:
-            name, path = argument.split("=", 1)
-            comparison.check(name, pathlib.Path(path), *comparison.options())
+        for writer, files in [("pyarrow", pyarrow_files), ("duckdb", duckdb_files), ("spark", spark_files)]:
+            for name, path in files(comparison.folder):
+                options = comparison.options() if name in EVERY_OPTION else ((),)
+                comparison.check(f"{writer} {name}", path, options)
     print(f"{comparison.count} Parquet files give what the same data in CSV gives")
 
 

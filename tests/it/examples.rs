@@ -70,6 +70,26 @@ fn flags_and_paths_exist() {
     }
 }
 
+/// Those for engines are run by `tests/interop`, which needs the engines.
+#[test]
+fn engines_are_told_flags_that_exist() {
+    let mut known = BTreeSet::from(["--files".to_owned()]);
+    for command in ["hash", "manifest", "prepare", "upload"] {
+        let help = Command::new(env!("CARGO_BIN_EXE_throng")).args([command, "--help"]).output();
+        known.extend(flags(&String::from_utf8(help.unwrap().stdout).unwrap()));
+    }
+    for dir in ["spark", "python"] {
+        for entry in fs::read_dir(path(dir)).unwrap() {
+            let file = entry.unwrap().path();
+            // What Python has compiled.
+            let Ok(text) = fs::read_to_string(&file) else { continue };
+            assert!(text.ends_with('\n') && !text.contains('\t'), "{file:?}");
+            let unknown: Vec<String> = flags(&text).difference(&known).cloned().collect();
+            assert_eq!(unknown, [""; 0], "{file:?}");
+        }
+    }
+}
+
 #[test]
 fn cron_tries_again_what_may_go_away_by_itself() {
     let table = read("cron/throng");
