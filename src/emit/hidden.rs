@@ -63,7 +63,7 @@ pub(super) fn publish(file: NamedTempFile, path: &Path) -> Result<()> {
 }
 
 /// Creates a file that only its owner can read, and that must not exist yet.
-pub(super) fn create_file(path: &Path) -> Result<File> {
+pub(crate) fn create_file(path: &Path) -> Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)

@@ -51,7 +51,7 @@ pub struct Manifest {
 pub struct InputManifest {
     /// `member`, `suppressed`, `known` or `unconfirmed`.
     pub role: String,
-    /// Its path as it was given, or `stdin`.
+    /// Its path as it was given, or `stdin`; of what is known or unconfirmed, the directory of its parts.
     pub path: String,
     /// Size in bytes as stored, if it is a regular file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +67,13 @@ pub struct InputManifest {
     pub columns: Vec<String>,
     /// Records read, without a header.
     pub records: u64,
+}
+
+impl InputManifest {
+    /// Whether it is all parts of a directory that an earlier run wrote.
+    pub(crate) fn is_directory(&self) -> bool {
+        matches!(&self.role[..], "known" | "unconfirmed")
+    }
 }
 
 /// An audience.
@@ -101,6 +108,26 @@ pub struct AudienceManifest {
 }
 
 impl AudienceManifest {
+    /// Parts whose entries were taken as they are.
+    pub(crate) fn of_parts(label: Label, user_type: UserType, parts: Vec<PartManifest>) -> Self {
+        let lines = parts.iter().map(|part| part.lines).sum();
+        let (raw, prehashed) = if user_type.is_hashed() { (0, lines) } else { (lines, 0) };
+        Self {
+            label,
+            user_type,
+            read: lines,
+            blank: 0,
+            raw,
+            prehashed,
+            rejected: Vec::new(),
+            duplicates: 0,
+            sets: Counts { members: lines, written: lines, ..Counts::default() },
+            parts,
+            gone: None,
+            must_go: None,
+        }
+    }
+
     /// All its files: upload files and lists.
     fn files(&self) -> impl Iterator<Item = &PartManifest> {
         self.parts.iter().chain(&self.gone).chain(&self.must_go)
@@ -298,7 +325,9 @@ impl PartManifest {
         };
         let mut hasher = Sha256::new();
         let (mut bytes, mut lines) = (0, 0);
-        let mut buffer = vec![0; 256 * 1024];
+        // Most parts of a nightly run are small.
+        let longest = usize::try_from(self.bytes).unwrap_or(usize::MAX).saturating_add(1);
+        let mut buffer = vec![0; longest.min(256 * 1024)];
         loop {
             stop.check()?;
             let len = file.read(&mut buffer).map_err(|e| Error::reading("read", &path, e))?;

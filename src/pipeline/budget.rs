@@ -110,7 +110,7 @@ fn expected_entries(plan: &SourcePlan) -> u64 {
         return rows;
     }
     let Some(bytes) = plan.source.bytes else {
-        let sample = plan.source.sample.len() as u64 / RECORD_BYTES;
+        let sample = plan.source.sample_bytes as u64 / RECORD_BYTES;
         return if plan.source.is_sample_all { sample } else { UNKNOWN_ENTRIES };
     };
     let factor = if plan.source.compression == Compression::None { 1 } else { COMPRESSION_FACTOR };

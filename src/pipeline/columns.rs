@@ -78,7 +78,7 @@ impl Ingest<'_> {
         &self,
         plan: &SourcePlan,
         mut rejects: Option<&mut RejectWriter>,
-    ) -> Result<(u64, Vec<Tally>)> {
+    ) -> Result<(u64, Vec<(usize, Tally)>)> {
         let table = plan.source.table()?;
         let route = Route {
             role: plan.role,
@@ -88,7 +88,7 @@ impl Ingest<'_> {
             rejects: self.reject_list,
         };
         let path = super::path_of(plan);
-        let mut total = SourceSum::new(&path, 0, self.audiences.len());
+        let mut total = SourceSum::new(&path, 0, &plan.feeds);
         let (table_read, wanted) = (&table, &plan.wanted);
         let mut groups = table.groups().enumerate();
         let steps = Steps {

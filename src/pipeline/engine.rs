@@ -19,7 +19,7 @@ use crate::config::{
     AudienceSpec, Input, MaxRejects, OutputOptions, PART_LINES, PrepareConfig, ReadOptions,
     Resources,
 };
-use crate::dedup::{Counts, Layout, Partitions, Range, resolve};
+use crate::dedup::{Layout, Partitions, Range, resolve};
 use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};
 use crate::error::{Error, Result};
 use crate::machine;
@@ -30,7 +30,6 @@ use crate::plain_file;
 use crate::plan::{self, Audience, Role};
 use crate::progress::{Phase, Progress};
 use crate::source::{Compression, Source};
-use crate::tally::Tally;
 
 /// Bytes of a part that are looked at at once.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -141,8 +140,12 @@ fn count_different(
     let tmp_dir = config.resources.tmp_dir.as_ref().unwrap_or(&config.dir);
     let audiences = [audience];
     let mut ingest = Ingest::new(&job, &audiences, &memory, pool, progress, tmp_dir);
-    let accepted: u64 =
-        ingest.all(plans, None)?.iter().flat_map(|read| &read.tallies).map(Tally::accepted).sum();
+    let accepted: u64 = ingest
+        .all(plans, None)?
+        .iter()
+        .flat_map(|read| &read.tallies)
+        .map(|(_, tally)| tally.accepted())
+        .sum();
     progress.begin(Phase::Writing);
     let mut different = 0;
     for partitions in ingest.into_partitions()? {
@@ -364,23 +367,8 @@ fn count(
 }
 
 fn manifest(user_type: UserType, parts: Vec<PartManifest>, beside: Vec<String>) -> Manifest {
-    let lines = parts.iter().map(|part| part.lines).sum();
-    let (raw, prehashed) = if user_type.is_hashed() { (0, lines) } else { (lines, 0) };
     let mut manifest = Manifest::new(serde_json::Map::new());
     manifest.beside = beside;
-    manifest.audiences.push(AudienceManifest {
-        label: user_type.into(),
-        user_type,
-        read: lines,
-        blank: 0,
-        raw,
-        prehashed,
-        rejected: Vec::new(),
-        duplicates: 0,
-        sets: Counts { members: lines, written: lines, ..Counts::default() },
-        parts,
-        gone: None,
-        must_go: None,
-    });
+    manifest.audiences.push(AudienceManifest::of_parts(user_type.into(), user_type, parts));
     manifest
 }

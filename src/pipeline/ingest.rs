@@ -175,7 +175,7 @@ impl<'a> Ingest<'a> {
         &mut self,
         plan: SourcePlan,
         mut rejects: Option<&mut RejectWriter>,
-    ) -> Result<(u64, Vec<Tally>)> {
+    ) -> Result<(u64, Vec<(usize, Tally)>)> {
         self.prepare_workers(&plan)?;
         if plan.dialect.framing == Framing::Columns {
             return self.row_groups(&plan, rejects);
@@ -188,7 +188,7 @@ impl<'a> Ingest<'a> {
             source.chunks(dialect.framing, skip, self.chunk_bytes, self.io, bytes_read)?;
         let route =
             Route { role, dialect, feeds: &feeds, country_field, rejects: self.reject_list };
-        let mut total = SourceSum::new(&path, header_lines, self.audiences.len());
+        let mut total = SourceSum::new(&path, header_lines, &feeds);
         let mut torn: Option<Torn> = None;
         let steps = Steps {
             next: || {
@@ -477,13 +477,17 @@ pub(super) struct SourceSum<'a> {
     /// Line ends before the next chunk.
     lines: u64,
     pub(super) records: u64,
-    /// For each audience.
-    pub(super) tallies: Vec<Tally>,
+    /// Of the audiences that it feeds.
+    pub(super) tallies: Vec<(usize, Tally)>,
 }
 
 impl<'a> SourceSum<'a> {
-    pub(super) fn new(path: &'a PathBuf, header_lines: u64, audiences: usize) -> Self {
-        Self { path, lines: header_lines, records: 0, tallies: vec![Tally::default(); audiences] }
+    pub(super) fn new(path: &'a PathBuf, header_lines: u64, feeds: &[Feed]) -> Self {
+        let mut fed: Vec<usize> = feeds.iter().map(|feed| feed.audience).collect();
+        fed.sort_unstable();
+        fed.dedup();
+        let tallies = fed.into_iter().map(|audience| (audience, Tally::default())).collect();
+        Self { path, lines: header_lines, records: 0, tallies }
     }
 
     pub(super) fn add(
@@ -517,8 +521,11 @@ impl<'a> SourceSum<'a> {
         for (feed, tally) in route.feeds.iter().zip(chunk.tallies) {
             entries += tally.accepted();
             let (path, lines) = (self.path, self.lines);
-            self.tallies[feed.audience]
-                .add(tally, |place| Place { path: path.clone(), line: lines + place.line + 1 });
+            let of_audience =
+                self.tallies.iter_mut().find(|(audience, _)| *audience == feed.audience);
+            if let Some((_, sum)) = of_audience {
+                sum.add(tally, |place| Place { path: path.clone(), line: lines + place.line + 1 });
+            }
         }
         self.records += chunk.records;
         self.lines += chunk.lines;
@@ -529,7 +536,7 @@ impl<'a> SourceSum<'a> {
 
     /// What throng wrote, throng must be able to read.
     fn check_known(&self, role: Role) -> Result<()> {
-        let is_read = self.tallies.iter().all(|tally| tally.read == tally.accepted());
+        let is_read = self.tallies.iter().all(|(_, tally)| tally.read == tally.accepted());
         if role.is_earlier() && !is_read {
             return Err(Error::input(
                 self.path,

@@ -64,11 +64,11 @@ impl Judge {
         let mut sums: Vec<RoleTallies> = vec![RoleTallies::default(); self.specs.len()];
         for read in ingested {
             let source = &self.sources[read.source];
-            for (index, tally) in read.tallies.iter().enumerate() {
+            for (index, tally) in &read.tallies {
                 if source.role == Role::Suppressed {
-                    check_suppression(source, &self.specs[index], tally)?;
+                    check_suppression(source, &self.specs[*index], tally)?;
                 }
-                sums[index][source.role as usize].add(tally.clone(), |place| place);
+                sums[*index][source.role as usize].add(tally.clone(), |place| place);
             }
         }
         for (spec, tallies) in self.specs.iter().zip(&sums) {
@@ -83,7 +83,9 @@ impl Judge {
         for read in ingested {
             let source = &self.sources[read.source];
             for (audience, column) in &source.feeds {
-                let (tally, spec) = (&read.tallies[*audience], &self.specs[*audience]);
+                let tally = read.tallies.iter().find(|(of, _)| of == audience);
+                let Some((_, tally)) = tally else { continue };
+                let spec = &self.specs[*audience];
                 let mut found = |text| findings.push(Finding { path: source.path.clone(), text });
                 if !source.role.is_earlier() && tally.raw > 0 && tally.prehashed > 0 {
                     found(format!("column {column} mixes raw values and digests for {spec}"));

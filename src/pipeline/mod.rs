@@ -41,12 +41,13 @@ pub struct Prepare {
     memory: MemoryPlan,
 }
 
-/// What was read of one source, for each audience.
+/// What was read of one source.
 #[derive(Debug)]
 pub(crate) struct SourceTally {
     pub(crate) source: usize,
     pub(crate) records: u64,
-    pub(crate) tallies: Vec<Tally>,
+    /// Of the audiences that it feeds. There can be many sources and many audiences.
+    pub(crate) tallies: Vec<(usize, Tally)>,
 }
 
 impl Prepare {
@@ -86,21 +87,18 @@ impl Prepare {
         let bytes: Option<u64> = sources.iter().map(|source| source.source.bytes).sum();
         progress.bytes_total.store(bytes.unwrap_or(0), Ordering::Relaxed);
 
-        let mut inputs: Vec<InputManifest> =
+        let described: Vec<InputManifest> =
             sources.iter().map(|source| describe(source, &audiences)).collect();
         let judge = judge::Judge::new(&config, &audiences, &sources);
         let mut ingest = Ingest::new(&config, &audiences, &memory, &pool, progress, &tmp_dir);
         let ingested = ingest.all(sources, rejects)?;
-        for tally in &ingested {
-            inputs[tally.source].records = tally.records;
-        }
         let tallies = judge.verdict(&ingested)?;
         notes.extend(merged(judge.findings(&ingested)));
         let stores = ingest.into_partitions()?;
 
         progress.begin(Phase::Writing);
         let mut manifest = Manifest::new(options(&config));
-        manifest.inputs = inputs;
+        manifest.inputs = summed(described, &ingested);
         let mut summaries = Vec::new();
         let delivery = deliver::Delivery {
             config: &config,
@@ -307,6 +305,8 @@ fn merged(findings: Vec<Finding>) -> Vec<String> {
 
 fn describe(plan: &SourcePlan, audiences: &[Audience]) -> InputManifest {
     let source = &plan.source;
+    let is_earlier = plan.role.is_earlier();
+    let path = source.path.parent().filter(|_| is_earlier).unwrap_or(&source.path);
     let columns = plan
         .feeds
         .iter()
@@ -314,14 +314,35 @@ fn describe(plan: &SourcePlan, audiences: &[Audience]) -> InputManifest {
     let name = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     InputManifest {
         role: name(&serde_json::json!(plan.role)),
-        path: source.path.to_string_lossy().into_owned(),
+        path: path.to_string_lossy().into_owned(),
         bytes: source.bytes,
-        modified_ns: source.modified_ns,
+        modified_ns: source.modified_ns.filter(|_| !is_earlier),
         compression: name(&serde_json::json!(source.compression)),
         format: plan.dialect.name().to_owned(),
         columns: columns.collect(),
         records: 0,
     }
+}
+
+/// The inputs with what was read of them. A directory of an earlier run is one input, however many parts it has.
+fn summed(described: Vec<InputManifest>, ingested: &[SourceTally]) -> Vec<InputManifest> {
+    let mut inputs: Vec<InputManifest> = Vec::new();
+    for (mut input, read) in described.into_iter().zip(ingested) {
+        input.records = read.records;
+        match inputs.last_mut() {
+            Some(last)
+                if input.is_directory()
+                    && (&last.role, &last.path) == (&input.role, &input.path) =>
+            {
+                last.records += input.records;
+                last.bytes = last.bytes.zip(input.bytes).map(|(last, bytes)| last + bytes);
+                input.columns.retain(|column| !last.columns.contains(column));
+                last.columns.append(&mut input.columns);
+            }
+            _ => inputs.push(input),
+        }
+    }
+    inputs
 }
 
 /// The options that decide what is in the parts, by the names of their flags.

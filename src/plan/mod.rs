@@ -113,7 +113,7 @@ pub struct SourcePlan {
 
 /// Plans an input; `list` says what is known of a suppression list.
 pub fn plan(
-    source: Source,
+    mut source: Source,
     role: Role,
     audiences: &[Audience],
     read: &ReadOptions,
@@ -162,6 +162,7 @@ pub fn plan(
         wanted.iter().try_for_each(|index| columns.check_column(*index))?;
     }
     let columns = finder.columns();
+    source.forget_sample();
     Ok(SourcePlan {
         source,
         role,
@@ -250,7 +251,8 @@ fn share_opt_outs(found: &mut Vec<(usize, Found)>, audiences: &[Audience]) {
 }
 
 /// Plans a part of an earlier run, which throng wrote: one canonical value a line.
-pub fn plan_known(source: Source, audience: usize, role: Role) -> SourcePlan {
+pub fn plan_known(mut source: Source, audience: usize, role: Role) -> SourcePlan {
+    source.forget_sample();
     let dialect =
         Dialect { framing: crate::source::Framing::Lines { end: b'\n' }, line_end: b'\n' };
     SourcePlan {

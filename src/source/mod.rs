@@ -42,11 +42,13 @@ pub struct Source {
     pub path: PathBuf,
     /// How it is compressed.
     pub compression: Compression,
-    /// The first decoded bytes, without a byte order mark.
+    /// The first decoded bytes, without a byte order mark, until they are forgotten.
     pub sample: Vec<u8>,
     /// Whether it is a Parquet file, which has no sample: its rows are asked of [`Source::table`].
     pub is_parquet: bool,
-    /// Whether `sample` is all there is.
+    /// How many these are.
+    pub sample_bytes: usize,
+    /// Whether these are all there is.
     pub is_sample_all: bool,
     /// Size in bytes as stored, where that is known.
     pub bytes: Option<u64>,
@@ -153,6 +155,7 @@ impl Source {
             path: path.to_owned(),
             compression: Compression::None,
             sample: Vec::new(),
+            sample_bytes: 0,
             is_parquet: true,
             is_sample_all: false,
             bytes: Some(meta.len()),
@@ -197,6 +200,7 @@ impl Source {
         let regular = meta.filter(|meta| meta.file_type().is_file());
         Ok(Self {
             compression,
+            sample_bytes: sample.len(),
             sample,
             is_parquet: false,
             is_sample_all,
@@ -210,7 +214,12 @@ impl Source {
 
     /// Whether the input has no bytes at all.
     pub fn is_empty(&self) -> bool {
-        self.is_sample_all && self.sample.is_empty()
+        self.is_sample_all && self.sample_bytes == 0
+    }
+
+    /// Lets go of the sample when it has been looked at: there may be many inputs.
+    pub fn forget_sample(&mut self) {
+        self.sample = Vec::new();
     }
 
     /// Starts reading. `skip` bytes behind the byte order mark, such as a header, are left out; `progress` grows by

@@ -1,14 +1,37 @@
-//! The directories of a state: what each run has added to the audiences, and what it may have added.
+//! The directories of a state: what runs have added to the audiences, and what they may have added.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::state::{Remembered, State};
 use crate::config::{KnownInput, Label};
 use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest, sync_dir};
 use crate::error::{Error, Result};
 use crate::plan::Role;
+
+/// A directory of what one or more runs have added to the audiences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Holding {
+    /// The first run whose entries it may hold.
+    pub(super) first: i64,
+    /// The last one.
+    pub(super) last: i64,
+    pub(super) dir: PathBuf,
+}
+
+impl Holding {
+    pub(super) fn holds(&self, run: i64) -> bool {
+        (self.first..=self.last).contains(&run)
+    }
+
+    /// Whether everything of another one is in this one.
+    fn covers(&self, other: &Self) -> bool {
+        self != other && self.first <= other.first && other.last <= self.last
+    }
+}
 
 impl State {
     pub(super) fn runs_dir(&self) -> PathBuf {
@@ -71,12 +94,23 @@ impl State {
                 }
             }
         }
+        self.remove_covered()
+    }
+
+    /// Removes directories whose entries are in one that they were put together in.
+    pub(super) fn remove_covered(&self) -> Result<()> {
+        let holdings = self.holdings()?;
+        for holding in &holdings {
+            if holdings.iter().any(|other| other.covers(holding)) {
+                remove_dir(&holding.dir)?;
+            }
+        }
         Ok(())
     }
 
-    /// The runs that have directories, in order.
-    pub(super) fn run_dirs(&self) -> Result<Vec<i64>> {
-        numbers_in(&self.runs_dir())
+    /// The directories of runs, in order.
+    pub(super) fn holdings(&self) -> Result<Vec<Holding>> {
+        holdings_in(&self.runs_dir())
     }
 
     fn unconfirmed_dir(&self) -> PathBuf {
@@ -123,17 +157,16 @@ impl State {
     /// What audiences hold already, and what they may hold: the directories that count for each, verified when they are
     /// read.
     pub(super) fn known(&self, audiences: &[Remembered]) -> Result<Vec<KnownInput>> {
-        let settled =
-            self.settled_runs()?.into_iter().map(|run| (self.run_dir(run), run, Role::Known));
-        let unconfirmed = numbers_in(&self.unconfirmed_dir())?
-            .into_iter()
-            .map(|run| (self.unconfirmed_dir().join(format!("{run:06}")), run, Role::Unconfirmed));
+        let settled = self.settled_holdings()?.into_iter().map(|of| (of, Role::Known));
+        let unconfirmed = holdings_in(&self.unconfirmed_dir())?;
+        let unconfirmed = unconfirmed.into_iter().map(|of| (of, Role::Unconfirmed));
         let mut known = Vec::new();
-        for (dir, run, role) in settled.chain(unconfirmed) {
-            let counting = audiences.iter().filter(|audience| audience.counts_from() <= run);
+        for (holding, role) in settled.chain(unconfirmed) {
+            let counting =
+                audiences.iter().filter(|audience| audience.counts_from() <= holding.last);
             let labels: Vec<Label> = counting.map(|audience| audience.label.clone()).collect();
             if !labels.is_empty() {
-                known.push(KnownInput { dir, labels: Some(labels), role });
+                known.push(KnownInput { dir: holding.dir, labels: Some(labels), role });
             }
         }
         Ok(known)
@@ -142,20 +175,33 @@ impl State {
     /// Entries that the API has confirmed for an audience from a run on.
     pub(super) fn held(&self, label: &Label, from: i64) -> Result<u64> {
         let mut held = 0;
-        for run in self.settled_runs()?.into_iter().filter(|run| *run >= from) {
-            let manifest = Manifest::read(&self.run_dir(run))?;
-            let audience = manifest.audiences.iter().find(|audience| audience.label == *label);
-            held +=
-                audience.map_or(0, |audience| audience.parts.iter().map(|part| part.lines).sum());
+        for holding in self.settled_holdings()?.into_iter().filter(|holding| holding.last >= from) {
+            held += self.counted(holding.dir)?.get(label).copied().unwrap_or(0);
         }
         Ok(held)
     }
 
-    fn settled_runs(&self) -> Result<Vec<i64>> {
+    /// Entries of each audience in a directory. What is settled does not change, so that it is read once.
+    fn counted(&self, dir: PathBuf) -> Result<Rc<HashMap<Label, u64>>> {
+        if let Some(entries) = self.entries.borrow().get(&dir) {
+            return Ok(Rc::clone(entries));
+        }
+        let audiences = Manifest::read(&dir)?.audiences.into_iter();
+        let entries = audiences.map(|audience| {
+            let lines = audience.parts.iter().map(|part| part.lines).sum();
+            (audience.label, lines)
+        });
+        let entries: Rc<HashMap<Label, u64>> = Rc::new(entries.collect());
+        self.entries.borrow_mut().insert(dir, Rc::clone(&entries));
+        Ok(entries)
+    }
+
+    /// The directories of runs that hold what the API has confirmed, and nothing else, in order.
+    pub(super) fn settled_holdings(&self) -> Result<Vec<Holding>> {
         let unsettled = self.unsettled()?;
-        let mut runs = self.run_dirs()?;
-        runs.retain(|run| unsettled.iter().all(|left| left.run != *run));
-        Ok(runs)
+        let mut holdings = self.holdings()?;
+        holdings.retain(|holding| unsettled.iter().all(|left| !holding.holds(left.run)));
+        Ok(holdings)
     }
 
     /// Removes directories that count for no audience any more.
@@ -163,23 +209,26 @@ impl State {
         let Some(first) = self.audiences()?.iter().map(|audience| audience.first_run).min() else {
             return Ok(());
         };
-        for run in self.run_dirs()?.into_iter().filter(|run| *run < first) {
-            remove_dir(&self.run_dir(run))?;
-        }
-        for run in numbers_in(&self.unconfirmed_dir())?.into_iter().filter(|run| *run < first) {
-            remove_dir(&self.unconfirmed_dir().join(format!("{run:06}")))?;
+        let old = self.holdings()?.into_iter().chain(holdings_in(&self.unconfirmed_dir())?);
+        for holding in old.filter(|holding| holding.last < first) {
+            remove_dir(&holding.dir)?;
         }
         Ok(())
     }
 }
 
-/// The numbers that entries of a directory are called, in order; none if there is no such directory.
-fn numbers_in(dir: &Path) -> Result<Vec<i64>> {
-    let entries = entries_of(dir)?;
-    let numbers = entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut numbers: Vec<i64> = numbers.collect();
-    numbers.sort_unstable();
-    Ok(numbers)
+/// The directories that are called by the number of a run, or by those of the first and the last of several, in order;
+/// none if there is no such directory.
+fn holdings_in(dir: &Path) -> Result<Vec<Holding>> {
+    let holding = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_str()?;
+        let (first, last) = name.split_once('-').unwrap_or((name, name));
+        Some(Holding { first: first.parse().ok()?, last: last.parse().ok()?, dir: entry.path() })
+    };
+    let mut holdings: Vec<Holding> = entries_of(dir)?.into_iter().filter_map(holding).collect();
+    holdings.sort_unstable_by_key(|holding| (holding.last, holding.first));
+    Ok(holdings)
 }
 
 /// All entries of a directory, or an error: one that is overlooked could be somebody who opted out. None if there is no

@@ -17,6 +17,7 @@
 mod config;
 mod guards;
 mod holdings;
+mod merge;
 mod night;
 mod record;
 mod replace;

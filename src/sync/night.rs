@@ -150,7 +150,12 @@ impl Night<'_> {
         }
         self.complete_replacements(&complete)?;
         let deleted = self.delete_replaced().and_then(|()| self.state.remove_old_runs());
-        sent.and(deleted)
+        sent.and(deleted)?;
+        if let Err(error) = self.state.merge_holdings() {
+            // The next run tries again.
+            self.note(format!("earlier runs could not be put together: {error}"));
+        }
+        Ok(())
     }
 
     /// A run of which nothing was sent leaves nothing behind.
@@ -253,10 +258,7 @@ impl Night<'_> {
     /// Writes down what was prepared.
     pub(super) fn describe(&mut self, summary: &Summary, remembered: &[Remembered]) -> Result<()> {
         let manifest = Manifest::read(&self.run_dir())?;
-        let inputs = manifest
-            .inputs
-            .into_iter()
-            .filter(|input| !matches!(&input.role[..], "known" | "unconfirmed"));
+        let inputs = manifest.inputs.into_iter().filter(|input| !input.is_directory());
         self.record.inputs = inputs
             .map(|input| InputRecord {
                 path: input.path,

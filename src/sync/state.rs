@@ -5,6 +5,7 @@
 //! STATE/ledger.sqlite  what was sent, and what the API has confirmed: see `upload::Ledger`
 //! STATE/sync.sqlite    audiences, their generations, runs: see `schema.sql`
 //! STATE/runs/000123/   what run 123 has added to the audiences, as `throng prepare` writes it
+//! STATE/runs/000001-000064/   what runs 1 to 64 have added, put together: see `merge`
 //! STATE/unconfirmed/   parts that were sent and may have taken effect: who is in them and opts out must go
 //! STATE/lists/         who is gone and who must go, by digest, as of the latest run
 //! ```
@@ -16,9 +17,12 @@
 //!
 //! To back the state up, copy the directory while no job is running.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -48,6 +52,8 @@ pub(super) struct State {
     db: Connection,
     pub(super) ledger: Ledger,
     pub(super) dir: PathBuf,
+    /// What was read already of how many entries directories hold.
+    pub(super) entries: RefCell<HashMap<PathBuf, Rc<HashMap<Label, u64>>>>,
     _lock: Lock,
 }
 
@@ -89,7 +95,8 @@ impl State {
             sqlite::open(WHAT, &dir.join(STATE_FILE), include_str!("schema.sql"), SCHEMA_VERSION)?;
         let lock = lock(&dir.join("lock"))?;
         let ledger = Ledger::open(dir)?;
-        let state = Self { db, ledger, dir: dir.to_owned(), _lock: lock };
+        let entries = RefCell::default();
+        let state = Self { db, ledger, dir: dir.to_owned(), entries, _lock: lock };
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -107,7 +114,7 @@ impl State {
     /// Refuses directories that no run is known of: a database was lost.
     fn check_complete(&self) -> Result<()> {
         let runs: i64 = self.read("SELECT coalesce(max(id), 0) FROM run", [], |row| row.get(0))?;
-        let newest = self.run_dirs()?.last().copied().unwrap_or(0);
+        let newest = self.holdings()?.last().map_or(0, |holding| holding.last);
         if newest <= runs {
             return Ok(());
         }
@@ -132,13 +139,14 @@ impl State {
                 .query_map(params![label.as_str(), remembered.first_run], |row| row.get(0))?
                 .collect()
         })();
+        let mut holdings = self.holdings()?;
+        holdings.retain(|holding| holding.dir.join(MANIFEST_FILE).exists());
         for run in result.map_err(self.failing("read"))? {
-            let dir = self.run_dir(run);
-            if !dir.join(MANIFEST_FILE).exists() {
+            if !holdings.iter().any(|holding| holding.holds(run)) {
                 return Err(Error::State {
                     what: WHAT,
                     operation: "trust",
-                    path: dir,
+                    path: self.run_dir(run),
                     message: format!(
                         "it is not there, and something of it was uploaded to `{label}`"
                     ),
