@@ -22,6 +22,9 @@ import tempfile
 import time
 from pathlib import Path
 
+# HOLDINGS_MAX in src/config.rs.
+KEPT = 64
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -60,6 +63,9 @@ def live_through(throng, args):
             wanted = (new, nights * args.new - new, 0)
             if found != wanted:
                 raise SystemExit(f"{what}: {audience['name']} has new, known, gone = {found} instead of {wanted}")
+    directories = len(list(Path("state/runs").iterdir()))
+    if directories > KEPT:
+        raise SystemExit(f"{directories} directories of runs are left, not at most {KEPT}")
     run("history", throng, "history", "--state", "state")
 
 
