@@ -5,25 +5,33 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::Kernel;
+use crate::machine;
 use crate::normalize::{RuleOptions, UserType};
-use crate::plan::Role;
+
+pub use crate::plan::Role;
+pub use crate::supply::Supply;
 
 /// Longest record in bytes, without its line end. A longer line is rejected as `too_long`; a longer CSV record ends the
 /// run, because it is nearly always a quote that never closes. It bounds what a stream must hold to find a boundary.
+#[doc(hidden)]
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes of a source that a worker takes at once. With what is made of them (offsets, canonical forms, digests) they
 /// fit the second-level cache of a core.
+#[doc(hidden)]
 pub const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Bytes of a mapped source that have been read before their pages are given back.
+#[doc(hidden)]
 pub const RELEASE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Records that pass through the stages together: their blocks and digests stay in the first-level cache of a core.
+#[doc(hidden)]
 pub const BATCH_RECORDS: usize = 512;
 
 /// Decoded bytes of a source that are looked at to find out what it holds. Longer than most first records, shorter
 /// than anybody notices.
+#[doc(hidden)]
 pub const SAMPLE_BYTES: usize = 256 * 1024;
 
 /// Longest metadata of a Parquet file that is read, in bytes: a hundred columns in a thousand row groups have less.
@@ -36,46 +44,60 @@ pub const PARQUET_SAMPLE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 pub const PARQUET_ROWS: usize = 8 * 1024;
 
 /// Least memory budget in bytes with which the fixed buffers still leave room for entries.
+#[doc(hidden)]
 pub const MEMORY_BYTES_MIN: u64 = 32 * 1024 * 1024;
 
 /// Memory in bytes that a run may take beside its budget: the program itself and the metadata of telephone numbers,
 /// and pages of mapped inputs that are not given back yet, which the system can take back at any time.
+#[doc(hidden)]
 pub const MEMORY_BYTES_BESIDE: u64 = 64 * 1024 * 1024;
 
 /// Bytes of a block: what one partition of one worker grows by, and what is written to a spill file at once.
+#[doc(hidden)]
 pub const BLOCK_BYTES: usize = 16 * 1024;
 
 /// Blocks are cut from slabs of this many bytes, so that memory is asked for rarely.
+#[doc(hidden)]
 pub const SLAB_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bytes of a slab where the memory limit is so low that larger ones would go beyond it.
+#[doc(hidden)]
 pub const SLAB_BYTES_MIN: usize = 256 * 1024;
 
 /// The blocks' share of the memory limit holds at least so many slabs of each worker and audience.
+#[doc(hidden)]
 pub const SLABS_MIN: u64 = 8;
 
 /// Most leading bits of a digest that choose its partition: 4096 partitions.
+#[doc(hidden)]
 pub const RADIX_BITS_MAX: u32 = 12;
 
 /// Entries that a partition should hold: 32 bytes each, so that sorting one stays in the cache of a core.
+#[doc(hidden)]
 pub const PARTITION_ENTRIES: u64 = 16 * 1024;
 
 /// Chunks or partitions that are under way at once, for each worker.
+#[doc(hidden)]
 pub const IN_FLIGHT_PER_WORKER: usize = 3;
 
 /// Most threads.
+#[doc(hidden)]
 pub const THREADS_MAX: usize = 1024;
 
 /// Longest label of an audience, in bytes.
+#[doc(hidden)]
 pub const LABEL_BYTES_MAX: usize = 64;
 
 /// Default of `--part-lines`.
+#[doc(hidden)]
 pub const PART_LINES: u64 = 1_000_000;
 
 /// Most parts of one audience: their numbers have five digits.
+#[doc(hidden)]
 pub const PARTS_MAX: u64 = 99_999;
 
 /// Bytes of text that are made and written at once. Few enough to be in the cache of a core when the system copies them.
+#[doc(hidden)]
 pub const WRITE_BYTES: usize = 256 * 1024;
 
 /// Directories of nightly runs that are kept one by one. Beyond that they are put together, so that a night does not take
@@ -86,9 +108,11 @@ pub const HOLDINGS_MAX: usize = 64;
 pub const MERGED_PART_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Pieces and complete parts that wait to go to the disk before those who write must wait too.
+#[doc(hidden)]
 pub const SYNCS_WAITING: usize = 64;
 
 /// Complete parts that wait to be hashed; each is an open file.
+#[doc(hidden)]
 pub const PARTS_COMPLETE_MAX: usize = 64;
 
 const _: () = {
@@ -112,6 +136,8 @@ pub enum Input {
     Path(PathBuf),
     /// Standard input.
     Stdin,
+    /// What a program brings along: see [`Input::reader`] and [`Input::values`].
+    Supply(Supply),
 }
 
 /// A suppression list, and which audiences it is for.
@@ -134,6 +160,12 @@ pub struct KnownInput {
     pub labels: Option<Vec<Label>>,
     /// Whether its entries are known to be in the audience, or only may be.
     pub role: Role,
+}
+
+impl From<Input> for SuppressInput {
+    fn from(input: Input) -> Self {
+        Self { input, user_type: None, column: None }
+    }
 }
 
 impl From<PathBuf> for KnownInput {
@@ -254,6 +286,12 @@ impl AudienceSpec {
     /// An audience that is called like its user type.
     pub fn new(user_type: UserType, column: Option<ColumnSelector>) -> Self {
         Self { label: user_type.into(), user_type, column }
+    }
+}
+
+impl From<UserType> for AudienceSpec {
+    fn from(user_type: UserType) -> Self {
+        Self::new(user_type, None)
     }
 }
 
@@ -378,7 +416,7 @@ impl std::str::FromStr for MaxRejects {
     }
 }
 
-/// What a run may use.
+/// What a run may use. By default: all cores, and half of the memory that the machine or its cgroup allows.
 #[derive(Clone, Debug)]
 pub struct Resources {
     /// Worker threads.
@@ -388,11 +426,27 @@ pub struct Resources {
     /// Where spill files go; beside the output if not given.
     pub tmp_dir: Option<PathBuf>,
     /// Bytes of a chunk; [`CHUNK_BYTES`] but in tests.
+    #[doc(hidden)]
     pub chunk_bytes: usize,
     /// Bytes of a block; [`BLOCK_BYTES`] but in tests.
+    #[doc(hidden)]
     pub block_bytes: usize,
     /// What computes on many values at once; the fastest there is but in tests.
+    #[doc(hidden)]
     pub kernel: Kernel,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self {
+            threads: machine::cores(),
+            memory_bytes: machine::default_memory_bytes(),
+            tmp_dir: None,
+            chunk_bytes: CHUNK_BYTES,
+            block_bytes: BLOCK_BYTES,
+            kernel: Kernel::default(),
+        }
+    }
 }
 
 /// The list of rejected values.
@@ -419,7 +473,21 @@ pub struct OutputOptions {
     pub rejects: Option<RejectList>,
 }
 
-/// A whole `prepare`, decided.
+impl OutputOptions {
+    /// A directory that is not there yet, with parts of a million entries.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            overwrite: false,
+            part_lines: PART_LINES,
+            part_bytes: None,
+            rejects: None,
+        }
+    }
+}
+
+/// A whole `prepare`, decided. [`PrepareConfig::new`] has what the command does if nothing is said; then set the fields
+/// that are to be otherwise.
 #[derive(Clone, Debug)]
 pub struct PrepareConfig {
     /// Members come from here.
@@ -440,6 +508,23 @@ pub struct PrepareConfig {
     pub output: OutputOptions,
     /// What to use.
     pub resources: Resources,
+}
+
+impl PrepareConfig {
+    /// One audience into a directory; what is still missing is an input.
+    pub fn new(audience: impl Into<AudienceSpec>, dir: impl Into<PathBuf>) -> Self {
+        Self {
+            inputs: Vec::new(),
+            suppress: Vec::new(),
+            against: Vec::new(),
+            audiences: vec![audience.into()],
+            rules: RuleOptions::default(),
+            read: ReadOptions::default(),
+            max_rejects: MaxRejects::DEFAULT,
+            output: OutputOptions::new(dir),
+            resources: Resources::default(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -17,8 +17,100 @@
 //! report      records                                                -> pages, metrics
 //! ```
 //!
+//! # The command as a library
+//!
+//! Whatever the command `throng` does, a program can do; it is made of these:
+//!
+//! | to | begin with | and then |
+//! |---|---|---|
+//! | make upload files of files, readers or values | [`PrepareConfig::new`], [`Input`] | [`Prepare::plan`], [`Prepare::run`] → [`Summary`] |
+//! | see what one value becomes | [`Normalizer::new`] | [`Normalizer::entry`] |
+//! | look at a prepared directory, verify it | [`Manifest::read`] | [`Manifest::problems`] |
+//! | describe part files of another engine | [`EngineConfig`](pipeline::engine::EngineConfig) | [`describe`](pipeline::engine::describe) |
+//! | upload a directory | [`UploadConfig::new`](upload::UploadConfig::new), [`Client`](upload::Client), [`Ledger`](upload::Ledger) | [`Upload::plan`](upload::Upload::plan), [`Upload::run`](upload::Upload::run) |
+//! | run a nightly job | [`Job::load`](job::Job::load), [`SyncConfig::new`](sync::SyncConfig::new) | [`sync::run`] → [`SyncRecord`](sync::SyncRecord) |
+//! | have an API to test against | [`SandboxConfig`](sandbox::SandboxConfig) | [`Sandbox::start`](sandbox::Sandbox::start) |
+//!
+//! Values that come from anywhere, to upload files and back:
+//!
+//! ```
+//! use throng::{Input, Manifest, Prepare, PrepareConfig, Progress, UserType};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let dir = folder.path().join("audience");
+//! let rows = ["Ann@Example.com", "bob@example.com", "ann@example.com "];
+//! let opted_out = ["BOB@example.com"];
+//!
+//! let mut config = PrepareConfig::new(UserType::EmailHash, &dir);
+//! config.inputs = vec![Input::values("customers", rows.into_iter().map(Ok))];
+//! config.suppress = vec![Input::values("opt-outs", opted_out.into_iter().map(Ok)).into()];
+//!
+//! let progress = Progress::default(); // counters, and a way to stop from another thread
+//! let summary = Prepare::plan(config, &progress)?.run(&progress)?;
+//! assert_eq!((summary.audiences[0].duplicates, summary.audiences[0].suppressed), (1, 1));
+//!
+//! let manifest = Manifest::read(&dir)?;
+//! assert_eq!(manifest.audiences[0].sets.written, 1);
+//! assert!(manifest.problems(&dir, &progress.stop)?.is_empty()); // as `throng verify` does
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Uploading, here to the sandbox. Whatever ends this program, run again it goes on where the API had confirmed: the
+//! ledger remembers.
+//!
+#![cfg_attr(feature = "sandbox", doc = "```")]
+#![cfg_attr(not(feature = "sandbox"), doc = "```ignore")]
+//! use throng::sandbox::{Sandbox, SandboxConfig};
+//! use throng::upload::{
+//!     Client, ClientConfig, Ledger, Notice, TargetSpec, Token, Upload, UploadConfig, UploadProgress,
+//! };
+//! # use throng::{Input, Prepare, PrepareConfig, Progress, UserType};
+//! # let folder = tempfile::tempdir()?;
+//! # let (dir, state) = (folder.path().join("audience"), folder.path().join("state"));
+//! # let mut config = PrepareConfig::new(UserType::EmailHash, &dir);
+//! # config.inputs = vec![Input::reader("list", "ann@example.com\nbob@example.com\n".as_bytes())];
+//! # Prepare::plan(config, &Progress::default())?.run(&Progress::default())?;
+//!
+//! let sandbox = Sandbox::start(SandboxConfig::default())?;
+//! let token = Token::new(sandbox.token())?;
+//! let client = Client::new(ClientConfig::new(sandbox.endpoint().parse()?, token))?;
+//! let mut ledger = Ledger::open(&state)?;
+//!
+//! let config = UploadConfig::new(&dir, 1234567, TargetSpec::create("Newsletter"));
+//! let progress = UploadProgress::default();
+//! let upload = Upload::plan(config, client, &mut ledger, &progress.stop)?;
+//! let watch = |_notice: &Notice<'_>| (); // retries, and what else somebody may want to know at once
+//! let summary = upload.run(&mut ledger, &progress, &watch)?;
+//! assert_eq!(summary.entries_sent, 2);
+//! assert_eq!(sandbox.audiences()?[0].member_count, 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Errors
+//!
+//! [`Error`] says what ended a run: one line that names the operation, the subject, the position and the cause, with no
+//! byte of a record in it, and [`Error::hint`] is the one thing to do about it. [`Error::exit_code`] sorts errors by what
+//! a caller should do (give up, run again later, ask a person); the numbers never change their meaning. A value that is
+//! rejected is no error but data: it is counted under its [`Reason`], and only too many of them are
+//! [`Error::WrongFile`].
+//!
+//! # Features
+//!
+//! `sandbox` (default): [`sandbox`], with an asynchronous runtime for it alone. Without it the crate has a third fewer
+//! dependencies: `default-features = false`.
+//!
+//! # Versions
+//!
+//! Semantic versioning, for what these pages show: before 1.0 a new minor version may change it, a new patch version
+//! does not. Modules and fields that the pages do not show are for the command, the tests and the benches of this crate;
+//! nothing is promised of them. What an identifier becomes (the digests!), exit codes, reason codes, manifest and ledger
+//! are promised across all versions, in the sense that `CHANGELOG.md` names every change on top. The oldest Rust that
+//! compiles it is in `rust-version`; it is raised in minor versions only. Linux is what it is written for.
+//!
+//! # How it works
+//!
 //! Stages do not know each other: [`pipeline`] joins those that prepare, [`sync`] joins preparing and uploading,
-//! [`ordered`] is where the threads of a preparation are. [`api`] is what [`upload`] and [`sandbox`] both say, and
+//! `ordered` is where the threads of a preparation are. [`api`] is what [`upload`] and [`sandbox`] both say, and
 //! [`job`] is the file that tells [`sync`] what to do. The modules below stand in the order in which data flows.
 //!
 //! Invariants:
@@ -35,23 +127,35 @@
 
 pub mod config;
 pub mod error;
+#[doc(hidden)]
 pub mod utc;
+#[doc(hidden)]
 pub mod notation;
+#[doc(hidden)]
 pub mod machine;
 mod plain_file;
+mod supply;
+#[doc(hidden)]
 pub mod source;
+#[doc(hidden)]
 pub mod record;
+#[doc(hidden)]
 pub mod plan;
 pub mod normalize;
+#[doc(hidden)]
 pub mod hash;
+#[doc(hidden)]
 pub mod dedup;
 pub mod emit;
+#[doc(hidden)]
 pub mod tally;
 pub mod summary;
 pub mod progress;
 pub mod stop;
+#[doc(hidden)]
 pub mod ordered;
 pub mod pipeline;
+#[doc(hidden)]
 pub mod filter;
 pub mod api;
 #[cfg(feature = "sandbox")]
@@ -60,6 +164,13 @@ mod sqlite;
 pub mod upload;
 pub mod job;
 pub mod sync;
+#[doc(hidden)]
 pub mod report;
 
+pub use crate::config::{AudienceSpec, Input, PrepareConfig};
+pub use crate::emit::Manifest;
 pub use crate::error::{Error, ExitCode, Result};
+pub use crate::normalize::{Normalizer, Reason, RuleOptions, UserType};
+pub use crate::pipeline::Prepare;
+pub use crate::progress::Progress;
+pub use crate::summary::Summary;

@@ -15,8 +15,13 @@ pub fn threads(asked: Option<usize>) -> Result<usize> {
     match asked {
         Some(count @ 1..=THREADS_MAX) => Ok(count),
         Some(_) => Err(Error::usage(format!("--threads takes 1 to {THREADS_MAX}"), "")),
-        None => Ok(std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)),
+        None => Ok(cores()),
     }
+}
+
+/// Threads that can run at once.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 
 /// A pool of so many threads.

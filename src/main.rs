@@ -7,6 +7,7 @@ use std::panic::{self, PanicHookInfo};
 use std::sync::Arc;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use commands::log;
 use rustix::fs::Mode;
 #[cfg(target_os = "linux")]
@@ -80,9 +81,33 @@ fn explain(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && log::is_json() {
         let text = error.to_string();
         let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
-        log::fail_with(message.trim_end(), None, ExitCode::Usage);
+        log::fail_with(message.trim_end(), hint(error), ExitCode::Usage);
     } else {
         let _unread = error.print();
+        if let Some(hint) = hint(error) {
+            log::say(format_args!("hint: {hint}"));
+        }
     }
     if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }
+}
+
+/// What somebody is likely to want who has not used a command before.
+fn hint(error: &clap::Error) -> Option<&'static str> {
+    let text = error.to_string();
+    let is_of = |command: &str| text.contains(&format!("Usage: throng {command} "));
+    match error.kind() {
+        ErrorKind::MissingRequiredArgument if text.contains("  --user-type <TYPE>\n") => Some(
+            "say what the values are: -t email_hash for e-mail addresses, -t phone_hash for phone numbers; --help has all types",
+        ),
+        ErrorKind::MissingRequiredArgument if is_of("upload") => {
+            Some("to see what would happen, without an account: --create NAME --sandbox")
+        }
+        ErrorKind::MissingRequiredArgument if is_of("sync") => {
+            Some("throng sync --init > nightly.toml writes a job file to begin with")
+        }
+        ErrorKind::UnknownArgument if is_of("hash") && !text.contains("argument '-") => Some(
+            "it reads standard input: throng hash -t TYPE < FILE; for whole files: throng prepare",
+        ),
+        _ => None,
+    }
 }

@@ -228,7 +228,7 @@ impl fmt::Display for Summary {
         }
         write!(
             f,
-            "{} in {}, {} records/s",
+            "wrote {} in {}, {} records/s",
             OneLine(&self.output.to_string_lossy()),
             Seconds(self.seconds),
             grouped(rounded(self.records_per_second))

@@ -49,7 +49,13 @@ impl FromStr for Id {
         let is_number = !text.is_empty()
             && text.len() <= DIGITS_MAX
             && text.bytes().all(|byte| byte.is_ascii_digit());
-        if is_number { Ok(Self(text.to_owned())) } else { Err("expected a number".to_owned()) }
+        if is_number {
+            Ok(Self(text.to_owned()))
+        } else if text.starts_with("act_") {
+            Err("expected a number: leave `act_` out".to_owned())
+        } else {
+            Err("expected a number".to_owned())
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod multipart;
 mod revision;
 
 pub use self::id::Id;
+#[doc(hidden)]
 pub use self::multipart::{Form, MultipartBody};
 pub use self::revision::{CREATE_PATH, Revision};
 

@@ -22,14 +22,31 @@ pub(crate) use self::upload::{
     ApiArgs, AudienceArgs, AudienceCommand, HistoryArgs, StateArgs, UploadArgs,
 };
 
+/// Headings in the help of `throng prepare`, so that what most people need stands alone on top.
+const RULES: &str = "Rules";
+const READING: &str = "How inputs are read";
+const PARTS: &str = "Upload files";
+const MACHINE: &str = "Memory and threads";
+
 /// Turns customer exports into deduplicated, hashed audience upload files, and uploads them.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "Begin with:
+  throng prepare export.csv -t email_hash -o audience       a CSV with e-mail addresses to upload files
+  throng upload audience --create Newsletter --sandbox      rehearse: nothing leaves this machine
+  throng upload audience --create Newsletter --ad-account 1234567
+
+What throng does to identifiers, its exit codes and the nightly job are in its README."
+)]
 pub(crate) struct Cli {
     /// What standard error holds: lines for people, or one JSON object a line
     #[arg(
         long,
         global = true,
+        display_order = 900,
         value_enum,
         default_value_t,
         value_name = "FORMAT",
@@ -43,15 +60,15 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Prepare(Box<PrepareArgs>),
-    Hash(HashArgs),
     Verify(VerifyArgs),
-    Manifest(ManifestArgs),
+    Upload(Box<UploadArgs>),
+    Sync(Box<SyncArgs>),
+    History(HistoryArgs),
+    Audience(AudienceArgs),
     #[cfg(feature = "sandbox")]
     Sandbox(Box<SandboxArgs>),
-    Upload(Box<UploadArgs>),
-    Audience(AudienceArgs),
-    History(HistoryArgs),
-    Sync(Box<SyncArgs>),
+    Hash(HashArgs),
+    Manifest(ManifestArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -94,8 +111,9 @@ pub(crate) struct PrepareArgs {
     /// Files, quoted globs, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// What the entries of the audience are: `email_hash`, `phone_hash`, `fbid`,
-    /// `custom_audience_third_party_id` or `mobile_advertiser_id`
+    /// What the entries of the audience are: `email_hash` (e-mail addresses), `phone_hash` (phone numbers), `fbid`
+    /// (Facebook user ids), `custom_audience_third_party_id` (ids of your own) or `mobile_advertiser_id` (advertising ids
+    /// of devices)
     #[arg(
         short = 't',
         long,
@@ -104,7 +122,7 @@ pub(crate) struct PrepareArgs {
         conflicts_with = "map"
     )]
     pub(crate) user_type: Option<UserType>,
-    /// The column to take: a header, or a number counted from 1; found by its values if left out
+    /// The column to take: its header, or its number counted from 1; found by its values if left out
     #[arg(short, long, value_name = "COLUMN", conflicts_with = "map")]
     pub(crate) column: Option<ColumnSelector>,
     /// Make several audiences from one pass: COLUMN=TYPE, once for each; audiences of one type need labels that differ
@@ -134,37 +152,37 @@ pub(crate) struct PrepareArgs {
     /// Put the raw values into the reject list, too
     #[arg(long, requires = "rejects")]
     pub(crate) rejects_with_values: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = RULES)]
     pub(crate) rules: RuleArgs,
     /// The column that holds each row's country (ISO 3166, two letters), for phone numbers
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help_heading = RULES)]
     pub(crate) country_column: Option<ColumnSelector>,
     /// The format of inputs
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = READING)]
     pub(crate) format: FormatArg,
     /// The byte between CSV fields; found if left out
-    #[arg(long, value_name = "CHAR", value_parser = notation::delimiter)]
+    #[arg(long, value_name = "CHAR", value_parser = notation::delimiter, help_heading = READING)]
     pub(crate) delimiter: Option<u8>,
     /// The first record is no header
-    #[arg(long)]
+    #[arg(long, help_heading = READING)]
     pub(crate) no_header: bool,
     /// Most entries of a part
-    #[arg(long, value_name = "N", default_value_t = throng::config::PART_LINES, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = throng::config::PART_LINES, value_parser = clap::value_parser!(u64).range(1..), help_heading = PARTS)]
     pub(crate) part_lines: u64,
     /// Most bytes of a part, such as 50M
-    #[arg(long, value_name = "SIZE", value_parser = notation::size)]
+    #[arg(long, value_name = "SIZE", value_parser = notation::size, help_heading = PARTS)]
     pub(crate) part_bytes: Option<u64>,
     /// Memory limit, such as 512M or 4G [default: half of what the machine or its cgroup allows]
-    #[arg(long, value_name = "SIZE", value_parser = notation::size)]
+    #[arg(long, value_name = "SIZE", value_parser = notation::size, help_heading = MACHINE)]
     pub(crate) memory: Option<u64>,
     /// Worker threads [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = MACHINE)]
     pub(crate) threads: Option<usize>,
     /// Where entries go that the memory limit does not hold [default: beside the output]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = MACHINE)]
     pub(crate) tmp_dir: Option<PathBuf>,
     /// How files are read
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = READING)]
     pub(crate) io: IoArg,
     /// Force a kernel, to test it
     #[arg(long, hide = true, value_name = "NAME")]
@@ -254,7 +272,7 @@ pub(crate) struct ManifestArgs {
 /// Choices within the rules.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RuleArgs {
-    /// The country of phone numbers that do not say theirs (ISO 3166, two letters)
+    /// The country of phone numbers that do not say theirs: two letters (ISO 3166), such as DE
     #[arg(long, value_name = "XX")]
     country: Option<Country>,
     /// Values that are SHA-256 digests already
@@ -376,6 +394,9 @@ fn parse_map(text: &str) -> Result<AudienceSpec, String> {
         Some((user_type, label)) => (user_type, Some(label.parse()?)),
         None => (what, None),
     };
+    if column.parse::<UserType>().is_ok() && user_type.parse::<UserType>().is_err() {
+        return Err(format!("the column comes first: --map {what}={column}"));
+    }
     let spec = AudienceSpec::new(user_type.parse()?, Some(column.parse()?));
     Ok(label.map_or(spec.clone(), |label| AudienceSpec { label, ..spec }))
 }

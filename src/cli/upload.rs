@@ -34,7 +34,7 @@ pub(crate) struct UploadArgs {
     /// Add to this audience: its number in the API
     #[arg(long, value_name = "ID", conflicts_with = "create")]
     pub(crate) audience: Option<Id>,
-    /// The ad account that the audience belongs to
+    /// The ad account that the audience belongs to: its number, without `act_`
     #[arg(long, value_name = "N", required_unless_present = "sandbox")]
     pub(crate) ad_account: Option<Id>,
     /// Which entries, if the directory holds several audiences: their type, or their label

@@ -14,12 +14,9 @@ pub(super) fn client(args: &ApiArgs) -> Result<Client> {
         None => token_of_environment()?,
     };
     Client::new(ClientConfig {
-        endpoint: args.endpoint.clone(),
-        known_as: None,
-        token,
         ca_file: args.ca_file.clone(),
-        use_proxy: true,
         request_time_max: args.request_time,
+        ..ClientConfig::new(args.endpoint.clone(), token)
     })
 }
 
@@ -28,7 +25,9 @@ fn token_of_environment() -> Result<Token> {
         Ok(text) => Token::new(&text),
         Err(_) => Err(Error::usage(
             "there is no token for the API",
-            format!("set {TOKEN_VARIABLE}, or name a file with --token-file"),
+            format!(
+                "set {TOKEN_VARIABLE}, or name a file with --token-file; throng upload --sandbox rehearses without one"
+            ),
         )),
     }
 }

@@ -7,7 +7,6 @@ use throng::config::{
     ReadOptions, RejectList, Resources, SuppressInput,
 };
 use throng::error::Quoted;
-use throng::hash::Kernel;
 use throng::machine;
 use throng::normalize::UserType;
 use throng::pipeline::Prepare;
@@ -118,14 +117,8 @@ pub(super) fn resources(
             format!("give at least {least}M"),
         ));
     }
-    Ok(Resources {
-        threads: machine::threads(threads)?,
-        memory_bytes,
-        tmp_dir,
-        chunk_bytes: config::CHUNK_BYTES,
-        block_bytes: config::BLOCK_BYTES,
-        kernel: Kernel::default(),
-    })
+    let threads = machine::threads(threads)?;
+    Ok(Resources { threads, memory_bytes, tmp_dir, ..Resources::default() })
 }
 
 /// `FILE`, or `TYPE=FILE`. A file whose name begins like that is written `./email_hash=...`.

@@ -6,9 +6,6 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use throng::config::Label;
 use throng::emit::{Readers, write_whole};
 use throng::job::{self, Job};
@@ -35,7 +32,7 @@ pub(crate) fn run(args: &SyncArgs) -> Result<ExitCode> {
 
 /// The job, with what stands for the file's word this time.
 fn load(path: &Path, args: &SyncArgs) -> Result<Job> {
-    let date = args.date.map_or_else(today, Ok)?;
+    let date = args.date.map_or_else(job::today, Ok)?;
     let mut job = Job::load(path, &env, date)?;
     job.override_guards(&args.guards.into());
     Ok(job)
@@ -74,14 +71,12 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
     let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));
     let config = SyncConfig {
-        command: command(true),
         command_now: command(false),
-        client,
         is_dry_run: args.dry_run,
         is_full: args.full,
         is_replacing: args.replace,
         verdicts: adopted.chain(again).collect(),
-        job,
+        ..SyncConfig::new(job, client, command(true))
     };
     let progress = SyncProgress::default();
     signals::stop_on_signals(progress.stop())?;
@@ -192,19 +187,4 @@ fn command(is_usual: bool) -> String {
 
 fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-fn today() -> Result<Date> {
-    let zone = TimeZone::try_system().or_else(|error| match std::env::var_os("TZ") {
-        // Where nothing is said, as in many containers, it is UTC.
-        None => Ok(TimeZone::UTC),
-        Some(_) => Err(error),
-    });
-    let zone = zone.map_err(|_| {
-        Error::usage(
-            "the variable TZ names no time zone that this system knows",
-            "correct it, or say what day it is: --date YYYY-MM-DD",
-        )
-    })?;
-    Ok(job::date_at(Timestamp::now(), &zone))
 }

@@ -30,13 +30,11 @@ fn rehearse(mut args: UploadArgs) -> Result<ExitCode> {
     args.ad_account.get_or_insert_with(|| 1.into());
     let sandbox = Sandbox::start(SandboxConfig::default())?;
     let endpoint = sandbox.endpoint().parse();
+    let endpoint = endpoint.map_err(|_| Error::Internal("the sandbox has a bad address"))?;
     let client = Client::new(ClientConfig {
-        endpoint: endpoint.map_err(|_| Error::Internal("the sandbox has a bad address"))?,
-        known_as: None,
-        token: Token::new(sandbox.token())?,
-        ca_file: None,
         use_proxy: false,
         request_time_max: args.api.request_time,
+        ..ClientConfig::new(endpoint, Token::new(sandbox.token())?)
     })?;
     let state = tempfile::tempdir()
         .map_err(|e| Error::writing("create a folder in", &std::env::temp_dir(), e))?;

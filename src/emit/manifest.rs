@@ -230,9 +230,17 @@ impl Manifest {
         let path = dir.join(MANIFEST_FILE);
         let hint = "is it a directory that throng prepare wrote?";
         let file = plain_file::open(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
+            std::io::ErrorKind::NotFound if dir.exists() => {
                 Error::input(dir, format!("it has no {MANIFEST_FILE}"), hint)
             }
+            std::io::ErrorKind::NotFound => {
+                Error::input(dir, "there is no such directory", "throng prepare writes one")
+            }
+            std::io::ErrorKind::NotADirectory => Error::input(
+                dir,
+                "it is a file, not a prepared directory",
+                "make upload files of it first: throng prepare FILE -t TYPE -o DIR",
+            ),
             _ => Error::reading("open", &path, error),
         })?;
         let mut text = Vec::new();

@@ -12,11 +12,17 @@ mod whole_file;
 
 pub(crate) use self::hidden::create_file;
 pub(crate) use self::hidden::sync_dir;
+#[doc(hidden)]
 pub use self::list::ListWriter;
 pub use self::manifest::{
     AudienceManifest, InputManifest, MANIFEST_FILE, Manifest, PartManifest, Problem, RejectManifest,
 };
+#[doc(hidden)]
 pub use self::part::{PartLimits, Parts, Placed, write_parts};
+#[doc(hidden)]
 pub use self::rejects::{Reject, RejectWriter};
+#[doc(hidden)]
 pub use self::staging::Staging;
+#[doc(hidden)]
 pub use self::whole_file::{Readers, write_whole};
+pub use crate::dedup::Counts;

@@ -242,6 +242,22 @@ pub fn date_at(at: Timestamp, zone: &TimeZone) -> Date {
     zone.to_datetime(at).date()
 }
 
+/// What day it is in the time zone of the process.
+pub fn today() -> Result<Date> {
+    let zone = TimeZone::try_system().or_else(|error| match std::env::var_os("TZ") {
+        // Where nothing is said, as in many containers, it is UTC.
+        None => Ok(TimeZone::UTC),
+        Some(_) => Err(error),
+    });
+    let zone = zone.map_err(|_| {
+        Error::usage(
+            "the variable TZ names no time zone that this system knows",
+            "correct it, or say what day it is: --date YYYY-MM-DD",
+        )
+    })?;
+    Ok(date_at(Timestamp::now(), &zone))
+}
+
 impl Job {
     /// Reads a job file and decides. Nothing but the file itself is touched; `env` looks variables up, `date` is what
     /// `{date}` means.
@@ -305,12 +321,9 @@ impl Job {
     /// How to reach the API.
     pub fn client_config(&self, token: Token) -> ClientConfig {
         ClientConfig {
-            endpoint: self.target.endpoint.clone(),
-            known_as: None,
-            token,
             ca_file: self.target.ca_file.clone(),
-            use_proxy: true,
             request_time_max: self.target.request_time_max,
+            ..ClientConfig::new(self.target.endpoint.clone(), token)
         }
     }
 

@@ -15,7 +15,7 @@ use rlibphonenumber::Region;
 
 use self::email::EmailRule;
 use self::phone::PhoneRule;
-use crate::hash::{Digest, Kernel, Messages};
+use crate::hash::{self, Digest, Kernel, Messages};
 
 pub use self::clear::Case;
 pub use self::email::Idn;
@@ -27,6 +27,7 @@ pub(crate) use self::trim::{is_null_word, trim};
 
 /// Longest value that is looked at, in bytes: anything beyond is `too_long`, whatever its type. Generous, because
 /// white space around a value is part of it.
+#[doc(hidden)]
 pub const VALUE_BYTES_MAX: usize = 64 * 1024;
 
 /// What the entries of an audience are, in the API's words.
@@ -68,6 +69,17 @@ impl UserType {
         }
     }
 
+    /// What people call its identifiers.
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::EmailHash => "e-mail addresses",
+            Self::PhoneHash => "phone numbers",
+            Self::Fbid => "Facebook user ids",
+            Self::CustomAudienceThirdPartyId => "ids of your own",
+            Self::MobileAdvertiserId => "advertising ids of devices",
+        }
+    }
+
     /// Whether entries are digests; else they are uploaded in clear.
     pub const fn is_hashed(self) -> bool {
         matches!(self, Self::EmailHash | Self::PhoneHash)
@@ -95,8 +107,8 @@ impl std::str::FromStr for UserType {
 
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|user_type| user_type.name() == text).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            format!("unknown user type, expected one of {names}")
+            let types = Self::ALL.map(|user_type| format!("{user_type} ({})", user_type.noun()));
+            format!("unknown user type, expected one of {}", types.join(", "))
         })
     }
 }
@@ -155,6 +167,7 @@ pub struct RuleOptions {
 
 /// What a value became.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub enum Verdict {
     /// Nothing there.
     Blank,
@@ -168,6 +181,7 @@ pub enum Verdict {
 
 /// What is worth counting about an accepted raw value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub enum Note {
     /// Nothing.
     Plain,
@@ -179,6 +193,7 @@ pub enum Note {
 
 /// How a value is wrapped by the format that it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub enum Wrapping {
     /// A plain line: one pair of double quotes around the whole value is file quoting.
     Line,
@@ -188,6 +203,7 @@ pub enum Wrapping {
 
 /// The canonical forms of a batch: raw ones, ready to be hashed, and digests that came as such.
 #[derive(Debug, Default)]
+#[doc(hidden)]
 pub struct Canonical {
     /// The raw values, in order.
     pub messages: Messages,
@@ -207,6 +223,7 @@ impl Canonical {
 
 /// One value of a record, with what else of the record its rule may need.
 #[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
 pub struct Value<'a> {
     /// The bytes of the value; `None` if the row ends before its column.
     pub bytes: Option<&'a [u8]>,
@@ -253,11 +270,13 @@ impl Normalizer {
 
     /// The same rule on another kernel. The results are the same.
     #[must_use]
+    #[doc(hidden)]
     pub fn on(self, kernel: Kernel) -> Self {
         Self { kernel, ..self }
     }
 
     /// Normalises a batch: appends to `canonical`, and tells `on_verdict` each value's index, bytes and verdict.
+    #[doc(hidden)]
     pub fn batch<'a>(
         &self,
         wrapping: Wrapping,
@@ -297,12 +316,50 @@ impl Normalizer {
     }
 
     /// Normalises one value; its canonical form is appended to `out`.
+    #[doc(hidden)]
     pub fn one(&self, wrapping: Wrapping, value: Value<'_>, out: &mut Vec<u8>) -> Verdict {
         let mut canonical = Canonical::default();
         let mut verdict = Verdict::Blank;
         self.batch(wrapping, std::iter::once(value), &mut canonical, |_, _, v| verdict = v);
         canonical.messages.iter().for_each(|message| out.extend_from_slice(message));
         verdict
+    }
+}
+
+impl Normalizer {
+    /// What an upload file holds for one value: its SHA-256 in hex, or the clear id. `None` if the value is blank.
+    ///
+    /// ```
+    /// use throng::normalize::{Normalizer, Reason, RuleOptions, UserType};
+    ///
+    /// let rule = Normalizer::new(UserType::EmailHash, RuleOptions::default());
+    /// let digest = "f1904cf1a9d73a55fa5de0ac823c4403ded71afd4c3248d00bdcd0866552bb79";
+    /// assert_eq!(rule.entry(" Mary@Example.com"), Ok(Some(digest.to_owned())));
+    /// assert_eq!(rule.entry(digest), Ok(Some(digest.to_owned())));
+    /// assert_eq!(rule.entry("mary at example.com"), Err(Reason::NoAtSign));
+    /// assert_eq!(rule.entry("  "), Ok(None));
+    ///
+    /// let options = RuleOptions { country: Some("NZ".parse()?), ..RuleOptions::default() };
+    /// let rule = Normalizer::new(UserType::PhoneHash, options);
+    /// assert_eq!(rule.entry("021 123 4567"), rule.entry("+64 21 123 4567"));
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn entry(&self, value: impl AsRef<[u8]>) -> Result<Option<String>, Reason> {
+        let mut canonical = Vec::new();
+        let value = Value { bytes: Some(value.as_ref()), country: None };
+        match self.one(Wrapping::Field, value, &mut canonical) {
+            Verdict::Blank => Ok(None),
+            Verdict::Rejected(reason) => Err(reason),
+            Verdict::Prehashed(digest) => Ok(Some(const_hex::encode(digest))),
+            Verdict::Raw(_) if self.is_hashed() => {
+                Ok(Some(const_hex::encode(hash::digest(&canonical))))
+            }
+            Verdict::Raw(_) => Ok(Some(String::from_utf8_lossy(&canonical).into_owned())),
+        }
+    }
+
+    fn is_hashed(&self) -> bool {
+        matches!(self.rule, Rule::Email(_) | Rule::Phone(_))
     }
 }
 

@@ -15,10 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::budget::{self, MemoryPlan};
 use super::deliver::{SPLIT_BITS, cut};
 use super::ingest::{Ingest, layout};
-use crate::config::{
-    AudienceSpec, Input, MaxRejects, OutputOptions, PART_LINES, PrepareConfig, ReadOptions,
-    Resources,
-};
+use crate::config::{Input, MaxRejects, PrepareConfig, Resources};
 use crate::dedup::{Layout, Partitions, Range, resolve};
 use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};
 use crate::error::{Error, Result};
@@ -116,21 +113,10 @@ fn count_different(
     progress: &Progress,
 ) -> Result<(u64, u64)> {
     let job = PrepareConfig {
-        inputs: Vec::new(),
-        suppress: Vec::new(),
-        against: Vec::new(),
-        audiences: vec![AudienceSpec::new(config.user_type, None)],
         rules: rules(),
-        read: ReadOptions::default(),
         max_rejects: MaxRejects::Count(0),
-        output: OutputOptions {
-            dir: config.dir.clone(),
-            overwrite: false,
-            part_lines: PART_LINES,
-            part_bytes: None,
-            rejects: None,
-        },
         resources: config.resources.clone(),
+        ..PrepareConfig::new(config.user_type, config.dir.clone())
     };
     let audience = Audience::new(job.audiences[0].clone(), rules(), config.resources.kernel);
     let layout = layout(&audience);

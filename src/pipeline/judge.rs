@@ -132,6 +132,11 @@ impl Judge {
 
     /// What the rejected values look like, and where values of the type are instead.
     fn hint(&self, user_type: UserType, tally: &Tally) -> String {
+        let most = tally.reasons().next().map(|(reason, ..)| reason);
+        if most == Some(crate::normalize::Reason::NationalNumber) {
+            return "give the numbers' country with --country XX, or its column with --country-column"
+                .to_owned();
+        }
         let mut hints = Vec::new();
         let shape = tally.usual_shape().and_then(Shape::describe);
         if let Some((what, fitting)) = shape {
@@ -153,13 +158,6 @@ impl Judge {
             for (column, what) in shown {
                 hints.push(format!("column {column} holds {what}"));
             }
-        }
-        let national = tally
-            .reasons()
-            .next()
-            .is_some_and(|(reason, ..)| reason == crate::normalize::Reason::NationalNumber);
-        if national {
-            hints.push("give the numbers' country with --country or --country-column".to_owned());
         }
         if hints.is_empty() {
             hints.push("list the rejects with --rejects FILE".to_owned());

@@ -19,7 +19,9 @@ use rayon::ThreadPool;
 use self::budget::MemoryPlan;
 use self::ingest::Ingest;
 use self::judge::Finding;
-use crate::config::{AudienceSpec, ColumnSelector, Input, KnownInput, PrepareConfig};
+use crate::config::{
+    AudienceSpec, ColumnSelector, Input, KnownInput, PrepareConfig, SuppressInput,
+};
 use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
 use crate::error::{Error, Quoted, Result};
 use crate::machine;
@@ -28,6 +30,7 @@ use crate::progress::{Phase, Progress};
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::summary::{AudienceSummary, Summary};
+use crate::supply::Form;
 use crate::tally::Tally;
 
 /// A run that was planned: inputs were looked at, nothing was written yet.
@@ -197,24 +200,35 @@ fn plan_sources(
                 "leave the type out, or add the audience",
             ));
         }
-        let source = Source::inspect(&suppress.input, stop)?;
-        sources.push(plan::plan(
-            source,
-            Role::Suppressed,
-            audiences,
-            &config.read,
-            Some(suppress),
-        )?);
+        sources.push(plan_source(&suppress.input, audiences, config, Some(suppress), stop)?);
     }
     for known in &config.against {
         stop.check()?;
         sources.extend(plan_known(known, audiences, pool, stop)?);
     }
     for input in &config.inputs {
-        let source = Source::inspect(input, stop)?;
-        sources.push(plan::plan(source, Role::Member, audiences, &config.read, None)?);
+        sources.push(plan_source(input, audiences, config, None, stop)?);
     }
     Ok(sources)
+}
+
+/// `list` says what is known of a suppression list.
+fn plan_source(
+    input: &Input,
+    audiences: &[Audience],
+    config: &PrepareConfig,
+    list: Option<&SuppressInput>,
+    stop: &Stop,
+) -> Result<SourcePlan> {
+    let source = Source::inspect(input, stop)?;
+    let role = if list.is_some() { Role::Suppressed } else { Role::Member };
+    match input {
+        Input::Supply(supply) if supply.form() == Form::Values => {
+            let only = list.and_then(|list| list.user_type);
+            plan::plan_values(source, role, audiences, only)
+        }
+        _ => plan::plan(source, role, audiences, &config.read, list),
+    }
 }
 
 fn plan_known(

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use self::finder::{Finder, Found};
 use crate::config::{AudienceSpec, Format, ReadOptions, SuppressInput};
-use crate::error::{Error, Result};
+use crate::error::{Error, Quoted, Result};
 use crate::hash::Kernel;
 use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions, UserType};
 use crate::record::{self, Column, Dialect, SAMPLE_ROWS, SampleTable};
-use crate::source::Source;
 use crate::source::parquet::Table;
+use crate::source::{Framing, Source};
 
 /// What an entry's input says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -253,15 +253,49 @@ fn share_opt_outs(found: &mut Vec<(usize, Found)>, audiences: &[Audience]) {
 /// Plans a part of an earlier run, which throng wrote: one canonical value a line.
 pub fn plan_known(mut source: Source, audience: usize, role: Role) -> SourcePlan {
     source.forget_sample();
-    let dialect =
-        Dialect { framing: crate::source::Framing::Lines { end: b'\n' }, line_end: b'\n' };
+    plan_one_column(source, role, Framing::Lines { end: b'\n' }, [audience])
+}
+
+/// Plans values that a program hands over one by one: all audiences of one type have them. `only` restricts a
+/// suppression list to a type.
+pub(crate) fn plan_values(
+    source: Source,
+    role: Role,
+    audiences: &[Audience],
+    only: Option<UserType>,
+) -> Result<SourcePlan> {
+    let type_of = |index: usize| audiences[index].spec.user_type;
+    let fed: Vec<usize> = (0..audiences.len())
+        .filter(|index| only.is_none_or(|only| only == type_of(*index)))
+        .collect();
+    if fed.iter().any(|index| type_of(*index) != type_of(fed[0])) {
+        return Err(Error::usage(
+            format!(
+                "the values of {} can be meant for more than one user type",
+                Quoted(&source.path)
+            ),
+            "make the audiences one by one, and say which type a suppression list is for",
+        ));
+    }
+    Ok(plan_one_column(source, role, Framing::Csv { delimiter: b',' }, fed))
+}
+
+/// A source whose records have one value, of which is known for whom it is.
+fn plan_one_column(
+    source: Source,
+    role: Role,
+    framing: Framing,
+    audiences: impl IntoIterator<Item = usize>,
+) -> SourcePlan {
+    let column = Column { index: 0, name: None };
+    let feed = |audience| Feed { audience, column: column.clone(), field: 0 };
     SourcePlan {
         source,
         role,
-        dialect,
+        dialect: Dialect { framing, line_end: b'\n' },
         rows: None,
         wanted: vec![0],
-        feeds: vec![Feed { audience, column: Column { index: 0, name: None }, field: 0 }],
+        feeds: audiences.into_iter().map(feed).collect(),
         country_field: None,
         skip: 0,
         header_lines: 0,

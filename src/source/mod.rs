@@ -99,6 +99,9 @@ impl Source {
         let inspected = match input {
             Input::Stdin => Self::inspect_stdin(stop),
             Input::Path(path) => Self::inspect_path(path, stop),
+            Input::Supply(supply) => {
+                Self::inspect_stream(supply.name().to_owned(), supply.take()?, None)
+            }
         };
         stop.check().and(inspected)
     }

@@ -24,3 +24,20 @@ pub struct SyncConfig {
     /// What a person found out about creates whose outcome was unknown.
     pub verdicts: Vec<(Label, Verdict)>,
 }
+
+impl SyncConfig {
+    /// A usual run. `command` is what messages and reports say how to run it again.
+    pub fn new(job: Job, client: Client, command: impl Into<String>) -> Self {
+        let command = command.into();
+        Self {
+            job,
+            command_now: command.clone(),
+            command,
+            client,
+            is_dry_run: false,
+            is_full: false,
+            is_replacing: false,
+            verdicts: Vec::new(),
+        }
+    }
+}

@@ -52,6 +52,20 @@ pub struct ClientConfig {
     pub request_time_max: Duration,
 }
 
+impl ClientConfig {
+    /// How the command reaches an API if nothing but the token is said.
+    pub fn new(endpoint: Endpoint, token: Token) -> Self {
+        Self {
+            endpoint,
+            known_as: None,
+            token,
+            ca_file: None,
+            use_proxy: true,
+            request_time_max: super::REQUEST_TIME,
+        }
+    }
+}
+
 /// Makes requests.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -109,7 +123,7 @@ impl Client {
 
     /// The same client, whose requests end at `deadline` at the latest.
     #[must_use]
-    pub fn until(&self, deadline: Instant) -> Self {
+    pub(crate) fn until(&self, deadline: Instant) -> Self {
         Self { deadline: Some(deadline), ..self.clone() }
     }
 
@@ -119,18 +133,24 @@ impl Client {
     }
 
     /// What the ledger calls the API.
+    #[doc(hidden)]
     pub fn known_as(&self) -> &str {
         &self.known_as
     }
 
     /// Makes an audience of a part.
-    pub fn create(&self, form: &Form, sending: Sending<'_>) -> Outcome<CustomAudience> {
+    pub(crate) fn create(&self, form: &Form, sending: Sending<'_>) -> Outcome<CustomAudience> {
         let answer = self.send(Call::Create, "POST", api::CREATE_PATH, form, sending)?;
         answer.custom_audience()
     }
 
     /// Adds a part to an audience.
-    pub fn add(&self, id: &Id, form: &Form, sending: Sending<'_>) -> Outcome<CustomAudience> {
+    pub(crate) fn add(
+        &self,
+        id: &Id,
+        form: &Form,
+        sending: Sending<'_>,
+    ) -> Outcome<CustomAudience> {
         let path = format!("{}/{id}", api::CREATE_PATH);
         let answer = self.send(Call::Add, "PUT", &path, form, sending)?;
         answer.custom_audience()

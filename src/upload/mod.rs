@@ -35,17 +35,22 @@ use crate::api::Id;
 use crate::error::{Error, ExitCode, Result};
 use crate::stop::Stop;
 
-pub use self::client::{Client, ClientConfig, Outcome, Sending};
+#[doc(hidden)]
+pub use self::client::Sending;
+pub use self::client::{Client, ClientConfig, Outcome};
 pub use self::endpoint::{Endpoint, Token};
 pub use self::failure::{Call, Failure, FailureKind};
+#[doc(hidden)]
 pub use self::ledger::{
-    AttemptId, History, LEDGER_FILE, Ledger, RunId, RunRecord, Target, TargetLock, TargetName,
-    TargetRecord, TargetState,
+    AttemptId, LEDGER_FILE, RunId, Target, TargetLock, TargetName, TargetState,
 };
+pub use self::ledger::{History, Ledger, RunRecord, TargetRecord};
 pub use self::part::Part;
 pub(crate) use self::plan::find_listed;
 pub use self::plan::{Content, TargetSpec, Upload, UploadConfig, Verdict};
-pub use self::retry::{Decision, RetryPolicy};
+#[doc(hidden)]
+pub use self::retry::Decision;
+pub use self::retry::RetryPolicy;
 pub use self::summary::UploadSummary;
 
 /// Most parts in flight at once.

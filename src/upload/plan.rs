@@ -44,6 +44,21 @@ pub enum TargetSpec {
     Audience(Id),
 }
 
+impl TargetSpec {
+    /// An audience of this name: it is created once, whatever happens, and gets the parts of one directory.
+    pub fn create(name: impl Into<String>) -> Self {
+        Self::Create {
+            name: name.into(),
+            description: None,
+            opt_out_link: None,
+            has_marker: true,
+            verdict: None,
+            generation: 0,
+            content: Content::Fixed,
+        }
+    }
+}
+
 /// Whether an audience that was created may get other parts than those that it was created from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Content {
@@ -80,8 +95,24 @@ pub struct UploadConfig {
     pub retry: RetryPolicy,
     /// How long the whole upload may take.
     pub time_max: Duration,
-    /// The command that goes on with it, for the history.
+    /// How a person goes on with it, for the history.
     pub command: String,
+}
+
+impl UploadConfig {
+    /// An upload with the patience that the command has if nothing is said.
+    pub fn new(dir: impl Into<PathBuf>, ad_account: impl Into<Id>, target: TargetSpec) -> Self {
+        Self {
+            dir: dir.into(),
+            audience: None,
+            target,
+            ad_account: ad_account.into(),
+            parallel: super::PARALLEL,
+            retry: RetryPolicy::default(),
+            time_max: super::TIME_LIMIT,
+            command: String::new(),
+        }
+    }
 }
 
 /// An upload that was planned: the directory was compared with its manifest and with the ledger, nothing was sent.
@@ -161,12 +192,12 @@ impl Upload {
     }
 
     /// The ledger's number of the target.
-    pub fn target_id(&self) -> i64 {
+    pub(crate) fn target_id(&self) -> i64 {
         self.target.id
     }
 
     /// How far the target is.
-    pub fn target_state(&self) -> &TargetState {
+    pub(crate) fn target_state(&self) -> &TargetState {
         &self.target.state
     }
 
@@ -201,7 +232,7 @@ impl Upload {
         progress.begin(&left);
         let run = self.begin_run(ledger)?;
         let sent = self.send_all(ledger, run, &session, left);
-        let recorded = ledger.end_run(run, &sent.as_ref().map(drop));
+        let recorded = ledger.end_run(run, sent.as_ref().map(drop));
         sent.and(recorded)?;
         self.target = ledger.target(self.target.id)?;
         Ok(summary.ended(&self.target, started.elapsed()))
@@ -209,7 +240,7 @@ impl Upload {
 
     /// Finds out what became of a create that an earlier run began, and adopts the audience if there is one. Nothing
     /// else is sent.
-    pub fn settle_create(
+    pub(crate) fn settle_create(
         mut self,
         ledger: &mut Ledger,
         progress: &UploadProgress,
@@ -221,7 +252,7 @@ impl Upload {
         let Some(first) = self.left().next().cloned().filter(|_| is_open) else { return Ok(()) };
         let run = self.begin_run(ledger)?;
         let settled = self.create(ledger, run, &session, &first);
-        let recorded = ledger.end_run(run, &settled.as_ref().copied());
+        let recorded = ledger.end_run(run, settled.as_ref().copied());
         settled.and(recorded)
     }
 

@@ -42,7 +42,7 @@ impl RetryPolicy {
     ///
     /// Waits are "full jitter": anything from nothing to the longest wait of that attempt, so that many clients that
     /// were refused at once do not come back at once.
-    pub fn decide(
+    pub(crate) fn decide(
         &self,
         failure: &Failure,
         attempts: u32,

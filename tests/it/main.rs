@@ -15,6 +15,7 @@ mod job;
 #[cfg(feature = "sandbox")]
 mod kills;
 mod labels;
+mod library;
 #[cfg(feature = "sandbox")]
 mod month;
 #[cfg(feature = "sandbox")]
@@ -30,6 +31,7 @@ mod operators;
 mod parquet;
 mod pipeline;
 mod properties;
+mod readme;
 mod refusals;
 mod report;
 mod rules;

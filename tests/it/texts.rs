@@ -127,6 +127,47 @@ fn errors_say_what_to_do() {
     insta::assert_snapshot!("errors", text);
 }
 
+/// What somebody types who has never seen a command, a CSV with `;` from a spreadsheet at hand.
+#[test]
+fn first_tries_are_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let export = "Nr;Name;E-Mail;Telefon\r\n1;\"M; Anna\";anna@example.com;0171 2345678\r\n2;Bob;bob@example.com;+49 171 2345679\r\n";
+    fs::write(dir.path().join("export.csv"), export).unwrap();
+    let mut text = String::new();
+    for line in [
+        "prepare export.csv",
+        "prepare export.csv -t email",
+        "prepare export.csv -t email_hash -c mail",
+        "prepare export.csv -t phone_hash",
+        "prepare export.csv -t phone_hash --country Germany",
+        "prepare export.csv --map email_hash=E-Mail",
+        "hash -t email_hash export.csv",
+        "verify export.csv",
+        "upload audience --create News --sandbox",
+        "upload audience --create News",
+        "upload audience --create News --ad-account act_123",
+        "upload audience --create News --ad-account 123",
+        "sync",
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_throng"))
+            .current_dir(dir.path())
+            .env_remove("THRONG_LOG")
+            .env_remove("THRONG_TOKEN")
+            .args(line.split(' '))
+            .output()
+            .unwrap();
+        let code = output.status.code().unwrap();
+        assert_ne!(code, 0, "{line}");
+        let _ = writeln!(
+            text,
+            "$ throng {line}\n{}\n[exit code {code}]\n",
+            stderr(&output, dir.path())
+        );
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was written");
+    insta::assert_snapshot!("first_tries", text);
+}
+
 #[test]
 fn what_is_written_is_for_its_owner_only() {
     let dir = tempfile::tempdir().unwrap();

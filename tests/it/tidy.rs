@@ -68,3 +68,21 @@ fn standard_error_has_one_door() {
         assert!(is_door || !writes, "{name} writes past commands::log");
     }
 }
+
+#[test]
+fn every_file_that_names_a_version_names_this_one() {
+    let version = env!("CARGO_PKG_VERSION");
+    for file in ["README.md", "packaging/Containerfile", "examples/kubernetes/cronjob.yaml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = fs::read_to_string(path).unwrap();
+        let named: Vec<&str> = ["throng:", "throng_", "throng-"]
+            .iter()
+            .flat_map(|name| text.split(name).skip(1))
+            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            .collect();
+        assert!(!named.is_empty(), "{file} names no version");
+        for rest in named {
+            assert!(rest.starts_with(version), "{file}: {:?}", rest.lines().next());
+        }
+    }
+}

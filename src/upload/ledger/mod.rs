@@ -137,13 +137,12 @@ impl Ledger {
         Ok(Self { db, dir: dir.to_owned() })
     }
 
-    /// Where it is.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     /// The target of a create; made if it is new.
-    pub fn target_by_name(&mut self, endpoint: &str, key: &TargetName<'_>) -> Result<Target> {
+    pub(crate) fn target_by_name(
+        &mut self,
+        endpoint: &str,
+        key: &TargetName<'_>,
+    ) -> Result<Target> {
         let failed = self.failing("write");
         let result: rusqlite::Result<_> = (|| {
             let TargetName { ad_account, user_type, name, generation } = key;
@@ -167,7 +166,7 @@ impl Ledger {
     }
 
     /// The target of a create, if there is one, and whether one of that name was deleted.
-    pub fn find_by_name(
+    pub(crate) fn find_by_name(
         &self,
         endpoint: &str,
         key: &TargetName<'_>,
@@ -192,7 +191,7 @@ impl Ledger {
     }
 
     /// The target of an audience that is given by its number; made if it is new.
-    pub fn target_by_audience(
+    pub(crate) fn target_by_audience(
         &mut self,
         endpoint: &str,
         ad_account: &Id,
@@ -222,6 +221,7 @@ impl Ledger {
     }
 
     /// The target of an audience that exists, by either number of it.
+    #[doc(hidden)]
     pub fn find(&self, endpoint: &str, audience: &Id) -> Result<Option<Target>> {
         self.db
             .query_row(FIND, params![endpoint, audience.as_str()], target)
@@ -230,13 +230,14 @@ impl Ledger {
     }
 
     /// Looks a target up again, after its lock was taken.
-    pub fn target(&self, id: i64) -> Result<Target> {
+    pub(crate) fn target(&self, id: i64) -> Result<Target> {
         self.db
             .query_row("SELECT * FROM target WHERE id = ?1", [id], target)
             .map_err(self.failing("read"))
     }
 
     /// Excludes other runs from a target. `None` if one has it.
+    #[doc(hidden)]
     pub fn lock(&self, target: &Target) -> Result<Option<TargetLock>> {
         let path = self.lock_path(target.id);
         let file = OpenOptions::new()
@@ -271,7 +272,7 @@ impl Ledger {
     }
 
     /// The digests of the parts that a target has for certain.
-    pub fn acknowledged(&self, target: &Target) -> Result<HashSet<String>> {
+    pub(crate) fn acknowledged(&self, target: &Target) -> Result<HashSet<String>> {
         let result: rusqlite::Result<_> = (|| {
             let mut query = self.db.prepare(
                 "SELECT sha256 FROM part WHERE target_id = ?1 AND acknowledged_at IS NOT NULL",
@@ -282,7 +283,7 @@ impl Ledger {
     }
 
     /// Forgets which parts a target has, so that all are sent again.
-    pub fn forget_parts(&self, target: &Target) -> Result<()> {
+    pub(crate) fn forget_parts(&self, target: &Target) -> Result<()> {
         self.change(
             "UPDATE part SET acknowledged_by = NULL, acknowledged_at = NULL WHERE target_id = ?1",
             params![target.id],
@@ -290,7 +291,7 @@ impl Ledger {
     }
 
     /// The digests of parts that were sent to a target and may have taken effect, though no answer has confirmed it.
-    pub fn unanswered(&self, target: &Target) -> Result<HashSet<String>> {
+    pub(crate) fn unanswered(&self, target: &Target) -> Result<HashSet<String>> {
         let result: rusqlite::Result<_> = (|| {
             let mut query = self.db.prepare(
                 "SELECT DISTINCT attempt.sha256 FROM attempt JOIN run ON run.id = attempt.run_id
@@ -305,7 +306,7 @@ impl Ledger {
     }
 
     /// The digests of the parts that the last run of a target was to send; none if there was no run.
-    pub fn planned(&self, target: &Target) -> Result<HashSet<String>> {
+    pub(crate) fn planned(&self, target: &Target) -> Result<HashSet<String>> {
         let result: rusqlite::Result<_> = (|| {
             let mut query = self.db.prepare(
                 "SELECT sha256 FROM part WHERE target_id = ?1
@@ -317,7 +318,7 @@ impl Ledger {
     }
 
     /// Records that a run has begun, and its parts.
-    pub fn begin_run(
+    pub(crate) fn begin_run(
         &mut self,
         target: &Target,
         dir: &Path,
@@ -359,7 +360,7 @@ impl Ledger {
     }
 
     /// Records that a create is about to be sent. To be called, and to succeed, before it is.
-    pub fn intend(&self, target: &Target, marker: Option<&str>) -> Result<()> {
+    pub(crate) fn intend(&self, target: &Target, marker: Option<&str>) -> Result<()> {
         self.change(
             "UPDATE target SET state = 'intent', marker = ?2 WHERE id = ?1 AND state != 'ready'",
             params![target.id, marker],
@@ -367,7 +368,7 @@ impl Ledger {
     }
 
     /// Records that the create did not take effect for certain.
-    pub fn withdraw(&self, target: &Target) -> Result<()> {
+    pub(crate) fn withdraw(&self, target: &Target) -> Result<()> {
         self.change(
             "UPDATE target SET state = 'planned', marker = NULL WHERE id = ?1 AND state = 'intent'",
             params![target.id],
@@ -375,14 +376,19 @@ impl Ledger {
     }
 
     /// What the description of a target's audience holds, if a create was ever intended.
-    pub fn marker(&self, target: &Target) -> Result<Option<String>> {
+    pub(crate) fn marker(&self, target: &Target) -> Result<Option<String>> {
         self.db
             .query_row("SELECT marker FROM target WHERE id = ?1", [target.id], |row| row.get(0))
             .map_err(self.failing("read"))
     }
 
     /// Records which audience the target is.
-    pub fn ready(&mut self, target: &Target, audience: &Id, fb_id: Option<&Id>) -> Result<()> {
+    pub(crate) fn ready(
+        &mut self,
+        target: &Target,
+        audience: &Id,
+        fb_id: Option<&Id>,
+    ) -> Result<()> {
         let failed = self.failing("write");
         let result: rusqlite::Result<_> = (|| {
             let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -393,6 +399,7 @@ impl Ledger {
     }
 
     /// Records that an audience does not exist any more.
+    #[doc(hidden)]
     pub fn forget(&mut self, endpoint: &str, audience: &Id) -> Result<()> {
         self.change(
             "UPDATE target SET state = 'deleted' WHERE endpoint = ?1 AND state = 'ready' AND ?2 IN (audience_id, fb_id)",
@@ -401,7 +408,7 @@ impl Ledger {
     }
 
     /// Records that an audience does not exist any more, and plans a new one of the same name.
-    pub fn start_over(&mut self, target: &Target) -> Result<Target> {
+    pub(crate) fn start_over(&mut self, target: &Target) -> Result<Target> {
         let failed = self.failing("write");
         let result: rusqlite::Result<_> = (|| {
             let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -423,7 +430,7 @@ impl Ledger {
     }
 
     /// Records that the API has confirmed a part, and with it which audience the target is.
-    pub fn acknowledge(
+    pub(crate) fn acknowledge(
         &mut self,
         target: &Target,
         run: RunId,
@@ -450,7 +457,12 @@ impl Ledger {
     }
 
     /// Records that a request is about to be made.
-    pub fn begin_attempt(&self, run: RunId, call: Call, part: Option<&Part>) -> Result<AttemptId> {
+    pub(crate) fn begin_attempt(
+        &self,
+        run: RunId,
+        call: Call,
+        part: Option<&Part>,
+    ) -> Result<AttemptId> {
         self.change(
             "INSERT INTO attempt (run_id, call, sha256, began_at) VALUES (?1, ?2, ?3, ?4)",
             params![run.0, word(call), part.map(|part| &part.sha256), now()],
@@ -459,14 +471,14 @@ impl Ledger {
     }
 
     /// Records what a request came to.
-    pub fn end_attempt(&self, attempt: AttemptId, failure: Option<&Failure>) -> Result<()> {
+    pub(crate) fn end_attempt(&self, attempt: AttemptId, failure: Option<&Failure>) -> Result<()> {
         let outcome = failure.map_or_else(|| ACKNOWLEDGED.to_owned(), |failure| word(failure.kind));
         let status = failure.and_then(|failure| failure.status);
         self.change(END_ATTEMPT, params![attempt.0, now(), outcome, status])
     }
 
     /// Records how a run ended.
-    pub fn end_run(&self, run: RunId, ended: &std::result::Result<(), &Error>) -> Result<()> {
+    pub(crate) fn end_run(&self, run: RunId, ended: std::result::Result<(), &Error>) -> Result<()> {
         let code = ended.map_or_else(Error::exit_code, |()| ExitCode::Done);
         let message = ended.err().map(ToString::to_string);
         self.change(

@@ -96,13 +96,13 @@ fn history_has_unfinished_targets_first() {
     let parts = [part(1), part(2)];
     let run = ledger.begin_run(&target, dir.path(), "throng upload x", &parts).expect("begins");
     ledger.acknowledge(&target, run, None, &parts[0], &audience(59)).expect("writes");
-    ledger.end_run(run, &Err(&Error::api(ExitCode::Partial, "it broke", ""))).expect("writes");
+    ledger.end_run(run, Err(&Error::api(ExitCode::Partial, "it broke", ""))).expect("writes");
     let other = ledger
         .target_by_audience(ENDPOINT, &7.into(), UserType::EmailHash, &60.into())
         .expect("a target");
     let run = ledger.begin_run(&other, dir.path(), "throng", &[part(3)]).expect("begins");
     ledger.acknowledge(&other, run, None, &part(3), &audience(60)).expect("writes");
-    ledger.end_run(run, &Ok(())).expect("writes");
+    ledger.end_run(run, Ok(())).expect("writes");
     let targets = ledger.history().expect("reads").targets;
     assert_eq!(targets.len(), 2);
     assert!(targets[0].is_unfinished && !targets[1].is_unfinished);

@@ -15,12 +15,9 @@ pub(crate) mod upload;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use throng::config::{
-    AudienceSpec, ColumnSelector, Input, MaxRejects, OutputOptions, PrepareConfig, ReadOptions,
-    Resources, SuppressInput,
-};
+use throng::config::{ColumnSelector, Input, MaxRejects, PrepareConfig};
 use throng::hash::Kernel;
-use throng::normalize::{RuleOptions, UserType};
+use throng::normalize::UserType;
 use throng::pipeline::Prepare;
 use throng::progress::Progress;
 use throng::summary::Summary;
@@ -31,30 +28,13 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 
 /// A configuration for one audience, with limits that reject nothing as a wrong file.
 pub(crate) fn config(user_type: UserType, inputs: &[PathBuf], dir: &Path) -> PrepareConfig {
-    PrepareConfig {
-        inputs: inputs.iter().cloned().map(Input::Path).collect(),
-        suppress: Vec::new(),
-        against: Vec::new(),
-        audiences: vec![AudienceSpec::new(user_type, None)],
-        rules: RuleOptions::default(),
-        read: ReadOptions::default(),
-        max_rejects: MaxRejects::Share(1.0),
-        output: OutputOptions {
-            dir: dir.to_owned(),
-            overwrite: true,
-            part_lines: 1_000_000,
-            part_bytes: None,
-            rejects: None,
-        },
-        resources: Resources {
-            threads: 2,
-            memory_bytes: 256 << 20,
-            tmp_dir: None,
-            chunk_bytes: throng::config::CHUNK_BYTES,
-            block_bytes: throng::config::BLOCK_BYTES,
-            kernel: Kernel::default(),
-        },
-    }
+    let mut config = PrepareConfig::new(user_type, dir);
+    config.inputs = inputs.iter().cloned().map(Input::Path).collect();
+    config.max_rejects = MaxRejects::Share(1.0);
+    config.output.overwrite = true;
+    config.resources.threads = 2;
+    config.resources.memory_bytes = 256 << 20;
+    config
 }
 
 /// The kernel that is the truth for the others.
@@ -68,8 +48,7 @@ pub(crate) fn by_name(mut config: PrepareConfig, column: &str) -> PrepareConfig 
 }
 
 pub(crate) fn suppressing(mut config: PrepareConfig, path: &Path) -> PrepareConfig {
-    let input = Input::Path(path.to_owned());
-    config.suppress.push(SuppressInput { input, user_type: None, column: None });
+    config.suppress.push(Input::Path(path.to_owned()).into());
     config
 }
 
