@@ -185,6 +185,8 @@ impl Worker {
             }
             read += u32::try_from(count).unwrap_or(u32::MAX);
         }
+        values.finish()?;
+        countries.as_mut().map_or(Ok(()), ColumnReader::finish)?;
         let FeedTally { tally, feed: number, .. } = counts;
         let Some(dictionary) = values.dictionary().filter(|_| !uses.is_empty()) else {
             return Ok(tally);

@@ -151,6 +151,18 @@ def duckdb_files(folder):
         yield f"{codec}-{version}", path
 
 
+def check_long_list(throng, folder):
+    """The rejects of a row group are kept until it is its turn: no more of them than the memory limit allows."""
+    import pyarrow
+    import pyarrow.parquet
+
+    path, out, listed = folder / "rejects.parquet", folder / "out", folder / "rejects.csv"
+    pyarrow.parquet.write_table(pyarrow.table({"email": ["nobody"] * 50_000}), path)
+    command = [throng, "prepare", path, "-t", "email_hash", "-o", out, "--overwrite", "--memory", "32M", "--rejects", listed]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 3 and "their list is too long" in done.stderr, done.stderr
+
+
 def spark_files(folder):
     import pyspark.sql
 
@@ -158,7 +170,9 @@ def spark_files(folder):
     session = pyspark.sql.SparkSession.builder.master("local[2]")
     session = session.config("spark.ui.enabled", "false").config("spark.log.level", "ERROR").getOrCreate()
     # Spark has no unsigned integers.
-    source = session.read.parquet(str(folder / "pyarrow-old.parquet")).withColumn("unsigned", pyspark.sql.functions.expr("string(unsigned)"))
+    # And a column without nulls is one that cannot have any.
+    source = session.read.parquet(str(folder / "pyarrow-old.parquet"))
+    source = source.withColumn("unsigned", pyspark.sql.functions.expr("coalesce(string(unsigned), '')"))
     source = source.coalesce(1).cache()
     for codec, version in itertools.product(["none", "snappy", "gzip", "lz4", "lz4_raw", "zstd"], ["v1", "v2"]):
         path = folder / f"spark-{codec}-{version}"
@@ -176,6 +190,7 @@ def main():
             for name, path in files(comparison.folder):
                 options = comparison.options() if name in EVERY_OPTION else ((),)
                 comparison.check(f"{writer} {name}", path, options)
+        check_long_list(sys.argv[1], comparison.folder)
     print(f"{comparison.count} Parquet files give what the same data in CSV gives")
 
 

@@ -221,3 +221,39 @@ fn a_damaged_file_is_read_or_refused() {
     }
     assert!(refused > tries / 4, "{refused} of {tries}");
 }
+
+#[test]
+fn nobody_is_lost_to_a_wrong_number_of_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rows.parquet");
+    let whole = fs::read(parquet("duckdb.parquet")).unwrap();
+    let tail = whole.len() - 8;
+    let footer_bytes = u32::from_le_bytes(whole[tail..tail + 4].try_into().unwrap());
+    let footer = tail - footer_bytes as usize;
+    // Sixty as the metadata writes it, behind the type of the number.
+    let places = |bytes: &[u8]| {
+        let pairs = bytes.windows(2).enumerate().skip(footer);
+        pairs.filter(|(_, pair)| *pair == [0x16, 120]).map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    let with_rows = |rows: u8, places: &[usize]| {
+        let mut bytes = whole.clone();
+        for at in places {
+            bytes[at + 1] = 2 * rows;
+        }
+        fs::write(&path, bytes).unwrap();
+        let config =
+            config(UserType::EmailHash, std::slice::from_ref(&path), &dir.path().join("out"));
+        run(by_name(config, "email")).map(|summary| summary.audiences[0].read)
+    };
+    let all = places(&whole);
+    assert_eq!(with_rows(60, &all).unwrap(), 60);
+    for (rows, places, message) in [
+        (58, &all[..], "it has more values than its row group has rows"),
+        (62, &all[..], "it has fewer values than its row group has rows"),
+        (58, &all[..1], "its metadata is damaged"),
+    ] {
+        let error = with_rows(rows, places).unwrap_err();
+        assert!(error.to_string().contains(message), "{rows}: {error}");
+        assert_eq!(error.exit_code(), ExitCode::Input);
+    }
+}

@@ -5,7 +5,7 @@
 
 use super::decode::{Runs, deltas};
 use super::footer::{Leaf, Physical, Render};
-use super::page::{Encoding, Fault, Page, Pages};
+use super::page::{Encoding, Fault, Levels, Page, Pages};
 use crate::config::CHUNK_BYTES;
 use crate::normalize::VALUE_BYTES_MAX;
 
@@ -190,6 +190,20 @@ impl<'a> Column<'a> {
         Ok(self.next - from)
     }
 
+    /// To be called when all rows were read: whether the column has just as many values.
+    pub(super) fn finish(&mut self) -> Result<(), Fault> {
+        const MORE: Fault = Fault::Damaged("it has more values than its row group has rows");
+        if self.next < self.ahead.len() || self.rows_left > 0 {
+            return Err(MORE);
+        }
+        while let Some(page) = self.pages.next(&mut self.page, self.limit)? {
+            if !page.is_dictionary && page.values > 0 {
+                return Err(MORE);
+            }
+        }
+        Ok(())
+    }
+
     /// The place of the next value in the dictionary, which has it.
     #[inline]
     fn place(&mut self) -> Result<u32, Fault> {
@@ -251,15 +265,18 @@ impl<'a> Column<'a> {
     /// Finds the definition levels of a page; where its values begin.
     fn read_levels(&mut self, page: &Page) -> Result<usize, Fault> {
         self.levels = None;
-        if self.leaf.level_max == 0 {
-            return Ok(page.levels.unwrap_or(0));
-        }
-        let (start, len) = if let Some(len) = page.levels {
-            (0, len)
-        } else {
-            let len = self.page.first_chunk::<4>().ok_or(SHORT)?;
-            (4, u32::from_le_bytes(*len) as usize)
+        let (start, len) = match page.levels {
+            Levels::Bytes(len) => (0, len),
+            _ if self.leaf.level_max == 0 => return Ok(0),
+            Levels::Prefixed => {
+                let len = self.page.first_chunk::<4>().ok_or(SHORT)?;
+                (4, u32::from_le_bytes(*len) as usize)
+            }
+            Levels::Old => return Err(Fault::Unknown("bit-packed levels".to_owned())),
         };
+        if self.leaf.level_max == 0 {
+            return Ok(len);
+        }
         let end = start + len;
         if end > self.page.len() {
             return Err(SHORT);

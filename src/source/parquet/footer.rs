@@ -90,9 +90,11 @@ struct Element {
 impl Footer {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Broken> {
         let mut elements = Vec::new();
-        let mut groups = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
+        let mut rows = 0;
         Reader::new(bytes).fields(|reader, id, _| {
             match id {
+                3 => rows = reader.count()?,
                 2 => reader.list(|reader| {
                     elements.push(element(reader)?);
                     Ok(())
@@ -107,7 +109,12 @@ impl Footer {
         })?;
         let leaves = leaves(elements)?;
         let is_whole = |group: &Group| group.columns.len() == leaves.len();
-        if groups.iter().all(is_whole) { Ok(Self { leaves, groups }) } else { Err(Broken::Wrong) }
+        let sum: u64 = groups.iter().map(|group| u64::from(group.rows)).sum();
+        if groups.iter().all(is_whole) && sum == rows {
+            Ok(Self { leaves, groups })
+        } else {
+            Err(Broken::Wrong)
+        }
     }
 }
 
@@ -186,8 +193,9 @@ fn column(reader: &mut Reader<'_>) -> Result<Span, Broken> {
                     }
                     Ok(true)
                 })?;
-                // Some writers give an offset of 0 for a dictionary that is not there.
-                span.start = dictionary.filter(|at| (1..data).contains(at)).unwrap_or(data);
+                // The dictionary comes first. Some writers give an offset of 0 for what is not there.
+                let dictionary = dictionary.filter(|at| *at > 0 && (*at < data || data == 0));
+                span.start = dictionary.unwrap_or(data);
             }
             _ => return Ok(false),
         }

@@ -195,6 +195,12 @@ impl ColumnReader<'_> {
         column.read(most, want, rows).map_err(|fault| self.error(fault))
     }
 
+    /// To be called when all rows were read: whether the column has just as many values.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        let column = self.column.as_mut().ok_or(Error::Internal("a column without pages"))?;
+        column.finish().map_err(|fault| self.error(fault))
+    }
+
     /// The dictionary, once a row that is in it has been read.
     pub(crate) fn dictionary(&self) -> Option<&Texts> {
         self.column.as_ref().and_then(Column::dictionary)

@@ -62,14 +62,24 @@ impl Encoding {
     }
 }
 
+/// How the definition levels at the beginning of a page are written, if its column has any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Levels {
+    /// As runs of so many bytes.
+    Bytes(usize),
+    /// As runs behind the number of their bytes.
+    Prefixed,
+    /// In a way that was given up in 2014. Spark writes its number for columns without levels.
+    Old,
+}
+
 /// A page as it was written, decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) is_dictionary: bool,
     pub(super) values: usize,
     pub(super) encoding: Encoding,
-    /// Bytes of the definition levels at its beginning; `None` if these say so themselves.
-    pub(super) levels: Option<usize>,
+    pub(super) levels: Levels,
 }
 
 #[derive(Debug, Default)]
@@ -227,10 +237,6 @@ impl<'a> Pages<'a> {
         bytes.extend_from_slice(&self.body[..plain]);
         let codec = if is_plain { UNCOMPRESSED } else { self.codec };
         decompress(codec, &self.body[plain..], header.uncompressed - plain, bytes)?;
-        if !is_v2 && header.kind == DATA && header.level_encoding != LEVELS_RLE {
-            // Bit-packed levels were given up in 2014.
-            return Err(Fault::Unknown(format!("level encoding {}", header.level_encoding)));
-        }
         if is_v2 && header.repetition_bytes > 0 {
             return Err(Fault::Damaged("a page of a plain column has levels of a list"));
         }
@@ -238,7 +244,11 @@ impl<'a> Pages<'a> {
             is_dictionary: header.kind == DICTIONARY,
             values: header.values,
             encoding: Encoding::of(header.encoding)?,
-            levels: is_v2.then_some(levels),
+            levels: match header.level_encoding {
+                _ if is_v2 => Levels::Bytes(levels),
+                LEVELS_RLE => Levels::Prefixed,
+                _ => Levels::Old,
+            },
         })
     }
 }
