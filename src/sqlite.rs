@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::emit::sync_dir;
 use crate::error::{Error, Result};
 
 /// How long to wait for another process that is writing.
@@ -40,6 +41,8 @@ pub(crate) fn open(
     let mut db = Connection::open_with_flags(path, flags).map_err(failed)?;
     set_up(&mut db, schema, version).map_err(failed)?;
     let found: i32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    // Its log is there now, and must be after a power cut: SQLite syncs the directory too, but goes on if that fails.
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).map_or(Ok(()), sync_dir)?;
     if found != version {
         return Err(Error::State {
             what,

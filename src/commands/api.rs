@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use secrecy::zeroize::Zeroizing;
 use throng::upload::{Client, ClientConfig, Ledger, TOKEN_VARIABLE, Token};
 use throng::{Error, Result};
 
@@ -22,7 +23,7 @@ pub(super) fn client(args: &ApiArgs) -> Result<Client> {
 
 fn token_of_environment() -> Result<Token> {
     match std::env::var(TOKEN_VARIABLE) {
-        Ok(text) => Token::new(&text),
+        Ok(text) => Token::new(&Zeroizing::new(text)),
         Err(_) => Err(Error::usage(
             "there is no token for the API",
             format!(

@@ -27,6 +27,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use secrecy::zeroize::Zeroizing;
 use serde::Serialize;
 
 use crate::api::Id;
@@ -310,7 +311,7 @@ impl Job {
     pub fn token(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Token> {
         match (&self.target.token_file, env(TOKEN_VARIABLE)) {
             (Some(path), _) => Token::from_file(path),
-            (None, Some(text)) => Token::new(&text),
+            (None, Some(text)) => Token::new(&Zeroizing::new(text)),
             (None, None) => Err(Error::usage(
                 "there is no token for the API",
                 format!("set {TOKEN_VARIABLE}, or name a file with token-file in [target]"),

@@ -5,12 +5,14 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
+use ureq::http::HeaderValue;
 
 use crate::error::{Error, Quoted, Result};
 
 /// Longest token in bytes; what is longer is not a token but the wrong file.
-const TOKEN_BYTES_MAX: u64 = 4096;
+const TOKEN_BYTES_MAX: usize = 4096;
 
 /// The address of the API: scheme, host, port and a path before the calls' own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,14 +106,18 @@ impl Token {
                 format!("chmod 600 {}", path.display()),
             ));
         }
-        let mut text = String::new();
-        file.take(TOKEN_BYTES_MAX).read_to_string(&mut text).map_err(reading)?;
+        // Wiped as well, and so never moved, which would leave a copy behind.
+        let mut text = Zeroizing::new(String::with_capacity(TOKEN_BYTES_MAX));
+        file.take(TOKEN_BYTES_MAX as u64).read_to_string(&mut text).map_err(reading)?;
         Self::new(&text)
     }
 
     /// The value of the `Authorization` header.
-    pub(super) fn header(&self) -> String {
-        format!("OAuth {}", self.0.expose_secret())
+    pub(super) fn header(&self) -> HeaderValue {
+        let text = Zeroizing::new(format!("OAuth {}", self.0.expose_secret()));
+        let mut value = HeaderValue::from_str(&text).expect("a token is visible ASCII");
+        value.set_sensitive(true);
+        value
     }
 
     /// `text` without the token, should a server have repeated it.
@@ -157,6 +163,7 @@ mod tests {
         assert!(!format!("{token:?}").contains("canary"));
         assert_eq!(token.redact("no canary-1 here"), "no [token] here");
         assert_eq!(token.header(), "OAuth canary-1");
+        assert!(!format!("{:?}", token.header()).contains("canary"));
         for text in ["", " \n", "two words", "line\nbreak", "ümlaut"] {
             assert!(Token::new(text).is_err(), "{text}");
         }
