@@ -3,10 +3,16 @@
 Expected are one line that names the file and says what was being done, the documented exit code, and nothing published.
 When the disk is well again, the same command does what it would have done."""
 
+import glob
+import os
+import random
 import re
+import shutil
+import subprocess
+import time
 
 import kills
-from stage import Wrong, must
+from stage import must
 
 FULL, BROKEN, QUOTA = "ENOSPC", "EIO", "EDQUOT"
 
@@ -48,6 +54,9 @@ REMOVES = {"unlink", "unlinkat", "rmdir", "getdents64", "openat", "statx", "newf
 
 def cases(place, scene):
     found = []
+    # No disk, but refused by the system as well: threads.
+    for n in range(1, 9):
+        found += [(f"EAGAIN at clone3 {n}{lasting}", fail_at("clone3", n, "EAGAIN", lasting, False)) for lasting in ["", "+"]]
     traced = kills.traced(place, scene)
     for name, n in kills.spread(traced):
         # The standard library takes a directory that cannot be closed for a defect of its user.
@@ -71,7 +80,7 @@ def fail_at(name, n, error, lasting, is_repeated):
         inject = f"{name}:error={error}:when={n}{lasting}"
         ended = place.run(scene.command(), before=place.strace(name, inject))
         hits = [line.strip() for line in open(place.trace, errors="replace") if "(INJECTED)" in line]
-        judge(ended, name, [] if is_repeated else hits)
+        judge(ended, name, [] if is_repeated else hits, scene.codes)
         scene.look(place)
         if ended.code != 0 and name not in REMOVES:
             must(not place.hidden(), f"left behind: {place.hidden()}: {ended}")
@@ -81,7 +90,7 @@ def fail_at(name, n, error, lasting, is_repeated):
     return attack
 
 
-def judge(ended, name, hits):
+def judge(ended, name, hits, scene_codes):
     must(ended.code >= 0, f"it died: {ended}")
     must("panicked" not in ended.stderr and "internal error" not in ended.stderr, f"a defect: {ended}")
     if any("write(2<" in hit for hit in hits):
@@ -91,9 +100,87 @@ def judge(ended, name, hits):
     if ended.code == 0:
         must(not errors, f"an error, and code 0: {ended}")
         if name in ("fsync", "fdatasync"):
-            # SQLite gives up the change whose journal it cannot sync: a new ledger keeps a mode that is as durable.
-            lost = [hit for hit in hits if "sqlite-journal>" not in hit]
+            # SQLite gives up the change whose journal it cannot sync: a new ledger keeps a mode that is as durable. And it
+            # does not look at what became of a directory's sync; ours follows.
+            lost = [hit for hit in hits if "sqlite-journal>" not in hit and "/state>" not in hit]
             must(not lost, f"a sync failed, and the code is 0: {lost}")
         return
-    must(len(errors) == 1, f"not one error line: {ended}")
+    must(ended.code in scene_codes, f"not a code for disks: {ended}")
+    # Of threads and of other runs there is no file to name.
+    must(len(errors) == 1 and ("`" in errors[0] or ended.code in (2, 6)), f"not one error line with a name: {ended}")
     must("(os error" not in ended.stderr, f"not the house style: {ended}")
+
+
+class Small:
+    """A scene of which one directory lies on a file system that is too small, until there is room."""
+
+    def __init__(self, scene, directory):
+        self.scene, self.directory = scene, directory
+        self.name = f"disks: {scene.name}: little room in `{directory}`"
+
+    def build(self, place):
+        self.scene.build(place)
+
+    def cases(self, place):
+        sizes = [f"size={kib}k" for kib in [4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 256, 512, 1024]]
+        inodes = [f"size=64m,nr_inodes={count}" for count in range(1, 12)]
+        return [(options, self.with_room(options)) for options in sizes + inodes]
+
+    def with_room(self, options):
+        def attack(place, _):
+            self.scene.begin(place)
+            disk = place.path(self.directory)
+            os.makedirs(disk, exist_ok=True)
+            mount = ["mount", "-t", "tmpfs", "-o", f"{options},mode=700", "tmpfs", str(disk)]
+            # What was there has room in any case: it is laid out again, then the rest is what is left.
+            subprocess.run(["cp", "-a", str(disk), str(place.root / "kept")], check=True)
+            subprocess.run(mount, check=True)
+            try:
+                copied = subprocess.run(["cp", "-a", f"{place.root}/kept/.", str(disk)], capture_output=True)
+                if copied.returncode != 0:
+                    return
+                ended = place.run(self.scene.command())
+                judge(ended, "", [], self.scene.codes)
+                self.scene.look(place)
+                must(ended.code == 0 or not place.hidden(), f"left behind: {place.hidden()}: {ended}")
+                subprocess.run(["mount", "-o", "remount,size=256m,nr_inodes=10000", str(disk)], check=True)
+                self.scene.finish(place)
+                self.scene.check(place)
+            finally:
+                place.stop()
+                subprocess.run(["umount", "-l", str(disk)], check=True)
+                shutil.rmtree(place.root / "kept", ignore_errors=True)
+
+        return attack
+
+
+class Vanishing:
+    """A scene during which a directory is taken away, at random times."""
+
+    def __init__(self, scene, pattern):
+        self.scene, self.pattern = scene, pattern
+        self.name = f"disks: {scene.name}: `{pattern}` vanishes"
+
+    def build(self, place):
+        self.scene.build(place)
+
+    def cases(self, place):
+        chance = random.Random(5)
+        return [(f"after {moment * 1000:.0f} ms", self.after(moment)) for moment in (chance.uniform(0, 0.08) for _ in range(60))]
+
+    def after(self, moment):
+        def attack(place, _):
+            self.scene.begin(place)
+            kept = place.root / "kept"
+            process = place.start(self.scene.command())
+            time.sleep(moment)
+            for found in glob.glob(str(place.path(self.pattern)), include_hidden=True):
+                os.rename(found, kept)
+            ended = place.end(process)
+            judge(ended, "", [], self.scene.codes)
+            if kept.exists() and os.path.exists(os.path.dirname(found)) and not os.path.exists(found):
+                os.rename(kept, found)
+            self.scene.finish(place)
+            self.scene.check(place)
+
+        return attack

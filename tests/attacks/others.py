@@ -1,8 +1,8 @@
 """Other users of the machine: modes under every umask, links and FIFOs where throng writes, core files, and what
 /proc tells."""
 
-import ctypes
 import os
+import pathlib
 import re
 import signal
 import stat
@@ -10,10 +10,12 @@ import subprocess
 import time
 
 import kills
-from stage import TOKEN, must, wait_until
+from stage import TOKEN, must
 
 UMASKS = [0o000, 0o022, 0o077, 0o777]
-NOBODY = 65534
+
+# Who runs throng, and who else is on the machine.
+OWNER, OTHER = 65534, 65533
 
 # What is to be read by others: the metrics file.
 OPEN_TO_ALL = {"throng.prom": 0o644}
@@ -58,3 +60,114 @@ def modes(umask):
                 must(found == wanted, f"{path} has mode {found:o}")
 
     return attack
+
+
+def as_user(user):
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+
+
+class Shared:
+    """throng in a directory that everybody can write to, with what another user has put there before."""
+
+    name = "other users"
+
+    def build(self, place):
+        # The other users have to get there, and to the program.
+        os.chmod(place.root, 0o755)
+        program = place.root / "throng"
+        subprocess.run(["cp", place.throng, program], check=True)
+        place.throng = program
+        place.write("precious", "the owner's own\n")
+        place.write("export.txt", "".join(f"person.{number}@example.com\n" for number in range(300)))
+        os.chmod(place.dir, 0o777)
+        for name in "precious", "export.txt":
+            os.chown(place.path(name), OWNER, OWNER)
+            os.chmod(place.path(name), 0o600)
+        place.keep()
+
+    def cases(self, place):
+        traps = ["ln -s precious NAME", "ln -s nothing NAME", "mkfifo NAME", "mkdir NAME", "ln -s . NAME", "touch NAME"]
+        names = ["out", "rejects.csv", ".out.throng-1-0", ".rejects.csv.throng-1"]
+        found = [(f"{trap} as {name}", self.trap(trap.replace("NAME", name), sticky)) for trap in traps for name in names for sticky in (0, 0o1000)]
+        return found + [("a core file", self.core), ("what /proc tells", self.told), ("names of spill files", self.nameless)]
+
+    def trap(self, trap, sticky):
+        def attack(place, _):
+            place.reset()
+            os.chmod(place.dir, 0o777 | sticky)
+            subprocess.run([*as_user(OTHER), "sh", "-c", trap], cwd=place.dir, check=True)
+            before = place.path("precious").stat()
+            command = ["prepare", "export.txt", "-t", "email_hash", "-o", "out", "--rejects", "rejects.csv", "--overwrite"]
+            ended = place.run(command, before=as_user(OWNER))
+            must(ended.code in (0, 3, 4), f"neither done nor refused: {ended}")
+            after = place.path("precious").stat()
+            must(place.path("precious").read_text() == "the owner's own\n" and (before.st_mode, before.st_ino) == (after.st_mode, after.st_ino), "it got at another file")
+            if ended.code == 0:
+                for path in [place.path("out"), *place.path("out").iterdir(), place.path("rejects.csv")]:
+                    found = path.lstat()
+                    must(found.st_uid == OWNER and found.st_mode & 0o077 == 0, f"{path} is not its owner's alone")
+            left = [name for name in place.hidden() if place.path(name).lstat().st_uid == OWNER]
+            must(not left, f"left behind: {left}")
+
+        return attack
+
+    def waiting(self, place):
+        """A run that has begun, and waits for more input."""
+        before = ["sh", "-c", 'ulimit -c unlimited; exec "$0" "$@"', *as_user(OWNER)]
+        process = place.start(["hash", "-t", "email_hash"], before=before, stdin=subprocess.PIPE)
+        process.stdin.write("canary@example.com\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        return process
+
+    def core(self, place, _):
+        place.reset()
+        for number in signal.SIGABRT, signal.SIGSEGV, signal.SIGQUIT:
+            process = self.waiting(place)
+            os.kill(process.pid, number)
+            process.stdin.close()
+            status = os.waitpid(process.pid, 0)[1]
+            process.returncode = 0
+            must(not os.WCOREDUMP(status), f"a core file after signal {number}")
+
+    def told(self, place, _):
+        """Not even the owner's other processes get at the token or at values."""
+        place.reset()
+        process = self.waiting(place)
+        try:
+            must(TOKEN.encode() not in pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes(), "the token is an argument")
+            must(TOKEN.encode() in pathlib.Path(f"/proc/{process.pid}/environ").read_bytes(), "the attack looks in the wrong place")
+            for user in OWNER, OTHER:
+                for file in "environ", "mem", "maps", "fd/0":
+                    read = subprocess.run([*as_user(user), "head", "-c1", f"/proc/{process.pid}/{file}"], capture_output=True)
+                    must(b"ermission denied" in read.stderr, f"user {user} reads {file}")
+        finally:
+            process.kill()
+            process.communicate()
+
+    def nameless(self, place, _):
+        """Spill files have no name at any moment."""
+        place.reset()
+        os.mkdir(place.path("tmp"))
+        ids = "".join(f"customer-{number}-".ljust(255, "x") + "\n" for number in range(90_000))
+        place.write("ids.txt", ids)
+        command = ["prepare", "ids.txt", "-t", "custom_audience_third_party_id", "--memory", "32M", "--tmp-dir", "tmp", "-o", "spilled", "-q", "--json"]
+        process = place.start(command)
+        seen, held = set(), False
+        while process.poll() is None:
+            seen.update(os.listdir(place.path("tmp")))
+            held = held or any(str(place.path("tmp")) in link for link in links(process.pid))
+            time.sleep(0.001)
+        ended = place.end(process)
+        must(ended.code == 0 and held and not seen, f"names of spill files: {seen}, {ended}")
+
+
+def links(pid):
+    """What a process has open."""
+    found = []
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    except OSError:
+        pass
+    return found

@@ -1,7 +1,7 @@
 """Attacks on what throng promises, on the real binary: kills, disks that fail, runs that meet, and other users.
 
     python3 tests/attacks/run.py target/debug/throng            a spread of all cases, within the time (--seconds)
-    python3 tests/attacks/run.py target/debug/throng --full     all of them
+    python3 tests/attacks/run.py target/debug/throng --full     all of them: about an hour on two cores
     python3 tests/attacks/run.py target/debug/throng --only "kills: sync" --case "fsync 3"
 
 Needs strace; what needs root (a tmpfs, another user) is skipped without.
@@ -13,80 +13,113 @@ import copy
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
+
+# The source folder stays as it is.
+sys.dont_write_bytecode = True
 
 import disks
 import kills
 import others
 import together
-from scenes import SCENES
+from scenes import OUTPUT, SCENES, SPILLING
 from stage import Place, Wrong
 
 
 class Attack:
-    """Cases against one scene, and how they went."""
+    """Cases against one scene, and how they went. `share` is how much of the time they get."""
 
-    def __init__(self, name, scene, cases, share):
-        self.name, self.scene, self.cases, self.share = name, copy.copy(scene), cases, share
+    def __init__(self, name, scene, cases, share=1):
+        self.name, self.scene, self.cases, self.share = name, copy.deepcopy(scene), cases, share
         self.tries, self.of, self.failures = 0, 0, []
 
+    def run(self, throng, until, wanted):
+        root = pathlib.Path(tempfile.mkdtemp(prefix="throng-attack-"))
+        place = Place(throng, root)
+        try:
+            self.scene.build(place)
+            cases = [case for case in self.cases(place, self.scene) if wanted in case[0]]
+            self.of = len(cases)
+            for name, case in cases:
+                if time.monotonic() > until:
+                    break
+                self.tries += 1
+                try:
+                    case(place, self.scene)
+                except Wrong as wrong:
+                    self.fail(name, wrong)
+        except Wrong as wrong:
+            self.fail("before any attack", wrong)
+        finally:
+            place.stop()
+            shutil.rmtree(root, ignore_errors=True)
+        print(f"{self.name}: {self.tries} of {self.of} tried, {len(self.failures)} failed", flush=True)
 
-def run(attack, options, deadline_of):
-    root = pathlib.Path(tempfile.mkdtemp(prefix="throng-attack-"))
-    place = Place(options.throng, root)
-    try:
-        attack.scene.build(place)
-        cases = [case for case in attack.cases(place, attack.scene) if options.case in case[0]]
-        attack.of = len(cases)
-        until = deadline_of(attack)
-        for name, case in cases:
-            if time.monotonic() > until:
-                break
-            attack.tries += 1
-            try:
-                case(place, attack.scene)
-            except Wrong as wrong:
-                attack.failures.append(f"{attack.name}: {name}: {wrong}")
-                print("FAILED", attack.failures[-1], flush=True)
-    except Wrong as wrong:
-        attack.failures.append(f"{attack.name}: before any attack: {wrong}")
-    finally:
-        place.stop()
-        shutil.rmtree(root, ignore_errors=True)
-    print(f"{attack.name}: {attack.tries} of {attack.of} tried, {len(attack.failures)} failed", flush=True)
+    def fail(self, case, wrong):
+        self.failures.append(case)
+        print(f"FAILED {self.name}: {case}: {wrong}", flush=True)
+
+
+def attacks():
+    """All of them, the quick ones first."""
+    for scene in SCENES:
+        yield Attack(f"modes: {scene.name}", scene, others.mode_cases, 0.3)
+    own = [(disks.Vanishing(OUTPUT, "disk/.out.throng-*"), 0.5), (disks.Vanishing(SPILLING, "tmp"), 0.5), (together.Crowd(), 3)]
+    if can_mount():
+        own += [(disks.Small(OUTPUT, "disk"), 0.5), (disks.Small(SPILLING, "tmp"), 0.5)]
+        own += [(disks.Small(scene, "state"), 0.5) for scene in SCENES if scene.name in ("upload, create", "sync, second night")]
+    else:
+        print("skipped: a tmpfs cannot be mounted here (needs root)")
+    if os.geteuid() == 0 and shutil.which("setpriv"):
+        own.append((others.Shared(), 1))
+    else:
+        print("skipped: other users need root and setpriv")
+    for scene, share in own:
+        yield Attack(scene.name, scene, lambda place, scene: scene.cases(place), share)
+    for scene in SCENES:
+        yield Attack(f"kills: {scene.name}", scene, kills.cases)
+        yield Attack(f"disks: {scene.name}", scene, disks.cases)
+        yield Attack(f"random kills: {scene.name}", scene, kills.random_cases, 0.3)
+
+
+def can_mount():
+    with tempfile.TemporaryDirectory() as directory:
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", directory], capture_output=True)
+        return mounted.returncode == 0 and subprocess.run(["umount", directory]).returncode == 0
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("throng", type=os.path.abspath)
     parser.add_argument("--full", action="store_true", help="every case, however long it takes")
-    parser.add_argument("--seconds", type=float, default=230, help="what all attacks may take together")
+    parser.add_argument("--seconds", type=float, default=200, help="what all attacks may take together")
     parser.add_argument("--only", default="", help="attacks with this in their name")
     parser.add_argument("--case", default="", help="cases with this in their name")
     options = parser.parse_args()
-    if not shutil.which("strace"):
-        sys.exit("strace is not installed")
-    attacks = [Attack(f"kills: {scene.name}", scene, kills.cases, 1) for scene in SCENES]
-    attacks += [Attack(f"random kills: {scene.name}", scene, kills.random_cases, 0.3) for scene in SCENES]
-    attacks += [Attack(f"disks: {scene.name}", scene, disks.cases, 1) for scene in SCENES]
-    crowd = together.Crowd()
-    attacks.append(Attack(crowd.name, crowd, crowd.cases, 3))
-    attacks += [Attack(f"modes: {scene.name}", scene, others.mode_cases, 0.3) for scene in SCENES]
-    attacks = [attack for attack in attacks if options.only in attack.name]
+    chosen = [attack for attack in attacks() if options.only in attack.name]
     workers = os.cpu_count() or 1
-    shares = sum(attack.share for attack in attacks)
-    seconds = options.seconds * workers
+    end = time.monotonic() + options.seconds
+    shares_left = sum(attack.share for attack in chosen)
 
-    def deadline_of(attack):
-        return float("inf") if options.full else time.monotonic() + seconds * attack.share / shares
+    def run(attack):
+        nonlocal shares_left
+        # What others have not used of their time is shared by those that are left.
+        share, shares_left = attack.share / shares_left, shares_left - attack.share
+        now = time.monotonic()
+        until = min(end, now + (end - now) * workers * share)
+        if options.full or now < end:
+            attack.run(options.throng, float("inf") if options.full else until, options.case)
+        else:
+            print(f"skipped: {attack.name}: no time left")
 
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        list(pool.map(lambda attack: run(attack, options, deadline_of), attacks))
-    failures = [failure for attack in attacks for failure in attack.failures]
-    print(f"attacks: {sum(attack.tries for attack in attacks)} tries, {len(failures)} failed")
-    sys.exit(1 if failures else 0)
+        list(pool.map(run, chosen))
+    failed = sum(len(attack.failures) for attack in chosen)
+    print(f"attacks: {sum(attack.tries for attack in chosen)} tries, {failed} failed")
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,11 @@ def digests(people):
 class Prepare:
     """`throng prepare`."""
 
-    def __init__(self, name, *flags, has_earlier=False, has_rejects=False, spills=False):
-        self.name, self.flags = name, list(flags)
+    # How it may end if the system refuses something.
+    codes = {2, 3, 4}
+
+    def __init__(self, name, *flags, has_earlier=False, has_rejects=False, spills=False, out="out"):
+        self.name, self.flags, self.out = name, list(flags), out
         self.has_earlier, self.has_rejects, self.spills = has_earlier, has_rejects, spills
         self.earlier = self.expected = self.earlier_rejects = self.expected_rejects = None
 
@@ -40,7 +43,7 @@ class Prepare:
             members = digests(set(range(330)) - set(range(10, 20)))
         if self.has_earlier:
             place.write("earlier.txt", "".join(f"old.{number}@example.com\n" for number in range(250)))
-            place.ok(["prepare", "earlier.txt", "-t", "email_hash", "-o", "out", "--part-lines", "40", "-q"])
+            place.ok(["prepare", "earlier.txt", "-t", "email_hash", "-o", self.out, "--part-lines", "40", "-q"])
         if self.has_rejects:
             place.write("rejects.csv", "an earlier list\n")
         place.keep()
@@ -48,7 +51,7 @@ class Prepare:
         self.earlier, self.earlier_rejects = self.found(place)
         ended = place.ok(self.command() + ["--json"])
         self.expected, self.expected_rejects = self.found(place)
-        found = entries_of(place.path("out"))
+        found = entries_of(place.path(self.out))
         must(len(found) == len(set(found)) and set(found) == members, "the undisturbed run is wrong")
         if self.spills:
             must(json.loads(ended.stdout)["spilled_bytes"] > 0, "it does not spill")
@@ -63,11 +66,11 @@ class Prepare:
         what = ["-t", "custom_audience_third_party_id", "--memory", "32M", "--tmp-dir", "tmp"]
         if not self.spills:
             what = ["-t", "email_hash", "-c", "email", "--suppress", "opt_outs.txt", "--part-lines", "100"]
-        return ["prepare", "export.txt", *what, "-o", "out", "--threads", "2", *self.flags]
+        return ["prepare", "export.txt", *what, "-o", self.out, "--threads", "2", *self.flags]
 
     def found(self, place):
         rejects = place.path("rejects.csv")
-        return files_of(place.path("out")), rejects.read_bytes() if rejects.exists() else None
+        return files_of(place.path(self.out)), rejects.read_bytes() if rejects.exists() else None
 
     def look(self, place):
         """A name holds what it held before, or all of what it is to hold."""
@@ -76,7 +79,7 @@ class Prepare:
         must(rejects in (self.earlier_rejects, self.expected_rejects), "the reject list is neither the earlier nor the new one")
 
     def finish(self, place):
-        again = ["--overwrite"] if place.path("out").exists() and "--overwrite" not in self.flags else []
+        again = ["--overwrite"] if place.path(self.out).exists() and "--overwrite" not in self.flags else []
         place.ok(self.command() + again)
 
     def check(self, place):
@@ -88,6 +91,8 @@ class Prepare:
 
 class Upload:
     """`throng upload`."""
+
+    codes = {2, 3, 4, 6, 7, 8}
 
     def __init__(self, name, kind):
         self.name, self.kind = name, kind
@@ -133,6 +138,8 @@ class Upload:
 
 class Sync:
     """`throng sync`."""
+
+    codes = {2, 3, 4, 6, 7, 8}
 
     def __init__(self, name, *flags, night=1, replace="never"):
         self.name, self.flags, self.night, self.replace = name, list(flags), night, replace
@@ -252,8 +259,12 @@ def until_done(place, command, decision, before):
     raise Wrong("never done")
 
 
+# Scenes of which one directory can be small, or vanish.
+OUTPUT = Prepare("prepare --overwrite", "--overwrite", has_earlier=True, out="disk/out")
+SPILLING = Prepare("prepare, spilling", spills=True)
+
 SCENES = [
-    Prepare("prepare, spilling", spills=True),
+    SPILLING,
     Prepare("prepare"),
     Prepare("prepare --overwrite", "--overwrite", has_earlier=True),
     Prepare("prepare --rejects", "--rejects", "rejects.csv", "--rejects-with-values", has_rejects=True),

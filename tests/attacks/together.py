@@ -31,7 +31,7 @@ class Crowd:
             place.ok(prepare(name, "--overwrite"))
             self.results.append(files_of(place.path("out")))
 
-    def cases(self, place, _):
+    def cases(self, place):
         rounds = [prepare_both, prepare_both_over, upload_both, sync_both, upload_while_replaced, read_while_replaced, look_while_syncing]
         chance = random.Random(11)
         return [(f"{attack.__name__} {number}", at(attack, chance.uniform(0, 0.1))) for number in range(40) for attack in rounds]
