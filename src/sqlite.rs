@@ -36,9 +36,10 @@ pub(crate) fn open(
         .open(path)
         .map_err(|e| Error::writing("open", path, e))?;
     let failed = |error| self::error(what, "open", path, &error);
-    // Without `CREATE`, which would make it for others to read, and without `URI`, which reads names in its own way.
+    // Without `CREATE`, which would make it for others to read.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(path, flags).map_err(failed)?;
+    // What begins with `file:` is an address to SQLite.
+    let mut db = Connection::open_with_flags(Path::new(".").join(path), flags).map_err(failed)?;
     set_up(&mut db, schema, version).map_err(failed)?;
     let found: i32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
     // Its log is there now, and must be after a power cut: SQLite syncs the directory too, but goes on if that fails.

@@ -138,6 +138,18 @@ fn directories_on_the_way_are_for_their_owner_alone() {
 }
 
 #[test]
+fn a_state_directory_may_be_called_like_an_address() {
+    let place = Place::new();
+    place.prepare("true", &["-o", "out", "-q"]);
+    let upload = ["upload", "out", "--audience", "1", "--ad-account", "1", "--dry-run"];
+    let mut command = place.command("true", &upload);
+    command.args(["--state", "file:state", "--endpoint", "http://127.0.0.1:1"]);
+    let ended = command.env("THRONG_TOKEN", "canary").output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", said(&ended));
+    assert!(place.path("file:state/ledger.sqlite").exists());
+}
+
+#[test]
 fn no_core_file_is_written_whatever_the_limit_was() {
     let place = Place::new();
     let mut filter = place
