@@ -19,6 +19,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -245,18 +246,21 @@ pub fn date_at(at: Timestamp, zone: &TimeZone) -> Date {
 
 /// What day it is in the time zone of the process.
 pub fn today() -> Result<Date> {
-    let zone = TimeZone::try_system().or_else(|error| match std::env::var_os("TZ") {
-        // Where nothing is said, as in many containers, it is UTC.
-        None => Ok(TimeZone::UTC),
-        Some(_) => Err(error),
-    });
-    let zone = zone.map_err(|_| {
+    let said = std::env::var_os("TZ");
+    let zone =
+        TimeZone::try_system().ok().or_else(|| is_utc(said.as_deref()).then_some(TimeZone::UTC));
+    let zone = zone.ok_or_else(|| {
         Error::usage(
             "the variable TZ names no time zone that this system knows",
             "correct it, or say what day it is: --date YYYY-MM-DD",
         )
     })?;
     Ok(date_at(Timestamp::now(), &zone))
+}
+
+/// Whether `TZ` means UTC, for containers that have no files of time zones: also where nothing is said.
+fn is_utc(said: Option<&OsStr>) -> bool {
+    said.is_none_or(|name| name == "UTC" || name == "Etc/UTC")
 }
 
 impl Job {

@@ -463,3 +463,10 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn utc_needs_no_files_of_time_zones() {
+    let is = |said: &str| is_utc(Some(said.as_ref()));
+    assert!(is_utc(None) && is("UTC") && is("Etc/UTC"));
+    assert!(!is("Europe/Berlin") && !is("") && !is("utc-or-so"));
+}
