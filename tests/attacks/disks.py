@@ -174,7 +174,7 @@ class Vanishing:
             kept = place.root / "kept"
             process = place.start(self.scene.command())
             time.sleep(moment)
-            for found in glob.glob(str(place.path(self.pattern)), include_hidden=True):
+            for found in glob.glob(str(place.path(self.pattern))):
                 os.rename(found, kept)
             ended = place.end(process)
             judge(ended, "", [], self.scene.codes)

@@ -5,7 +5,6 @@ there first), what it left is looked at, and it is run again until it is done, w
 nobody disturbed."""
 
 import collections
-import os
 import random
 import re
 import time

@@ -8,7 +8,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 
 # Longest time that a run may take; it turns a hang into a failure.
 PATIENCE = 60
@@ -168,10 +167,3 @@ def entries_of(directory):
     for part in parts:
         lines += (pathlib.Path(directory) / part).read_text().splitlines()
     return lines
-
-
-def wait_until(happened, what):
-    until = time.monotonic() + PATIENCE
-    while not happened():
-        must(time.monotonic() < until, f"it never happens: {what}")
-        time.sleep(0.002)
