@@ -52,6 +52,10 @@ pub const MEMORY_BYTES_MIN: u64 = 32 * 1024 * 1024;
 #[doc(hidden)]
 pub const MEMORY_BYTES_BESIDE: u64 = 64 * 1024 * 1024;
 
+/// Memory in bytes that an archive may ask for to be decompressed, beside the budget while it is read. `zstd --long` asks
+/// for all of it, `xz -9` for half; what others ask for is a few MiB.
+pub const DECODER_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
 /// Bytes of a block: what one partition of one worker grows by, and what is written to a spill file at once.
 #[doc(hidden)]
 pub const BLOCK_BYTES: usize = 16 * 1024;

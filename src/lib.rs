@@ -166,6 +166,9 @@ pub mod job;
 pub mod sync;
 #[doc(hidden)]
 pub mod report;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 
 pub use crate::config::{AudienceSpec, Input, PrepareConfig};
 pub use crate::emit::Manifest;

@@ -26,9 +26,12 @@ impl Id {
         }
     }
 
-    /// The id as a JSON number; as a string if it does not fit 64 bits.
+    /// The id as a JSON number; as a string if a number would be another one: with leading zeros, or beyond 64 bits.
     pub(super) fn to_json_number(&self) -> serde_json::Value {
-        self.0.parse::<u64>().map_or_else(|_| self.to_json_string(), Into::into)
+        match self.0.parse::<u64>() {
+            Ok(number) if number.to_string() == self.0 => number.into(),
+            _ => self.to_json_string(),
+        }
     }
 
     pub(super) fn to_json_string(&self) -> serde_json::Value {

@@ -197,7 +197,7 @@ impl Manifest {
         write_whole(&dir.join(MANIFEST_FILE), &self.to_json()?, Readers::Owner)
     }
 
-    fn to_json(&self) -> Result<Vec<u8>> {
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)
             .map_err(|_| Error::Internal("the manifest cannot be written as JSON"))?;
         text.push(b'\n');
@@ -247,21 +247,27 @@ impl Manifest {
         file.take(MANIFEST_BYTES_MAX)
             .read_to_end(&mut text)
             .map_err(|error| Error::reading("read", &path, error))?;
+        Self::parse(&text, &path)
+    }
+
+    /// Reads the text of the manifest `path`.
+    pub(crate) fn parse(text: &[u8], path: &Path) -> Result<Self> {
+        let hint = "is it a directory that throng prepare wrote?";
         // The text of a JSON error can quote the input, hence only its place.
-        let manifest: Self = serde_json::from_slice(&text).map_err(|error| {
-            Error::input(&path, "it is not a manifest of throng", hint).at_line(error.line() as u64)
+        let manifest: Self = serde_json::from_slice(text).map_err(|error| {
+            Error::input(path, "it is not a manifest of throng", hint).at_line(error.line() as u64)
         })?;
         if manifest.manifest_version != MANIFEST_VERSION {
             let version = manifest.manifest_version;
             return Err(Error::input(
-                &path,
+                path,
                 format!("it has manifest version {version}, this throng reads {MANIFEST_VERSION}"),
                 "use the version of throng that wrote it, or prepare again",
             ));
         }
         for part in manifest.audiences.iter().flat_map(AudienceManifest::files) {
             if !PartManifest::is_plain_name(&part.file) {
-                return Err(Error::input(&path, "it names a part as throng never does", hint));
+                return Err(Error::input(path, "it names a part as throng never does", hint));
             }
         }
         Ok(manifest)

@@ -20,6 +20,8 @@ use crate::hash::{self, Digest, Kernel, Messages};
 pub use self::clear::Case;
 pub use self::email::Idn;
 pub use self::phone::Vanity;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::phone::plan_answers;
 pub use self::prehashed::Prehashed;
 pub use self::reason::Reason;
 pub use self::shape::Shape;

@@ -123,9 +123,10 @@ pub fn plan(
     let list_column = list.and_then(|list| list.column.as_ref());
     let columns = columns(&source, read.format)?;
     let (dialect, table) = match &columns {
-        Some(columns) => {
-            (Dialect::COLUMNS, SampleTable { rows: columns.sample(SAMPLE_ROWS), second_row: 0 })
-        }
+        Some(columns) => (
+            Dialect::COLUMNS,
+            SampleTable { rows: columns.sample(SAMPLE_ROWS), first_row: 0, second_row: 0 },
+        ),
         None => record::detect(&source.sample, source.is_sample_all, &source.path, read.format),
     };
     let is_of_one_type =
@@ -154,7 +155,7 @@ pub fn plan(
         }
         feeds.push(Feed { audience, field: field_of(column.index), column });
     }
-    let skip = if has_header { table.second_row } else { 0 };
+    let skip = if has_header { table.second_row } else { table.first_row };
     let header_lines = record::count_lines(&source.sample[..skip], dialect.line_end);
     let country_field = country.map(field_of);
     let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());

@@ -116,9 +116,12 @@ impl CsvReader {
     }
 
     fn read_exact(&mut self, chunk: &[u8], records: &mut Records) -> Result<(), RecordTooLong> {
-        self.exact.reset();
         // A record is never longer than what it is read from.
-        self.output.resize(chunk.len(), 0);
+        self.output.resize(chunk.len().max(1), 0);
+        self.exact.reset();
+        // An empty line before the chunk is no record; with it behind itself, the machine does not take the chunk for
+        // the beginning of a file, from which it would take a byte order mark off.
+        let _begun = self.exact.read_record(b"\n", &mut self.output, &mut self.ends);
         let mut at = 0;
         loop {
             while matches!(chunk.get(at), Some(b'\n' | b'\r')) {

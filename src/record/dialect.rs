@@ -52,6 +52,8 @@ impl Dialect {
 pub struct SampleTable {
     /// Cells of the first rows.
     pub rows: Vec<Vec<Vec<u8>>>,
+    /// Where the first row begins: behind a line that names the delimiter, if there is one.
+    pub first_row: usize,
     /// Where the second row begins: the bytes that a header takes.
     pub second_row: usize,
 }
@@ -77,10 +79,15 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, format: Format) -> (Dial
     let has_lf = memchr::memchr(b'\n', sample).is_some();
     let has_cr = memchr::memchr(b'\r', sample).is_some();
     let line_end = if has_cr && !has_lf { b'\r' } else { b'\n' };
-    let table = |delimiter| csv_table(sample, is_all, delimiter);
+    let (told, first_row) = match (format, delimiter_line(sample)) {
+        (Format::Lines, _) | (_, None) => (None, 0),
+        (_, Some((delimiter, len))) => (Some(delimiter), len),
+    };
+    let sample = &sample[first_row..];
     let delimiter = match format {
         Format::Lines | Format::Parquet => None,
         Format::Csv(Some(delimiter)) => Some(delimiter),
+        Format::Csv(None) | Format::Auto if told.is_some() => told,
         Format::Csv(None) => Some(sniff(sample, is_all).unwrap_or(b',')),
         Format::Auto => match extension(path).as_deref() {
             Some("csv") => Some(sniff(sample, is_all).unwrap_or(b',')),
@@ -90,13 +97,29 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, format: Format) -> (Dial
     };
     match delimiter {
         Some(delimiter) => {
-            (Dialect { framing: Framing::Csv { delimiter }, line_end }, table(delimiter))
+            let mut table = csv_table(sample, is_all, delimiter);
+            table.first_row = first_row;
+            table.second_row += first_row;
+            (Dialect { framing: Framing::Csv { delimiter }, line_end }, table)
         }
         None => (
             Dialect { framing: Framing::Lines { end: line_end }, line_end },
             line_table(sample, is_all, line_end),
         ),
     }
+}
+
+/// The delimiter that a first line like `sep=;` names, and the line's length. Excel reads and writes it, and it is no
+/// record.
+fn delimiter_line(sample: &[u8]) -> Option<(u8, usize)> {
+    let end = memchr::memchr2(b'\n', b'\r', sample)?;
+    let (line, rest) = sample.split_at(end);
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    let (word, delimiter) = line.split_at_checked(4)?;
+    let &[delimiter] = delimiter else { return None };
+    let is_delimiter = delimiter.is_ascii_punctuation() || matches!(delimiter, b'\t' | b' ');
+    let is_line = word.eq_ignore_ascii_case(b"sep=") && is_delimiter && delimiter != b'"';
+    is_line.then_some((delimiter, end + if rest.starts_with(b"\r\n") { 2 } else { 1 }))
 }
 
 /// The extension that says what the text is, behind the one of the compression.
@@ -149,7 +172,7 @@ fn csv_table(sample: &[u8], is_all: bool, delimiter: u8) -> SampleTable {
             second_row = usize::try_from(reader.position().byte()).unwrap_or(sample.len());
         }
     }
-    SampleTable { rows, second_row: second_row.min(sample.len()) }
+    SampleTable { rows, first_row: 0, second_row: second_row.min(sample.len()) }
 }
 
 fn line_table(sample: &[u8], is_all: bool, end: u8) -> SampleTable {
@@ -160,7 +183,7 @@ fn line_table(sample: &[u8], is_all: bool, end: u8) -> SampleTable {
     }
     let second_row = lines.first().map_or(0, |line| (line.len() + 1).min(sample.len()));
     let rows = lines.into_iter().map(|line| vec![line.to_vec()]).collect();
-    SampleTable { rows, second_row }
+    SampleTable { rows, first_row: 0, second_row }
 }
 
 impl SampleTable {
@@ -216,6 +239,22 @@ mod tests {
         assert_eq!(framing("a@b.co\nc@d.co\n", "x.txt"), lines);
         assert_eq!(framing("a@b.co\n\"Doe, J\" c@d.co\ne@f.co\ng@h.co\ni@j.co\n", "x.txt"), lines);
         assert_eq!(framing("a@b.co\rc@d.co\r", "x.txt"), Framing::Lines { end: b'\r' });
+    }
+
+    #[test]
+    fn line_that_names_the_delimiter_is_no_record() {
+        for text in ["sep=;\nid;email\n1;a@b.co\n", "\"SEP=;\"\r\nid;email\r\n1;a@b.co\r\n"] {
+            for format in [Format::Auto, Format::Csv(None), Format::Csv(Some(b';'))] {
+                let (dialect, table) = detect(text.as_bytes(), true, Path::new("x.txt"), format);
+                assert_eq!(dialect.framing, Framing::Csv { delimiter: b';' });
+                assert_eq!(table.find("email"), [1]);
+                assert!(text[table.first_row..].starts_with("id;"));
+                assert!(text[table.second_row..].trim_start().starts_with("1;"));
+            }
+        }
+        for text in ["sep=x\n", "sep=\"\n", "sep=;;\n", "sep=;", "Sep = ;\n"] {
+            assert_eq!(detect(text.as_bytes(), true, Path::new("x"), Format::Auto).1.first_row, 0);
+        }
     }
 
     #[test]

@@ -53,6 +53,12 @@ impl Records {
         self.len = 0;
     }
 
+    /// Wanted fields of a record.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     /// How many records there are.
     pub fn len(&self) -> usize {
         self.len

@@ -2,6 +2,10 @@
 
 use std::io::{self, BufReader, Read};
 
+use liblzma::stream::{CONCATENATED, Stream};
+
+use crate::config::DECODER_BYTES_MAX;
+
 /// How an input is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -28,7 +32,9 @@ impl Compression {
             [0x1f, 0x8b, ..] => Self::Gzip,
             // A frame, or a skippable one, which parallel compressors write first.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => Self::Bzip2,
+            // A block, or the end of a stream that holds nothing.
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..]
+            | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, ..] => Self::Bzip2,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
             _ => Self::None,
         }
@@ -41,9 +47,16 @@ impl Compression {
         Ok(match self {
             Self::None => raw,
             Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered(raw))),
-            Self::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(buffered(raw))?),
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(buffered(raw))?;
+                decoder.window_log_max(DECODER_BYTES_MAX.ilog2())?;
+                Box::new(decoder)
+            }
             Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(buffered(raw))),
-            Self::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(buffered(raw))),
+            Self::Xz => {
+                let stream = Stream::new_stream_decoder(DECODER_BYTES_MAX, CONCATENATED)?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(buffered(raw), stream))
+            }
         })
     }
 }
@@ -75,9 +88,28 @@ pub(super) fn unreadable(head: &[u8]) -> Option<(&'static str, &'static str)> {
             Some(("it is an old Excel workbook (.xls)", "save the sheet as CSV (UTF-8)"))
         }
         [b'7', b'z', 0xbc, 0xaf, ..] => Some(("it is a 7z archive", "unpack it first")),
+        // Of what was decompressed already, or it would not have been looked at.
+        [0x1f, 0x8b, 8, ..]
+        | [0x28, 0xb5, 0x2f, 0xfd, ..]
+        | [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            Some(("it is compressed twice", "pipe it in: zcat FILE | throng prepare - ..."))
+        }
+        [0x1f, 0x9d, ..] | [0x5d, 0, 0, _, _, 0xff, ..] => Some((
+            "it is compressed in a way that throng does not read",
+            "pipe it in, for example: xzcat FILE | throng prepare - ...",
+        )),
+        // The magic of a header of tar (POSIX.1, `pax`), which is a block before each file.
+        _ if head.get(257..262) == Some(b"ustar") => Some((
+            "it is a tar archive",
+            "pipe the file within it in: tar -xOf FILE MEMBER | throng prepare - ...",
+        )),
         [0x04, 0x22, 0x4d, 0x18, ..] => {
             Some(("it is LZ4-compressed", "pipe it in: lz4 -dc FILE | throng prepare - ..."))
         }
+        _ if is_utf32_without_mark(head) => Some((
+            "the text looks like UTF-32, not UTF-8",
+            "convert it first: iconv -f UTF-32LE (or UTF-32BE) -t UTF-8 FILE | throng prepare - ...",
+        )),
         _ => match utf16_without_mark(head) {
             None => None,
             Some(ByteOrder::Big) => Some((
@@ -107,6 +139,13 @@ enum ByteOrder {
     Little,
 }
 
+/// UTF-32 without a byte order mark: in text of mostly ASCII, three of four bytes are NUL.
+fn is_utf32_without_mark(head: &[u8]) -> bool {
+    let (quads, _) = head[..head.len().min(1024)].as_chunks::<4>();
+    let is_ascii = |quad: &&[u8; 4]| matches!(quad, [0, 0, 0, 1..=255] | [1..=255, 0, 0, 0]);
+    quads.len() >= 4 && quads.iter().filter(is_ascii).count() * 10 >= quads.len() * 7
+}
+
 /// UTF-16 without a byte order mark: in text of mostly ASCII, every other byte is NUL.
 fn utf16_without_mark(head: &[u8]) -> Option<ByteOrder> {
     let head = &head[..head.len().min(1024) / 2 * 2];
@@ -132,6 +171,8 @@ mod tests {
         let hint = |head| unreadable(head).expect("is found").1;
         assert!(hint(&utf16).contains("UTF-16LE"));
         assert!(hint(&utf16[1..]).contains("UTF-16BE"));
+        let utf32: Vec<u8> = utf16.chunks(2).flat_map(|pair| [pair[0], 0, 0, 0]).collect();
+        assert!(hint(&utf32).contains("UTF-32LE") && hint(&utf32[1..]).contains("UTF-32BE"));
         assert!(unreadable(b"anna@example.com\0\nbert@example.com\n").is_none());
         assert!(unreadable(b"").is_none());
     }

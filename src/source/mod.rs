@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use self::mmap::Mapping;
 use self::parquet::Table;
 use self::patient::Patient;
-use crate::config::{Input, Io, SAMPLE_BYTES};
+use crate::config::{DECODER_BYTES_MAX, Input, Io, SAMPLE_BYTES};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
@@ -284,6 +284,35 @@ fn modified_ns(meta: &Metadata) -> i128 {
     i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
 }
 
+/// Sources of bytes in memory, for [`crate::fuzz`].
+#[cfg(any(test, fuzzing))]
+pub(crate) mod in_memory {
+    use std::io::Write;
+
+    use super::*;
+
+    /// What they are, as if they came through a pipe.
+    pub(crate) fn inspect(bytes: &[u8]) -> Result<Source> {
+        Source::inspect_stream("bytes".into(), Box::new(Cursor::new(bytes.to_vec())), None)
+    }
+
+    /// They as a pipe hands them out, or a mapped file.
+    pub(crate) fn chunks(bytes: &[u8], framing: Framing, window: usize, io: Io) -> Chunks {
+        let path = PathBuf::from("bytes");
+        if io == Io::Read || bytes.is_empty() {
+            let reader = Box::new(Cursor::new(bytes.to_vec()));
+            return Chunks::streamed(path, reader, None, framing, 0, window, Compression::None);
+        }
+        let file = rustix::fs::memfd_create("bytes", rustix::fs::MemfdFlags::empty());
+        let mut file = File::from(file.expect("a file in memory"));
+        file.write_all(bytes).expect("writes to memory");
+        let identity = Identity::of(&file.metadata().expect("its metadata"));
+        let mapping = Mapping::of(&file).expect("maps");
+        let watch = Watch { path, identity, file };
+        Chunks::mapped(mapping, watch, framing, 0, window, Arc::default())
+    }
+}
+
 /// A regular file that must not change while it is read.
 #[derive(Debug)]
 struct Watch {
@@ -348,6 +377,16 @@ fn decode_error(path: &Path, compression: Compression, error: io::Error) -> Erro
     let is_damage = matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof);
     if compression == Compression::None || !is_damage {
         return Error::reading("read", path, error);
+    }
+    // What the libraries say of a window or dictionary that goes beyond the limit that they were given.
+    let said = error.to_string();
+    if said.contains("requires too much memory") || said.contains("memory limit") {
+        let limit = DECODER_BYTES_MAX / 1024 / 1024;
+        return Error::input(
+            path,
+            format!("to decompress it takes more than {limit} MiB of memory"),
+            "pipe it in: xz -dc FILE | throng prepare - ..., or zstd -dc --long=31 FILE | ...",
+        );
     }
     let message = if error.kind() == UnexpectedEof {
         "the compressed data ends too early".to_owned()

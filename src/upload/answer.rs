@@ -17,7 +17,7 @@ const HIDDEN: &str = "[...]";
 const HIDDEN_LEN_MIN: usize = 7;
 
 /// Reads `Retry-After` (RFC 9110, 10.2.3): seconds, or a date, which is a wait from `now` on.
-pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
@@ -27,7 +27,7 @@ pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// Where a redirection leads: scheme and host of an absolute one, never its query.
-pub(super) fn redirected(location: &str) -> String {
+pub(crate) fn redirected(location: &str) -> String {
     let uri: Option<ureq::http::Uri> = location.parse().ok();
     let target = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?)));
     match target {
@@ -37,7 +37,7 @@ pub(super) fn redirected(location: &str) -> String {
 }
 
 /// The text of an error in JSON, in any of the usual forms.
-pub(super) fn message(body: &[u8]) -> Option<String> {
+pub(crate) fn message(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let object = body.as_object()?;
     ["error", "errors", "message", "error_description", "detail"]
@@ -64,7 +64,7 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 /// A server's words as a message may repeat them: one line, not too long, and nothing that looks like an entry.
-pub(super) fn sanitized(text: &str) -> String {
+pub(crate) fn sanitized(text: &str) -> String {
     let mut printable: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -81,7 +81,7 @@ pub(super) fn sanitized(text: &str) -> String {
 
 /// A server's words without entries of the part that they are about, whatever these look like: a customer's id can be
 /// any word. They are looked for in the part itself.
-pub(super) fn without_entries(text: &str, part: impl io::BufRead) -> String {
+pub(crate) fn without_entries(text: &str, part: impl io::BufRead) -> String {
     let lower = text.to_ascii_lowercase();
     let is_inner = |c: char| c.is_alphanumeric();
     let edges: Vec<usize> = lower

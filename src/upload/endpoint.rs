@@ -121,7 +121,7 @@ impl Token {
     }
 
     /// `text` without the token, should a server have repeated it.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         text.replace(self.0.expose_secret(), "[token]")
     }
 }

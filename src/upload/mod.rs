@@ -13,7 +13,7 @@
 //! A part that was acknowledged is not sent again; an audience that may have been created is looked for by a marker in
 //! its description before anything else is done about it.
 
-mod answer;
+pub(crate) mod answer;
 mod background;
 mod client;
 mod create;

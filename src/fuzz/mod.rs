@@ -1,0 +1,240 @@
+//! What must hold of any bytes, as functions of bytes that panic if it does not.
+//!
+//! The fuzzer in `tests/fuzz` searches for bytes that break them, guided by what they reach; a test goes through those
+//! that it kept. None of this is in a build that is neither of the two.
+
+mod documents;
+mod values;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+pub use self::documents::{answers, documents};
+pub use self::values::{phones, values};
+use crate::config::{Format, Io};
+use crate::hash::Kernel;
+use crate::record::{self, CsvReader, Records};
+use crate::source::{Chunk, Chunks, Framing, in_memory};
+
+/// What the fuzzer calls a target, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 6] = [
+    ("answers", answers),
+    ("compressed", compressed),
+    ("documents", documents),
+    ("phones", phones),
+    ("records", records),
+    ("values", values),
+];
+
+/// Most decoded bytes that are looked at: a few compressed ones can stand for any number.
+const DECODED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+static POOL: LazyLock<ThreadPool> =
+    LazyLock::new(|| ThreadPoolBuilder::new().num_threads(1).build().expect("a thread"));
+
+/// Takes choices from the front of the bytes.
+struct Choices<'a>(&'a [u8]);
+
+impl Choices<'_> {
+    fn below(&mut self, bound: usize) -> usize {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        usize::from(*first) % bound
+    }
+}
+
+type Rows = Vec<Vec<Option<Vec<u8>>>>;
+
+/// Records are the same whatever the windows that they come in, the route and the kernel; those of CSV are the `csv`
+/// crate's, and only a quote that never closes is refused.
+pub fn records(data: &[u8]) {
+    let mut choices = Choices(data);
+    let framing = match choices.below(4) {
+        0 => Framing::Lines { end: b'\n' },
+        1 => Framing::Lines { end: b'\r' },
+        2 => Framing::Csv { delimiter: b',' },
+        _ => Framing::Csv { delimiter: b';' },
+    };
+    let window = choices.below(96) + 1;
+    let io = if choices.below(8) == 0 { Io::Auto } else { Io::Read };
+    let wanted: &[usize] = [&[0][..], &[1], &[0, 2], &[1, 2, 4]][choices.below(4)];
+    let mut text = choices.0;
+    // Sources begin behind it, and the `csv` crate takes another one off.
+    while let Some(rest) = text.strip_prefix(b"\xef\xbb\xbf") {
+        text = rest;
+    }
+    let (dialect, table) = record::detect(text, window % 2 == 0, Path::new("x"), Format::Auto);
+    assert!(table.second_row <= text.len() && !dialect.name().is_empty());
+    let Framing::Csv { delimiter } = framing else {
+        let whole = lines(text, framing, text.len() + 1, io);
+        assert_eq!(lines(text, framing, window, io), whole);
+        let Framing::Lines { end } = framing else { return };
+        let mut naive: Vec<&[u8]> = text.split(|byte| *byte == end).collect();
+        naive.pop_if(|last| last.is_empty());
+        let naive = naive.iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        assert!(naive.eq(whole.iter().map(|line| &**line)));
+        return;
+    };
+    let expected = by_csv_crate(text, delimiter, wanted);
+    // Behind an open quote a line more is no row more.
+    let with_line = [text, b"\nx"].concat();
+    let is_open = by_csv_crate(&with_line, delimiter, wanted).len() == expected.len();
+    for kernel in Kernel::all() {
+        let read = csv(
+            text,
+            (framing, window, io),
+            &mut CsvReader::new(delimiter, wanted.to_vec()).on(kernel),
+        );
+        match read {
+            Ok(rows) => {
+                assert!(!is_open, "{}: an open quote is accepted", kernel.name());
+                assert_eq!(rows.len(), expected.len(), "{}", kernel.name());
+                for (row, expected) in rows.iter().zip(&expected) {
+                    assert_eq!(row, expected, "{}", kernel.name());
+                }
+            }
+            Err(()) => assert!(is_open, "{}", kernel.name()),
+        }
+    }
+}
+
+fn for_each_chunk(mut chunks: Chunks, mut on_chunk: impl FnMut(&[u8], bool)) -> Result<(), ()> {
+    while let Some(chunk) = chunks.next_chunk(&POOL).map_err(drop)? {
+        assert!(!chunk.is_oversize && !chunk.is_empty());
+        on_chunk(&chunk, chunk.is_exact);
+    }
+    Ok(())
+}
+
+fn lines(text: &[u8], framing: Framing, window: usize, io: Io) -> Vec<Vec<u8>> {
+    let Framing::Lines { end } = framing else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut records = Records::default();
+    let done = for_each_chunk(in_memory::chunks(text, framing, window, io), |chunk, _| {
+        record::read_lines(Kernel::default(), chunk, end, &mut records);
+        found.extend(records.fields(chunk, 0).map(|line| line.expect("present").to_vec()));
+    });
+    done.expect("lines are never refused");
+    found
+}
+
+fn csv(
+    text: &[u8],
+    (framing, window, io): (Framing, usize, Io),
+    reader: &mut CsvReader,
+) -> Result<Rows, ()> {
+    let mut rows = Rows::new();
+    let mut records = Records::default();
+    for_each_chunk(in_memory::chunks(text, framing, window, io), |chunk, is_exact| {
+        reader.read(chunk, is_exact, &mut records).expect("short records");
+        let own = |field: Option<&[u8]>| field.map(<[u8]>::to_vec);
+        let columns: Vec<Vec<_>> = (0..records.width())
+            .map(|field| records.fields(chunk, field).map(own).collect())
+            .collect();
+        let row = |at: usize| columns.iter().map(|column| column[at].clone()).collect();
+        rows.extend((0..records.len()).map(row));
+    })?;
+    Ok(rows)
+}
+
+fn by_csv_crate(text: &[u8], delimiter: u8, wanted: &[usize]) -> Rows {
+    let mut reader = csv::ReaderBuilder::new();
+    let reader = reader.has_headers(false).flexible(true).delimiter(delimiter).from_reader(text);
+    let row = |record: csv::ByteRecord| {
+        wanted.iter().map(|at| record.get(*at).map(<[u8]>::to_vec)).collect()
+    };
+    reader.into_byte_records().map(|record| row(record.expect("reads from memory"))).collect()
+}
+
+/// Bytes that pretend to be compressed end, and break nothing; what was compressed in two members comes back whole, and
+/// if it was cut off or changed, then not as something else.
+pub fn compressed(data: &[u8]) {
+    let mut choices = Choices(data);
+    let codec = choices.below(8);
+    if codec >= 4 {
+        let _refused = decoded(choices.0, |chunk| !chunk.is_oversize);
+        return;
+    }
+    let (split, damage, at, mask) =
+        (choices.below(256), choices.below(4), choices.below(256), choices.below(256));
+    // Text, so that it is not taken for something else.
+    let text: Vec<u8> =
+        [b"a".as_slice(), choices.0].concat().iter().map(|byte| byte & 0x7f | 0x20).collect();
+    let (first, second) = text.split_at(split.min(text.len()));
+    let whole = [compress(codec, first), compress(codec, second)].concat();
+    let at = at * (whole.len() - 1) / 255;
+    let mut stored = whole.clone();
+    match damage {
+        1 => stored.truncate(at),
+        2 => stored[at] ^= u8::try_from(mask).expect("a byte"),
+        3 => stored.extend_from_slice(&[0x42, 0, 0x42]),
+        _ => {}
+    }
+    let is_raw = |bytes: &[u8]| bytes == stored;
+    match (damage, decoded(&stored, |_| true)) {
+        (0, read) => assert!(read.is_ok_and(|read| read == text)),
+        (1, Ok(read)) => assert!(read == text || read == first || is_raw(&read), "cut at {at}"),
+        // Zstandard's frames have checksums only if whoever wrote them wanted some.
+        (2, Ok(read)) => assert!(codec == 1 || read == text || is_raw(&read), "{mask} at {at}"),
+        (3, Ok(_)) => panic!("garbage behind the last member is accepted"),
+        _ => {}
+    }
+}
+
+fn compress(codec: usize, text: &[u8]) -> Vec<u8> {
+    let packed = match codec {
+        0 => {
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(text).and_then(|()| encoder.finish())
+        }
+        1 => zstd::encode_all(text, 1),
+        2 => {
+            let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+            encoder.write_all(text).and_then(|()| encoder.finish())
+        }
+        _ => liblzma::encode_all(text, 0),
+    };
+    packed.expect("writes to memory")
+}
+
+/// What is decoded, as long as `goes_on` says so; an error comes behind what is not right.
+fn decoded(stored: &[u8], goes_on: impl Fn(&Chunk) -> bool) -> Result<Vec<u8>, ()> {
+    let source = in_memory::inspect(stored).map_err(drop)?;
+    let framing = Framing::Lines { end: b'\n' };
+    let chunks = source.chunks(framing, 0, DECODED_BYTES_MAX / 64, Io::Read, Arc::default());
+    let mut chunks = chunks.map_err(drop)?;
+    let mut read = Vec::new();
+    while let Some(chunk) = chunks.next_chunk(&POOL).map_err(drop)? {
+        read.extend_from_slice(&chunk);
+        if read.len() > DECODED_BYTES_MAX || !goes_on(&chunk) {
+            break;
+        }
+    }
+    Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_fuzzer_kept_holds() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+        for (name, target) in TARGETS {
+            let entries = std::fs::read_dir(corpus.join(name)).expect("a corpus");
+            let mut count = 0;
+            for entry in entries {
+                target(&std::fs::read(entry.expect("an entry").path()).expect("reads"));
+                count += 1;
+            }
+            assert!(count > 0, "{name}");
+        }
+    }
+}
