@@ -37,13 +37,16 @@ pub struct RejectWriter {
 }
 
 impl RejectWriter {
+    /// How every list begins.
+    pub(crate) const BEGIN: &'static str = "source,line,column,user_type,reason";
+
     /// Begins the list.
     pub fn create(list: &RejectList) -> Result<Self> {
         let path = list.path.clone();
         let writing = |error| Error::writing("create", &path, error);
         let file = hidden::file(&path)?;
         let mut csv = csv::Writer::from_writer(BufWriter::new(file.reopen().map_err(writing)?));
-        let mut header = vec!["source", "line", "column", "user_type", "reason"];
+        let mut header: Vec<&str> = Self::BEGIN.split(',').collect();
         if list.with_values {
             header.push("value");
         }

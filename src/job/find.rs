@@ -1,12 +1,15 @@
 //! From the patterns of a job to files.
 
 use std::collections::HashSet;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{FilePattern, Job};
 use crate::config::{Input, PrepareConfig, SuppressInput};
+use crate::emit::RejectWriter;
 use crate::error::{Cause, Error, Quoted, Result};
+use crate::plain_file;
 use crate::source::{ExpandError, expand};
 
 /// The files of a job, as they are now.
@@ -74,12 +77,6 @@ impl Job {
 
     /// Refuses a report in the place of what a run reads, or of another report.
     pub fn check_reports(&self) -> Result<()> {
-        let rejects = self.prepare.output.rejects.as_ref().map(|list| &list.path);
-        let reports = [
-            ("html", self.report.html.as_ref()),
-            ("metrics", self.report.metrics.as_ref()),
-            ("rejects", rejects),
-        ];
         let patterns = self.inputs.iter().chain(self.suppress.iter().flat_map(|list| &list.files));
         // A run says what is not there.
         let found = patterns.filter_map(|pattern| self.look_for(pattern).ok());
@@ -88,10 +85,8 @@ impl Job {
         taken.push(self.path.clone());
         taken
             .extend([&self.target.token_file, &self.target.ca_file].into_iter().flatten().cloned());
-        let place = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let mut taken: HashSet<PathBuf> = taken.iter().map(|path| place(path)).collect();
-        for (key, path) in reports {
-            let Some(path) = path else { continue };
+        for (key, path) in self.reports() {
             if !taken.insert(place(path)) {
                 return Err(Error::usage(
                     format!("`{key}` in [report] is {}, which the job has already", Quoted(path)),
@@ -100,6 +95,38 @@ impl Job {
             }
         }
         Ok(())
+    }
+
+    /// What the job writes beside its results, by key.
+    fn reports(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+        let rejects = self.prepare.output.rejects.as_ref().map(|list| &list.path);
+        [
+            ("html", self.report.html.as_ref()),
+            ("metrics", self.report.metrics.as_ref()),
+            ("rejects", rejects),
+        ]
+        .into_iter()
+        .filter_map(|(key, path)| Some((key, path?)))
+    }
+
+    /// Reports that an earlier run wrote. A file in the place of one that begins otherwise is somebody else's: it is an
+    /// input still, and [`Job::check_reports`] refuses to write over it.
+    fn own_reports(&self) -> HashSet<PathBuf> {
+        let begins = |path: &Path, text: &str| {
+            let mut start = Vec::new();
+            let read = plain_file::open(path)
+                .and_then(|file| file.take(text.len() as u64).read_to_end(&mut start));
+            read.is_ok() && start.eq_ignore_ascii_case(text.as_bytes())
+        };
+        let text = |key: &str| match key {
+            "rejects" => RejectWriter::BEGIN,
+            "html" => "<!doctype html>",
+            _ => "# HELP throng_",
+        };
+        self.reports()
+            .filter(|(key, path)| begins(path, text(key)))
+            .map(|(_, path)| place(path))
+            .collect()
     }
 
     /// The files of one pattern.
@@ -118,6 +145,17 @@ impl Job {
                 refuse("no file matches".to_owned(), "paths are relative to the job file's folder")
             }
         })?;
+        // A glob means what others put there, not what this job wrote there the night before.
+        let is_glob = paths != [pattern.base.join(&pattern.filled)];
+        let own = if is_glob { self.own_reports() } else { HashSet::new() };
+        let paths: Vec<PathBuf> =
+            paths.into_iter().filter(|path| !own.contains(&place(path))).collect();
+        if paths.is_empty() {
+            return Err(refuse(
+                "no file matches but this job's own reports".to_owned(),
+                "make the pattern narrower",
+            ));
+        }
         let look = |path: PathBuf| {
             let meta = std::fs::metadata(&path).map_err(|error| {
                 refuse(Cause(&error).to_string(), "paths are relative to the job file's folder")
@@ -131,6 +169,11 @@ impl Job {
         let files = paths.into_iter().map(look).collect::<Result<_>>()?;
         Ok(FoundPattern { pattern: pattern.clone(), files })
     }
+}
+
+/// A path by which a file is known, however it was written.
+fn place(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 impl Found {

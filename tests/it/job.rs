@@ -257,3 +257,34 @@ fn no_report_takes_the_place_of_what_the_job_reads() {
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 }
+
+#[test]
+fn a_glob_does_not_take_what_the_job_wrote_the_night_before() {
+    let desk = Desk::new();
+    desk.inputs();
+    let report = "[report]\nrejects = \"out/rejects.csv\"\nmetrics = \"out/night.csv\"\n";
+    desk.write("jobs/nightly.toml", &format!("{JOB}{report}"));
+    let args = ["--check", "--date", "2028-03-01", "--json", "jobs/nightly.toml"];
+    let check = |code| {
+        let checked = desk.sync(&args, Some("token"));
+        assert_eq!(checked.status.code(), Some(code), "{}", stderr(&checked));
+        String::from_utf8(checked.stdout.clone()).unwrap() + &stderr(&checked)
+    };
+    let first = check(0);
+    let found = "`out/*.csv`: 1 file, 22 bytes";
+    assert!(first.contains(found), "{first}");
+    desk.write(
+        "jobs/out/rejects.csv",
+        "source,line,column,user_type,reason,value\na,1,1,fbid,x,y\n",
+    );
+    desk.write("jobs/out/night.csv", "# HELP throng_sync_x x\n");
+    let second = check(0);
+    assert!(second.contains(found), "{second}");
+    // Somebody else's file in that place is read, and so it is not written over.
+    desk.write("jobs/out/rejects.csv", "email\ncarl@example.com\n");
+    assert!(check(2).contains("which the job has already"));
+    // Nothing is left of the opt-outs: that must not look like a list of nobody.
+    fs::remove_file(desk.0.path().join("jobs/out/opted.csv")).unwrap();
+    desk.write("jobs/out/rejects.csv", "source,line,column,user_type,reason\n");
+    assert!(check(3).contains("no file matches but this job's own reports"));
+}
