@@ -14,6 +14,15 @@ pub(super) fn client(args: &ApiArgs) -> Result<Client> {
         Some(path) => Token::from_file(path)?,
         None => token_of_environment()?,
     };
+    client_with(token, args)
+}
+
+/// A client that nothing is sent with: a token is not asked for.
+pub(super) fn planner(args: &ApiArgs) -> Result<Client> {
+    client_with(Token::new("none")?, args)
+}
+
+fn client_with(token: Token, args: &ApiArgs) -> Result<Client> {
     Client::new(ClientConfig {
         ca_file: args.ca_file.clone(),
         request_time_max: args.request_time,

@@ -15,7 +15,7 @@ pub(crate) fn run(args: UploadArgs) -> Result<ExitCode> {
     if args.sandbox {
         return rehearse(args);
     }
-    let client = api::client(&args.api)?;
+    let client = if args.dry_run { api::planner(&args.api)? } else { api::client(&args.api)? };
     let ledger = api::ledger(&args.state)?;
     upload(args, client, ledger)
 }

@@ -337,5 +337,16 @@ fn a_dry_run_sends_nothing() {
     let planned = case.upload(&server, &["--dry-run"]);
     assert_ends(&planned, 0, "create `News`");
     assert!(stderr(&planned).contains("3 parts, 5 entries"), "{}", stderr(&planned));
+    // Nor does it ask for a token, since it says it to nobody.
+    let planned = Command::new(env!("CARGO_BIN_EXE_throng"))
+        .args(["upload", "--dry-run", "--ad-account", "7", "--create", "News", "--endpoint"])
+        .arg(&server.endpoint)
+        .arg("--state")
+        .arg(case.path("state"))
+        .arg(case.path("out"))
+        .env_remove("THRONG_TOKEN")
+        .output()
+        .unwrap();
+    assert_ends(&planned, 0, "create `News`");
     assert_eq!(server.seen().len(), 0);
 }
