@@ -1,6 +1,6 @@
 //! `throng sandbox`: the Audiences API on this machine.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -51,9 +51,14 @@ fn decide(args: SandboxArgs) -> Result<SandboxConfig> {
     })
 }
 
+/// Longest script that is read, in bytes.
+const SCRIPT_BYTES_MAX: u64 = 1024 * 1024;
+
 fn read_script(path: &Path) -> Result<Vec<Fault>> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Error::reading("read", path, error))?;
+    let mut text = String::new();
+    let read = std::fs::File::open(path)
+        .and_then(|file| file.take(SCRIPT_BYTES_MAX).read_to_string(&mut text));
+    read.map_err(|error| Error::reading("read", path, error))?;
     let hint = "`throng sandbox --help` shows how a script is written";
     Fault::script(&text).map_err(|message| Error::input(path, message, hint))
 }

@@ -32,6 +32,9 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Longest answer of which an error's text is looked for, in bytes.
 const ERROR_BYTES_MAX: u64 = 64 * 1024;
 
+/// Longest file of certificates that is read, in bytes: those that an operating system trusts are a quarter of it.
+const CA_BYTES_MAX: u64 = 1024 * 1024;
+
 /// Most pages of a list that are asked for.
 const PAGES_MAX: u64 = 10_000;
 
@@ -416,7 +419,10 @@ fn kind_of(status: StatusCode, said: &str) -> FailureKind {
 }
 
 fn root_certs(path: &std::path::Path) -> Result<RootCerts> {
-    let pem = std::fs::read(path).map_err(|e| Error::reading("read the CA file", path, e))?;
+    let mut pem = Vec::new();
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(CA_BYTES_MAX).read_to_end(&mut pem));
+    read.map_err(|e| Error::reading("read the CA file", path, e))?;
     let items = ureq::tls::parse_pem(&pem).collect::<std::result::Result<Vec<_>, _>>();
     let certificates: Vec<_> = items
         .unwrap_or_default()
