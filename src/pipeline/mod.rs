@@ -158,12 +158,28 @@ fn check_paths(config: &PrepareConfig) -> Result<()> {
     if stdin_uses.filter(|input| **input == Input::Stdin).count() > 1 {
         return Err(Error::usage("standard input can be read only once", "use - for one input"));
     }
-    let Some(list) = &config.output.rejects else { return Ok(()) };
     let inputs = config.inputs.iter().chain(config.suppress.iter().map(|suppress| &suppress.input));
-    for input in inputs {
-        if let Input::Path(path) = input
-            && is_same_file(path, &list.path)
-        {
+    let paths: Vec<&PathBuf> = inputs
+        .filter_map(|input| match input {
+            Input::Path(path) => Some(path),
+            Input::Stdin | Input::Supply(_) => None,
+        })
+        .collect();
+    if let Ok(dir) = config.output.dir.canonicalize()
+        && let Some(path) =
+            paths.iter().find(|path| path.canonicalize().is_ok_and(|path| path.starts_with(&dir)))
+    {
+        return Err(Error::usage(
+            format!(
+                "the output directory holds the input {}, and is replaced as a whole",
+                Quoted(path)
+            ),
+            "give another directory with -o",
+        ));
+    }
+    let Some(list) = &config.output.rejects else { return Ok(()) };
+    for path in paths {
+        if is_same_file(path, &list.path) {
             return Err(Error::usage(
                 format!("--rejects would overwrite the input {}", Quoted(path)),
                 "give the reject list another name",

@@ -11,6 +11,7 @@ mod crash;
 mod faults;
 mod engine;
 mod examples;
+mod inputs;
 mod job;
 #[cfg(feature = "sandbox")]
 mod kills;
