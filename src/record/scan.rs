@@ -59,6 +59,7 @@ fn for_each_place_avx512(bytes: &[u8], byte: u8, mut on_place: impl FnMut(usize)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{CsvReader, Records, read_lines};
 
     #[test]
     fn every_kernel_finds_every_place_at_every_length() {
@@ -72,6 +73,36 @@ mod tests {
                     let expected = bytes.iter().enumerate().filter(|(_, b)| **b == byte);
                     assert!(expected.map(|(at, _)| at).eq(found), "{} {len}", kernel.name());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn no_scanner_reads_beyond_its_chunk() {
+        // The chunk is the end of a mapping, and behind it is a page that cannot be read.
+        let page = rustix::param::page_size();
+        let mut pages = memmap2::MmapMut::map_anon(2 * page).expect("memory");
+        let text = b"1,mary@example.com,,x\r\n".iter().cycle();
+        pages[..page].iter_mut().zip(text).for_each(|(place, byte)| *place = *byte);
+        let guard = pages.as_mut_ptr().wrapping_add(page);
+        // SAFETY: the second page of a mapping that is used for nothing else.
+        let status = unsafe { libc::mprotect(guard.cast(), page, libc::PROT_NONE) };
+        assert_eq!(status, 0);
+        let mut records = Records::default();
+        for kernel in Kernel::all() {
+            for len in 0..=400 {
+                let chunk = &pages[page - len..page];
+                read_lines(kernel, chunk, b'\n', &mut records);
+                assert!(
+                    records.fields(chunk, 0).eq(chunk
+                        .split(|b| *b == b'\n')
+                        .map(|line| { Some(line.strip_suffix(b"\r").unwrap_or(line)) })
+                        .take(records.len()))
+                );
+                let mut reader = CsvReader::new(b',', vec![0, 1, 5]).on(kernel);
+                reader.read(chunk, false, &mut records).expect("short records");
+                let bytes: usize = records.fields(chunk, 1).flatten().map(<[u8]>::len).sum();
+                assert!(bytes <= len, "{}", kernel.name());
             }
         }
     }
