@@ -175,7 +175,7 @@ impl Finder<'_> {
         }
     }
 
-    fn is_called_like(&self, index: usize, user_type: UserType) -> bool {
+    pub(super) fn is_called_like(&self, index: usize, user_type: UserType) -> bool {
         let words: &[&str] = match user_type {
             UserType::EmailHash => &["mail"],
             UserType::PhoneHash => &["phone", "tel", "mobile", "cell", "msisdn", "handy"],

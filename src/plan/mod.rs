@@ -136,6 +136,9 @@ pub fn plan(
         Finder { source: &source, table: &table, dialect, role, read, has_one_type, list_column };
     let mut notes = Vec::new();
     let found = find_columns(&finder, audiences, only, &mut notes)?;
+    if let Some(columns) = columns.as_ref().filter(|_| role == Role::Suppressed) {
+        check_hidden(columns, &finder, &found, audiences, only)?;
+    }
     let country = finder.country_column()?;
     let has_header = finder.has_header(&found, country.as_ref(), audiences);
     notes.extend(finder.first_row_note(has_header, &found, country.as_ref(), audiences));
@@ -177,6 +180,31 @@ pub fn plan(
         notes,
         columns,
     })
+}
+
+/// Refuses an opt-out list with a column that is called like identifiers and is of a type that is not read: another
+/// one must not take its place, and not nobody either.
+fn check_hidden(
+    columns: &Table,
+    finder: &Finder<'_>,
+    found: &[(usize, Found)],
+    audiences: &[Audience],
+    only: Option<UserType>,
+) -> Result<()> {
+    for (index, audience) in audiences.iter().enumerate() {
+        let user_type = audience.spec.user_type;
+        let is_meant = |column: usize| finder.is_called_like(column, user_type);
+        let is_found = |(of, found): &(usize, Found)| {
+            *of == index && (!found.is_guess || is_meant(found.index))
+        };
+        if only.is_some_and(|only| only != user_type) || found.iter().any(is_found) {
+            continue;
+        }
+        let mut hidden =
+            (0..finder.table.width()).filter(|of| is_meant(*of) && columns.hides(*of, user_type));
+        hidden.try_for_each(|column| columns.check_column(column))?;
+    }
+    Ok(())
 }
 
 /// The columns of a file that has them apart; `None` if it is text.

@@ -38,6 +38,8 @@ impl State {
         if holdings.len() <= count {
             return Ok(());
         }
+        // In the directory of many, nobody would see that one of them was lost.
+        audiences.iter().try_for_each(|audience| self.check_kept(audience))?;
         let name = format!("{:06}-{:06}", first.first, last.last);
         let staging = Staging::begin(&self.runs_dir().join(name), false)?;
         merge(&holdings, &audiences, staging.path())?;
@@ -318,5 +320,20 @@ mod tests {
         let error = state.merge_if_more_than(1).expect_err("damaged");
         assert!(error.to_string().contains("SHA-256 differs"), "{error}");
         assert_eq!(dirs(&state), ["000001", "000002", "000003"]);
+    }
+
+    #[test]
+    fn what_is_lost_stays_noticed() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let mut state = open(dir.path());
+        for _ in 0..3 {
+            let run = add_run(&state, &LABELS, false);
+            state.begin_upload(run, &label("callers"), 0).expect("writes");
+            state.settled(run, &[label("callers")]).expect("writes");
+        }
+        fs::remove_dir_all(state.run_dir(2)).expect("removes");
+        let error = state.merge_if_more_than(1).expect_err("a directory is lost");
+        assert!(error.to_string().contains("it is not there"), "{error}");
+        assert_eq!(dirs(&state), ["000001", "000003"]);
     }
 }

@@ -183,6 +183,73 @@ fn what_cannot_be_read_says_why() {
     assert!(String::from_utf8(piped.stderr).unwrap().contains("cannot be read from a pipe"));
 }
 
+/// A file with a column of two addresses and one of phone numbers as floating-point numbers, of which only the metadata is
+/// there. All its numbers take a byte.
+fn small(level: u8) -> Vec<u8> {
+    let values = b"\x0d\0\0\0a@example.com\x0d\0\0\0b@example.com";
+    let body = [&b"\x02\0\0\0\x04"[..], &[level], values].concat();
+    let len = u8::try_from(body.len()).unwrap() * 2;
+    let page = [
+        &[0x15, 0, 0x15, len, 0x15, len, 0x2c][..],
+        &[0x15, 4, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0],
+        &body,
+    ]
+    .concat();
+    let page_len = u8::try_from(page.len()).unwrap() * 2;
+    let metadata = [
+        &b"\x15\x02\x19\x3c\x48\x01r\x15\x04\0\x15\x0c\x25\x02\x18\x05email\0\x15\x0a\x25\x02\x18\x05phone\0\x16"[..],
+        &[4],
+        b"\x19\x1c\x19\x2c\x3c\x15\x0c\x35\0\x16\x04\x26",
+        &[page_len, 0x26, 8, 0, 0, 0, 0x26, 4, 0, 0],
+    ]
+    .concat();
+    let metadata_len = u32::try_from(metadata.len()).unwrap().to_le_bytes();
+    [&b"PAR1"[..], &page, &metadata, &metadata_len, b"PAR1"].concat()
+}
+
+#[test]
+fn levels_and_columns_have_bounds() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, out) = (dir.path().join("small"), dir.path().join("out"));
+    let prepare = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let summary =
+            run(by_name(config(UserType::EmailHash, std::slice::from_ref(&path), &out), "email"));
+        summary.map(|summary| summary.audiences[0].written).map_err(|error| error.to_string())
+    };
+    assert_eq!(prepare(&small(1)), Ok(2));
+    let wide = [
+        &b"\x29\xfc\x92\x4e\x48\x01r\x15\xa2\x9c\x01\0"[..],
+        &b"\x15\x0c\x38\0\0".repeat(10_001),
+        b"\0",
+    ];
+    let wide = wide.concat();
+    let wide_len = u32::try_from(wide.len()).unwrap().to_le_bytes();
+    let wide = [&b"PAR1"[..], &wide, &wide_len, b"PAR1"].concat();
+    for (bytes, message) in [
+        (small(3), "a value is nested deeper than its column"),
+        (wide, "it has 10001 columns, more than 10000"),
+    ] {
+        let refused = prepare(&bytes).unwrap_err();
+        assert!(refused.contains(message), "{refused}");
+    }
+}
+
+#[test]
+fn a_list_whose_phone_numbers_cannot_be_read_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (people, list) = (dir.path().join("people"), dir.path().join("list"));
+    fs::write(&people, "mail,tel\nc@example.com,+442070000000\n").unwrap();
+    fs::write(&list, small(1)).unwrap();
+    let mut config = several(&people, &dir.path().join("out"));
+    config.audiences.truncate(2);
+    for (audience, name) in config.audiences.iter_mut().zip(["mail", "tel"]) {
+        audience.column = Some(ColumnSelector::Name(name.to_owned()));
+    }
+    let refused = run(suppressing(config, &list)).unwrap_err().to_string();
+    assert!(refused.contains("column `phone` holds decimal or floating-point"), "{refused}");
+}
+
 /// Bytes are changed, left out and repeated at random: every such file is read or refused. A panic would fail this, as
 /// would memory that is asked for because a file says so.
 #[test]

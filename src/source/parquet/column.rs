@@ -229,6 +229,9 @@ impl<'a> Column<'a> {
             Some(levels) => levels.read(&self.page, count, &mut self.ahead)?,
             None => self.ahead.resize(count, self.leaf.level_max),
         }
+        if self.ahead.iter().any(|level| *level > self.leaf.level_max) {
+            return Err(Fault::Damaged("a value is nested deeper than its column"));
+        }
         if let Values::Dictionary(runs) = &mut self.values {
             let level_max = self.leaf.level_max;
             let there = self.ahead.iter().filter(|level| **level == level_max).count();
@@ -464,9 +467,14 @@ fn push_bytes(value: &[u8], render: Render, out: &mut Texts) -> Result<(), Fault
 
 /// Appends a number in decimal.
 fn push_int(value: i64, physical: Physical, render: Render, out: &mut Texts) {
-    let narrow = if physical == Physical::Int32 { u64::from(u32::MAX) } else { u64::MAX };
+    // Differences of narrow integers are differences of 32 bits, which go round.
+    let value = match (physical, render) {
+        (Physical::Int32, Render::Signed) => value << 32 >> 32,
+        (Physical::Int32, _) => value & i64::from(u32::MAX),
+        _ => value,
+    };
     let is_negative = render == Render::Signed && value < 0;
-    let mut left = if is_negative { value.unsigned_abs() } else { value.cast_unsigned() & narrow };
+    let mut left = if is_negative { value.unsigned_abs() } else { value.cast_unsigned() };
     let mut digits = [0; 20];
     let mut from = digits.len();
     loop {
@@ -481,4 +489,26 @@ fn push_int(value: i64, physical: Physical, render: Render, out: &mut Texts) {
         out.bytes.push(b'-');
     }
     out.bytes.extend_from_slice(&digits[from..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn narrow_integers_go_round() {
+        let text = |value: i64, physical, render| {
+            let mut texts = Texts::default();
+            push_int(value, physical, render, &mut texts);
+            String::from_utf8(texts.bytes).expect("digits")
+        };
+        // The difference of -2,000,000,000 and 2,000,000,000 as 32 bits hold it.
+        let around = -2_000_000_000 - 294_967_296;
+        assert_eq!(text(around, Physical::Int32, Render::Signed), "2000000000");
+        assert_eq!(text(-1, Physical::Int32, Render::Signed), "-1");
+        assert_eq!(text(-1, Physical::Int32, Render::Unsigned), "4294967295");
+        assert_eq!(text(around, Physical::Int64, Render::Signed), "-2294967296");
+        assert_eq!(text(-1, Physical::Int64, Render::Unsigned), "18446744073709551615");
+        assert_eq!(text(i64::MIN, Physical::Int64, Render::Signed), "-9223372036854775808");
+    }
 }

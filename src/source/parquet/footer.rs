@@ -5,6 +5,10 @@ use super::thrift::{Broken, Kind, Reader};
 /// Deepest nesting of columns.
 const DEPTH_MAX: usize = 64;
 
+/// Most bytes of the names of all columns. They are written as a tree, so that a long name with many columns below it
+/// would be repeated for each.
+const NAMES_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// How the values of a column are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Physical {
@@ -217,7 +221,7 @@ fn leaves(elements: Vec<Element>) -> Result<Vec<Leaf>, Broken> {
     let root = elements.next().ok_or(Broken::Wrong)?;
     let mut branches = vec![Branch { children_left: root.children, level: 0, is_list: false }];
     let mut path: Vec<String> = Vec::new();
-    let mut leaves = Vec::new();
+    let (mut leaves, mut names_bytes) = (Vec::new(), 0);
     while let Some(branch) = branches.last_mut() {
         if branch.children_left == 0 {
             branches.pop();
@@ -236,6 +240,10 @@ fn leaves(elements: Vec<Element>) -> Result<Vec<Leaf>, Broken> {
             path.push(element.name);
             branches.push(Branch { children_left: element.children, level, is_list });
             continue;
+        }
+        names_bytes += path.iter().map(String::len).sum::<usize>() + element.name.len();
+        if names_bytes > NAMES_BYTES_MAX {
+            return Err(Broken::Wrong);
         }
         let name: Vec<&str> = path.iter().map(String::as_str).chain([&*element.name]).collect();
         let physical = physical(&element)?;
@@ -282,5 +290,25 @@ fn render(element: &Element, physical: Physical) -> Result<Render, Unfit> {
         | (Physical::Fixed(_), None, None) => Ok(Render::Text),
         (Physical::Fixed(16), Some(14), _) => Ok(Render::Uuid),
         _ => Err(Unfit::OtherType),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_with_many_columns_below_it_is_not_repeated_for_each() {
+        let parse = |name_bytes: usize| {
+            let mut bytes = b"\x29\xfc\xe9\x07\x48\x01r\x15\x02\0\x48\xff\xff\x07".to_vec();
+            bytes[13] = u8::try_from(name_bytes >> 14).expect("is short");
+            bytes.extend(vec![b'x'; name_bytes]);
+            bytes.extend(b"\x15\xce\x0f\0");
+            bytes.extend(b"\x15\x0c\x38\0\0".repeat(999));
+            bytes.push(0);
+            Footer::parse(&bytes).map(|footer| footer.leaves.len())
+        };
+        assert_eq!(parse(0x3fff), Ok(999));
+        assert_eq!(parse(0x7fff), Err(Broken::Wrong));
     }
 }

@@ -26,12 +26,16 @@ use self::page::{Fault, Pages};
 use super::Watch;
 use crate::config::{PARQUET_FOOTER_BYTES_MAX, PARQUET_SAMPLE_BYTES_MAX};
 use crate::error::{Error, OneLine, Result};
+use crate::normalize::UserType;
 
 /// What a file begins and ends with.
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 
 /// The magic bytes, twice, and the length of the metadata.
 const FRAME_BYTES: u64 = 12;
+
+/// Most columns of a file; each has a cell in each row that is looked at at first.
+const COLUMNS_MAX: usize = 10_000;
 
 /// Columns that are looked at to find the one that is meant.
 const SAMPLE_COLUMNS: usize = 1000;
@@ -81,6 +85,14 @@ impl Table {
         file.read_exact_at(&mut footer, bytes - 8 - len).map_err(reading)?;
         let footer =
             Footer::parse(&footer).map_err(|_| damaged(path, "its metadata is damaged"))?;
+        let columns = footer.leaves.len();
+        if columns > COLUMNS_MAX {
+            return Err(Error::input(
+                path,
+                format!("it has {columns} columns, more than {COLUMNS_MAX}"),
+                "write the columns that are wanted into a file of their own",
+            ));
+        }
         Ok(Self { path: path.to_owned(), file, bytes, footer, watch: None })
     }
 
@@ -132,6 +144,16 @@ impl Table {
         }
         let cell = |index| cells.texts.bytes[cells.texts.span(index)].to_vec();
         (0..texts(&cells)).map(cell).collect()
+    }
+
+    /// Whether a column could hold identifiers of a type, though not as they can be read.
+    pub(crate) fn hides(&self, leaf: usize, user_type: UserType) -> bool {
+        let is_number = matches!(user_type, UserType::PhoneHash | UserType::Fbid);
+        match self.footer.leaves[leaf].render {
+            Err(Unfit::List) => true,
+            Err(Unfit::Number) => is_number,
+            _ => false,
+        }
     }
 
     /// Whether the values of a column can be identifiers; else why not.
