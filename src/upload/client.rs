@@ -235,6 +235,14 @@ impl Client {
         let response = self.run(request);
         attempt.was_sent = body.is_complete();
         let answer = match response {
+            Ok(response) if response.status().is_success() && !attempt.was_sent => {
+                // Nobody can have done what was not said. What a server means by it, the API's list must tell.
+                attempt.was_sent = true;
+                Err(Failure {
+                    status: Some(response.status().as_u16()),
+                    ..attempt.fail(FailureKind::Nonsense, "it came before the file was sent")
+                })
+            }
             Ok(response) => self.read(&mut attempt, response),
             Err(error) => Err(attempt.broken(&error)),
         };
@@ -280,7 +288,8 @@ impl Client {
         let retry_after =
             retry_after.and_then(|value| answer::retry_after(value, SystemTime::now()));
         let location = response.headers().get("Location").and_then(|value| value.to_str().ok());
-        let redirected = location.filter(|_| status.is_redirection()).map(answer::redirected);
+        let redirected = location.filter(|_| status.is_redirection());
+        let redirected = redirected.map(|to| self.token.redact(&answer::redirected(to)));
         let mut body = Vec::new();
         // What can be read of the answer is enough; its status is known.
         let _partly = response.body_mut().as_reader().take(ERROR_BYTES_MAX).read_to_end(&mut body);

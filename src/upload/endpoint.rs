@@ -1,6 +1,6 @@
 //! Where the API is and how to get in: the address, and the token that must reach nobody else.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -120,10 +120,39 @@ impl Token {
         value
     }
 
-    /// `text` without the token, should a server have repeated it.
+    /// `text` without the token, should a server have repeated it: as it is, or as addresses write it, in any case.
     pub(crate) fn redact(&self, text: &str) -> String {
-        text.replace(self.0.expose_secret(), "[token]")
+        let token = self.0.expose_secret();
+        without(&without(text, token), &percent_encoded(token))
     }
+}
+
+/// `text` with `[token]` for what is `secret`, whatever the case of its letters.
+fn without(text: &str, secret: &str) -> String {
+    let (lower, secret) =
+        (Zeroizing::new(text.to_ascii_lowercase()), Zeroizing::new(secret.to_ascii_lowercase()));
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, found) in lower.match_indices(&**secret) {
+        shown.push_str(&text[from..at]);
+        shown.push_str("[token]");
+        from = at + found.len();
+    }
+    shown.push_str(&text[from..]);
+    shown
+}
+
+fn percent_encoded(token: &str) -> Zeroizing<String> {
+    // As long as it can get, and so never moved, which would leave a copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(token.len() * 3));
+    for byte in token.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _written = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -162,6 +191,9 @@ mod tests {
         let token = Token::new("canary-1\n").expect("a token");
         assert!(!format!("{token:?}").contains("canary"));
         assert_eq!(token.redact("no canary-1 here"), "no [token] here");
+        assert_eq!(token.redact("\u{e9}Canary-1, CANARY-1"), "\u{e9}[token], [token]");
+        let with_signs = Token::new("a+b/c=").expect("a token");
+        assert_eq!(with_signs.redact("?t=a%2Bb%2fc%3D&x"), "?t=[token]&x");
         assert_eq!(token.header(), "OAuth canary-1");
         assert!(!format!("{:?}", token.header()).contains("canary"));
         for text in ["", " \n", "two words", "line\nbreak", "ümlaut"] {

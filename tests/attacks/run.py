@@ -1,4 +1,5 @@
-"""Attacks on what throng promises, on the real binary: kills, disks that fail, runs that meet, and other users.
+"""Attacks on what throng promises, on the real binary: kills, disks that fail, runs that meet, servers, and other
+users.
 
     python3 tests/attacks/run.py target/debug/throng            a spread of all cases, within the time (--seconds)
     python3 tests/attacks/run.py target/debug/throng --full     all of them: about an hour on two cores
@@ -24,6 +25,7 @@ sys.dont_write_bytecode = True
 import disks
 import kills
 import others
+import servers
 import together
 from scenes import OUTPUT, SCENES, SPILLING
 from stage import Place, Wrong
@@ -67,7 +69,7 @@ def attacks():
     """All of them, the quick ones first."""
     for scene in SCENES:
         yield Attack(f"modes: {scene.name}", scene, others.mode_cases, 0.3)
-    own = [(disks.Vanishing(OUTPUT, "disk/.out.throng-*"), 0.5), (disks.Vanishing(SPILLING, "tmp"), 0.5), (together.Crowd(), 3)]
+    own = [(servers.Servers(), 6), (disks.Vanishing(OUTPUT, "disk/.out.throng-*"), 0.5), (disks.Vanishing(SPILLING, "tmp"), 0.5), (together.Crowd(), 3)]
     if can_mount():
         own += [(disks.Small(OUTPUT, "disk"), 0.5), (disks.Small(SPILLING, "tmp"), 0.5)]
         own += [(disks.Small(scene, "state"), 0.5) for scene in SCENES if scene.name in ("upload, create", "sync, second night")]

@@ -152,6 +152,19 @@ fn an_early_refusal_costs_no_body() {
 }
 
 #[test]
+fn a_success_before_the_entries_were_sent_is_none() {
+    let case = Case::new(3, 100);
+    let server = RawServer::start(vec![Step::AnswerEarly(audience(59))]);
+    let args = ["--audience", "59", "--attempts", "2"];
+    assert_ends(&case.upload(&server, &args), 6, "it came before the file was sent");
+    assert_eq!(server.seen().len(), 2);
+    let empty = Step::Answer(json(200, "[]"));
+    let server = RawServer::start(vec![Step::AnswerEarly(audience(59)), empty]);
+    assert_ends(&case.upload(&server, &[]), 8, "it is not known whether `News` was created");
+    assert_eq!(posts(&server.seen()), 1);
+}
+
+#[test]
 fn a_token_that_is_echoed_and_an_entry_that_is_quoted_are_not_repeated() {
     let case = Case::new(3, 100);
     let body = format!(r#"{{"error": "token {TOKEN} at line 2: 2000006 is no fbid"}}"#);
