@@ -80,41 +80,9 @@ fn total_memory_bytes() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// How many pieces of so many bytes lie free as they are; 0 where the system does not tell.
-pub fn free_pieces(bytes: usize) -> u64 {
-    let info = fs::read_to_string("/proc/buddyinfo").unwrap_or_default();
-    count_free_pieces(&info, bytes / rustix::param::page_size())
-}
-
-/// The same from `/proc/buddyinfo`, which has for each zone the number of free pieces of 1, 2, 4, ... pages. Zones for
-/// devices of few address bits are left alone.
-fn count_free_pieces(info: &str, pages: usize) -> u64 {
-    let order = pages.max(1).ilog2() as usize;
-    let zones = info.lines().filter_map(|line| line.split_once("zone")?.1.trim().split_once(' '));
-    let normal = zones.filter(|(zone, _)| *zone == "Normal");
-    let pieces = normal.flat_map(|(_, counts)| {
-        let larger = counts.split_whitespace().skip(order).enumerate();
-        larger.map(|(more, count)| count.parse().unwrap_or(0_u64) << more)
-    });
-    pieces.sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn free_pieces_are_counted_from_their_size_on_in_normal_zones() {
-        let info = "Node 0, zone      DMA      1      1      9      9\n\
-                    Node 0, zone   Normal  14413     20      3      2\n\
-                    Node 1, zone   Normal      0      0      0      5\n";
-        for (pages, expected) in [(8, 7), (4, 3 + 2 * 7), (2, 20 + 2 * 17), (16, 0)] {
-            assert_eq!(count_free_pieces(info, pages), expected, "{pages}");
-        }
-        for other in ["", "Node 0, zone", "zone Normal x 1\n"] {
-            assert_eq!(count_free_pieces(other, 4), 0);
-        }
-    }
 
     #[test]
     fn a_service_is_limited_by_its_own_group_and_those_above() {

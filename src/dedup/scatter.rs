@@ -55,8 +55,6 @@ pub struct Scatter {
     staged: Vec<Line>,
     staged_len: Vec<u8>,
     slabs: Vec<Slab>,
-    /// Whether slabs may be huge pages, as of the last look.
-    is_memory_whole: bool,
     /// Bytes of the last slab that blocks were cut from.
     slab_used: usize,
     extents: Vec<Extent>,
@@ -115,7 +113,6 @@ impl Scatter {
             staged: Vec::new(),
             staged_len: Vec::new(),
             slabs: Vec::new(),
-            is_memory_whole: false,
             slab_used: store.slab_bytes,
             extents: Vec::new(),
             spilled: Default::default(),
@@ -240,10 +237,7 @@ impl Scatter {
                 Need::May if budget.try_reserve(bytes) => {}
                 Need::May => return Ok(OpenBlock::default()),
             }
-            if self.slabs.len().is_multiple_of(slab::SLABS_PER_LOOK) {
-                self.is_memory_whole = slab::is_memory_whole(store.slab_bytes);
-            }
-            self.slabs.push(Slab::new(store.slab_bytes, self.is_memory_whole)?);
+            self.slabs.push(Slab::new(store.slab_bytes)?);
             self.slab_used = 0;
         }
         let start = place(self.slab_used);

@@ -6,43 +6,25 @@ use std::ops::{Deref, DerefMut};
 use memmap2::MmapMut;
 
 use crate::error::{Error, Result};
-use crate::machine;
 
 /// A piece of memory, zero at first.
 #[derive(Debug)]
 pub(super) struct Slab(MmapMut);
 
-/// Bytes of a huge page.
-const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
-
-/// Huge pages that must be free before more are asked for.
-const HUGE_PAGES_FREE_MIN: u64 = 4 * SLABS_PER_LOOK as u64;
-
-/// How many slabs a worker takes until it looks again whether memory is whole.
-pub(super) const SLABS_PER_LOOK: usize = 8;
-
-/// Whether so many huge pages lie free that slabs may be huge pages.
-pub(super) fn is_memory_whole(slab_bytes: usize) -> bool {
-    slab_bytes.is_multiple_of(HUGE_PAGE_BYTES)
-        && machine::free_pieces(HUGE_PAGE_BYTES) >= HUGE_PAGES_FREE_MIN
-}
-
 impl Slab {
     /// Asks the system for memory, and for all of its pages at once: one by one, as they are first written to, they
-    /// cost twice as much. As a huge page a slab takes an eighth of the time, 0.1 ms instead of 0.9, but only where one
-    /// is free: else the system moves other pages out of the way first, which takes 4 ms, and took a fifth of a run on a
-    /// busy machine. Hence `is_huge`, see [`is_memory_whole`].
-    pub(super) fn new(bytes: usize, is_huge: bool) -> Result<Self> {
-        let map = MmapMut::map_anon(bytes)
-            .map_err(|_| Error::Internal("the system grants no memory within the limit"))?;
+    /// cost twice as much. Huge pages would cost least, but only where memory is not in pieces: else the system moves
+    /// other pages out of the way first, which took a fifth of a run on a busy machine.
+    pub(super) fn new(bytes: usize) -> Result<Self> {
+        let map = MmapMut::map_anon(bytes).map_err(|_| {
+            Error::usage(
+                "the system grants less memory than --memory allows",
+                "give less, or raise its limit (ulimit -v)",
+            )
+        })?;
         // A system that does not know how only takes longer.
         #[cfg(target_os = "linux")]
-        {
-            let _advice = is_huge.then(|| map.advise(memmap2::Advice::HugePage));
-            let _advice = map.advise(memmap2::Advice::PopulateWrite);
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = is_huge;
+        let _advice = map.advise(memmap2::Advice::PopulateWrite);
         Ok(Self(map))
     }
 }

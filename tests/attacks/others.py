@@ -38,7 +38,9 @@ def modes(umask):
             for line in trace:
                 # Nobody but its maker has a way to a file without a name, until its mode is set.
                 if "O_TMPFILE" in line:
-                    nameless.add(re.search(r"= \d+<(.*)>", line).group(1))
+                    made = re.search(r"= \d+<(.*)>", line)
+                    if made:
+                        nameless.add(made.group(1))
                     continue
                 made = re.search(r'(?:O_CREAT|O_TMPFILE|creat\(|mkdir(?:at)?\().*, (0\d+)\)', line)
                 if made and kills.touches(place, line.split("(", 1)[1]) and "EEXIST" not in line:
