@@ -7,7 +7,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::ingest::{ChunkReject, ChunkTally, FeedTally, Ingest, Places, Route, SourceSum, Worker};
+use super::count::{ChunkReject, ChunkTally, FeedTally, Places, SourceSum};
+use super::ingest::Ingest;
+use super::worker::{Route, Worker};
 use crate::config::{CHUNK_BYTES, PARQUET_ROWS};
 use crate::emit::RejectWriter;
 use crate::error::{Error, ExitCode, Result};

@@ -14,7 +14,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::budget::{self, MemoryPlan};
 use super::deliver::{SPLIT_BITS, cut};
-use super::ingest::{Ingest, layout};
+use super::ingest::Ingest;
+use super::worker::layout;
 use crate::config::{Input, MaxRejects, PrepareConfig, Resources};
 use crate::dedup::{Layout, Partitions, Range, resolve};
 use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};

@@ -5,10 +5,12 @@
 
 mod budget;
 mod columns;
+mod count;
 pub(crate) mod deliver;
 pub mod engine;
 mod ingest;
 pub(crate) mod judge;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;

@@ -22,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-# HOLDINGS_MAX in src/config.rs.
+# HOLDINGS_MAX in src/config/bounds.rs.
 KEPT = 64
 
 

@@ -46,7 +46,7 @@ def modes(umask):
                 if made and kills.touches(place, line.split("(", 1)[1]) and "EEXIST" not in line:
                     left = int(made.group(1), 8) & ~umask
                     must(left & 0o077 == 0, f"made so that others can look: {line.strip()}")
-                changed = re.search(r"f?chmod(?:at)?\((.*), (0\d+)\)", line)
+                changed = re.search(r"f?chmod(?:at)?\((.*), (0\d+)(?:\)| <unfinished)", line)
                 if changed and int(changed.group(2), 8) & 0o077:
                     must("throng.prom" in changed.group(1), f"opened for others: {line.strip()}")
                 elif changed:

@@ -1,0 +1,123 @@
+//! Every bound in one place.
+
+/// Longest record in bytes, without its line end. A longer line is rejected as `too_long`; a longer CSV record ends the
+/// run, because it is nearly always a quote that never closes. It bounds what a stream must hold to find a boundary.
+#[doc(hidden)]
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of a source that a worker takes at once. With what is made of them (offsets, canonical forms, digests) they
+/// fit the second-level cache of a core.
+#[doc(hidden)]
+pub const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Bytes of a mapped source that have been read before their pages are given back.
+#[doc(hidden)]
+pub const RELEASE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Records that pass through the stages together: their blocks and digests stay in the first-level cache of a core.
+#[doc(hidden)]
+pub const BATCH_RECORDS: usize = 512;
+
+/// Decoded bytes of a source that are looked at to find out what it holds. Longer than most first records, shorter
+/// than anybody notices.
+#[doc(hidden)]
+pub const SAMPLE_BYTES: usize = 256 * 1024;
+
+/// Longest metadata of a Parquet file that is read, in bytes: a hundred columns in a thousand row groups have less.
+pub const PARQUET_FOOTER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Memory in bytes that a page of a Parquet file may take when its first rows are looked at.
+pub const PARQUET_SAMPLE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Rows of a Parquet file that pass through the stages together.
+pub const PARQUET_ROWS: usize = 8 * 1024;
+
+/// Least memory budget in bytes with which the fixed buffers still leave room for entries.
+#[doc(hidden)]
+pub const MEMORY_BYTES_MIN: u64 = 32 * 1024 * 1024;
+
+/// Memory in bytes that a run may take beside its budget: the program itself and the metadata of telephone numbers,
+/// and pages of mapped inputs that are not given back yet, which the system can take back at any time.
+#[doc(hidden)]
+pub const MEMORY_BYTES_BESIDE: u64 = 64 * 1024 * 1024;
+
+/// Memory in bytes that an archive may ask for to be decompressed, beside the budget while it is read. `zstd --long` asks
+/// for all of it, `xz -9` for half; what others ask for is a few MiB.
+pub const DECODER_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// Bytes of a block: what one partition of one worker grows by, and what is written to a spill file at once.
+#[doc(hidden)]
+pub const BLOCK_BYTES: usize = 16 * 1024;
+
+/// Blocks are cut from slabs of this many bytes, so that memory is asked for rarely.
+#[doc(hidden)]
+pub const SLAB_BYTES: usize = 2 * 1024 * 1024;
+
+/// Bytes of a slab where the memory limit is so low that larger ones would go beyond it.
+#[doc(hidden)]
+pub const SLAB_BYTES_MIN: usize = 256 * 1024;
+
+/// The blocks' share of the memory limit holds at least so many slabs of each worker and audience.
+#[doc(hidden)]
+pub const SLABS_MIN: u64 = 8;
+
+/// Most leading bits of a digest that choose its partition: 4096 partitions.
+#[doc(hidden)]
+pub const RADIX_BITS_MAX: u32 = 12;
+
+/// Entries that a partition should hold: 32 bytes each, so that sorting one stays in the cache of a core.
+#[doc(hidden)]
+pub const PARTITION_ENTRIES: u64 = 16 * 1024;
+
+/// Chunks or partitions that are under way at once, for each worker.
+#[doc(hidden)]
+pub const IN_FLIGHT_PER_WORKER: usize = 3;
+
+/// Most threads.
+#[doc(hidden)]
+pub const THREADS_MAX: usize = 1024;
+
+/// Longest label of an audience, in bytes.
+#[doc(hidden)]
+pub const LABEL_BYTES_MAX: usize = 64;
+
+/// Default of `--part-lines`.
+#[doc(hidden)]
+pub const PART_LINES: u64 = 1_000_000;
+
+/// Most parts of one audience: their numbers have five digits.
+#[doc(hidden)]
+pub const PARTS_MAX: u64 = 99_999;
+
+/// Bytes of text that are made and written at once. Few enough to be in the cache of a core when the system copies them.
+#[doc(hidden)]
+pub const WRITE_BYTES: usize = 256 * 1024;
+
+/// Directories of nightly runs that are kept one by one. Beyond that they are put together, so that a night does not take
+/// the longer the more nights there were.
+pub const HOLDINGS_MAX: usize = 64;
+
+/// Bytes of a part that is put together of smaller ones; what has half of it is left as it is.
+pub const MERGED_PART_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Pieces and complete parts that wait to go to the disk before those who write must wait too.
+#[doc(hidden)]
+pub const SYNCS_WAITING: usize = 64;
+
+/// Complete parts that wait to be hashed; each is an open file.
+#[doc(hidden)]
+pub const PARTS_COMPLETE_MAX: usize = 64;
+
+const _: () = {
+    assert!(
+        CHUNK_BYTES + RECORD_BYTES_MAX < u32::MAX as usize / 4,
+        "offsets within a chunk are u32"
+    );
+    assert!(
+        crate::normalize::VALUE_BYTES_MAX < RECORD_BYTES_MAX,
+        "an oversize line is an oversize value"
+    );
+    assert!(SLAB_BYTES.is_multiple_of(BLOCK_BYTES), "slabs are cut into whole blocks");
+    assert!(SLAB_BYTES_MIN.is_multiple_of(BLOCK_BYTES), "slabs are cut into whole blocks");
+    assert!(BLOCK_BYTES.is_multiple_of(32), "blocks hold whole digests");
+};

@@ -1,0 +1,261 @@
+//! What will be done, decided once.
+
+mod bounds;
+mod column;
+mod label;
+mod max_rejects;
+
+use std::path::PathBuf;
+
+use crate::hash::Kernel;
+use crate::machine;
+use crate::normalize::{RuleOptions, UserType};
+
+pub use crate::plan::Role;
+pub use crate::supply::Supply;
+pub use bounds::*;
+pub use column::ColumnSelector;
+pub use label::Label;
+pub use max_rejects::MaxRejects;
+
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file, a FIFO or a device.
+    Path(PathBuf),
+    /// Standard input.
+    Stdin,
+    /// What a program brings along: see [`Input::reader`] and [`Input::values`].
+    Supply(Supply),
+}
+
+/// A suppression list, and which audiences it is for.
+#[derive(Clone, Debug)]
+pub struct SuppressInput {
+    /// Where it is.
+    pub input: Input,
+    /// What it holds, if the user said so: it is for all audiences of that type; else for every one whose column it has.
+    pub user_type: Option<UserType>,
+    /// The column, if it is called otherwise there than in the inputs.
+    pub column: Option<ColumnSelector>,
+}
+
+/// An output directory of an earlier run, whose entries are known.
+#[derive(Clone, Debug)]
+pub struct KnownInput {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// The audiences that it concerns, as far as it has them. `None`: all of them, and it must have them.
+    pub labels: Option<Vec<Label>>,
+    /// Whether its entries are known to be in the audience, or only may be.
+    pub role: Role,
+}
+
+impl From<Input> for SuppressInput {
+    fn from(input: Input) -> Self {
+        Self { input, user_type: None, column: None }
+    }
+}
+
+impl From<PathBuf> for KnownInput {
+    fn from(dir: PathBuf) -> Self {
+        Self { dir, labels: None, role: Role::Known }
+    }
+}
+
+/// One audience that is to be made.
+#[derive(Clone, Debug)]
+pub struct AudienceSpec {
+    /// What it is called; the name of the user type, if nobody said otherwise. No two audiences of a run share one.
+    pub label: Label,
+    /// What its entries are.
+    pub user_type: UserType,
+    /// The column that holds them; found by content if not named.
+    pub column: Option<ColumnSelector>,
+}
+
+impl AudienceSpec {
+    /// An audience that is called like its user type.
+    pub fn new(user_type: UserType, column: Option<ColumnSelector>) -> Self {
+        Self { label: user_type.into(), user_type, column }
+    }
+}
+
+impl From<UserType> for AudienceSpec {
+    fn from(user_type: UserType) -> Self {
+        Self::new(user_type, None)
+    }
+}
+
+impl std::fmt::Display for AudienceSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&audience_name(&self.label, self.user_type))
+    }
+}
+
+/// What messages call an audience: its label if it has one of its own, and what its entries are.
+pub(crate) fn audience_name(label: &Label, user_type: UserType) -> String {
+    if label.as_str() == user_type.name() {
+        user_type.to_string()
+    } else {
+        format!("{label} ({user_type})")
+    }
+}
+
+/// The format of inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Found by name and content.
+    #[default]
+    Auto,
+    /// One value a line.
+    Lines,
+    /// CSV with this delimiter, or the one that is found.
+    Csv(Option<u8>),
+    /// Parquet.
+    Parquet,
+}
+
+/// Whether the first record is a header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Header {
+    /// If the column is named, or if the first cell is no valid value while those below are.
+    #[default]
+    Auto,
+    /// No.
+    Absent,
+}
+
+/// How regular files are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Io {
+    /// Mapped where that is possible and local.
+    #[default]
+    Auto,
+    /// Through buffers.
+    Read,
+}
+
+/// How to read inputs.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// Their format.
+    pub format: Format,
+    /// Their header.
+    pub header: Header,
+    /// The column that holds each row's country.
+    pub country_column: Option<ColumnSelector>,
+    /// How files are read.
+    pub io: Io,
+}
+
+/// What a run may use. By default: all cores, and half of the memory that the machine or its cgroup allows.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// Worker threads.
+    pub threads: usize,
+    /// Budget in bytes for entries, buffers and tables together.
+    pub memory_bytes: u64,
+    /// Where spill files go; beside the output if not given.
+    pub tmp_dir: Option<PathBuf>,
+    /// Bytes of a chunk; [`CHUNK_BYTES`] but in tests.
+    #[doc(hidden)]
+    pub chunk_bytes: usize,
+    /// Bytes of a block; [`BLOCK_BYTES`] but in tests.
+    #[doc(hidden)]
+    pub block_bytes: usize,
+    /// What computes on many values at once; the fastest there is but in tests.
+    #[doc(hidden)]
+    pub kernel: Kernel,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self {
+            threads: machine::cores(),
+            memory_bytes: machine::default_memory_bytes(),
+            tmp_dir: None,
+            chunk_bytes: CHUNK_BYTES,
+            block_bytes: BLOCK_BYTES,
+            kernel: Kernel::default(),
+        }
+    }
+}
+
+/// The list of rejected values.
+#[derive(Clone, Debug)]
+pub struct RejectList {
+    /// Where it goes.
+    pub path: PathBuf,
+    /// Whether the raw values are in it.
+    pub with_values: bool,
+}
+
+/// What is written, and where.
+#[derive(Clone, Debug)]
+pub struct OutputOptions {
+    /// The output directory.
+    pub dir: PathBuf,
+    /// Whether an earlier result there is replaced.
+    pub overwrite: bool,
+    /// Most entries of a part.
+    pub part_lines: u64,
+    /// Most bytes of a part.
+    pub part_bytes: Option<u64>,
+    /// The reject list, if one is wanted.
+    pub rejects: Option<RejectList>,
+}
+
+impl OutputOptions {
+    /// A directory that is not there yet, with parts of a million entries.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            overwrite: false,
+            part_lines: PART_LINES,
+            part_bytes: None,
+            rejects: None,
+        }
+    }
+}
+
+/// A whole `prepare`, decided. [`PrepareConfig::new`] has what the command does if nothing is said; then set the fields
+/// that are to be otherwise.
+#[derive(Clone, Debug)]
+pub struct PrepareConfig {
+    /// Members come from here.
+    pub inputs: Vec<Input>,
+    /// People who must not be in the audience.
+    pub suppress: Vec<SuppressInput>,
+    /// Output directories of earlier runs: who is in the audience already.
+    pub against: Vec<KnownInput>,
+    /// The audiences to make from one pass over the inputs; at least one, no two with the same label.
+    pub audiences: Vec<AudienceSpec>,
+    /// The choices within the rules.
+    pub rules: RuleOptions,
+    /// How to read.
+    pub read: ReadOptions,
+    /// When an input is the wrong file.
+    pub max_rejects: MaxRejects,
+    /// What to write.
+    pub output: OutputOptions,
+    /// What to use.
+    pub resources: Resources,
+}
+
+impl PrepareConfig {
+    /// One audience into a directory; what is still missing is an input.
+    pub fn new(audience: impl Into<AudienceSpec>, dir: impl Into<PathBuf>) -> Self {
+        Self {
+            inputs: Vec::new(),
+            suppress: Vec::new(),
+            against: Vec::new(),
+            audiences: vec![audience.into()],
+            rules: RuleOptions::default(),
+            read: ReadOptions::default(),
+            max_rejects: MaxRejects::DEFAULT,
+            output: OutputOptions::new(dir),
+            resources: Resources::default(),
+        }
+    }
+}

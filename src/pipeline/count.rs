@@ -1,0 +1,199 @@
+//! What reading comes to: verdicts of a chunk, and their sum over the chunks of a source, in order.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use super::worker::Route;
+use crate::emit::{Reject, RejectWriter};
+use crate::error::{Error, Result};
+use crate::normalize::{Reason, Verdict};
+use crate::plan::{Audience, Feed, Role};
+use crate::progress::Progress;
+use crate::record::{LineCounter, Records};
+use crate::source::record_too_long;
+use crate::tally::{Place, Tally};
+
+/// What a chunk amounts to. Lines are counted from 0 within the chunk.
+pub(super) struct ChunkTally {
+    pub(super) records: u64,
+    pub(super) lines: u64,
+    /// For each feed.
+    pub(super) tallies: Vec<Tally>,
+    pub(super) rejects: Vec<ChunkReject>,
+}
+
+/// A rejected value for the reject list.
+pub(super) struct ChunkReject {
+    record: usize,
+    feed: usize,
+    line: u64,
+    reason: Reason,
+    value: Vec<u8>,
+}
+
+impl ChunkReject {
+    /// By record, so that the list does not depend on where chunks end.
+    pub(super) fn order(&self) -> (usize, usize) {
+        (self.record, self.feed)
+    }
+
+    /// Memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.value.len()
+    }
+}
+
+/// Why a chunk could not be worked on.
+pub(super) enum ChunkError {
+    /// A record over the limit begins behind so many line ends.
+    RecordTooLong {
+        lines: u64,
+    },
+    Other(Error),
+}
+
+impl From<Error> for ChunkError {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Where records are, and how often each occurred.
+pub(super) trait Places {
+    /// The line of a record within its chunk, counted from 0. Asked for in ascending order.
+    fn line(&mut self, record: usize) -> u64;
+
+    /// Its number within its chunk.
+    fn number(&self, record: usize) -> usize;
+
+    /// How often the record occurred.
+    fn times(&self, record: usize) -> u64;
+}
+
+/// The records of a chunk of text.
+pub(super) struct LinesOf<'a> {
+    pub(super) lines: LineCounter<'a>,
+    pub(super) records: &'a Records,
+}
+
+impl Places for LinesOf<'_> {
+    fn line(&mut self, record: usize) -> u64 {
+        self.records.line_of(record, &mut self.lines)
+    }
+
+    fn number(&self, record: usize) -> usize {
+        record
+    }
+
+    #[inline]
+    fn times(&self, _: usize) -> u64 {
+        1
+    }
+}
+
+/// Counts the verdicts on one field of a chunk's records.
+pub(super) struct FeedTally<'a, P> {
+    pub(super) tally: Tally,
+    pub(super) places: P,
+    pub(super) feed: usize,
+    /// Whether the reject list holds values, and what goes into it.
+    pub(super) list: Option<(bool, &'a mut Vec<ChunkReject>)>,
+}
+
+impl<P: Places> FeedTally<'_, P> {
+    #[inline]
+    pub(super) fn count(&mut self, index: usize, value: &[u8], verdict: Verdict) {
+        match verdict {
+            Verdict::Rejected(reason) => self.reject(index, reason, value),
+            verdict => self.tally.count(verdict, self.places.times(index)),
+        }
+    }
+
+    #[cold]
+    pub(super) fn reject(&mut self, record: usize, reason: Reason, value: &[u8]) {
+        let line = self.places.line(record);
+        self.tally.reject(reason, line, value, self.places.times(record));
+        if let Some((with_values, rejects)) = &mut self.list {
+            let value = if *with_values { value.to_vec() } else { Vec::new() };
+            let record = self.places.number(record);
+            rejects.push(ChunkReject { record, feed: self.feed, line, reason, value });
+        }
+    }
+}
+
+/// The sum over the chunks of a source, in order.
+pub(super) struct SourceSum<'a> {
+    path: &'a PathBuf,
+    /// Line ends before the next chunk.
+    pub(super) lines: u64,
+    pub(super) records: u64,
+    /// Of the audiences that it feeds.
+    pub(super) tallies: Vec<(usize, Tally)>,
+}
+
+impl<'a> SourceSum<'a> {
+    pub(super) fn new(path: &'a PathBuf, header_lines: u64, feeds: &[Feed]) -> Self {
+        let mut fed: Vec<usize> = feeds.iter().map(|feed| feed.audience).collect();
+        fed.sort_unstable();
+        fed.dedup();
+        let tallies = fed.into_iter().map(|audience| (audience, Tally::default())).collect();
+        Self { path, lines: header_lines, records: 0, tallies }
+    }
+
+    pub(super) fn add(
+        &mut self,
+        chunk: std::result::Result<ChunkTally, ChunkError>,
+        route: &Route<'_>,
+        audiences: &[Audience],
+        progress: &Progress,
+        rejects: Option<&mut RejectWriter>,
+    ) -> Result<()> {
+        let chunk = chunk.map_err(|error| match error {
+            ChunkError::Other(error) => error,
+            ChunkError::RecordTooLong { lines } => {
+                record_too_long(self.path, true).at_line(self.lines + lines + 1)
+            }
+        })?;
+        if let Some(rejects) = rejects {
+            for reject in &chunk.rejects {
+                let feed = &route.feeds[reject.feed];
+                rejects.write(&Reject {
+                    path: self.path,
+                    line: self.lines + reject.line + 1,
+                    column: &feed.column.to_string(),
+                    user_type: audiences[feed.audience].spec.user_type,
+                    reason: reject.reason,
+                    value: &reject.value,
+                })?;
+            }
+        }
+        let mut entries = 0;
+        for (feed, tally) in route.feeds.iter().zip(chunk.tallies) {
+            entries += tally.accepted();
+            let (path, lines) = (self.path, self.lines);
+            let of_audience =
+                self.tallies.iter_mut().find(|(audience, _)| *audience == feed.audience);
+            if let Some((_, sum)) = of_audience {
+                sum.add(tally, |place| Place { path: path.clone(), line: lines + place.line + 1 });
+            }
+        }
+        self.records += chunk.records;
+        self.lines += chunk.lines;
+        progress.records.fetch_add(chunk.records, Ordering::Relaxed);
+        progress.entries.fetch_add(entries, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What throng wrote, throng must be able to read.
+    pub(super) fn check_known(&self, role: Role) -> Result<()> {
+        let is_read = self.tallies.iter().all(|(_, tally)| tally.read == tally.accepted());
+        if role.is_earlier() && !is_read {
+            return Err(Error::input(
+                self.path,
+                "it holds entries that these rules do not accept",
+                "prepare with the options that are in its manifest",
+            ));
+        }
+        Ok(())
+    }
+}

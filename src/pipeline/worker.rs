@@ -1,0 +1,223 @@
+//! What one worker does with records: canonical forms -> digests -> partitions.
+
+use std::ops::Range;
+
+use super::count::{ChunkError, ChunkReject, ChunkTally, FeedTally, LinesOf, Places};
+use super::ingest::Ingest;
+use crate::config::{BATCH_RECORDS, RejectList};
+use crate::dedup::{self, Budget, Layout, Scatter, Store};
+use crate::error::{Error, Result};
+use crate::hash::{Digest, Kernel};
+use crate::normalize::{Canonical, Normalizer, Reason, Value};
+use crate::plan::{Audience, Feed, Role, SourcePlan};
+use crate::record::{self, CsvReader, Dialect, LineCounter, Records};
+use crate::source::parquet::Rows;
+use crate::source::{Chunk, Framing};
+use crate::tally::Tally;
+
+/// What a worker keeps from chunk to chunk.
+#[derive(Default)]
+pub(super) struct Worker {
+    pub(super) records: Records,
+    csv: Option<CsvReader>,
+    pub(super) rows: Rows,
+    pub(super) tools: Tools,
+}
+
+/// What records pass through on a worker.
+#[derive(Default)]
+pub(super) struct Tools {
+    canonical: Canonical,
+    digests: Vec<Digest>,
+    clear_entries: Vec<u8>,
+    scatters: Vec<Scatter>,
+}
+
+/// How the chunks of the current source are worked on.
+pub(super) struct Route<'a> {
+    pub(super) role: Role,
+    pub(super) dialect: Dialect,
+    pub(super) feeds: &'a [Feed],
+    pub(super) country_field: Option<usize>,
+    /// The reject list's options, if there is one.
+    pub(super) rejects: Option<&'a RejectList>,
+}
+
+impl Worker {
+    pub(super) fn new(stores: &[Store]) -> Self {
+        let scatters = stores.iter().map(Scatter::new).collect();
+        Self { tools: Tools { scatters, ..Tools::default() }, ..Self::default() }
+    }
+
+    /// Makes ready for the next source.
+    pub(super) fn turn_to(
+        &mut self,
+        plan: &SourcePlan,
+        kernel: Kernel,
+        stores: &[Store],
+        budget: &Budget,
+    ) -> Result<()> {
+        self.csv = match plan.dialect.framing {
+            Framing::Csv { delimiter } => {
+                Some(CsvReader::new(delimiter, plan.wanted.clone()).on(kernel))
+            }
+            Framing::Lines { .. } | Framing::Columns => None,
+        };
+        for (scatter, store) in self.tools.scatters.iter_mut().zip(stores) {
+            scatter.set_role(plan.role, store, budget)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn work(
+        &mut self,
+        chunk: &Chunk,
+        route: &Route<'_>,
+        ingest: &Ingest<'_>,
+    ) -> std::result::Result<ChunkTally, ChunkError> {
+        self.read(chunk, route, ingest.kernel)?;
+        self.process(chunk, route, ingest)
+    }
+
+    /// The entries, for each store.
+    pub(super) fn into_scatters(self) -> Vec<Scatter> {
+        self.tools.scatters
+    }
+
+    fn read(
+        &mut self,
+        chunk: &Chunk,
+        route: &Route<'_>,
+        kernel: Kernel,
+    ) -> std::result::Result<(), ChunkError> {
+        match (route.dialect.framing, &mut self.csv) {
+            (Framing::Csv { .. }, Some(csv)) => {
+                csv.read(chunk, chunk.is_exact, &mut self.records).map_err(|long| {
+                    let lines = record::count_lines(&chunk[..long.start], route.dialect.line_end);
+                    ChunkError::RecordTooLong { lines }
+                })
+            }
+            (Framing::Lines { end }, _) => {
+                record::read_lines(kernel, chunk, end, &mut self.records);
+                Ok(())
+            }
+            (Framing::Csv { .. } | Framing::Columns, _) => {
+                Err(Error::Internal("a chunk without its reader").into())
+            }
+        }
+    }
+
+    fn process(
+        &mut self,
+        chunk: &Chunk,
+        route: &Route<'_>,
+        ingest: &Ingest<'_>,
+    ) -> std::result::Result<ChunkTally, ChunkError> {
+        let Self { records, tools, .. } = self;
+        let line_end = route.dialect.line_end;
+        let mut sum = ChunkTally {
+            records: records.len() as u64 + u64::from(chunk.is_oversize),
+            lines: count_lines(chunk, records, route) + u64::from(chunk.is_oversize),
+            tallies: Vec::with_capacity(route.feeds.len()),
+            rejects: Vec::new(),
+        };
+        for (index, feed) in route.feeds.iter().enumerate() {
+            let mut counts = FeedTally {
+                tally: Tally::of_records(sum.records),
+                places: LinesOf { lines: LineCounter::new(chunk, line_end), records },
+                feed: index,
+                list: route.rejects.map(|list| (list.with_values, &mut sum.rejects)),
+            };
+            if chunk.is_oversize {
+                counts.reject(0, Reason::TooLong, b"");
+            }
+            tools.pass(records, chunk, feed, route, ingest, &mut counts)?;
+            let tally = counts.tally;
+            sum.tallies.push(tally);
+        }
+        sum.rejects.sort_by_key(ChunkReject::order);
+        Ok(sum)
+    }
+}
+
+impl Tools {
+    /// Passes one field of some records on: canonical forms, digests, partitions.
+    pub(super) fn pass(
+        &mut self,
+        records: &Records,
+        bytes: &[u8],
+        feed: &Feed,
+        route: &Route<'_>,
+        ingest: &Ingest<'_>,
+        counts: &mut FeedTally<'_, impl Places>,
+    ) -> Result<()> {
+        let Self { canonical, digests, clear_entries, scatters } = self;
+        let audience = &ingest.audiences[feed.audience];
+        let (scatter, store) = (&mut scatters[feed.audience], &ingest.stores[feed.audience]);
+        for start in (0..records.len()).step_by(BATCH_RECORDS) {
+            let batch = start..(start + BATCH_RECORDS).min(records.len());
+            let normalizer = audience.normalizer(route.role);
+            normalize(normalizer, (records, bytes, batch), feed.field, route, canonical, counts);
+            canonical.messages.hash(ingest.kernel, digests);
+            if layout(audience) == Layout::Digest {
+                scatter.push_digests(digests, store, &ingest.budget)?;
+                scatter.push_digests(&canonical.digests, store, &ingest.budget)?;
+                continue;
+            }
+            clear_entries.clear();
+            for (value, digest) in canonical.messages.iter().zip(&*digests) {
+                dedup::push_clear_entry(value, digest, clear_entries);
+            }
+            scatter.push_clear(clear_entries, store, &ingest.budget)?;
+        }
+        Ok(())
+    }
+}
+
+/// Line ends of a chunk.
+fn count_lines(chunk: &[u8], records: &Records, route: &Route<'_>) -> u64 {
+    match route.dialect.framing {
+        // They were counted when the lines were read; the last line may have none.
+        Framing::Lines { end } => {
+            records.len() as u64 - u64::from(chunk.last().is_some_and(|last| *last != end))
+        }
+        Framing::Csv { .. } | Framing::Columns => {
+            record::count_lines(chunk, route.dialect.line_end)
+        }
+    }
+}
+
+/// How the entries of an audience are laid out.
+pub(super) fn layout(audience: &Audience) -> Layout {
+    if audience.spec.user_type.is_hashed() { Layout::Digest } else { Layout::Clear }
+}
+
+/// Normalises one field of some records.
+fn normalize(
+    normalizer: &Normalizer,
+    (records, chunk, batch): (&Records, &[u8], Range<usize>),
+    field: usize,
+    route: &Route<'_>,
+    canonical: &mut Canonical,
+    counts: &mut FeedTally<'_, impl Places>,
+) {
+    canonical.clear();
+    let wrapping = route.dialect.wrapping();
+    let first = batch.start;
+    let fields = records.fields_of(chunk, field, batch.clone());
+    let on_verdict = |index, value: &[u8], verdict| counts.count(first + index, value, verdict);
+    match route.country_field {
+        None => {
+            let values = fields.map(|bytes| Value { bytes, country: None });
+            normalizer.batch(wrapping, values, canonical, on_verdict);
+        }
+        Some(country) => {
+            let countries = records.fields_of(chunk, country, batch);
+            let values = fields.zip(countries).map(|(bytes, country)| Value {
+                bytes,
+                country: Some(country.unwrap_or_default()),
+            });
+            normalizer.batch(wrapping, values, canonical, on_verdict);
+        }
+    }
+}
