@@ -1,6 +1,12 @@
+use std::collections::HashSet;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::api::CustomAudience;
+use crate::error::ExitCode;
+use crate::normalize::UserType;
+use crate::upload::part::Part;
 
 const ENDPOINT: &str = "https://api.example.com";
 
@@ -149,11 +155,4 @@ fn a_damaged_or_newer_ledger_is_refused_with_what_to_do() {
     ledger.db.pragma_update(None, "user_version", SCHEMA_VERSION + 1).expect("writes");
     let error = Ledger::open(&dir.path().join("state")).expect_err("newer");
     assert!(error.to_string().contains("has version 2"), "{error}");
-}
-
-#[test]
-fn words_are_those_of_the_schema() {
-    use crate::upload::FailureKind;
-    assert_eq!(word(Call::Create), "create");
-    assert_eq!(word(FailureKind::RateLimited), "rate_limited");
 }
