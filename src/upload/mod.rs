@@ -16,6 +16,7 @@
 pub(crate) mod answer;
 mod background;
 mod client;
+mod config;
 mod create;
 mod endpoint;
 mod failure;
@@ -38,6 +39,7 @@ use crate::stop::Stop;
 #[doc(hidden)]
 pub use self::client::Sending;
 pub use self::client::{Client, ClientConfig, Outcome};
+pub use self::config::{Content, TargetSpec, UploadConfig, Verdict};
 pub use self::endpoint::{Endpoint, Token};
 pub use self::failure::{Call, Failure, FailureKind};
 #[doc(hidden)]
@@ -46,8 +48,8 @@ pub use self::ledger::{
 };
 pub use self::ledger::{History, Ledger, RunRecord, TargetRecord};
 pub use self::part::Part;
+pub use self::plan::Upload;
 pub(crate) use self::plan::find_listed;
-pub use self::plan::{Content, TargetSpec, Upload, UploadConfig, Verdict};
 #[doc(hidden)]
 pub use self::retry::Decision;
 pub use self::retry::RetryPolicy;

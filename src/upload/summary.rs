@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::config::UploadConfig;
 use super::ledger::{Target, TargetState};
 use super::part::Part;
-use super::plan::UploadConfig;
 use crate::normalize::UserType;
 use crate::summary::{Bytes, Seconds, grouped};
 
