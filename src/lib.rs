@@ -166,6 +166,8 @@ pub mod job;
 pub mod sync;
 #[doc(hidden)]
 pub mod report;
+#[cfg(test)]
+mod guarded;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;

@@ -34,23 +34,28 @@ impl Slab {
     /// else reads them.
     #[inline]
     pub(super) fn write_line(&mut self, at: usize, line: &[u8]) {
-        let place = &mut self.0[at..at + line.len()];
-        #[cfg(target_arch = "x86_64")]
-        if place.as_ptr().addr().is_multiple_of(16) && line.len().is_multiple_of(16) {
-            use std::arch::x86_64::{_mm_loadu_si128, _mm_stream_si128};
-            let (places, pieces) = (place.as_chunks_mut::<16>().0, line.as_chunks::<16>().0);
-            for (place, piece) in places.iter_mut().zip(pieces) {
-                // SAFETY: 16 bytes each; the place is aligned to as many, see above. Every x86-64 has SSE2. The
-                // store is ordered before later reads of this thread, and before those of others by `settle`.
-                unsafe {
-                    let piece = _mm_loadu_si128(piece.as_ptr().cast());
-                    _mm_stream_si128(place.as_mut_ptr().cast(), piece);
-                }
-            }
-            return;
-        }
-        place.copy_from_slice(line);
+        write_past_cache(&mut self.0[at..at + line.len()], line);
     }
+}
+
+/// Copies a line to a place of its length, past the cache if both are whole pieces of 16 bytes.
+#[inline]
+fn write_past_cache(place: &mut [u8], line: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if place.as_ptr().addr().is_multiple_of(16) && line.len().is_multiple_of(16) {
+        use std::arch::x86_64::{_mm_loadu_si128, _mm_stream_si128};
+        let (places, pieces) = (place.as_chunks_mut::<16>().0, line.as_chunks::<16>().0);
+        for (place, piece) in places.iter_mut().zip(pieces) {
+            // SAFETY: 16 bytes each; the place is aligned to as many, see above. Every x86-64 has SSE2. The
+            // store is ordered before later reads of this thread, and before those of others by `settle`.
+            unsafe {
+                let piece = _mm_loadu_si128(piece.as_ptr().cast());
+                _mm_stream_si128(place.as_mut_ptr().cast(), piece);
+            }
+        }
+        return;
+    }
+    place.copy_from_slice(line);
 }
 
 /// Makes what was written past the cache visible to other threads that learn of it by the usual means.
@@ -74,5 +79,26 @@ impl Deref for Slab {
 impl DerefMut for Slab {
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guarded::{Edge, Guarded};
+
+    #[test]
+    fn writes_the_line_and_nothing_else_at_every_length_and_alignment() {
+        let (mut from, mut to) = (Guarded::new(), Guarded::new());
+        let text: Vec<u8> = (0..=250).cycle().take(300).collect();
+        for edge in Edge::BOTH {
+            for (len, gap) in (0..text.len()).flat_map(|len| (0..32).map(move |gap| (len, gap))) {
+                let line = from.hold(edge, len % 7, &text[..len]);
+                let place = to.hold(edge, gap, &vec![0; len]);
+                write_past_cache(place, line);
+                settle();
+                assert_eq!(place, line, "{len} {gap}");
+            }
+        }
     }
 }

@@ -23,7 +23,10 @@ pub(super) const LINE_BYTES: usize = 65;
 pub(super) fn lines(kernel: Kernel, digests: &[Digest], text: &mut Vec<u8>) {
     // What is in there is overwritten.
     text.resize(digests.len() * LINE_BYTES, 0);
-    let (lines, _) = text.as_chunks_mut::<LINE_BYTES>();
+    write(kernel, digests, text.as_chunks_mut().0);
+}
+
+fn write(kernel: Kernel, digests: &[Digest], lines: &mut [[u8; LINE_BYTES]]) {
     #[cfg(target_arch = "x86_64")]
     if kernel.has_avx512() {
         // SAFETY: the kernel says that the machine has what the function asks for.
@@ -63,19 +66,40 @@ fn lines_avx512(digests: &[Digest], lines: &mut [[u8; LINE_BYTES]]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guarded::{Edge, Guarded};
 
-    #[test]
-    fn a_line_for_each_digest_and_nothing_else() {
+    /// Digests that have every byte, and their lines.
+    fn all() -> (Vec<Digest>, String) {
         let all: Vec<Digest> = (0..=7_u8)
             .map(|row| std::array::from_fn(|at| row * 32 + u8::try_from(at).expect("below 32")))
             .collect();
-        let expected: String = all.iter().map(|d| const_hex::encode(d) + "\n").collect();
+        let lines = all.iter().map(|digest| const_hex::encode(digest) + "\n").collect();
+        (all, lines)
+    }
+
+    #[test]
+    fn a_line_for_each_digest_and_nothing_else() {
+        let (all, expected) = all();
         for kernel in Kernel::all() {
             let mut text = b"something else that was there before".repeat(30);
             lines(kernel, &all, &mut text);
             assert_eq!(text, expected.as_bytes(), "{}", kernel.name());
             lines(kernel, &[], &mut text);
             assert_eq!(text, b"");
+        }
+    }
+
+    #[test]
+    fn touches_nothing_but_digests_and_lines() {
+        let (all, expected) = all();
+        let (mut from, mut to) = (Guarded::new(), Guarded::new());
+        for (kernel, edge) in Kernel::all().flat_map(|k| Edge::BOTH.map(|edge| (k, edge))) {
+            for (count, gap) in (0..=all.len()).flat_map(|count| (0..64).map(move |g| (count, g))) {
+                let digests = from.hold(edge, gap, &all[..count]);
+                let lines = to.hold(edge, gap, &vec![[0; LINE_BYTES]; count]);
+                write(kernel, digests, lines);
+                assert_eq!(lines.as_flattened(), &expected.as_bytes()[..count * LINE_BYTES]);
+            }
         }
     }
 }

@@ -198,6 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::guarded::{Edge, Guarded};
 
     /// Bytes with a prime period, so that swapped pieces show.
     fn pattern(len: usize, seed: usize) -> Vec<u8> {
@@ -255,6 +256,25 @@ mod tests {
             batch.hash(kernel, &mut digests);
             for (row, digest) in rows.iter().zip(digests) {
                 assert_eq!(const_hex::encode(digest), row[1], "{} {row:?}", kernel.name());
+            }
+        }
+    }
+
+    #[test]
+    fn no_kernel_touches_anything_but_blocks_and_digests() {
+        let message = |at| pattern(at * 5 % (ONE_BLOCK_BYTES_MAX + 1), at);
+        let messages: Vec<_> = (0..70).map(message).collect();
+        let all: Vec<_> = messages.iter().map(|message| Block::of(message)).collect();
+        let expected: Vec<Digest> = messages.iter().map(|m| Sha256::digest(m).into()).collect();
+        let (mut from, mut to) = (Guarded::new(), Guarded::new());
+        for (kernel, edge) in Kernel::all().flat_map(|k| Edge::BOTH.map(|edge| (k, edge))) {
+            for count in 0..=all.len() {
+                let blocks = from.hold(edge, 0, &all[..count]);
+                for gap in [0, count % 32] {
+                    let digests = to.hold(edge, gap, &vec![Digest::default(); count]);
+                    kernel.hash_blocks(blocks, digests);
+                    assert_eq!(digests, &expected[..count], "{} {count}", kernel.name());
+                }
             }
         }
     }

@@ -73,6 +73,7 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
+    use crate::guarded::{Edge, Guarded};
 
     #[test]
     fn equals_the_streaming_interface_at_every_length_around_blocks() {
@@ -91,6 +92,28 @@ mod tests {
                         let digest = stream.finish(&message[ahead..]);
                         assert_eq!(digest, Digest::from(Sha256::digest(message)), "{messages}");
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_kernel_touches_anything_but_states_and_blocks() {
+        let message: Vec<u8> = (0..=250).cycle().take(3 * BLOCK_BYTES).collect();
+        let mut rooms: Vec<_> = (0..9).map(|_| Guarded::new()).collect();
+        let mut to = Guarded::new();
+        for (kernel, edge) in Kernel::all().flat_map(|k| Edge::BOTH.map(|edge| (k, edge))) {
+            for (messages, blocks) in (0..=rooms.len()).flat_map(|m| (0..=3).map(move |b| (m, b))) {
+                let bytes = &message[..blocks * BLOCK_BYTES];
+                let mut expected = Stream::default();
+                expected.update(bytes);
+                for gap in 0..BLOCK_BYTES {
+                    let held = rooms[..messages].iter_mut().enumerate();
+                    let held = held.map(|(at, room)| &*room.hold(edge, (gap + 5 * at) % 64, bytes));
+                    let held: Vec<_> = held.map(whole_blocks).collect();
+                    let states = to.hold(edge, 0, &vec![INITIAL; messages]);
+                    kernel.compress_each(states, &held);
+                    assert!(states.iter().all(|state| *state == expected.state), "{messages}");
                 }
             }
         }
