@@ -73,6 +73,32 @@ pub(crate) fn create_file(path: &Path) -> Result<File> {
         .map_err(|error| Error::writing("create", path, error))
 }
 
+/// Gives a file that does not change any more a second name; where a file system has no hard links, copies it, durably.
+pub(crate) fn link_or_copy(file: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(file, to) {
+        Err(error) if is_unlinkable(&error) => {
+            let mut source = File::open(file)?;
+            let mut options = OpenOptions::new();
+            let mut copy = options.write(true).create_new(true).mode(0o600).open(to)?;
+            let copied = io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all());
+            copied.inspect_err(|_| remove(to))
+        }
+        linked => linked,
+    }
+}
+
+/// Whether a file system has no hard links (`link(2)` lists `EPERM` for that; some have other answers), or no more of
+/// them for this file.
+fn is_unlinkable(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::Unsupported
+            | io::ErrorKind::CrossesDevices
+            | io::ErrorKind::TooManyLinks
+    )
+}
+
 /// Folder and name of a path to be written.
 pub(super) fn split(path: &Path) -> Result<(PathBuf, OsString)> {
     let name = path.file_name().ok_or_else(|| {
@@ -147,11 +173,13 @@ pub(super) fn remove(path: &Path) {
     let _removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }
 
-/// Locks what was just made; `false` if another run took it for a left-over before.
+/// Locks what was just made; `false` if another run took it for a left-over before. Where a file system has no locks,
+/// nobody gets one, so that nothing is taken for a left-over.
 fn lock(handle: &File, path: &Path) -> Result<bool> {
     match handle.try_lock() {
         Ok(()) => is_same(handle, path).map_err(|e| Error::writing("look at", path, e)),
         Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
         Err(TryLockError::Error(error)) => Err(Error::writing("lock", path, error)),
     }
 }
@@ -169,5 +197,28 @@ fn busy(dir: &Path) -> Error {
         path: dir.to_owned(),
         message: "other runs keep removing what is made there".to_owned(),
         hint: Some("run again".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn where_there_are_no_links_a_file_is_copied_for_its_owner_alone() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        // What lies on another file system cannot be linked to.
+        let (foreign, to) = (Path::new("/proc/self/status"), dir.path().join("copy"));
+        link_or_copy(foreign, &to).expect("copies");
+        assert!(fs::read_to_string(&to).expect("reads").starts_with("Name:"));
+        assert_eq!(fs::metadata(&to).expect("is there").permissions().mode() & 0o777, 0o600);
+
+        let again = dir.path().join("again");
+        link_or_copy(&to, &again).expect("links");
+        assert_eq!(fs::metadata(&again).expect("is there").nlink(), 2);
+        let error = link_or_copy(&to, &again).expect_err("it is there");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     }
 }

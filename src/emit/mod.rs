@@ -10,8 +10,7 @@ mod seal;
 mod staging;
 mod whole_file;
 
-pub(crate) use self::hidden::create_file;
-pub(crate) use self::hidden::sync_dir;
+pub(crate) use self::hidden::{create_file, link_or_copy, sync_dir};
 #[doc(hidden)]
 pub use self::list::ListWriter;
 pub use self::manifest::{

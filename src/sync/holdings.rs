@@ -8,7 +8,9 @@ use std::rc::Rc;
 
 use super::state::{Remembered, State};
 use crate::config::{KnownInput, Label};
-use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest, sync_dir};
+use crate::emit::{
+    AudienceManifest, MANIFEST_FILE, Manifest, PartManifest, link_or_copy, sync_dir,
+};
 use crate::error::{Error, Result};
 use crate::plan::Role;
 
@@ -72,9 +74,9 @@ impl State {
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&lists).map_err(keeping)?;
         let new = lists.join(format!(".{label}-{what}.new"));
-        // The file is the same, so that nothing is copied.
+        // The file is the same: as a rule nothing is copied.
         let _left_over = fs::remove_file(&new);
-        fs::hard_link(run_dir.join(&list.file), &new).map_err(keeping)?;
+        link_or_copy(&run_dir.join(&list.file), &new).map_err(keeping)?;
         fs::rename(&new, &path).map_err(keeping)?;
         Ok(Some(path.to_string_lossy().into_owned()))
     }
@@ -143,8 +145,8 @@ impl State {
         remove_dir(&new)?;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&new).map_err(keeping)?;
         for part in parts {
-            // The file is the same, so that nothing is copied.
-            fs::hard_link(self.run_dir(run).join(&part.file), new.join(&part.file))
+            // The file is the same: as a rule nothing is copied.
+            link_or_copy(&self.run_dir(run).join(&part.file), &new.join(&part.file))
                 .map_err(keeping)?;
         }
         manifest.write(&new)?;

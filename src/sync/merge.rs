@@ -5,7 +5,7 @@
 //! state then removes what is covered by another directory. So it may be killed at any moment.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::holdings::Holding;
 use super::state::{Remembered, State};
 use crate::config::{HOLDINGS_MAX, Label, MERGED_PART_BYTES};
-use crate::emit::{AudienceManifest, Manifest, PartManifest, Staging, create_file};
+use crate::emit::{AudienceManifest, Manifest, PartManifest, Staging, create_file, link_or_copy};
 use crate::error::{Error, Result};
 use crate::normalize::UserType;
 
@@ -103,7 +103,7 @@ impl Merged {
         let file = format!("{label}-{number:05}.txt");
         if part.bytes >= MERGED_PART_BYTES / 2 {
             let to = dir.join(&file);
-            fs::hard_link(&path, &to).map_err(|e| Error::writing("keep", &to, e))?;
+            link_or_copy(&path, &to).map_err(|e| Error::writing("keep", &to, e))?;
             self.parts.push(PartManifest { file, ..part.clone() });
             return Ok(());
         }
@@ -168,6 +168,8 @@ impl OpenPart {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::config::KnownInput;
     use crate::sync::SyncRecord;
