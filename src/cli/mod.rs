@@ -100,7 +100,6 @@ pub(crate) struct ManArgs {
 ///
 /// Inputs are plain lists or CSV, TSV and semicolon files, also compressed (gzip, zstd, bzip2, xz), or Parquet. The output
 /// directory is complete or absent: whatever happens, no half-written file is ever visible in it.
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   throng prepare export.csv -t email_hash -c email -o audience
@@ -187,15 +186,8 @@ pub(crate) struct PrepareArgs {
     /// Force a kernel, to test it
     #[arg(long, hide = true, value_name = "NAME")]
     pub(crate) kernel: Option<Kernel>,
-    /// Print the summary as one line of JSON on standard output
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print nothing but errors and, with --json, the summary
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-    /// When to show progress
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    pub(crate) progress: ProgressArg,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
 }
 
 /// Apply the rules line by line: standard input to standard output.
@@ -258,15 +250,8 @@ pub(crate) struct ManifestArgs {
     /// Where entries go that the memory limit does not hold [default: the directory itself]
     #[arg(long, value_name = "DIR")]
     pub(crate) tmp_dir: Option<PathBuf>,
-    /// Print what was found as one line of JSON on standard output
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print nothing but errors and, with --json, the result
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-    /// When to show progress
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    pub(crate) progress: ProgressArg,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
 }
 
 /// Choices within the rules.
@@ -374,6 +359,20 @@ pub(crate) enum IoArg {
     Auto,
     /// Through buffers
     Read,
+}
+
+/// What is seen of a run.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Print the summary as one line of JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but errors and, with --json, the summary
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// When to show progress
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) progress: ProgressArg,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

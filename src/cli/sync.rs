@@ -10,7 +10,7 @@ use throng::config::{Label, MaxRejects};
 use throng::job::{Overrides, Share};
 use throng::notation;
 
-use super::ProgressArg;
+use super::ShowArgs;
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 /// The nightly job: prepare, compare with what the audiences hold, upload who is new, report.
@@ -57,15 +57,8 @@ pub(crate) struct SyncArgs {
     pub(crate) date: Option<Date>,
     #[command(flatten)]
     pub(crate) guards: GuardArgs,
-    /// Print the result as one line of JSON on standard output
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print nothing but errors and, with --json, the result
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-    /// When to show progress
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    pub(crate) progress: ProgressArg,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
 }
 
 /// What stands for the guards of the job file, for one run.

@@ -12,7 +12,7 @@ use throng::config::Label;
 use throng::notation;
 use throng::upload::Endpoint;
 
-use super::ProgressArg;
+use super::ShowArgs;
 
 /// Post the files of a prepared directory to an audience. Run it again after any failure: it goes on where it stopped.
 ///
@@ -77,15 +77,8 @@ pub(crate) struct UploadArgs {
     /// How long the whole upload may take
     #[arg(long, value_name = "TIME", default_value = "6h", value_parser = notation::time)]
     pub(crate) time_limit: Duration,
-    /// Print the summary as one line of JSON on standard output
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print nothing but errors and, with --json, the summary
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-    /// When to show progress
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    pub(crate) progress: ProgressArg,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
 }
 
 /// List, show or delete audiences.

@@ -20,7 +20,7 @@ struct Described<'a> {
 }
 
 pub(crate) fn run(args: ManifestArgs) -> Result<ExitCode> {
-    let (json, quiet, when) = (args.json, args.quiet, args.progress);
+    let show = args.show;
     let progress = Progress::default();
     signals::stop_on_signals(&progress.stop)?;
     let config = EngineConfig {
@@ -30,14 +30,14 @@ pub(crate) fn run(args: ManifestArgs) -> Result<ExitCode> {
         resources: prepare::resources(args.memory, args.threads, args.tmp_dir)?,
     };
     let view = |elapsed| progress::of_prepare(&progress, elapsed);
-    let manifest = progress::shown(when, quiet, view, || describe(&config, &progress))?;
+    let manifest = progress::shown(show, view, || describe(&config, &progress))?;
     let audience = &manifest.audiences[0];
     let (entries, parts) = (audience.sets.written, audience.parts.len());
-    if !quiet {
+    if !show.quiet {
         let s = if parts == 1 { "" } else { "s" };
         say(format_args!("{}: {entries} entries in {parts} part{s}, each once", audience.label));
     }
-    if json {
+    if show.json {
         print_json(&Described {
             dir: &config.dir,
             user_type: config.user_type,

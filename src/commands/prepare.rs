@@ -18,23 +18,21 @@ use super::{print_json, progress, say, signals, tell};
 use crate::cli::{FormatArg, IoArg, PrepareArgs};
 
 pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
-    let (json, quiet, when) = (args.json, args.quiet, args.progress);
+    let show = args.show;
     let progress = Progress::default();
     signals::stop_on_signals(&progress.stop)?;
     let prepare = Prepare::plan(decide(args)?, &progress)?;
     let noted = prepare.notes().len();
-    if !quiet {
+    if !show.quiet {
         print_notes(prepare.notes());
     }
     let view = |elapsed| progress::of_prepare(&progress, elapsed);
-    let summary = progress::shown(when, quiet, view, || prepare.run(&progress))?;
-    if !quiet {
+    let summary = progress::shown(show, view, || prepare.run(&progress))?;
+    if !show.quiet {
         print_notes(&summary.notes[noted..]);
-    }
-    if !quiet {
         tell("summary", &summary, &summary);
     }
-    if json {
+    if show.json {
         print_json(&summary)?;
     }
     Ok(ExitCode::Done)

@@ -12,7 +12,7 @@ use throng::progress::{Phase, Progress};
 use throng::upload::UploadProgress;
 
 use super::{log, tell};
-use crate::cli::ProgressArg;
+use crate::cli::{ProgressArg, ShowArgs};
 
 /// How often the bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -38,13 +38,12 @@ pub(super) struct View {
 
 /// Does some work, and shows meanwhile what `view` says of it after so much time.
 pub(super) fn shown<T>(
-    when: ProgressArg,
-    is_quiet: bool,
+    show: ShowArgs,
     view: impl Fn(Duration) -> View + Sync,
     work: impl FnOnce() -> T,
 ) -> T {
-    let line_every = match when {
-        ProgressArg::Auto if !is_quiet => LINE_EVERY,
+    let line_every = match show.progress {
+        ProgressArg::Auto if !show.quiet => LINE_EVERY,
         ProgressArg::Auto | ProgressArg::Never => return work(),
         ProgressArg::Always => LINE_OFTEN,
     };
@@ -52,7 +51,7 @@ pub(super) fn shown<T>(
     std::thread::scope(|scope| {
         let (running, done) = bounded(0);
         // Without a thread to show it, it is not shown.
-        let _unseen = Builder::new().spawn_scoped(scope, move || show(view, line_every, &done));
+        let _unseen = Builder::new().spawn_scoped(scope, move || watch(view, line_every, &done));
         let result = work();
         drop(running);
         result
@@ -60,7 +59,7 @@ pub(super) fn shown<T>(
 }
 
 /// Shows progress until the sender of `done` is dropped.
-fn show(view: &impl Fn(Duration) -> View, line_every: Duration, done: &Receiver<()>) {
+fn watch(view: &impl Fn(Duration) -> View, line_every: Duration, done: &Receiver<()>) {
     let is_drawn = stderr().is_terminal() && !log::is_json();
     let bar = is_drawn.then(ProgressBar::no_length);
     let started = Instant::now();

@@ -51,10 +51,10 @@ fn check_label(job: &Job, label: &Label) -> Result<()> {
 /// Says what a run would do, and ends as one would for which something is missing.
 fn check(job: &Job, args: &SyncArgs) -> Result<ExitCode> {
     let check = job.check(&env, SystemTime::now());
-    if args.json {
+    if args.show.json {
         print_json(&check)?;
     }
-    if !args.quiet {
+    if !args.show.quiet {
         tell("summary", &check, &check);
     }
     let mut errors = check.into_errors();
@@ -88,22 +88,22 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
         }
     };
     let notify = |line: &str| {
-        if !args.quiet {
+        if !args.show.quiet {
             say(line);
         }
     };
     let work = || throng::sync::run(&config, &progress, &notify);
-    let (record, outcome) = progress::shown(args.progress, args.quiet, view, work);
+    let (record, outcome) = progress::shown(args.show, view, work);
     // Of a run that did not begin because of another one, that one tells.
     let is_elsewhere = record.run == 0 && record.exit_code == ExitCode::Temporary as u8;
     if !record.is_dry_run && !is_elsewhere {
         publish(&config.job, &record);
     }
-    if !args.quiet {
+    if !args.show.quiet {
         record.notes.iter().for_each(|note| say(format_args!("note: {note}")));
         tell("summary", &record, &record);
     }
-    let printed = if args.json || !(args.quiet || std::io::stdout().is_terminal()) {
+    let printed = if args.show.json || !(args.show.quiet || std::io::stdout().is_terminal()) {
         print_json(&record)
     } else {
         Ok(())

@@ -26,7 +26,7 @@ fn rehearse(mut args: UploadArgs) -> Result<ExitCode> {
     use throng::sandbox::{Sandbox, SandboxConfig};
     use throng::upload::{ClientConfig, Token};
 
-    let quiet = args.quiet;
+    let show = args.show;
     args.ad_account.get_or_insert_with(|| 1.into());
     let sandbox = Sandbox::start(SandboxConfig::default())?;
     let endpoint = sandbox.endpoint().parse();
@@ -40,7 +40,7 @@ fn rehearse(mut args: UploadArgs) -> Result<ExitCode> {
         .map_err(|e| Error::writing("create a folder in", &std::env::temp_dir(), e))?;
     let code = upload(args, client, Ledger::open(state.path())?)?;
     for audience in sandbox.audiences()? {
-        if !quiet {
+        if !show.quiet {
             let (name, members) = (&audience.name, audience.member_count);
             say(format_args!(
                 "the sandbox's audience {name:?} had {members} members; it is gone now"
@@ -59,12 +59,12 @@ fn rehearse(_: UploadArgs) -> Result<ExitCode> {
 }
 
 fn upload(args: UploadArgs, client: Client, mut ledger: Ledger) -> Result<ExitCode> {
-    let (json, quiet, when, is_dry_run) = (args.json, args.quiet, args.progress, args.dry_run);
+    let (show, is_dry_run) = (args.show, args.dry_run);
     let progress = UploadProgress::default();
     signals::stop_on_signals(&progress.stop)?;
     let upload = Upload::plan(decide(args)?, client, &mut ledger, &progress.stop)?;
     if is_dry_run {
-        if json {
+        if show.json {
             print_json(&upload.dry_run())?;
         } else {
             say(&upload);
@@ -73,16 +73,15 @@ fn upload(args: UploadArgs, client: Client, mut ledger: Ledger) -> Result<ExitCo
     }
     let view = |elapsed| progress::of_upload(&progress, elapsed);
     let notify = |notice: &Notice<'_>| {
-        if !quiet {
+        if !show.quiet {
             say(notice);
         }
     };
-    let summary =
-        progress::shown(when, quiet, view, || upload.run(&mut ledger, &progress, &notify))?;
-    if !quiet {
+    let summary = progress::shown(show, view, || upload.run(&mut ledger, &progress, &notify))?;
+    if !show.quiet {
         tell("summary", &summary, &summary);
     }
-    if json {
+    if show.json {
         print_json(&summary)?;
     }
     Ok(ExitCode::Done)
