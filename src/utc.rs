@@ -22,6 +22,11 @@ impl Utc {
         self.formatted("%-d %b %Y")
     }
 
+    /// The day for programs: `2026-11-24`.
+    pub fn iso_day(self) -> String {
+        self.formatted("%Y-%m-%d")
+    }
+
     /// The time of day for people: `02:00`.
     pub fn clock(self) -> String {
         self.formatted("%H:%M")

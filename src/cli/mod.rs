@@ -28,18 +28,34 @@ const READING: &str = "How inputs are read";
 const PARTS: &str = "Upload files";
 const MACHINE: &str = "Memory and threads";
 
+const BEGIN_WITH: &str = "\
+Begin with:
+  throng prepare export.csv -t email_hash -o audience    from a CSV with e-mail addresses
+  throng upload audience --create Newsletter --sandbox   rehearse: nothing leaves this machine
+  throng upload audience --create Newsletter --ad-account 1234567";
+
+/// How every command ends; the README has the same table with what a scheduler should do.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0         done, also if there was nothing to do
+  1         a defect of throng: please report it
+  2         the command line, the configuration or an audience's number is wrong
+  3         an input was refused: wrong file, a guard, damaged, still being written
+  4         output or disk: no space, no permission, exists already
+  5         the token is refused, a permission is missing, terms are not accepted
+  6         temporary, and nothing was uploaded: run the same command again later
+  7         partly uploaded: the same command goes on where it stopped
+  8         what a request came to is unknown: the message says how to decide
+  130, 143  ended by SIGINT, SIGTERM";
+
 /// Turns customer exports into deduplicated, hashed audience upload files, and uploads them.
 #[derive(Debug, Parser)]
 #[command(
     version,
     max_term_width = 100,
     arg_required_else_help = true,
-    after_help = "Begin with:
-  throng prepare export.csv -t email_hash -o audience       a CSV with e-mail addresses to upload files
-  throng upload audience --create Newsletter --sandbox      rehearse: nothing leaves this machine
-  throng upload audience --create Newsletter --ad-account 1234567
-
-What throng does to identifiers, its exit codes and the nightly job are in its README."
+    after_help = BEGIN_WITH,
+    after_long_help = format!("{BEGIN_WITH}\n\n{EXIT_CODES}")
 )]
 pub(crate) struct Cli {
     /// What standard error holds: lines for people, or one JSON object a line
@@ -103,9 +119,9 @@ pub(crate) struct ManArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   throng prepare export.csv -t email_hash -c email -o audience
-  throng prepare 'exports/2026-11-*.csv.gz' -t phone_hash --country-column country -o audience
-  throng prepare crm.csv --map email=email_hash --map phone=phone_hash --suppress opt_outs.csv -o audience
-  zcat export.gz | throng prepare - -t fbid -o audience")]
+  throng prepare 'exports/2026-11-*.csv.gz' -t phone_hash --country-column country
+  throng prepare crm.csv --map email=email_hash --map phone=phone_hash --suppress opt_outs.csv
+  psql -c 'COPY (SELECT email FROM crm) TO STDOUT' | throng prepare - -t email_hash")]
 pub(crate) struct PrepareArgs {
     /// Files, quoted globs, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
@@ -151,6 +167,8 @@ pub(crate) struct PrepareArgs {
     /// Put the raw values into the reject list, too
     #[arg(long, requires = "rejects")]
     pub(crate) rejects_with_values: bool,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
     #[command(flatten, next_help_heading = RULES)]
     pub(crate) rules: RuleArgs,
     /// The column that holds each row's country (ISO 3166, two letters), for phone numbers
@@ -186,8 +204,6 @@ pub(crate) struct PrepareArgs {
     /// Force a kernel, to test it
     #[arg(long, hide = true, value_name = "NAME")]
     pub(crate) kernel: Option<Kernel>,
-    #[command(flatten)]
-    pub(crate) show: ShowArgs,
 }
 
 /// Apply the rules line by line: standard input to standard output.

@@ -16,7 +16,8 @@ use super::ShowArgs;
 /// The nightly job: prepare, compare with what the audiences hold, upload who is new, report.
 ///
 /// Everything about it stands in a file. Run it every night, and again after any failure: it goes on where it stopped.
-/// The last line on standard output is the summary in JSON; on a terminal, only with --json.
+/// The last line on standard output is the summary in JSON; on a terminal, only with --json. The token comes from the
+/// variable `THRONG_TOKEN`, or from the file that the job names.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   throng sync --init > nightly.toml       a job file to begin with

@@ -3,11 +3,11 @@
 use std::fs;
 
 use clap::CommandFactory;
-use clap_mangen::Man;
 use throng::emit::{Readers, write_whole};
+use throng::utc::Utc;
 use throng::{Error, ExitCode, Result};
 
-use super::print;
+use super::{page, print};
 use crate::cli::{Cli, CompletionsArgs, ManArgs};
 
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<ExitCode> {
@@ -23,17 +23,36 @@ pub(crate) fn man(args: &ManArgs) -> Result<ExitCode> {
     let mut command = Cli::command().disable_help_subcommand(true);
     // Commands below commands learn their whole name by it.
     command.build();
-    write_pages(&command, args)?;
+    let mut names = Vec::new();
+    collect_names(&command, &mut names);
+    write_pages(&command, &names, &day().iso_day(), args)?;
     Ok(ExitCode::Done)
 }
 
+/// The day that pages are of: packages that are to be the same bytes whenever they are made say it.
+fn day() -> Utc {
+    let said = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let seconds = said.and_then(|seconds| seconds.parse::<i64>().ok()?.checked_mul(1000));
+    seconds.map_or_else(Utc::now, Utc)
+}
+
 /// The page of a command, and those of the commands below it.
-fn write_pages(command: &clap::Command, args: &ManArgs) -> Result<()> {
-    let page = Man::new(command.clone());
-    let path = args.dir.join(page.get_filename());
-    let mut text = Vec::new();
-    page.render(&mut text).map_err(|e| Error::writing("write", &path, e))?;
-    write_whole(&path, &text, Readers::Everyone)?;
-    let visible = command.get_subcommands().filter(|command| !command.is_hide_set());
-    visible.into_iter().try_for_each(|command| write_pages(command, args))
+fn write_pages(command: &clap::Command, names: &[String], day: &str, args: &ManArgs) -> Result<()> {
+    let path = args.dir.join(format!("{}.1", name(command)));
+    let text = page::render(command, names, day);
+    write_whole(&path, text.as_bytes(), Readers::Everyone)?;
+    shown_below(command).try_for_each(|below| write_pages(below, names, day, args))
+}
+
+fn collect_names(command: &clap::Command, names: &mut Vec<String>) {
+    names.push(name(command));
+    shown_below(command).for_each(|below| collect_names(below, names));
+}
+
+fn name(command: &clap::Command) -> String {
+    command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
+}
+
+fn shown_below(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+    command.get_subcommands().filter(|below| !below.is_hide_set())
 }

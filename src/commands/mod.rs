@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod manifest;
 pub(crate) mod manual;
+mod page;
 pub(crate) mod prepare;
 mod progress;
 #[cfg(feature = "sandbox")]

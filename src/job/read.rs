@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::table::{File, Table, TableSpec, Value};
+use super::table::{File, INIT_HINT, Table, TableSpec, Value};
 use super::{
     CreationSpec, FilePattern, Guards, Job, JobAudience, JobTarget, Replace, ReportPaths, Share,
     SuppressList,
@@ -102,7 +102,7 @@ static REPORT: TableSpec = TableSpec { name: "[report]", keys: &["html", "metric
 pub(super) fn job(file: File<'_>) -> Result<Job> {
     let document = DeTable::parse(file.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        file.error(&span, format!("not TOML: {}", error.message()), "")
+        file.error(&span, format!("not TOML: {}", error.message()), INIT_HINT)
     })?;
     let top = Table::new(file, 0..0, &TOP, document.get_ref())?;
     let name = top.need("name")?.parsed_by(notation::line)?;
@@ -158,7 +158,7 @@ fn one<'a>(
 }
 
 fn lacks(top: &Table<'_>, table: &str) -> Error {
-    top.error(format!("the job needs {table}"), "throng sync --init shows an example")
+    top.error(format!("the job needs {table}"), INIT_HINT)
 }
 
 /// A path, relative to the folder of the job file.

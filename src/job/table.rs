@@ -18,6 +18,9 @@ use crate::normalize::UserType;
 /// Fewest of all characters that two keys must share to be taken for one: from 0 to 1.
 const NEARNESS_MIN: f64 = 0.6;
 
+/// What to do about a file that lacks something, or is none.
+pub(super) const INIT_HINT: &str = "throng sync --init shows an example";
+
 /// A table that a job file may have.
 #[derive(Debug)]
 pub(super) struct TableSpec {
@@ -92,7 +95,7 @@ impl<'a> Table<'a> {
     /// The value of a key that must be there.
     pub(super) fn need(&self, key: &'static str) -> Result<Value<'a>> {
         let needs = if self.spec.name.is_empty() { "the job" } else { self.spec.name };
-        let hint = "throng sync --init shows an example";
+        let hint = INIT_HINT;
         self.get(key).ok_or_else(|| self.error(format!("{needs} needs `{key}`"), hint))
     }
 

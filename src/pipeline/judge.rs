@@ -159,8 +159,8 @@ impl Judge {
                 hints.push(format!("column {column} holds {what}"));
             }
         }
-        if hints.is_empty() {
-            hints.push("list the rejects with --rejects FILE".to_owned());
+        if let Some(reason) = most.filter(|_| hints.is_empty()) {
+            hints.push(format!("{} means: {}", reason.code(), reason.advice()));
         }
         hints.join("; ")
     }

@@ -179,6 +179,17 @@ fn check_paths(config: &PrepareConfig) -> Result<()> {
             "give another directory with -o",
         ));
     }
+    if let Some(known) =
+        config.against.iter().find(|known| is_same_file(&known.dir, &config.output.dir))
+    {
+        return Err(Error::usage(
+            format!(
+                "{} would be replaced by who is not in it: who is would be forgotten",
+                Quoted(&known.dir)
+            ),
+            "give another directory with -o",
+        ));
+    }
     let Some(list) = &config.output.rejects else { return Ok(()) };
     for path in paths {
         if is_same_file(path, &list.path) {

@@ -100,21 +100,12 @@ impl Finder<'_> {
         }
         let fitting: Vec<usize> = (0..width).filter(|index| self.fits(audience, *index)).collect();
         match fitting[..] {
-            [index] => return found(index),
+            [index] => return self.check_told_apart(index, user_type).and_then(|()| found(index)),
             [] => {
                 return Err(Error::input(
                     &self.source.path,
                     format!("no column holds values for {user_type}"),
-                    // A day on which nobody opted out.
-                    if self.role == Role::Suppressed
-                        && self.table.rows.len() == 1
-                        && !self.has_names()
-                    {
-                        "it has a single row: if that is a header, name its column with --suppress-column, or with `column` in a job file"
-                            .to_owned()
-                    } else {
-                        self.columns_hint()
-                    },
+                    self.nothing_fits_hint(audience),
                 ));
             }
             _ => {}
@@ -144,6 +135,55 @@ impl Finder<'_> {
         ))
     }
 
+    /// Row numbers, customer numbers and phone numbers are Facebook ids by their form. Whose column is not called like it
+    /// must have more digits than they have, or strangers would be uploaded, and phone numbers in clear.
+    fn check_told_apart(&self, index: usize, user_type: UserType) -> Result<()> {
+        let is_long = |cell: &&[u8]| Shape::of(cell) == Shape::LongNumber || cell.len() == 15;
+        let cells = || self.table.cells(index).skip(1).filter(|cell| !trim(cell).is_empty());
+        let is_told = self.role != Role::Member
+            || user_type != UserType::Fbid
+            || self.is_called_like(index, user_type)
+            || cells().filter(is_long).count() * 2 > cells().count();
+        if is_told {
+            return Ok(());
+        }
+        Err(Error::usage(
+            format!(
+                "column {} of {} may hold other numbers than Facebook ids",
+                self.describe(index),
+                Quoted(&self.source.path)
+            ),
+            format!("if it holds them, name it: -c {}", index + 1),
+        ))
+    }
+
+    /// What to do if no column fits.
+    fn nothing_fits_hint(&self, audience: &Audience) -> String {
+        if self.table.rows.len() == 1 && !self.has_names() {
+            // A day on which nobody opted out, perhaps.
+            return match self.role {
+                Role::Suppressed => "it has a single row: if that is a header, name its column with --suppress-column, or with `column` in a job file",
+                _ => "it has a single row: is that a header, and nothing was exported?",
+            }
+            .to_owned();
+        }
+        let lacks_country = |index: &usize| {
+            self.fits_if(audience, *index, |reason| reason == Reason::NationalNumber)
+        };
+        if let Some(index) = (0..self.table.width()).find(lacks_country) {
+            return format!(
+                "column {} holds national numbers: give their country with --country XX, or its column with --country-column",
+                self.describe(index)
+            );
+        }
+        let quotes = memchr::memchr_iter(b'"', &self.source.sample).count();
+        if self.source.is_sample_all && quotes % 2 == 1 && !self.has_names() {
+            return "it has an odd number of quotes, so one may never close: -c COLUMN says on which line"
+                .to_owned();
+        }
+        self.columns_hint()
+    }
+
     /// Whether the names of columns are known and no row of their own.
     pub(super) fn has_names(&self) -> bool {
         self.dialect.framing == Framing::Columns
@@ -151,6 +191,16 @@ impl Finder<'_> {
 
     /// Whether most values of a column, leaving its first cell out, are accepted.
     pub(super) fn fits(&self, audience: &Audience, index: usize) -> bool {
+        self.fits_if(audience, index, |_| false)
+    }
+
+    /// The same if values that are rejected for some reasons were accepted.
+    fn fits_if(
+        &self,
+        audience: &Audience,
+        index: usize,
+        is_forgiven: impl Fn(Reason) -> bool,
+    ) -> bool {
         let (mut accepted, mut rejected) = (0_usize, 0_usize);
         let first = usize::from(self.table.rows.len() > 1 || self.has_names());
         for cell in self.table.cells(index).skip(first) {
@@ -158,6 +208,7 @@ impl Finder<'_> {
                 Verdict::Raw(_) | Verdict::Prehashed(_) => accepted += 1,
                 // Columns of which most people have no value are usual.
                 Verdict::Rejected(Reason::NullWord | Reason::TrackingLimited) | Verdict::Blank => {}
+                Verdict::Rejected(reason) if is_forgiven(reason) => accepted += 1,
                 Verdict::Rejected(_) => rejected += 1,
             }
         }
@@ -230,7 +281,7 @@ impl Finder<'_> {
         } else if self.shows_header() {
             format!("its columns: {}", names.collect::<Vec<_>>().join(", "))
         } else {
-            format!("rows have {} columns", self.table.width())
+            "is it separated by something else? say so with --delimiter".to_owned()
         }
     }
 

@@ -122,6 +122,11 @@ pub fn plan(
     let only = list.and_then(|list| list.user_type);
     let list_column = list.and_then(|list| list.column.as_ref());
     let columns = columns(&source, read.format)?;
+    if read.format != Format::Lines
+        && let Some((message, hint)) = source.document()
+    {
+        return Err(Error::input(&source.path, message, hint));
+    }
     let (dialect, table) = match &columns {
         Some(columns) => (
             Dialect::COLUMNS,

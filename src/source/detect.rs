@@ -124,6 +124,38 @@ pub(super) fn unreadable(head: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// Text that is neither a list nor a table, and what to do about it: message and hint. Each of its lines would do as an
+/// id of one's own.
+pub(super) fn document(text: &[u8]) -> Option<(&'static str, &'static str)> {
+    let text = text.trim_ascii_start();
+    let begins = |with: &str| {
+        text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    let inner = text.get(1..).unwrap_or_default().trim_ascii_start();
+    let is_json = match text.first() {
+        Some(b'{') => inner.starts_with(b"\""),
+        Some(b'[') => inner.starts_with(b"{") || inner.starts_with(b"\""),
+        _ => false,
+    };
+    if is_json {
+        Some((
+            "it is JSON, not a list or a table",
+            "take the values out of it: jq -r '.. | .email? // empty' FILE | throng prepare - ...",
+        ))
+    } else if begins("<!doctype html") || begins("<html") {
+        Some((
+            "it is a web page, not a list or a table",
+            "fetch the file again, or save it as CSV (UTF-8)",
+        ))
+    } else if begins("<?xml") {
+        Some(("it is XML, not a list or a table", "export it as CSV (UTF-8)"))
+    } else if begins("%PDF-") {
+        Some(("it is a PDF, not a list or a table", "export it as CSV (UTF-8)"))
+    } else {
+        None
+    }
+}
+
 /// How many bytes tell whether a file is a Parquet file.
 pub(super) const PARQUET_HEAD_BYTES: usize = 512;
 
@@ -175,6 +207,21 @@ mod tests {
         assert!(hint(&utf32).contains("UTF-32LE") && hint(&utf32[1..]).contains("UTF-32BE"));
         assert!(unreadable(b"anna@example.com\0\nbert@example.com\n").is_none());
         assert!(unreadable(b"").is_none());
+    }
+
+    #[test]
+    fn documents_are_told_from_ids_and_headers() {
+        let what = |text: &[u8]| document(text).map(|(message, _)| message);
+        for text in ["{\"email\":1}", " [ {\"email\":1}]", "[\"a\"]", "{\n  \"a\": 1"] {
+            assert_eq!(what(text.as_bytes()), Some("it is JSON, not a list or a table"), "{text}");
+        }
+        assert!(what(b"\n<!DOCTYPE html>").is_some() && what(b"<HTML>").is_some());
+        assert!(what(b"<?xml version=\"1.0\"?>").is_some() && what(b"%PDF-1.7\n").is_some());
+        for text in
+            ["{6b29fc40-ca47-1067-b31d-00dd010662da}", "[1]", "<ann>", "\"id\";\"{\"", "%PD", ""]
+        {
+            assert_eq!(what(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

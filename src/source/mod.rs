@@ -220,6 +220,11 @@ impl Source {
         self.is_sample_all && self.sample_bytes == 0
     }
 
+    /// Whether it is text that is neither a list nor a table: message and hint.
+    pub(crate) fn document(&self) -> Option<(&'static str, &'static str)> {
+        detect::document(&self.sample)
+    }
+
     /// Lets go of the sample when it has been looked at: there may be many inputs.
     pub fn forget_sample(&mut self) {
         self.sample = Vec::new();

@@ -372,7 +372,7 @@ impl Attempt {
     fn broken(&self, error: &ureq::Error) -> Failure {
         use FailureKind::{Broken, PartChanged, Stopped, TimedOut, Tls, Unreachable};
         match error {
-            ureq::Error::HostNotFound => self.fail(Unreachable, "no such host"),
+            ureq::Error::HostNotFound => self.fail(Unreachable, NO_SUCH_HOST),
             ureq::Error::ConnectionFailed => self.fail(Unreachable, ""),
             ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
                 self.fail(Unreachable, "the proxy does not connect to it")
@@ -386,6 +386,7 @@ impl Attempt {
                 Some(Cut::Changed) => self.fail(PartChanged, ""),
                 Some(Cut::Stopped) => self.fail(Stopped, ""),
                 None if is_certificate(error) => self.fail(Tls, &Cause(error).to_string()),
+                None if is_unknown_name(error) => self.fail(Unreachable, NO_SUCH_HOST),
                 None if is_unreachable(error) => self.fail(Unreachable, &Cause(error).to_string()),
                 None => self.fail(Broken, &Cause(error).to_string()),
             },
@@ -401,6 +402,14 @@ fn cut(error: &io::Error) -> Option<Cut> {
 /// rustls reports what it thinks of a certificate through the first read or write.
 fn is_certificate(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("certificate")
+}
+
+const NO_SUCH_HOST: &str =
+    "no such host: is its address right, and that of the proxy if there is one?";
+
+/// The standard library has no kind of error for it.
+fn is_unknown_name(error: &io::Error) -> bool {
+    error.to_string().starts_with("failed to lookup address information")
 }
 
 fn is_unreachable(error: &io::Error) -> bool {
@@ -448,4 +457,21 @@ fn root_certs(path: &std::path::Path) -> Result<RootCerts> {
         ));
     }
     Ok(RootCerts::new_with_certs(&certificates))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::ToSocketAddrs;
+
+    use super::*;
+
+    /// Names that no resolver has to be asked for.
+    #[test]
+    fn a_name_that_stands_for_no_host_is_told_from_a_connection_that_broke() {
+        for name in ["a..b", "."] {
+            let error = (name, 443).to_socket_addrs().expect_err(name);
+            assert!(is_unknown_name(&error), "{error}");
+        }
+        assert!(!is_unknown_name(&io::ErrorKind::ConnectionReset.into()));
+    }
 }

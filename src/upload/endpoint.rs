@@ -9,7 +9,7 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use ureq::http::HeaderValue;
 
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Cause, Error, Quoted, Result};
 
 /// Longest token in bytes; what is longer is not a token but the wrong file.
 const TOKEN_BYTES_MAX: usize = 4096;
@@ -98,7 +98,11 @@ impl Token {
     /// Reads a token from a file that only its owner can read.
     pub fn from_file(path: &Path) -> Result<Self> {
         let reading = |error| Error::reading("read the token file", path, error);
-        let file = std::fs::File::open(path).map_err(reading)?;
+        let file = std::fs::File::open(path).map_err(|error| {
+            let (path, why) = (Quoted(path), Cause(&error));
+            let message = format!("failed to read the token file {path}: {why}");
+            Error::usage(message, "write the token into it, and chmod 600")
+        })?;
         let meta = file.metadata().map_err(reading)?;
         if meta.is_file() && meta.mode() & 0o077 != 0 {
             return Err(Error::usage(
@@ -109,7 +113,10 @@ impl Token {
         // Wiped as well, and so never moved, which would leave a copy behind.
         let mut text = Zeroizing::new(String::with_capacity(TOKEN_BYTES_MAX));
         file.take(TOKEN_BYTES_MAX as u64).read_to_string(&mut text).map_err(reading)?;
-        Self::new(&text)
+        Self::new(&text).map_err(|_| {
+            let message = format!("the token file {} holds no token", Quoted(path));
+            Error::usage(message, "it is to hold the token alone, in one line")
+        })
     }
 
     /// The value of the `Authorization` header.

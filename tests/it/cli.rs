@@ -311,3 +311,17 @@ fn a_password_in_an_address_is_not_repeated() {
         assert!(!said.contains("canary-7"), "{said}");
     }
 }
+
+#[test]
+fn an_earlier_result_is_not_replaced_by_who_is_not_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, input) = (dir.path().join("out"), fixture("emails.txt"));
+    let prepare = ["prepare", text(&input), "-q", "-t", "email_hash", "-o", text(&out)];
+    assert!(throng(&prepare).status.success());
+    let manifest = fs::read(out.join("manifest.json")).unwrap();
+    let again = format!("{}/.", text(&out));
+    let refused = throng(&[&prepare[..], &["--against", &again, "--overwrite"]].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("would be forgotten\nhint: "), "{}", stderr(&refused));
+    assert_eq!(fs::read(out.join("manifest.json")).unwrap(), manifest);
+}

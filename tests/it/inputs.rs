@@ -213,7 +213,7 @@ fn nothing_is_read_without_end_besides_inputs() {
         ends(&with_ca, 2, "holds no certificate in PEM");
         ends(&run(&["sync", endless]), 2, "it is too large");
     }
-    ends(&run(&[&list[..], &["--token-file", "/dev/zero"]].concat()), 2, "holds what no token can");
+    ends(&run(&[&list[..], &["--token-file", "/dev/zero"]].concat()), 2, "holds no token");
     #[cfg(feature = "sandbox")]
     ends(&run(&["sandbox", "--faults", "/dev/zero"]), 3, "refused `/dev/zero`");
     for deep in [&b"a = "[..], b"[a"] {

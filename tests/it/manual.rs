@@ -33,17 +33,69 @@ fn every_command_has_a_page() {
     // An earlier version's page is replaced.
     fs::create_dir_all(&pages).unwrap();
     fs::write(pages.join("throng-sync.1"), "earlier").unwrap();
-    throng(&["man", pages.to_str().unwrap()]);
+    let status = Command::new(env!("CARGO_BIN_EXE_throng"))
+        .env("SOURCE_DATE_EPOCH", "1795500000")
+        .args(["man", pages.to_str().unwrap()])
+        .status();
+    assert!(status.unwrap().success());
     let entries = fs::read_dir(&pages).unwrap();
     let found: BTreeSet<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(found, expected.iter().map(|name| format!("{name}.1")).collect());
     for name in found {
         let page = fs::read_to_string(pages.join(&name)).unwrap();
-        assert!(page.contains(".TH throng"), "{name}");
+        let name = name.trim_end_matches(".1");
+        let title = format!(".TH {} 1 2026-11-24 ", name.to_uppercase().replace('-', "\\-"));
+        assert!(page.starts_with(&title), "{page}");
+        for section in
+            ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "\"EXIT STATUS\"", "\"SEE ALSO\""]
+        {
+            assert_eq!(
+                page.matches(&format!("\n.SH {section}\n")).count(),
+                1,
+                "{section} in {name}"
+            );
+        }
+        // Every option that the help has, and no line that troff would take for a command of its own.
+        let command: Vec<&str> = name.split('-').skip(1).collect();
+        let help = throng(&[&command[..], &["--help"]].concat()).stdout;
+        for word in String::from_utf8(help).unwrap().split_whitespace() {
+            let Some(option) = word.strip_prefix("--").filter(|_| !word.contains('=')) else {
+                continue;
+            };
+            let option = option.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            assert!(page.contains(&option.replace('-', "\\-")), "--{option} in {name}");
+        }
+        let known = [".TH", ".SH", ".PP", ".TP", ".IP", ".RS", ".RE", ".EX", ".EE"];
+        let command = |line: &&str| line.starts_with(['.', '\'']);
+        assert!(page.lines().filter(command).all(|line| known.contains(&&line[..3])), "{page}");
     }
-    let sync = fs::read_to_string(pages.join("throng-sync.1")).unwrap();
-    assert!(sync.contains("max\\-shrink") && sync.contains("JOB.toml"), "{sync}");
+    let upload = fs::read_to_string(pages.join("throng-upload.1")).unwrap();
+    for part in [
+        ".TP\n\\fB\\-\\-parallel\\fR \\fIN\\fR\nParts in flight at once\n.IP\n[default: 3]\n",
+        ".SH EXAMPLES\n.EX\nthrong upload audience \\-\\-create Newsletter",
+        ".IP\n[default: https://api.pitchtarget.com] [env: THRONG_ENDPOINT]\n",
+        ".SH ENVIRONMENT\n.TP\n\\fBTHRONG_TOKEN\\fR\n",
+        ".TP\n\\fBTHRONG_LOG\\fR\n",
+        "\n\\fB\\(ti/.local/state/throng\\fR\n",
+        "\n.TP\n\\fB8\\fR\nwhat a request came to is unknown",
+        "\\fBthrong\\-sync\\fR(1)",
+    ] {
+        assert!(upload.contains(part), "{part}\nin {upload}");
+    }
+}
+
+/// The codes of the README's table and those of the help, which the manual has as well.
+#[test]
+fn help_and_readme_have_the_same_exit_codes() {
+    let help = String::from_utf8(throng(&["--help"]).stdout).unwrap();
+    let (_, listed) = help.split_once("\nExit codes:\n").unwrap();
+    let listed = listed.lines().map(|line| line.trim().split("  ").next().unwrap());
+    let readme = include_str!("../../README.md");
+    let (_, table) = readme.split_once("\n## Exit codes\n").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let in_table = rows.map(|row| row.split('|').nth(1).unwrap().trim());
+    assert_eq!(listed.collect::<Vec<_>>(), in_table.collect::<Vec<_>>()[..10]);
 }
 
 #[test]

@@ -133,39 +133,88 @@ fn first_tries_are_answered() {
     let dir = tempfile::tempdir().unwrap();
     let export = "Nr;Name;E-Mail;Telefon\r\n1;\"M; Anna\";anna@example.com;0171 2345678\r\n2;Bob;bob@example.com;+49 171 2345679\r\n";
     fs::write(dir.path().join("export.csv"), export).unwrap();
-    let mut text = String::new();
-    for line in [
-        "prepare export.csv",
-        "prepare export.csv -t email",
-        "prepare export.csv -t email_hash -c mail",
-        "prepare export.csv -t phone_hash",
-        "prepare export.csv -t phone_hash --country Germany",
-        "prepare export.csv --map email_hash=E-Mail",
-        "hash -t email_hash export.csv",
-        "verify export.csv",
-        "upload audience --create News --sandbox",
-        "upload audience --create News",
-        "upload audience --create News --ad-account act_123",
-        "upload audience --create News --ad-account 123",
-        "sync",
-    ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_throng"))
-            .current_dir(dir.path())
-            .env_remove("THRONG_LOG")
-            .env_remove("THRONG_TOKEN")
-            .args(line.split(' '))
-            .output()
-            .unwrap();
-        let code = output.status.code().unwrap();
-        assert_ne!(code, 0, "{line}");
-        let _ = writeln!(
-            text,
-            "$ throng {line}\n{}\n[exit code {code}]\n",
-            stderr(&output, dir.path())
-        );
-    }
+    let text = failures(
+        dir.path(),
+        &[
+            "export.csv",
+            "prepare export.csv",
+            "prepare export.csv -t email",
+            "prepare export.csv -t email_hash -c mail",
+            "prepare export.csv -t phone_hash",
+            "prepare export.csv -t phone_hash --country Germany",
+            "prepare export.csv --map email_hash=E-Mail",
+            "hash -t email_hash export.csv",
+            "verify export.csv",
+            "upload audience --create News --sandbox",
+            "upload audience --create News",
+            "upload audience --create News --ad-account act_123",
+            "upload audience --create News --ad-account 123",
+            "upload audience --create News --ad-account 123 --token-file token",
+            "sync",
+            "sync export.csv",
+        ],
+    );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was written");
     insta::assert_snapshot!("first_tries", text);
+}
+
+/// Files that are not what their names say, and columns that are not what they seem.
+#[test]
+fn wrong_files_are_told_by_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = 123_456_789_012_345_u64;
+    for (name, content) in [
+        ("login.csv", "<!DOCTYPE html>\n<html><body>Log in</body></html>\n".to_owned()),
+        ("export.json", "[\n  {\"email\": \"ann@example.com\"}\n]\n".to_owned()),
+        ("open.csv", "id,name,email\n1,\"Ann,ann@example.com\n2,Bob,bob@example.com\n".to_owned()),
+        ("header.csv", "id,name,email\n".to_owned()),
+        (
+            "md5.csv",
+            "email\n6f5902ac237024bdd0c176cb93063dc4\nd41d8cd98f00b204e9800998ecf8427e\n"
+                .to_owned(),
+        ),
+        ("phones.csv", "name,phone\nAnn,0171 2345678\nBob,0171 2345679\n".to_owned()),
+        ("numbers.csv", "nr,name\n1,Ann\n2,Bob\n".to_owned()),
+        ("people.csv", format!("name,id\nAnn,{id}\nBob,{}\n", id + 1)),
+    ] {
+        fs::write(dir.path().join(name), content).unwrap();
+    }
+    let text = failures(
+        dir.path(),
+        &[
+            "prepare login.csv -t custom_audience_third_party_id",
+            "prepare export.json -t custom_audience_third_party_id",
+            "prepare open.csv -t email_hash",
+            "prepare open.csv -t email_hash -c email",
+            "prepare header.csv -t email_hash",
+            "prepare md5.csv -t email_hash",
+            "prepare phones.csv -t phone_hash",
+            "prepare phones.csv -t phone_hash -c 3",
+            "prepare numbers.csv -t fbid",
+        ],
+    );
+    insta::assert_snapshot!("wrong_files", text);
+    // Numbers that nothing else has so many digits as, and a column that is named.
+    for args in [&["people.csv"][..], &["numbers.csv", "-c", "1", "--overwrite"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+        let run = command.current_dir(dir.path()).args(["prepare", "-t", "fbid"]).args(args);
+        assert!(run.output().unwrap().status.success(), "{args:?}");
+    }
+}
+
+/// What throng says to each of these command lines, none of which it can do.
+fn failures(dir: &Path, lines: &[&str]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+        command.env_remove("THRONG_LOG").env_remove("THRONG_TOKEN");
+        let output = command.current_dir(dir).args(line.split(' ')).output().unwrap();
+        let code = output.status.code().unwrap();
+        assert_ne!(code, 0, "{line}");
+        let said = stderr(&output, dir);
+        let _ = writeln!(text, "$ throng {line}\n{said}\n[exit code {code}]\n");
+    }
+    text
 }
 
 #[test]
