@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::SourceTally;
 use crate::config::{AudienceSpec, MaxRejects, PrepareConfig};
 use crate::error::{Error, Quoted, Result};
-use crate::normalize::{Shape, UserType};
+use crate::normalize::{Shape, UserType, Wrapping};
 use crate::plan::{Audience, Role, SourcePlan};
 use crate::tally::Tally;
 
@@ -29,6 +29,8 @@ struct JudgedSource {
     columns: Vec<(String, &'static str)>,
     /// The column that feeds each audience, as messages call it.
     feeds: Vec<(usize, String)>,
+    /// Whether it is a list of which throng chose the column.
+    is_column_chosen: bool,
 }
 
 /// Something to tell people about a source.
@@ -51,6 +53,8 @@ impl Judge {
             path: super::path_of(plan),
             columns: plan.columns.clone(),
             feeds: plan.feeds.iter().map(|feed| (feed.audience, feed.column.to_string())).collect(),
+            is_column_chosen: plan.dialect.wrapping() == Wrapping::Field
+                && !plan.is_list_column_told,
         });
         Self {
             max_rejects: config.max_rejects,
@@ -64,6 +68,9 @@ impl Judge {
         let mut sums: Vec<RoleTallies> = vec![RoleTallies::default(); self.specs.len()];
         for read in ingested {
             let source = &self.sources[read.source];
+            if source.role == Role::Suppressed && source.is_column_chosen {
+                check_chosen(source, read)?;
+            }
             for (index, tally) in &read.tallies {
                 if source.role == Role::Suppressed {
                     check_suppression(source, &self.specs[*index], tally)?;
@@ -164,6 +171,24 @@ impl Judge {
         }
         hints.join("; ")
     }
+}
+
+/// Refuses a list with rows of which nothing is a value: the people in them opted out, and are named in another column.
+fn check_chosen(source: &JudgedSource, read: &SourceTally) -> Result<()> {
+    let of_all =
+        |count: fn(&Tally) -> u64| read.tallies.iter().map(|(_, tally)| count(tally)).sum();
+    let (values, blank): (u64, u64) = (of_all(Tally::values), of_all(|tally| tally.blank));
+    let Some((_, column)) = source.feeds.first().filter(|_| values == 0 && blank > 0) else {
+        return Ok(());
+    };
+    let path = Quoted(&source.path);
+    Err(Error::WrongFile {
+        message: format!(
+            "the suppression list {path} cannot be relied on: column {column} is blank in all its rows"
+        ),
+        hint: Some("name the column with --suppress-column".to_owned()),
+        limits: None,
+    })
 }
 
 fn check_suppression(source: &JudgedSource, spec: &AudienceSpec, tally: &Tally) -> Result<()> {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::{Audience, Role};
 use crate::config::{ColumnSelector, Header, ReadOptions};
 use crate::error::{Error, Quoted, Result};
-use crate::normalize::{Note, Reason, Shape, UserType, Value, Verdict, trim};
-use crate::record::{Column, Dialect, SampleTable};
+use crate::normalize::{Note, Reason, Shape, UserType, Value, Verdict, is_null_word, trim};
+use crate::record::{Column, Dialect, SAMPLE_ROWS, SampleTable};
+use crate::source::parquet::Table;
 use crate::source::{Framing, Source};
 
 /// Columns that a hint names at most.
@@ -30,6 +31,8 @@ pub(super) struct Finder<'a> {
     pub(super) has_one_type: bool,
     /// The column of a suppression list, if the user said which.
     pub(super) list_column: Option<&'a ColumnSelector>,
+    /// The columns of an input that has them apart.
+    pub(super) columns: Option<&'a Table>,
 }
 
 impl Finder<'_> {
@@ -98,9 +101,19 @@ impl Finder<'_> {
         if width <= 1 && is_certain {
             return found(0);
         }
+        let is_called = |index: &usize| self.is_called_like(*index, user_type);
         let fitting: Vec<usize> = (0..width).filter(|index| self.fits(audience, *index)).collect();
-        match fitting[..] {
-            [index] => return self.check_told_apart(index, user_type).and_then(|()| found(index)),
+        let named: Vec<usize> = fitting.iter().copied().filter(is_called).collect();
+        let mut candidates = match (&fitting[..], &named[..]) {
+            // Of a list with columns for several types, one is often filled for few people.
+            ([], _) if self.role == Role::Suppressed => self.blank().filter(is_called).collect(),
+            (_, []) => fitting,
+            _ => named,
+        };
+        if let [index] = candidates[..] {
+            candidates.extend(self.rivals(index, user_type));
+        }
+        match candidates[..] {
             [] => {
                 return Err(Error::input(
                     &self.source.path,
@@ -108,18 +121,15 @@ impl Finder<'_> {
                     self.nothing_fits_hint(audience),
                 ));
             }
+            [index] => return self.check_told_apart(index, user_type).and_then(|()| found(index)),
             _ => {}
         }
-        let named: Vec<usize> = fitting
-            .iter()
-            .copied()
-            .filter(|index| self.is_called_like(*index, user_type))
-            .collect();
-        if let [index] = named[..] {
-            return found(index);
-        }
-        let candidates = if named.is_empty() { fitting } else { named };
-        let list: Vec<String> = candidates.iter().map(|index| self.describe(*index)).collect();
+        let describe = |index: &usize| {
+            let is_blank = self.blank().any(|blank| blank == *index);
+            let note = if is_blank { " (blank in the first rows)" } else { "" };
+            format!("{}{note}", self.describe(*index))
+        };
+        let list: Vec<String> = candidates.iter().map(describe).collect();
         Err(Error::usage(
             format!(
                 "more than one column of {} can be meant for {user_type}: {}",
@@ -184,6 +194,34 @@ impl Finder<'_> {
         self.columns_hint()
     }
 
+    /// Columns that have no values in the sample, and may have some behind it.
+    fn blank(&self) -> impl Iterator<Item = usize> {
+        let rows = self.table.rows.len();
+        let is_sample_all = match self.columns {
+            Some(columns) => columns.groups().map(u64::from).sum::<u64>() < rows as u64,
+            None => self.source.is_sample_all && rows < SAMPLE_ROWS,
+        };
+        let is_blank = |cell: &[u8]| is_null_word(trim(cell)) || trim(cell).is_empty();
+        (0..self.table.width()).filter(move |index| {
+            let is_readable = self.columns.is_none_or(|of| of.check_column(*index).is_ok());
+            !is_sample_all && is_readable && self.table.cells(*index).skip(1).all(is_blank)
+        })
+    }
+
+    /// Columns without values in the sample that may be meant rather than the one that has them: what is uploaded, and
+    /// who is held back, must not depend on how far down a column begins to be filled.
+    fn rivals(&self, index: usize, user_type: UserType) -> impl Iterator<Item = usize> {
+        let is_called = self.is_called_like(index, user_type);
+        let is_just_that = self.is_called_just(index, user_type);
+        let may_be_meant = move |rival: &usize| {
+            let is_nameless = self.shows_header() && self.name_of(*rival).is_empty();
+            let is_doubtful = self.role == Role::Suppressed && !is_called && !is_nameless;
+            self.is_called_like(*rival, user_type) || is_doubtful
+        };
+        let others = self.blank().filter(move |rival| *rival != index && !is_just_that);
+        others.filter(may_be_meant)
+    }
+
     /// Whether the names of columns are known and no row of their own.
     pub(super) fn has_names(&self) -> bool {
         self.dialect.framing == Framing::Columns
@@ -226,18 +264,25 @@ impl Finder<'_> {
         }
     }
 
+    /// Whether the header of a column speaks of a type.
     pub(super) fn is_called_like(&self, index: usize, user_type: UserType) -> bool {
-        let words: &[&str] = match user_type {
-            UserType::EmailHash => &["mail"],
-            UserType::PhoneHash => &["phone", "tel", "mobile", "cell", "msisdn", "handy"],
-            UserType::Fbid => &["facebook", "fbid", "fb_", "fb id"],
-            UserType::CustomAudienceThirdPartyId => &["third", "external", "loyalty", "customer"],
-            UserType::MobileAdvertiserId => {
-                &["idfa", "gaid", "aaid", "maid", "advert", "ad id", "ad_id"]
-            }
-        };
-        let header = self.table.header(index).unwrap_or_default().to_lowercase();
-        self.shows_header() && words.iter().any(|word| header.contains(word))
+        let header = self.name_of(index);
+        self.shows_header() && words(user_type).iter().any(|word| header.contains(word))
+    }
+
+    /// Whether it speaks of nothing else: `E-mail address`, but not `e-mail status`.
+    fn is_called_just(&self, index: usize, user_type: UserType) -> bool {
+        let letters = |text: &str| text.replace(|c: char| !c.is_alphabetic(), "");
+        let header = letters(&self.name_of(index));
+        let short = ["address", "number", "id"].iter().find_map(|end| header.strip_suffix(end));
+        let is_word = |name: &str| words(user_type).iter().any(|word| letters(word) == name);
+        let name = short.unwrap_or(&header);
+        self.shows_header()
+            && (is_word(name) || is_word(&header) || name.strip_prefix('e').is_some_and(is_word))
+    }
+
+    fn name_of(&self, index: usize) -> String {
+        self.table.header(index).unwrap_or_default().to_lowercase()
     }
 
     /// Whether a suppression list may have nothing for one of several user types.
@@ -332,6 +377,19 @@ impl Finder<'_> {
                 Ok(None)
             }
             Some(selector) => self.selected(selector).map(Some),
+        }
+    }
+}
+
+/// Words of which headers of a type have one.
+fn words(user_type: UserType) -> &'static [&'static str] {
+    match user_type {
+        UserType::EmailHash => &["mail"],
+        UserType::PhoneHash => &["phone", "tel", "mobile", "cell", "msisdn", "handy"],
+        UserType::Fbid => &["facebook", "fbid", "fb_", "fb id"],
+        UserType::CustomAudienceThirdPartyId => &["third", "external", "loyalty", "customer"],
+        UserType::MobileAdvertiserId => {
+            &["idfa", "gaid", "aaid", "maid", "advert", "ad id", "ad_id"]
         }
     }
 }

@@ -99,6 +99,8 @@ pub struct SourcePlan {
     pub wanted: Vec<usize>,
     /// Which of them feed which audience.
     pub feeds: Vec<Feed>,
+    /// Whether the user said which column of this suppression list is meant.
+    pub is_list_column_told: bool,
     /// Which of them holds the country, as a place in `wanted`.
     pub country_field: Option<usize>,
     /// Bytes of the header.
@@ -137,8 +139,16 @@ pub fn plan(
     let is_of_one_type =
         || audiences.iter().all(|other| other.spec.user_type == audiences[0].spec.user_type);
     let has_one_type = role != Role::Suppressed || only.is_some() || is_of_one_type();
-    let finder =
-        Finder { source: &source, table: &table, dialect, role, read, has_one_type, list_column };
+    let finder = Finder {
+        source: &source,
+        table: &table,
+        dialect,
+        role,
+        read,
+        has_one_type,
+        list_column,
+        columns: columns.as_ref(),
+    };
     let mut notes = Vec::new();
     let found = find_columns(&finder, audiences, only, &mut notes)?;
     if let Some(columns) = columns.as_ref().filter(|_| role == Role::Suppressed) {
@@ -179,6 +189,7 @@ pub fn plan(
         rows,
         wanted,
         feeds,
+        is_list_column_told: list_column.is_some(),
         country_field,
         skip,
         header_lines,
@@ -330,6 +341,7 @@ fn plan_one_column(
         rows: None,
         wanted: vec![0],
         feeds: audiences.into_iter().map(feed).collect(),
+        is_list_column_told: false,
         country_field: None,
         skip: 0,
         header_lines: 0,

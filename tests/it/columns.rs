@@ -286,3 +286,75 @@ fn suppression_list_needs_an_audience() {
     config.suppress.push(SuppressInput { input, user_type: Some(UserType::Fbid), column: None });
     assert!(matches!(plan(config), Err(Error::Usage { .. })));
 }
+
+/// A table whose columns begin to be filled behind the rows that are looked at.
+fn filled_late(header: &str, early: &str, late: &str) -> String {
+    format!("{header}\n{}{}", format!("{early}\n").repeat(300), format!("{late}\n").repeat(300))
+}
+
+#[test]
+fn column_that_is_filled_late_is_not_passed_over() {
+    let desk = Desk::new();
+    let (one, other) = ("cy@example.com", "ann@example.com");
+    for (header, early, late) in [
+        ("email,referred_by", format!(",{one}"), format!("{other},{one}")),
+        ("referrer_mail,email", format!("{one},NULL"), format!("{one},{other}")),
+        // Nothing says what a list without a header holds.
+        ("cy@example.com,", format!("{one},"), format!("{one},{other}")),
+        ("contact,courriel", format!("{one},"), format!("{one},{other}")),
+    ] {
+        let list = desk.write("out.csv", &filled_late(header, &early, &late));
+        let text = "ann@example.com\nbob@example.com\n";
+        let mut config = suppressing(desk.config(UserType::EmailHash, text), &list);
+        let error = plan(config.clone()).unwrap_err();
+        assert!(error.to_string().contains("(blank in the first rows)"), "{header}: {error}");
+        assert_eq!(error.hint(), Some("choose one with --suppress-column"), "{header}");
+        let number = if late.starts_with(other) { 1 } else { 2 };
+        config.suppress[0].column = Some(ColumnSelector::Number(number));
+        assert_eq!(run(config).unwrap().audiences[0].suppressed, 1, "{header}");
+        fs::remove_dir_all(desk.out()).unwrap();
+    }
+    // The same holds of inputs: the referrers are no customers.
+    let (early, late) = (format!("{one},"), format!("{one},{other}"));
+    let text = filled_late("referrer_mail,email", &early, &late);
+    let input = desk.write("input.csv", &text);
+    let mut config = desk.config(UserType::EmailHash, "");
+    config.inputs = vec![Input::Path(input)];
+    let error = plan(config).unwrap_err();
+    assert!(error.to_string().contains("more than one column"), "{error}");
+}
+
+#[test]
+fn column_that_is_called_what_it_holds_needs_no_choice() {
+    let desk = Desk::new();
+    for (header, early) in [
+        ("E-mail address,email_status", "ann@example.com,"),
+        ("work_email,note", "ann@example.com,"),
+        ("contact,", "ann@example.com,"),
+    ] {
+        let list = desk.write("out.csv", &filled_late(header, early, early));
+        let text = "ann@example.com\nbob@example.com\n";
+        let config = suppressing(desk.config(UserType::EmailHash, text), &list);
+        assert_eq!(run(config).unwrap().audiences[0].suppressed, 1, "{header}");
+        fs::remove_dir_all(desk.out()).unwrap();
+    }
+    // So does one that few of the list's people have.
+    let late = ",+442079460018";
+    let list = desk.write("out.csv", &filled_late("e-mail,phone", "bob@example.com,", late));
+    let summary = run(suppressing(two_audiences(&desk), &list)).unwrap();
+    assert_eq!(summary.audiences.iter().map(|a| a.suppressed).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
+fn opt_out_list_with_rows_and_without_values_stops_the_run() {
+    let desk = Desk::new();
+    let text = "email,contact\n,ann@example.com\n,bob@example.com\n";
+    let list = desk.write("out.csv", text);
+    let input = "email,name\nann@example.com,Ann\n";
+    let config = suppressing(by_name(desk.config(UserType::EmailHash, input), "email"), &list);
+    let error = run(config.clone()).unwrap_err();
+    assert!(error.to_string().contains("`email` is blank in all its rows"), "{error}");
+    let mut told = config;
+    told.suppress[0].column = Some(ColumnSelector::Name("email".to_owned()));
+    assert_eq!(run(told).unwrap().audiences[0].suppressed, 0);
+}
