@@ -2,7 +2,7 @@
 //!
 //! A rejected value is no error; see [`crate::normalize::Reason`]. No error text holds bytes of a record.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -231,7 +231,18 @@ fn some(hint: String) -> Option<String> {
 /// hold any.
 fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// Text with hidden characters spelled out. It stays one line.
@@ -255,6 +266,21 @@ impl fmt::Display for Lines<'_> {
         let mut lines = self.0.split('\n');
         write!(f, "{}", OneLine(lines.next().unwrap_or_default()))?;
         lines.try_for_each(|line| write!(f, "\n{}", OneLine(line)))
+    }
+}
+
+/// A line of JSON with hidden characters as JSON escapes them: it says the same, and steers no terminal.
+#[derive(Debug)]
+pub struct JsonLine<'a>(pub &'a str);
+
+impl fmt::Display for JsonLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if !is_hidden(c) {
+                return f.write_char(c);
+            }
+            c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(f, "\\u{unit:04x}"))
+        })
     }
 }
 
@@ -301,6 +327,18 @@ mod tests {
         assert_eq!(error.at_line(7).to_string(), r"refused `a\nb`, line 7: is empty");
         let error = Error::input(Path::new("a\u{1b}[2J\u{202e}vsc.b"), "is empty", "");
         assert_eq!(error.to_string(), r"refused `a\u{1b}[2J\u{202e}vsc.b`: is empty");
+    }
+
+    #[test]
+    fn json_says_the_same_without_hidden_characters() {
+        let text = "a\u{9b}31m\u{7f}\u{202e}\u{e0041}\u{e9}\n";
+        let json = serde_json::to_string(text).expect("JSON");
+        let shown = JsonLine(&json).to_string();
+        assert_eq!(
+            shown,
+            r#""a\u009b31m\u007f\u202e\udb40\udc41\u{e9}\n""#.replace(r"\u{e9}", "\u{e9}")
+        );
+        assert_eq!(serde_json::from_str::<String>(&shown).expect("JSON"), text);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use rustix::fs::Mode;
 #[cfg(target_os = "linux")]
 use rustix::process::DumpableBehavior;
 use signal_hook::consts::SIGXFSZ;
+use throng::error::Lines;
 use throng::{Error, ExitCode};
 
 fn main() -> std::process::ExitCode {
@@ -78,12 +79,17 @@ fn run() -> Result<ExitCode, Error> {
 /// Prints help, the version, or what is wrong with the command line.
 fn explain(error: &clap::Error) -> ExitCode {
     log::choose_from_raw_args();
+    let text = error.to_string();
     if error.use_stderr() && log::is_json() {
-        let text = error.to_string();
         let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
         log::fail_with(message.trim_end(), hint(error), ExitCode::Usage);
     } else {
-        let _unread = error.print();
+        // What was typed, or came from a glob, may hold anything.
+        if error.use_stderr() && text != Lines(&text).to_string() {
+            log::say(text.trim_end());
+        } else {
+            let _unread = error.print();
+        }
         if let Some(hint) = hint(error) {
             log::say(format_args!("hint: {hint}"));
         }

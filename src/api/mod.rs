@@ -91,6 +91,29 @@ impl ListedAudience {
         }
     }
 
+    /// All its texts.
+    pub(crate) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let (name, others) = match self {
+            Self::Facebook(FacebookAudience {
+                name,
+                description,
+                status,
+                run_status,
+                subtype,
+                ..
+            }) => (name, [description, status, run_status, subtype]),
+            Self::Vendor(CustomAudience {
+                name,
+                description,
+                opt_out_link,
+                user_type,
+                subtype,
+                ..
+            }) => (name, [description, opt_out_link, user_type, subtype]),
+        };
+        others.into_iter().flatten().chain([name])
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         match self {

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use throng::error::{Lines, OneLine};
+use throng::error::{JsonLine, Lines, OneLine};
 use throng::utc::Utc;
 use throng::{Error, ExitCode};
 
@@ -148,7 +148,7 @@ fn write_json(event: &str, message: &str, fields: impl Serialize) {
     let level = EVENTS.iter().find(|(name, _)| *name == event).map_or(Level::Info, |found| found.1);
     let line = Line { time: Utc::now().to_string(), level, event, message, fields };
     if let Ok(json) = serde_json::to_string(&line) {
-        write_line(json);
+        write_line(JsonLine(&json).to_string());
     }
 }
 

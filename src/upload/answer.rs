@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use super::echo;
+
 /// Most characters of a server's own words that a message repeats.
 const MESSAGE_CHARS_MAX: usize = 200;
 
@@ -121,7 +123,7 @@ pub(crate) fn without_entries(text: &str, part: impl io::BufRead) -> String {
 
 fn is_hidden(word: &str) -> bool {
     let digits = word.chars().filter(char::is_ascii_digit).count();
-    word.contains('@') || digits >= HIDDEN_LEN_MIN
+    word.contains('@') || digits >= HIDDEN_LEN_MIN || echo::is_encoded(word)
 }
 
 #[cfg(test)]

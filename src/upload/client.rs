@@ -11,6 +11,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, AsSendBody, Body, SendBody, Timeout};
 
 use super::answer;
+use super::echo;
 use super::endpoint::{Endpoint, Token};
 use super::failure::{Call, Failure, FailureKind};
 use super::part::{Cut, Part};
@@ -165,14 +166,14 @@ impl Client {
             |revision: Revision| format!("{}?fb_ad_account_id={ad_account}", revision.list_path());
         match self.get(Call::List, &path(Revision::A)) {
             Err(failure) if failure.kind == FailureKind::NotFound => {}
-            answer => return Ok(answer?.list_page()?.audiences),
+            answer => return Ok(self.without_token(answer?.list_page()?.audiences)),
         }
         let mut audiences = Vec::new();
         for page in 1..=PAGES_MAX {
             let answer = self.get(Call::List, &format!("{}&page={page}", path(Revision::B)))?;
             let ListPage { audiences: found, total } = answer.list_page()?;
             let is_last = found.is_empty();
-            audiences.extend(found);
+            audiences.extend(self.without_token(found));
             if is_last || total.is_none_or(|total| audiences.len() as u64 >= total) {
                 break;
             }
@@ -183,12 +184,21 @@ impl Client {
     /// One audience: by Facebook's number in revision A, by the vendor's in revision B.
     pub fn details(&self, id: &Id) -> Outcome<ListedAudience> {
         let path = |revision: Revision| format!("{}/{id}", revision.list_path());
-        match self.get(Call::Details, &path(Revision::A)) {
+        let audience = match self.get(Call::Details, &path(Revision::A)) {
             Err(failure) if failure.kind == FailureKind::NotFound => {
-                self.get(Call::Details, &path(Revision::B))?.listed_audience()
+                self.get(Call::Details, &path(Revision::B))?.listed_audience()?
             }
-            answer => answer?.listed_audience(),
+            answer => answer?.listed_audience()?,
+        };
+        Ok(self.without_token([audience].into()).remove(0))
+    }
+
+    /// Audiences whose texts do not repeat the token.
+    fn without_token(&self, mut audiences: Vec<ListedAudience>) -> Vec<ListedAudience> {
+        for text in audiences.iter_mut().flat_map(ListedAudience::texts) {
+            *text = self.token.redact(text);
         }
+        audiences
     }
 
     /// Deletes an audience.
@@ -293,7 +303,8 @@ impl Client {
         let mut body = Vec::new();
         // What can be read of the answer is enough; its status is known.
         let _partly = response.body_mut().as_reader().take(ERROR_BYTES_MAX).read_to_end(&mut body);
-        let said = answer::message(&body).map(|said| answer::sanitized(&self.token.redact(&said)));
+        let said = answer::message(&body)
+            .map(|said| answer::sanitized(&echo::plain(&self.token.redact(&said))));
         Err(Failure {
             status: Some(status.as_u16()),
             retry_after,

@@ -1,6 +1,6 @@
 //! Where the API is and how to get in: the address, and the token that must reach nobody else.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -9,6 +9,7 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use ureq::http::HeaderValue;
 
+use super::echo;
 use crate::error::{Cause, Error, Quoted, Result};
 
 /// Longest token in bytes; what is longer is not a token but the wrong file.
@@ -127,14 +128,24 @@ impl Token {
         value
     }
 
-    /// `text` without the token, should a server have repeated it: as it is, or as addresses write it, in any case.
+    /// `text` without the token, should a server have repeated it: as it is, in any case, or word by word in any spelling
+    /// that [`echo`] knows.
     pub(crate) fn redact(&self, text: &str) -> String {
         let token = self.0.expose_secret();
-        without(&without(text, token), &percent_encoded(token))
+        let text = without(text, token);
+        if !echo::holds(&text, token) {
+            return text;
+        }
+        let words = text.split(' ').map(|word| if echo::holds(word, token) { TOKEN } else { word });
+        let shown = words.collect::<Vec<_>>().join(" ");
+        if echo::holds(&shown, token) { TOKEN.to_owned() } else { shown }
     }
 }
 
-/// `text` with `[token]` for what is `secret`, whatever the case of its letters.
+/// What stands for the token.
+const TOKEN: &str = "[token]";
+
+/// `text` with [`TOKEN`] for what is `secret`, whatever the case of its letters.
 fn without(text: &str, secret: &str) -> String {
     let (lower, secret) =
         (Zeroizing::new(text.to_ascii_lowercase()), Zeroizing::new(secret.to_ascii_lowercase()));
@@ -142,24 +153,11 @@ fn without(text: &str, secret: &str) -> String {
     let mut from = 0;
     for (at, found) in lower.match_indices(&**secret) {
         shown.push_str(&text[from..at]);
-        shown.push_str("[token]");
+        shown.push_str(TOKEN);
         from = at + found.len();
     }
     shown.push_str(&text[from..]);
     shown
-}
-
-fn percent_encoded(token: &str) -> Zeroizing<String> {
-    // As long as it can get, and so never moved, which would leave a copy behind.
-    let mut text = Zeroizing::new(String::with_capacity(token.len() * 3));
-    for byte in token.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            let _written = write!(text, "%{byte:02X}");
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -200,7 +198,11 @@ mod tests {
         assert_eq!(token.redact("no canary-1 here"), "no [token] here");
         assert_eq!(token.redact("\u{e9}Canary-1, CANARY-1"), "\u{e9}[token], [token]");
         let with_signs = Token::new("a+b/c=").expect("a token");
-        assert_eq!(with_signs.redact("?t=a%2Bb%2fc%3D&x"), "?t=[token]&x");
+        assert_eq!(with_signs.redact("no ?t=a%2Bb%2fc%3D&x here"), "no [token] here");
+        assert_eq!(
+            with_signs.redact("no %20 and no YStiL2M9, please"),
+            "no %20 and no [token] please"
+        );
         assert_eq!(token.header(), "OAuth canary-1");
         assert!(!format!("{:?}", token.header()).contains("canary"));
         for text in ["", " \n", "two words", "line\nbreak", "ümlaut"] {

@@ -14,6 +14,7 @@
 //! its description before anything else is done about it.
 
 pub(crate) mod answer;
+mod echo;
 mod background;
 mod client;
 mod config;

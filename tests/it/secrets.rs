@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::json;
 use throng::api::Revision;
 use throng::sandbox::{Sandbox, SandboxConfig};
 use throng::upload::{Client, ClientConfig, Token};
 
-use crate::support::raw::{RawServer, Step, json};
+use crate::support::raw::{RawServer, Step, json as answer};
 use crate::support::upload::TOKEN;
 
 /// A home with inputs that are full of canaries, and everything that was printed there.
@@ -114,6 +115,34 @@ fn echoes(entries: &[String]) -> Vec<String> {
     ]
 }
 
+/// Ways to write a text.
+fn spellings(text: &str) -> Vec<String> {
+    let each = |escape: fn(u8) -> String| text.bytes().map(escape).collect::<String>();
+    let bytes = text.as_bytes();
+    let raw = const_hex::decode(text).unwrap_or_else(|_| bytes.to_vec());
+    vec![
+        each(|byte| format!("%{byte:02x}")),
+        each(|byte| format!("%25{byte:02X}")),
+        each(|byte| format!("\\u{byte:04x}")),
+        each(|byte| format!("&#{byte};")),
+        each(|byte| format!("{byte:02x}")),
+        base64(bytes),
+        base64(&raw),
+        base64(format!("x: {text}").as_bytes()),
+        base64(base64(bytes).as_bytes()),
+        text.replace(' ', "%20"),
+    ]
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letters = bytes.chunks(3).flat_map(|three| {
+        let bits = (0..3).fold(0, |bits, at| bits << 8 | usize::from(*three.get(at).unwrap_or(&0)));
+        (0..=three.len()).map(move |at| char::from(LETTERS[bits >> (18 - 6 * at) & 63]))
+    });
+    letters.collect()
+}
+
 #[test]
 fn no_entry_and_no_token_is_repeated_whatever_a_server_says() {
     for (user_type, input, canaries) in INPUTS {
@@ -129,7 +158,7 @@ fn no_entry_and_no_token_is_repeated_whatever_a_server_says() {
                 (["--audience", "59"], 302, "1"),
                 (["--audience", "59"], 200, "2"),
             ] {
-                let server = RawServer::start(vec![Step::Answer(json(status, &body))]);
+                let server = RawServer::start(vec![Step::Answer(answer(status, &body))]);
                 for format in [&["--json"][..], &["--log", "json", "--progress", "always"]] {
                     let args = [&upload[..], &target, &["--attempts", attempts], format].concat();
                     let ended = home.throng(&server.endpoint, TOKEN, &args);
@@ -143,6 +172,33 @@ fn no_entry_and_no_token_is_repeated_whatever_a_server_says() {
         assert!(everything.contains("[...]"), "something was said");
         assert_absent(&everything, &canaries);
         assert_absent(&everything, &[TOKEN, &entries[0], &entries[1]]);
+    }
+}
+
+#[test]
+fn no_other_spelling_is_repeated_either() {
+    for (user_type, input, canaries) in INPUTS {
+        let mut home = Home::new();
+        let entries = home.prepare(user_type, input);
+        let texts = [spellings(&entries[0]), spellings(TOKEN)].concat();
+        // Each is the reason of another attempt, and of a retry that is told.
+        let body = |text: &String| json!({ "error": format!("what is {text} for?") }).to_string();
+        // Waits double, so that there are few of them.
+        for texts in texts.chunks(8) {
+            let answers = texts.iter().map(|text| Step::Answer(answer(503, &body(text))));
+            let server = RawServer::start(answers.collect());
+            let attempts = texts.len().to_string();
+            let target = ["upload", "out", "--audience", "59", "--ad-account", "7"];
+            let retries = ["--retry-wait", "1ms", "--attempts", &attempts];
+            let ended = home.throng(&server.endpoint, TOKEN, &[&target[..], &retries].concat());
+            assert_eq!(ended.status.code(), Some(6), "{}", home.printed);
+        }
+        assert_eq!(home.printed.matches("what is ").count(), texts.len(), "{}", home.printed);
+        let everything = home.everything();
+        assert_absent(&everything, &canaries);
+        for text in texts.iter().map(String::as_str).chain([TOKEN, &entries[0]]) {
+            assert_absent(&everything, &[text]);
+        }
     }
 }
 
@@ -183,7 +239,7 @@ fn calls_without_entries_do_not_repeat_the_token_either() {
     let mut home = Home::new();
     for status in [401, 404, 422, 503, 200] {
         let body = format!(r#"{{"error": "OAuth {TOKEN} is wrong, {TOKEN}!"}}"#);
-        let server = RawServer::start(vec![Step::Answer(json(status, &body))]);
+        let server = RawServer::start(vec![Step::Answer(answer(status, &body))]);
         let list = ["audience", "list", "--ad-account", "7"];
         for args in [&list[..], &["audience", "show", "7"], &["audience", "delete", "7", "--yes"]] {
             home.throng(&server.endpoint, TOKEN, args);
@@ -191,6 +247,40 @@ fn calls_without_entries_do_not_repeat_the_token_either() {
     }
     assert!(home.printed.contains("[token]"), "{}", home.printed);
     assert_absent(&home.everything(), &[TOKEN]);
+}
+
+#[test]
+fn no_audience_is_called_like_the_token() {
+    let mut home = Home::new();
+    let spelled = spellings(TOKEN);
+    for name in [TOKEN.to_uppercase()].iter().chain(&spelled) {
+        let (with_word, link) = (format!("a {name}"), format!("https://example.com/{name}"));
+        let facebook = json!({
+            "id": "7", "name": with_word, "description": name, "status": name, "subtype": name,
+            "run_status": { "description": name },
+        });
+        let vendor = json!({
+            "id": 59, "fb_id": 7, "name": with_word, "description": name, "user_type": name,
+            "subtype": name, "opt_out_link": link,
+        });
+        for (args, body) in [
+            (["list", "--ad-account"], json!([facebook])),
+            (["list", "--ad-account"], json!({ "custom_audiences": [vendor] })),
+            (["show", "--request-time=9s"], facebook.clone()),
+            (["show", "--request-time=9s"], json!({ "fb_custom_audience": vendor })),
+        ] {
+            for format in ["--log=text", "--json"] {
+                let server = RawServer::start(vec![Step::Answer(answer(200, &body.to_string()))]);
+                let args = ["audience", args[0], args[1], "7", format];
+                let ended = home.throng(&server.endpoint, TOKEN, &args);
+                assert_eq!(ended.status.code(), Some(0), "{}", home.printed);
+            }
+        }
+    }
+    assert!(home.printed.contains("a [token]"), "{}", home.printed);
+    for text in &spelled {
+        assert_absent(&home.printed, &[TOKEN, text]);
+    }
 }
 
 #[test]
