@@ -26,6 +26,8 @@ mod manual;
 #[cfg(feature = "sandbox")]
 mod network;
 mod memory;
+#[cfg(feature = "sandbox")]
+mod merged;
 mod metrics;
 #[cfg(feature = "sandbox")]
 mod operators;
