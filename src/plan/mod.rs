@@ -124,18 +124,7 @@ pub fn plan(
     let only = list.and_then(|list| list.user_type);
     let list_column = list.and_then(|list| list.column.as_ref());
     let columns = columns(&source, read.format)?;
-    if read.format != Format::Lines
-        && let Some((message, hint)) = source.document()
-    {
-        return Err(Error::input(&source.path, message, hint));
-    }
-    let (dialect, table) = match &columns {
-        Some(columns) => (
-            Dialect::COLUMNS,
-            SampleTable { rows: columns.sample(SAMPLE_ROWS), first_row: 0, second_row: 0 },
-        ),
-        None => record::detect(&source.sample, source.is_sample_all, &source.path, read.format),
-    };
+    let (dialect, table) = look(&source, read, columns.as_ref())?;
     let is_of_one_type =
         || audiences.iter().all(|other| other.spec.user_type == audiences[0].spec.user_type);
     let has_one_type = role != Role::Suppressed || only.is_some() || is_of_one_type();
@@ -195,6 +184,26 @@ pub fn plan(
         header_lines,
         notes,
         columns,
+    })
+}
+
+/// How an input is written, and its first rows.
+fn look(
+    source: &Source,
+    read: &ReadOptions,
+    columns: Option<&Table>,
+) -> Result<(Dialect, SampleTable)> {
+    if read.format != Format::Lines
+        && let Some((message, hint)) = source.document()
+    {
+        return Err(Error::input(&source.path, message, hint));
+    }
+    Ok(match columns {
+        Some(columns) => (
+            Dialect::COLUMNS,
+            SampleTable { rows: columns.sample(SAMPLE_ROWS), first_row: 0, second_row: 0 },
+        ),
+        None => record::detect(&source.sample, source.is_sample_all, &source.path, read.format),
     })
 }
 
