@@ -105,6 +105,9 @@ fn hint(error: &clap::Error) -> Option<&'static str> {
         ErrorKind::MissingRequiredArgument if text.contains("  --user-type <TYPE>\n") => Some(
             "say what the values are: -t email_hash for e-mail addresses, -t phone_hash for phone numbers; --help has all types",
         ),
+        ErrorKind::InvalidValue if text.contains("'--user-type <TYPE>'") => Some(
+            "email_hash is for e-mail addresses, phone_hash for phone numbers; --help has all types",
+        ),
         ErrorKind::MissingRequiredArgument if is_of("upload") => {
             Some("to see what would happen, without an account: --create NAME --sandbox")
         }

@@ -7,6 +7,7 @@ mod upload;
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng::config::{AudienceSpec, ColumnSelector, MaxRejects};
 use throng::hash::Kernel;
@@ -126,13 +127,12 @@ pub(crate) struct PrepareArgs {
     /// Files, quoted globs, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// What the entries of the audience are: `email_hash` (e-mail addresses), `phone_hash` (phone numbers), `fbid`
-    /// (Facebook user ids), `custom_audience_third_party_id` (ids of your own) or `mobile_advertiser_id` (advertising ids
-    /// of devices)
+    /// What the entries of the audience are
     #[arg(
         short = 't',
         long,
         value_name = "TYPE",
+        value_parser = user_type(),
         required_unless_present = "map",
         conflicts_with = "map"
     )]
@@ -212,9 +212,8 @@ pub(crate) struct PrepareArgs {
 /// engines can use the rules, for example Spark: `SELECT TRANSFORM(email) USING 'throng hash -t email_hash'`.
 #[derive(Debug, Args)]
 pub(crate) struct HashArgs {
-    /// What the values are: `email_hash`, `phone_hash`, `fbid`,
-    /// `custom_audience_third_party_id` or `mobile_advertiser_id`
-    #[arg(short = 't', long, value_name = "TYPE")]
+    /// What the values are
+    #[arg(short = 't', long, value_name = "TYPE", value_parser = user_type())]
     pub(crate) user_type: UserType,
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
@@ -250,9 +249,8 @@ pub(crate) struct ManifestArgs {
     /// The directory of the part files
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// What the lines are: `email_hash`, `phone_hash`, `fbid`,
-    /// `custom_audience_third_party_id` or `mobile_advertiser_id`
-    #[arg(short = 't', long, value_name = "TYPE")]
+    /// What the lines are
+    #[arg(short = 't', long, value_name = "TYPE", value_parser = user_type())]
     pub(crate) user_type: UserType,
     /// Replace a manifest that is there
     #[arg(long)]
@@ -400,6 +398,12 @@ pub(crate) enum ProgressArg {
     Always,
     /// Never
     Never,
+}
+
+/// Reads a user type, and names all of them to help, manual and shells.
+fn user_type() -> impl TypedValueParser<Value = UserType> {
+    let types = UserType::ALL.map(|of| PossibleValue::new(of.name()).help(of.noun()));
+    PossibleValuesParser::new(types).try_map(|name| name.parse::<UserType>())
 }
 
 fn parse_map(text: &str) -> Result<AudienceSpec, String> {

@@ -72,7 +72,7 @@ impl UserType {
     }
 
     /// What people call its identifiers.
-    const fn noun(self) -> &'static str {
+    pub const fn noun(self) -> &'static str {
         match self {
             Self::EmailHash => "e-mail addresses",
             Self::PhoneHash => "phone numbers",
