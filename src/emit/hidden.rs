@@ -25,7 +25,7 @@ pub(super) fn dir(path: &Path) -> Result<(PathBuf, File)> {
     for _ in 0..LOCK_ATTEMPTS {
         let hidden = parent.join(random_name(&prefix));
         let made = fs::DirBuilder::new().mode(0o700).create(&hidden);
-        made.map_err(|e| Error::writing("create", &hidden, e))?;
+        made.map_err(|e| Error::writing("create a directory in", &parent, e))?;
         let opened = File::open(&hidden).map_err(|e| Error::writing("open", &hidden, e));
         match opened.and_then(|handle| Ok(lock(&handle, &hidden)?.then_some(handle))) {
             Ok(Some(handle)) => return Ok((hidden, handle)),

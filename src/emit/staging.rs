@@ -50,6 +50,16 @@ impl Staging {
         &self.hidden
     }
 
+    /// An error about a file in it, which is called as it would have been called in its place.
+    pub fn named(&self, error: Error) -> Error {
+        let Error::Io { operation, path, side, source } = error else { return error };
+        let path = match path.strip_prefix(&self.hidden) {
+            Ok(within) => self.target.join(within),
+            Err(_) => path,
+        };
+        Error::Io { operation, path, side, source }
+    }
+
     /// Puts the directory into place. Its files are synced already.
     pub fn publish(mut self) -> Result<()> {
         sync_dir(&self.hidden)?;

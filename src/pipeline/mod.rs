@@ -96,7 +96,7 @@ impl Prepare {
             sources.iter().map(|source| describe(source, &audiences)).collect();
         let judge = judge::Judge::new(&config, &audiences, &sources);
         let mut ingest = Ingest::new(&config, &audiences, &memory, &pool, progress, &tmp_dir);
-        let ingested = ingest.all(sources, rejects)?;
+        let ingested = ingest.all(sources, rejects).map_err(|e| staging.named(e))?;
         let tallies = judge.verdict(&ingested)?;
         notes.extend(merged(judge.findings(&ingested)));
         let stores = ingest.into_partitions()?;
@@ -114,14 +114,15 @@ impl Prepare {
         };
         for ((audience, tally), partitions) in audiences.iter().zip(tallies).zip(stores) {
             let spilled_bytes = partitions.spilled_bytes();
-            let delivered = delivery.write(&audience.spec, &partitions)?;
+            let delivered = delivery.write(&audience.spec, &partitions);
+            let delivered = delivered.map_err(|e| staging.named(e))?;
             let summary = AudienceSummary::new(&audience.spec, tally, delivered, spilled_bytes);
             manifest.audiences.push(summary.manifest());
             summaries.push(summary);
         }
         progress.begin(Phase::Publishing);
         progress.check()?;
-        manifest.write(staging.path())?;
+        manifest.write(staging.path()).map_err(|e| staging.named(e))?;
         staging.publish()?;
         let records = manifest.inputs.iter().map(|input| input.records).sum();
         Ok(Summary::new(&config, summaries, notes, (records, bytes), started.elapsed()))

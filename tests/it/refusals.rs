@@ -66,7 +66,11 @@ fn a_file_over_the_limit_is_an_error_and_nothing_is_left() {
     let place = Place::new();
     let ended = place.prepare("ulimit -f 1", &["-o", "out"]);
     assert_eq!(ended.status.code(), Some(4), "{}", said(&ended));
-    assert!(said(&ended).contains(".txt`: file too large\n"), "{}", said(&ended));
+    assert!(
+        said(&ended).contains("`out/email_hash-00001.txt`: file too large\n"),
+        "{}",
+        said(&ended)
+    );
     assert_eq!(place.names(), [""; 0]);
 }
 
