@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
 
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use ureq::http::{Request, Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, AsSendBody, Body, SendBody, Timeout};
 
 use super::answer;
+use super::background;
 use super::echo;
 use super::endpoint::{Endpoint, Token};
 use super::failure::{Call, Failure, FailureKind};
@@ -26,6 +28,9 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// How long to wait for `100 Continue` before the body is sent without it.
 const CONTINUE_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// How much later than its deadline a request is ended that does not keep it.
+const SHUTDOWN_AFTER: Duration = Duration::from_millis(500);
 
 /// Longest answer that is read, in bytes. Revision A lists all audiences of an account at once.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -268,8 +273,16 @@ impl Client {
     ) -> std::result::Result<Response<Body>, ureq::Error> {
         let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let time_max = left.map_or(self.request_time_max, |left| left.min(self.request_time_max));
-        let request = self.agent.configure_request(request);
-        self.agent.run(request.timeout_per_call(Some(time_max)).build())
+        let config = self.agent.config();
+        let Some(_) = config.proxy() else {
+            let request = self.agent.configure_request(request);
+            return self.agent.run(request.timeout_per_call(Some(time_max)).build());
+        };
+        // An agent of its own, since shutting it down ends all that it does.
+        let agent = config.clone().new_agent();
+        let _watch = Watch::begin(agent.clone(), time_max + SHUTDOWN_AFTER);
+        let request = agent.configure_request(request);
+        agent.run(request.timeout_per_call(Some(time_max)).build())
     }
 
     fn request(&self, method: &'static str, path: &str) -> ureq::http::request::Builder {
@@ -313,6 +326,25 @@ impl Client {
                 &redirected.or(said).unwrap_or_default(),
             )
         })
+    }
+}
+
+/// Ends what an agent does unless it is dropped in time. While a proxy is asked for a tunnel, the agent's own deadline
+/// begins anew with each byte that it says.
+struct Watch {
+    _is_done: Sender<()>,
+}
+
+impl Watch {
+    fn begin(agent: Agent, time: Duration) -> Self {
+        let (is_done, done) = bounded::<()>(0);
+        // Without a thread nobody watches.
+        let _unwatched = background::spawn(move || {
+            if done.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+                agent.shutdown();
+            }
+        });
+        Self { _is_done: is_done }
     }
 }
 

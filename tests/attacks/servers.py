@@ -1,7 +1,9 @@
 """Servers, and what stands between: raw sockets that do everything that an API or a proxy can do, and what `throng upload`
 and `throng audience list` make of it. Whatever comes, the run ends in time with the code that the README says and one
-error line, nothing steers a terminal, the token is nowhere, and an audience is not created a second time."""
+error line, nothing steers a terminal, the token is nowhere, and an audience is not created a second time. With `--log json`
+every line is an object, whatever comes."""
 
+import base64
 import gzip
 import json
 import os
@@ -19,13 +21,26 @@ from stage import digest, must
 # What no output and no file may hold, in any of the ways that a server may write it.
 TOKEN = "Canary+token/7431=="
 HOST_TOKEN = "canary-of-a-host"
-TRACES = [
-    HOST_TOKEN,
+PROXY_USER = "canary-user:canary-password"
+
+
+def in_base64(text):
+    return base64.b64encode(text.encode()).decode().rstrip("=")
+
+
+OF_TOKEN = [
     TOKEN,
     TOKEN.lower(),
     urllib.parse.quote(TOKEN, safe=""),
     urllib.parse.quote(TOKEN, safe="").lower(),
+    urllib.parse.quote(urllib.parse.quote(TOKEN, safe="")),
+    "".join(f"\\u{ord(c):04x}" for c in TOKEN),
+    "".join(f"&#x{ord(c):x};" for c in TOKEN),
+    *(in_base64(before + TOKEN) for before in ("", "x", "xx", "OAuth ")),
+    base64.urlsafe_b64encode(TOKEN.encode()).decode(),
+    TOKEN.encode().hex(),
 ]
+TRACES = [*OF_TOKEN, HOST_TOKEN, "canary-password", in_base64(PROXY_USER)]
 
 # The deadline of a request to a server that takes its time, and of one to a server that answers.
 SHORT, LONG = "400ms", "20s"
@@ -41,6 +56,8 @@ COMMANDS = {
     "create": ["upload", "out", "--create", "News"],
     "add": ["upload", "out", "--audience", "59"],
 }
+
+SHOW = ["audience", "show", "7"]
 
 # Exit codes of the three commands: what came is no answer; it is a refusal; it is an answer.
 NO_ANSWER = {"list": {6}, "create": {8}, "add": {6}}
@@ -131,17 +148,42 @@ class Listener:
         return head.split(" ", 1)[0]
 
 
-def run(place, command, *, listener=None, endpoint=None, deadline=LONG, more=(), token=TOKEN):
+# How standard error is written; a case is tried with both.
+LOGS = ["text", "json"]
+
+
+def with_log(log, attack):
+    def attack_with_log(place, scene):
+        place.log = log
+        attack(place, scene)
+
+    return attack_with_log
+
+
+def errors_of(log, stderr):
+    """What is said of errors."""
+    lines = stderr.splitlines()
+    if log == "text":
+        return [line for line in lines if line.startswith("error: ")]
+    try:
+        objects = [json.loads(line) for line in lines]
+    except ValueError:
+        objects = [None]
+    must(all(isinstance(o, dict) and set(o) == {"time", "level", "event", "message", "fields"} for o in objects), f"not an object a line: {stderr!r}")
+    return [o for o in objects if o["event"] == "error"]
+
+
+def run(place, command, *, listener=None, endpoint=None, deadline=LONG, more=(), token=TOKEN, env=()):
     """Runs a command against a listener, and checks what is true however it ends."""
     endpoint = endpoint or f"http://127.0.0.1:{listener.port}"
-    args = [*COMMANDS[command], "--endpoint", endpoint, "--request-time", deadline, *more]
-    if command != "list":
+    args = [*(COMMANDS.get(command) or SHOW), "--log", place.log, "--endpoint", endpoint, "--request-time", deadline, *more]
+    if command in ("create", "add"):
         args += ["--ad-account", "7", "--state", "state", "--attempts", "2", "--retry-wait", "1ms", "-q"]
     started = time.monotonic()
-    ended = place.run(args, before=["prlimit", f"--as={MEMORY_MAX}", "env", f"THRONG_TOKEN={token}"])
+    ended = place.run(args, before=["prlimit", f"--as={MEMORY_MAX}", "env", f"THRONG_TOKEN={token}", *env])
     took = time.monotonic() - started
     must(took < SECONDS_MAX, f"{command}: it took {took:.1f} s")
-    errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    errors = errors_of(place.log, ended.stderr)
     must(len(errors) == (0 if ended.code == 0 else 1), f"{command}: not one error line: {ended!s}")
     steering = [c for c in ended.stderr + ended.stdout if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")]
     must(not steering, f"{command}: {steering[:3]} reach the terminal: {ended.stderr!r}")
@@ -292,8 +334,25 @@ def answers():
 ESCAPES = "\x1b[31mred\x1b]0;title\x07\x9b31m\u202egnol\u2066x\u200b\u2028y\x00\x08\r\nerror: forged"
 
 
+def named(words):
+    """An audience whose every text is of the server's choice is listed and shown."""
+
+    def attack(place, _):
+        place.reset()
+        texts = {"name": f"a {words}", "description": words, "status": words, "subtype": words, "opt_out_link": words, "run_status": {"description": words}}
+        facebook, vendor = {"id": "7", **texts}, {"fb_custom_audience": {"id": 59, "user_type": words, **texts}}
+        for command, body in ("list", [facebook]), ("list", {"custom_audiences": [vendor["fb_custom_audience"]]}), ("show", facebook), ("show", vendor):
+            for more in [], ["--json"]:
+                with Listener(answer(json.dumps(body).encode())) as listener:
+                    ended = run(place, command, listener=listener, more=more)
+                must(ended.code == 0, f"{command}: {ended}")
+                must(not more or json.loads(ended.stdout), f"{command}: no JSON")
+
+    return attack
+
+
 def echoes():
-    said = [*TRACES[1:], f"OAuth {TOKEN}", f"x={urllib.parse.quote(TOKEN, safe='')}&y", ESCAPES]
+    said = [*OF_TOKEN, f"OAuth {TOKEN}", f"x={urllib.parse.quote(TOKEN, safe='')}&y", ESCAPES]
     for number, words in enumerate(said):
         name = f"words {number}"
         for status, codes in [(401, {5}), (422, {2, 3}), (503, {6, 8}), (418, {2})]:
@@ -459,6 +518,53 @@ def no_tls(play, deadline=LONG):
     return attack
 
 
+def through(play, codes, deadline="2s"):
+    """A proxy that was asked for a tunnel; it is not told the token, and not gone around."""
+
+    def attack(place, _):
+        for command in COMMANDS:
+            place.reset()
+            with Listener(b"", is_raw=True) as api, Listener(play) as proxy:
+                env = [f"HTTPS_PROXY=http://{PROXY_USER}@127.0.0.1:{proxy.port}"]
+                ended = run(place, command, endpoint=f"https://localhost:{api.port}", deadline=deadline, env=env)
+                must(ended.code in codes, f"{command}: {ended}")
+                must(proxy.heads and all(head.startswith("CONNECT ") for head in proxy.heads), f"no tunnel: {proxy.heads}")
+                must(not any(TOKEN in head for head in proxy.heads), "the proxy was told the token")
+                must(api.connections == 0, "the proxy was gone around")
+
+    return attack
+
+
+def proxies():
+    """What a proxy may say to CONNECT. Nothing was sent yet, so that it is never unknown what became of it."""
+    ok = b"HTTP/1.1 200 Connection established\r\n\r\n"
+    for name, play in {
+        "a slow answer": slowly(lambda _: ok, 0.2),
+        "an answer without end, slowly": without_end(ok[:-2], b"X", 0.05),
+        "nothing": b"",
+        "yes, and closed": ok,
+        "yes, and noise": ok + bytes(range(256)) * 64,
+        "yes, and an HTTP answer": ok + answer(good("POST")),
+        "yes, and a TLS alert": ok + b"\x15\x03\x03\x00\x02\x02\x28",
+        "yes, with a body": answer(b"x" * 5000),
+        "204": b"HTTP/1.1 204 No Content\r\n\r\n",
+        "101": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        "407": answer(in_base64(PROXY_USER).encode(), f"407 {PROXY_USER}", f"Proxy-Authenticate: Basic realm={in_base64(PROXY_USER)}"),
+        "403": answer(PROXY_USER.encode(), "403 Forbidden"),
+        "503": answer(b"", "503 X", "Retry-After: 1"),
+        "302": answer(b"", "302 X", "Location: http://localhost:1/"),
+        "no HTTP": b"SSH-2.0-OpenSSH_9.9\r\n" * 20,
+        "zeros": b"\0" * 4096,
+        "header lines without end": without_end(b"HTTP/1.1 200 OK\r\n", b"X-Filler: abcdefgh\r\n" * 500),
+        "a header without end": without_end(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 9000),
+        "100 without end": without_end(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        "escapes": b"HTTP/1.1 502 " + ESCAPES.replace("\r\n", "").encode() + b"\r\n\r\n",
+        "silence": silent,
+        "a reset": reset,
+    }.items():
+        yield f"proxy: {name}", through(play, {2, 6}, SHORT if "slow" in name or name == "silence" else "2s")
+
+
 def no_such_host(place, _):
     for command in COMMANDS:
         place.reset()
@@ -503,4 +609,8 @@ class Servers:
             for first in range(STRIDE)
             for name, cut in (("list", cut_list), ("create", cut_create), ("add", cut_add))
         ]
-        return cuts[:3] + found + cuts[3:]
+        found += [(f"called {number}", named(words)) for number, words in enumerate([*OF_TOKEN, ESCAPES])]
+        cases = cuts[:3] + list(proxies()) + found + cuts[3:]
+        # Neighbours are tried in different ways, so that any beginning of the list has both.
+        ways = [[(f"{name}, {log}", with_log(log, case)) for log in LOGS] for name, case in cases]
+        return [way[number % 2] for number, way in enumerate(ways)] + [way[1 - number % 2] for number, way in enumerate(ways)]
