@@ -123,3 +123,63 @@ fn hint(error: &clap::Error) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Output};
+
+    use throng::{Input, Prepare, PrepareConfig, Progress, UserType};
+
+    use super::{log, panic, report_panic};
+
+    /// Set in the process that panics, to the way in which it logs.
+    const PANICKING: &str = "THRONG_PANICKING_TEST";
+
+    /// Panics with a value in the text, as a defect may, while values are read, in a thread and in none.
+    fn panic_with_values(format: log::LogFormat) {
+        panic::set_hook(Box::new(report_panic));
+        log::choose(format);
+        let read = || {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let mut config = PrepareConfig::new(UserType::EmailHash, dir.path().join("out"));
+            let values = (0..9).map(|n| match n {
+                7 => panic!("canary.{n}@example.com"),
+                _ => Ok(format!("canary.{n}@example.com")),
+            });
+            config.inputs.push(Input::values("people", values));
+            let progress = Progress::default();
+            Prepare::plan(config, &progress).and_then(|plan| plan.run(&progress)).map(drop)
+        };
+        assert!(panic::catch_unwind(read).is_err());
+        let indexing = || "canary.8@example.com"[..].split_at(usize::MAX);
+        assert!(panic::catch_unwind(indexing).is_err());
+        let unwrapping = || "".parse::<u32>().expect("canary.9");
+        assert!(std::thread::spawn(unwrapping).join().is_err());
+    }
+
+    fn in_a_process(format: &str) -> Output {
+        let mut command = Command::new(std::env::current_exe().expect("it has a path"));
+        let name = "tests::a_panic_does_not_tell_what_was_read";
+        command.args([name, "--exact", "--nocapture"]).env("RUST_BACKTRACE", "full");
+        command.env(PANICKING, format).output().expect("it runs")
+    }
+
+    #[test]
+    fn a_panic_does_not_tell_what_was_read() {
+        match std::env::var(PANICKING).as_deref() {
+            Ok("json") => return panic_with_values(log::LogFormat::Json),
+            Ok(_) => return panic_with_values(log::LogFormat::Text),
+            Err(_) => {}
+        }
+        for (format, line) in [
+            ("text", "error: internal error: a check failed at "),
+            ("json", r#""message":"internal error: a check failed at "#),
+        ] {
+            let ended = in_a_process(format);
+            let said = String::from_utf8([ended.stdout, ended.stderr].concat()).expect("text");
+            assert!(ended.status.success(), "{said}");
+            assert_eq!(said.matches(line).count(), 3, "{said}");
+            assert!(!said.contains("canary") && !said.contains("backtrace"), "{said}");
+        }
+    }
+}

@@ -4,7 +4,6 @@
 //! that it kept. None of this is in a build that is neither of the two.
 
 mod documents;
-mod parquet;
 mod values;
 
 use std::io::Write;
@@ -14,7 +13,6 @@ use std::sync::{Arc, LazyLock};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 pub use self::documents::{answers, documents};
-pub use self::parquet::parquet;
 pub use self::values::{phones, values};
 use crate::config::{Format, Io};
 use crate::hash::Kernel;
@@ -25,11 +23,10 @@ use crate::source::{Chunk, Chunks, Framing, in_memory};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 6] = [
     ("answers", answers),
     ("compressed", compressed),
     ("documents", documents),
-    ("parquet", parquet),
     ("phones", phones),
     ("records", records),
     ("values", values),

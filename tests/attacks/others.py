@@ -91,7 +91,7 @@ class Shared:
         traps = ["ln -s precious NAME", "ln -s nothing NAME", "mkfifo NAME", "mkdir NAME", "ln -s . NAME", "touch NAME"]
         names = ["out", "rejects.csv", ".out.throng-1-0", ".rejects.csv.throng-1"]
         found = [(f"{trap} as {name}", self.trap(trap.replace("NAME", name), sticky)) for trap in traps for name in names for sticky in (0, 0o1000)]
-        return found + [("a core file", self.core), ("what /proc tells", self.told), ("names of spill files", self.nameless)]
+        return found + [("a panic", self.panic), ("a core file", self.core), ("what /proc tells", self.told), ("names of spill files", self.nameless)]
 
     def trap(self, trap, sticky):
         def attack(place, _):
@@ -131,6 +131,17 @@ class Shared:
             status = os.waitpid(process.pid, 0)[1]
             process.returncode = 0
             must(not os.WCOREDUMP(status), f"a core file after signal {number}")
+
+    def panic(self, place, _):
+        """A defect, here of the system: more was read than there is room for. No value is told, whatever is asked for."""
+        place.reset()
+        place.write("in.txt", "canary@example.com\n" * 100)
+        inject = ["strace", "-f", "-qqq", "-o", str(place.trace), "-P", str(place.path("in.txt")), "-e", "inject=read:retval=99999999:when=1"]
+        for log in "text", "json":
+            with open(place.path("in.txt")) as values:
+                ended = place.run(["hash", "-t", "email_hash", "--log", log], before=inject, stdin=values)
+            must(ended.code == 1 and "internal error: a check failed at src/" in ended.stderr, f"no panic: {ended}")
+            must("canary" not in ended.stdout + ended.stderr and "backtrace" not in ended.stderr, f"it tells: {ended}")
 
     def told(self, place, _):
         """Not even the owner's other processes get at the token or at values."""
