@@ -150,6 +150,8 @@ fn random_name(prefix: &OsString) -> OsString {
 /// worth failing for.
 fn remove_leftovers(parent: &Path, prefix: &OsString) {
     let Ok(siblings) = fs::read_dir(parent) else { return };
+    let is_shared = fs::metadata(parent)
+        .is_ok_and(|meta| meta.mode() & 0o022 != 0 && meta.mode() & 0o1000 == 0);
     for sibling in siblings.flatten() {
         let is_ours = sibling.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
         let path = sibling.path();
@@ -159,11 +161,32 @@ fn remove_leftovers(parent: &Path, prefix: &OsString) {
         if is_ours
             && let Ok(handle) = options.open(&path)
             && handle.try_lock().is_ok()
+            && (!is_shared || is_file_or_unfinished(&path))
         {
             // Still locked: who makes one of this name, and has not locked it yet, must see that it goes.
             remove(&path);
         }
     }
+}
+
+/// Where others can rename what is not theirs, a directory of this name can be anything that somebody wants to be rid
+/// of: it is a left-over only if it holds parts and lists, and is no finished result. Files they could remove themselves.
+fn is_file_or_unfinished(path: &Path) -> bool {
+    let is_part = |name: &str| {
+        let numbered = |end: &str| end.len() == 5 && end.bytes().all(|byte| byte.is_ascii_digit());
+        let label = name.strip_suffix(".txt");
+        label.and_then(|label| label.rsplit_once('-')).is_some_and(|(_, end)| numbered(end))
+            || name.ends_with("-gone.txt")
+            || name.ends_with("-must-go.txt")
+    };
+    let is_part = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| {
+            entry.file_type().is_ok_and(|kind| kind.is_file())
+                && entry.file_name().to_str().is_some_and(is_part)
+        })
+    };
+    let is_dir = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+    !is_dir || fs::read_dir(path).is_ok_and(|mut entries| entries.all(is_part))
 }
 
 /// Removes a file, or a directory with everything in it.
@@ -205,6 +228,35 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn where_others_can_rename_only_parts_are_taken_for_left_overs() {
+        for (mode, kept) in [(0o777, true), (0o770, true), (0o1777, false), (0o755, false)] {
+            let parent = tempfile::tempdir().expect("temporary folder");
+            for (name, file) in [
+                ("parts", "email_hash-00001.txt"),
+                ("lists", "email_hash-must-go.txt"),
+                ("result", "manifest.json"),
+                ("own", "2026-1.txt"),
+            ] {
+                let dir = parent.path().join(format!(".out.throng-{name}"));
+                fs::create_dir(&dir).expect("a directory");
+                fs::write(dir.join(file), "x").expect("writes");
+            }
+            let permissions = fs::Permissions::from_mode(mode);
+            fs::set_permissions(parent.path(), permissions).expect("changes its mode");
+            let (hidden, _lock) = dir(&parent.path().join("out")).expect("made");
+            let mut left: Vec<PathBuf> = fs::read_dir(parent.path())
+                .expect("reads")
+                .map(|entry| entry.expect("reads").path())
+                .filter(|path| *path != hidden)
+                .collect();
+            left.sort();
+            let expected =
+                [".out.throng-own", ".out.throng-result"].map(|of| parent.path().join(of));
+            assert_eq!(left, if kept { &expected[..] } else { &[] }, "{mode:o}");
+        }
+    }
 
     #[test]
     fn where_there_are_no_links_a_file_is_copied_for_its_owner_alone() {

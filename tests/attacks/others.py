@@ -91,7 +91,7 @@ class Shared:
         traps = ["ln -s precious NAME", "ln -s nothing NAME", "mkfifo NAME", "mkdir NAME", "ln -s . NAME", "touch NAME"]
         names = ["out", "rejects.csv", ".out.throng-1-0", ".rejects.csv.throng-1"]
         found = [(f"{trap} as {name}", self.trap(trap.replace("NAME", name), sticky)) for trap in traps for name in names for sticky in (0, 0o1000)]
-        return found + [("a panic", self.panic), ("a core file", self.core), ("what /proc tells", self.told), ("names of spill files", self.nameless)]
+        return found + [("another directory as a left-over", self.renamed), ("a panic", self.panic), ("a core file", self.core), ("what /proc tells", self.told), ("names of spill files", self.nameless)]
 
     def trap(self, trap, sticky):
         def attack(place, _):
@@ -131,6 +131,22 @@ class Shared:
             status = os.waitpid(process.pid, 0)[1]
             process.returncode = 0
             must(not os.WCOREDUMP(status), f"a core file after signal {number}")
+
+    def renamed(self, place, _):
+        """Others cannot remove the owner's directory; nor can they have throng do it."""
+        place.reset()
+        os.chmod(place.dir, 0o777)
+        place.write("letters/january.txt", "the owner's own\n")
+        place.write("killed/email_hash-00001.txt", "x\n")
+        for name in "letters", "letters/january.txt", "killed", "killed/email_hash-00001.txt":
+            os.chown(place.path(name), OWNER, OWNER)
+        for name in "letters", "killed":
+            os.chmod(place.path(name), 0o700)
+            subprocess.run([*as_user(OTHER), "mv", name, f".out.throng-1-{name}"], cwd=place.dir, check=True)
+        ended = place.run(["prepare", "export.txt", "-t", "email_hash", "-o", "out"], before=as_user(OWNER))
+        must(ended.code == 0, f"not done: {ended}")
+        must(place.path(".out.throng-1-letters/january.txt").exists(), "it removed the owner's directory")
+        must(not place.path(".out.throng-1-killed").exists(), "what is left over of a killed run stays")
 
     def panic(self, place, _):
         """A defect, here of the system: more was read than there is room for. No value is told, whatever is asked for."""
