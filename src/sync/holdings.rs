@@ -8,9 +8,7 @@ use std::rc::Rc;
 
 use super::state::{Remembered, State};
 use crate::config::{KnownInput, Label};
-use crate::emit::{
-    AudienceManifest, MANIFEST_FILE, Manifest, PartManifest, link_or_copy, sync_dir,
-};
+use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest, Staging, link_or_copy};
 use crate::error::{Error, Result};
 use crate::plan::Role;
 
@@ -141,19 +139,14 @@ impl State {
         if parts.is_empty() || dir.try_exists().map_err(keeping)? {
             return Ok(());
         }
-        let new = self.unconfirmed_dir().join(format!(".{run:06}.new"));
-        remove_dir(&new)?;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&new).map_err(keeping)?;
+        let staging = Staging::begin(&dir, false)?;
         for part in parts {
             // The file is the same: as a rule nothing is copied.
-            link_or_copy(&self.run_dir(run).join(&part.file), &new.join(&part.file))
+            link_or_copy(&self.run_dir(run).join(&part.file), &staging.path().join(&part.file))
                 .map_err(keeping)?;
         }
-        manifest.write(&new)?;
-        sync_dir(&new)?;
-        fs::rename(&new, &dir).map_err(keeping)?;
-        // What it is made from may be removed next.
-        sync_dir(&self.unconfirmed_dir())
+        manifest.write(staging.path()).map_err(|error| staging.named(error))?;
+        staging.publish()
     }
 
     /// What audiences hold already, and what they may hold: the directories that count for each, verified when they are
