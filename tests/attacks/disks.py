@@ -113,8 +113,9 @@ def judge(ended, name, hits, scene_codes):
 
 def is_told(hit, ended):
     """Whether a warning names the file: the report and the metrics of a night that was uploaded."""
-    hidden = re.search(r"/\.([^/>]+)\.throng-", hit)
-    return hidden and f"warning: failed to sync `{hidden.group(1)}`" in ended.stderr
+    within = re.search(r"<[^>]*?/case/?([^>]*)>", hit)
+    name = within and re.sub(r"(^|/)\.([^/]+)\.throng-.*", r"\1\2", within.group(1) or ".")
+    return name and f"warning: failed to sync `{name}`" in ended.stderr
 
 
 class Small:
