@@ -224,6 +224,14 @@ fn possible(number: &PhoneNumber) -> Result<String, Reason> {
     }
     let national = rlibphonenumber::get_national_significant_number_owned(number);
     let digits = format!("{}{national}", number.country_code);
+    // The library drops one trunk zero; of two, one would be left, and be dropped the next time.
+    if national.starts_with('0') {
+        let again = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None);
+        let again = again.map_err(|error| parse_reason(&error))?;
+        if rlibphonenumber::get_national_significant_number_owned(&again) != national {
+            return possible(&again);
+        }
+    }
     match digits.len() {
         ..DIGITS_MIN => Err(Reason::TooShort),
         DIGITS_MIN..=DIGITS_MAX => Ok(digits),
