@@ -74,8 +74,12 @@ impl State {
         let new = lists.join(format!(".{label}-{what}.new"));
         // The file is the same: as a rule nothing is copied.
         let _left_over = fs::remove_file(&new);
-        link_or_copy(&run_dir.join(&list.file), &new).map_err(keeping)?;
-        fs::rename(&new, &path).map_err(keeping)?;
+        let kept = link_or_copy(&run_dir.join(&list.file), &new).and_then(|()| {
+            fs::rename(&new, &path).inspect_err(|_| {
+                let _removed = fs::remove_file(&new);
+            })
+        });
+        kept.map_err(keeping)?;
         Ok(Some(path.to_string_lossy().into_owned()))
     }
 
