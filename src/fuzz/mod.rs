@@ -4,6 +4,7 @@
 //! that it kept. None of this is in a build that is neither of the two.
 
 mod documents;
+mod parquet;
 mod values;
 
 use std::io::Write;
@@ -13,6 +14,7 @@ use std::sync::{Arc, LazyLock};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 pub use self::documents::{answers, documents};
+pub use self::parquet::parquet;
 pub use self::values::{phones, values};
 use crate::config::{Format, Io};
 use crate::hash::Kernel;
@@ -23,10 +25,11 @@ use crate::source::{Chunk, Chunks, Framing, in_memory};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("answers", answers),
     ("compressed", compressed),
     ("documents", documents),
+    ("parquet", parquet),
     ("phones", phones),
     ("records", records),
     ("values", values),

@@ -238,6 +238,8 @@ fn inspect(parts: &[String], dir: &Path, progress: &Progress) -> Result<Vec<Sour
         if NO_TEXT.contains(&extension.as_str()) {
             return Err(no_text());
         }
+        // A FIFO would be waited for until somebody writes to it.
+        plain_file::open(&path).map_err(|error| Error::reading("open", &path, error))?;
         let source = Source::inspect(&Input::Path(path.clone()), &progress.stop)?;
         if source.compression != Compression::None {
             return Err(no_text());

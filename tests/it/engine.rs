@@ -1,9 +1,14 @@
 //! Part files of another engine: `throng manifest` takes what is whole and each once, and refuses the rest.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use throng::config::Resources;
 use throng::normalize::UserType;
@@ -11,6 +16,9 @@ use throng::pipeline::engine::{EngineConfig, describe};
 use throng::progress::Progress;
 
 use crate::support::{Random, config, digest_hex};
+
+/// More than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn throng(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_throng")).env_remove("THRONG_LOG").args(args).output().unwrap()
@@ -139,6 +147,59 @@ fn what_is_not_whole_is_refused_by_file_and_line() {
         assert!(!stderr(&refused).contains("example.com") && refused.stdout.is_empty());
         assert_eq!(files(&out), before, "{message}");
     }
+}
+
+#[test]
+fn what_is_no_regular_file_holds_nothing_up() {
+    let part = b"part-00003".as_slice();
+    for (name, link_to, message) in [
+        (part, None, "part-00003`: it is not a regular file"),
+        (part, Some("/dev/zero"), "part-00003`: it is not a regular file"),
+        (part, Some("part-00003"), "part-00003`: too many levels of symbolic links"),
+        (part, Some("."), "part-00003`: it is a directory, and parts are files"),
+        (part, Some("nothing"), "part-00003`: no such file or directory"),
+        (b"part-\xff", Some("_SUCCESS"), "`: its name cannot be sent to the API"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let out = spark_output(dir.path());
+        let path = out.join(OsStr::from_bytes(name));
+        match link_to {
+            Some(to) => symlink(to, path).unwrap(),
+            None => assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+        }
+        let refused = assert_cmd::Command::cargo_bin("throng")
+            .unwrap()
+            .args(["manifest", out.to_str().unwrap(), "-t", "email_hash"])
+            .timeout(PATIENCE)
+            .output()
+            .unwrap();
+        assert_eq!(refused.status.code(), Some(3), "{message}: {}", stderr(&refused));
+        assert!(stderr(&refused).contains(message), "{message}: {}", stderr(&refused));
+        assert!(!out.join("manifest.json").exists(), "{message}");
+    }
+}
+
+#[test]
+fn a_part_that_grows_all_the_time_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = spark_output(dir.path());
+    let part = out.join("part-00003");
+    fs::write(&part, lines(2000..30_000)).unwrap();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_throng"))
+        .args(["manifest", out.to_str().unwrap(), "-t", "email_hash"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut people = 30_000..;
+    while run.try_wait().unwrap().is_none() {
+        let mut part = File::options().append(true).open(&part).unwrap();
+        part.write_all(line(people.next().unwrap()).as_bytes()).unwrap();
+    }
+    let refused = run.wait_with_output().unwrap();
+    assert_eq!(refused.status.code(), Some(3), "{}", stderr(&refused));
+    let whys = ["grew while", "changed while", "open for writing"];
+    assert!(whys.iter().any(|why| stderr(&refused).contains(why)), "{}", stderr(&refused));
+    assert!(!out.join("manifest.json").exists());
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(super) fn open(path: &Path, file: File) -> Result<Self> {
+    pub(crate) fn open(path: &Path, file: File) -> Result<Self> {
         let reading = |error| Error::reading("read", path, error);
         let truncated = || {
             let message = "it begins like a Parquet file and does not end like one";
