@@ -94,3 +94,23 @@ fn text_stays_text() {
     let text = String::from_utf8(failed.stderr).unwrap();
     assert!(text.starts_with("error: "), "{text}");
 }
+
+#[test]
+fn what_was_typed_steers_no_terminal() {
+    let bad = "\u{1b}[31m\u{9b}31m\u{202e}X\u{7}";
+    let words = [format!("prepare{bad}"), format!("--json{bad}"), format!("--max-rejects={bad}")];
+    for args in [
+        &words[..1],
+        &["prepare".to_owned(), words[1].clone()],
+        &["prepare".to_owned(), words[2].clone()],
+    ] {
+        for log in ["text", "json"] {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_throng"));
+            let ended = command.args(args).env("THRONG_LOG", log).output().unwrap();
+            assert_eq!(ended.status.code(), Some(2));
+            let said = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
+            let is_steering = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(said.contains('X') && !said.contains(is_steering), "{said:?}");
+        }
+    }
+}
