@@ -39,8 +39,8 @@ fn day() -> Utc {
 /// The page of a command, and those of the commands below it.
 fn write_pages(command: &clap::Command, names: &[String], day: &str, args: &ManArgs) -> Result<()> {
     let path = args.dir.join(format!("{}.1", name(command)));
-    let text = page::render(command, names, day);
-    write_whole(&path, text.as_bytes(), Readers::Everyone)?;
+    let page = page::render(command, names, day).map_err(|e| Error::writing("write", &path, e))?;
+    write_whole(&path, &page, Readers::Everyone)?;
     shown_below(command).try_for_each(|below| write_pages(below, names, day, args))
 }
 
