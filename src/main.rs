@@ -117,7 +117,7 @@ fn hint(error: &clap::Error) -> Option<&'static str> {
         ErrorKind::UnknownArgument if is_of("hash") && !text.contains("argument '-") => Some(
             "it reads standard input: throng hash -t TYPE < FILE; for whole files: throng prepare",
         ),
-        ErrorKind::InvalidSubcommand if !text.contains("  tip: ") => {
+        ErrorKind::InvalidSubcommand if !text.contains("  tip: ") && !is_of("audience") => {
             Some("to make upload files of a file: throng prepare FILE -t email_hash")
         }
         _ => None,

@@ -58,7 +58,7 @@ pub(super) fn render(command: &Command, siblings: &[String], day: &str) -> io::R
         roff.text([bold(*sibling), roman(end)]);
     }
     roff.control("PP", []);
-    roff.text([roman("Packages have the README, with the rules for each type of identifier, in /usr/share/doc/throng.")]);
+    roff.text([roman("Packages have the README, with the rules for each type of identifier, in share/doc/throng.")]);
     roff.to_writer(&mut page)?;
     Ok(page)
 }

@@ -202,9 +202,14 @@ fn lock(handle: &File, path: &Path) -> Result<bool> {
     match handle.try_lock() {
         Ok(()) => is_same(handle, path).map_err(|e| Error::writing("look at", path, e)),
         Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => Ok(true),
         Err(TryLockError::Error(error)) => Err(Error::writing("lock", path, error)),
     }
+}
+
+/// Whether a file system has no locks; NFS says `ENOLCK` if nobody manages them.
+fn has_no_locks(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(libc::ENOLCK)
 }
 
 fn is_same(handle: &File, path: &Path) -> io::Result<bool> {

@@ -167,7 +167,8 @@ impl Judge {
             }
         }
         if let Some(reason) = most.filter(|_| hints.is_empty()) {
-            hints.push(format!("{} means: {}", reason.code(), reason.advice()));
+            let (code, advice) = (reason.code(), reason.advice());
+            hints.push(format!("{code} means: {advice}; --rejects FILE lists them"));
         }
         hints.join("; ")
     }
@@ -186,7 +187,9 @@ fn check_chosen(source: &JudgedSource, read: &SourceTally) -> Result<()> {
         message: format!(
             "the suppression list {path} cannot be relied on: column {column} is blank in all its rows"
         ),
-        hint: Some("name the column with --suppress-column".to_owned()),
+        hint: Some(
+            "name the column with --suppress-column, or with `column` in a job file".to_owned(),
+        ),
         limits: None,
     })
 }

@@ -99,19 +99,23 @@ impl Finder<'_> {
         // Whether a list can be relied on is judged when it has been read; here it is whether it is meant at all.
         let is_certain = self.has_one_type || width == 0 || self.fits(audience, 0);
         if width <= 1 && is_certain {
-            return found(0);
+            return self.check_told_apart(0, user_type).and_then(|()| found(0));
         }
         let is_called = |index: &usize| self.is_called_like(*index, user_type);
+        let is_called_just = |index: &usize| self.is_called_just(*index, user_type);
         let fitting: Vec<usize> = (0..width).filter(|index| self.fits(audience, *index)).collect();
         let named: Vec<usize> = fitting.iter().copied().filter(is_called).collect();
         let mut candidates = match (&fitting[..], &named[..]) {
             // Of a list with columns for several types, one is often filled for few people.
-            ([], _) if self.role == Role::Suppressed => self.blank().filter(is_called).collect(),
+            ([], _) if self.role == Role::Suppressed => {
+                self.blank().filter(is_called_just).collect()
+            }
             (_, []) => fitting,
             _ => named,
         };
         if let [index] = candidates[..] {
             candidates.extend(self.rivals(index, user_type));
+            candidates.sort_unstable();
         }
         match candidates[..] {
             [] => {
@@ -125,8 +129,7 @@ impl Finder<'_> {
             _ => {}
         }
         let describe = |index: &usize| {
-            let is_blank = self.blank().any(|blank| blank == *index);
-            let note = if is_blank { " (blank in the first rows)" } else { "" };
+            let note = if self.fits(audience, *index) { "" } else { " (blank in the first rows)" };
             format!("{}{note}", self.describe(*index))
         };
         let list: Vec<String> = candidates.iter().map(describe).collect();
@@ -137,23 +140,33 @@ impl Finder<'_> {
                 list.join(", ")
             ),
             match self.role {
-                Role::Suppressed => "choose one with --suppress-column",
+                Role::Suppressed => {
+                    "choose one with --suppress-column, or with `column` in a job file"
+                }
                 Role::Member | Role::Known | Role::Unconfirmed => {
-                    "choose one with --column, or with --map COLUMN=TYPE"
+                    "choose one with --column, with --map COLUMN=TYPE, or with `column` in a job file"
                 }
             },
         ))
     }
 
-    /// Row numbers, customer numbers and phone numbers are Facebook ids by their form. Whose column is not called like it
-    /// must have more digits than they have, or strangers would be uploaded, and phone numbers in clear.
+    /// Row numbers, phone numbers, dates and card numbers are Facebook ids by their form. A column that is found by its
+    /// values must be called like them, or strangers would be uploaded, and other numbers in clear; or, if its header says
+    /// nothing, have more digits than customer and phone numbers. The only one need not, but for one of another type.
     fn check_told_apart(&self, index: usize, user_type: UserType) -> Result<()> {
-        let is_long = |cell: &&[u8]| Shape::of(cell) == Shape::LongNumber || cell.len() == 15;
-        let cells = || self.table.cells(index).skip(1).filter(|cell| !trim(cell).is_empty());
+        let cells = || self.table.cells(index).skip(self.first_row()).map(trim);
+        let filled = || cells().filter(|cell| !cell.is_empty() && !is_null_word(cell));
+        let is_long = || filled().filter(|cell| cell.len() >= 15).count() * 2 >= filled().count();
+        // An id has no letters, so what has some is a header, if it is no reject.
+        let name = self.name_of(index);
+        let speaks_of = |of: UserType| words(of).iter().any(|word| name.contains(word));
+        let says_nothing = !name.contains(char::is_alphabetic)
+            || ["id", "ids", "uid", "user", "user id"].contains(&name.trim());
         let is_told = self.role != Role::Member
             || user_type != UserType::Fbid
-            || self.is_called_like(index, user_type)
-            || cells().filter(is_long).count() * 2 > cells().count();
+            || speaks_of(user_type)
+            || self.table.width() <= 1 && !UserType::ALL.into_iter().any(speaks_of)
+            || self.table.width() > 1 && says_nothing && is_long();
         if is_told {
             return Ok(());
         }
@@ -163,7 +176,7 @@ impl Finder<'_> {
                 self.describe(index),
                 Quoted(&self.source.path)
             ),
-            format!("if it holds them, name it: -c {}", index + 1),
+            format!("if it holds them, name it: -c {}, or `column` in a job file", index + 1),
         ))
     }
 
@@ -188,8 +201,10 @@ impl Finder<'_> {
         }
         let quotes = memchr::memchr_iter(b'"', &self.source.sample).count();
         if self.source.is_sample_all && quotes % 2 == 1 && !self.has_names() {
-            return "it has an odd number of quotes, so one may never close: -c COLUMN says on which line"
-                .to_owned();
+            let flag = if self.role == Role::Suppressed { "--suppress-column" } else { "-c" };
+            return format!(
+                "it has an odd number of quotes, so one may never close: {flag} COLUMN says on which line"
+            );
         }
         self.columns_hint()
     }
@@ -201,11 +216,18 @@ impl Finder<'_> {
             Some(columns) => columns.groups().map(u64::from).sum::<u64>() < rows as u64,
             None => self.source.is_sample_all && rows < SAMPLE_ROWS,
         };
-        let is_blank = |cell: &[u8]| is_null_word(trim(cell)) || trim(cell).is_empty();
         (0..self.table.width()).filter(move |index| {
             let is_readable = self.columns.is_none_or(|of| of.check_column(*index).is_ok());
-            !is_sample_all && is_readable && self.table.cells(*index).skip(1).all(is_blank)
+            !is_sample_all && is_readable && !self.is_filled(*index)
         })
+    }
+
+    /// Whether a column has different values in the sample: one alone stands for none (`unknown`, `0`).
+    fn is_filled(&self, index: usize) -> bool {
+        let cells = self.table.cells(index).skip(1).map(trim);
+        let mut filled = cells.filter(|cell| !cell.is_empty() && !is_null_word(cell));
+        let first = filled.next();
+        filled.any(|cell| Some(cell) != first)
     }
 
     /// Columns without values in the sample that may be meant rather than the one that has them: what is uploaded, and
@@ -213,13 +235,24 @@ impl Finder<'_> {
     fn rivals(&self, index: usize, user_type: UserType) -> impl Iterator<Item = usize> {
         let is_called = self.is_called_like(index, user_type);
         let is_just_that = self.is_called_just(index, user_type);
+        let is_doubtful =
+            self.role == Role::Suppressed && !is_called && !self.is_of_different_people(index);
         let may_be_meant = move |rival: &usize| {
-            let is_nameless = self.shows_header() && self.name_of(*rival).is_empty();
-            let is_doubtful = self.role == Role::Suppressed && !is_called && !is_nameless;
-            self.is_called_like(*rival, user_type) || is_doubtful
+            let is_nameless = self.shows_header() && self.name_of(*rival).trim().is_empty();
+            *rival != index
+                && (self.is_called_just(*rival, user_type)
+                    || !is_called && self.is_called_like(*rival, user_type)
+                    || is_doubtful && !is_nameless)
         };
-        let others = self.blank().filter(move |rival| *rival != index && !is_just_that);
-        others.filter(may_be_meant)
+        self.blank().filter(move |rival| !is_just_that && may_be_meant(rival))
+    }
+
+    /// Whether a column has somebody else in most rows, as one has that says whom a row is about.
+    fn is_of_different_people(&self, index: usize) -> bool {
+        let cells = self.table.cells(index).skip(self.first_row()).map(trim);
+        let filled: Vec<&[u8]> = cells.filter(|cell| !cell.is_empty()).collect();
+        let different: BTreeSet<&&[u8]> = filled.iter().collect();
+        different.len() * 2 > filled.len()
     }
 
     /// Whether the names of columns are known and no row of their own.
@@ -240,8 +273,7 @@ impl Finder<'_> {
         is_forgiven: impl Fn(Reason) -> bool,
     ) -> bool {
         let (mut accepted, mut rejected) = (0_usize, 0_usize);
-        let first = usize::from(self.table.rows.len() > 1 || self.has_names());
-        for cell in self.table.cells(index).skip(first) {
+        for cell in self.table.cells(index).skip(self.first_row()) {
             match self.judge(audience, cell) {
                 Verdict::Raw(_) | Verdict::Prehashed(_) => accepted += 1,
                 // Columns of which most people have no value are usual.
@@ -251,6 +283,11 @@ impl Finder<'_> {
             }
         }
         accepted > 0 && accepted >= rejected
+    }
+
+    /// The first row that can hold values, as long as it is not known whether there is a header.
+    fn first_row(&self) -> usize {
+        usize::from(self.table.rows.len() > 1 || self.has_names())
     }
 
     pub(super) fn judge(&self, audience: &Audience, cell: &[u8]) -> Verdict {
@@ -272,17 +309,21 @@ impl Finder<'_> {
 
     /// Whether it speaks of nothing else: `E-mail address`, but not `e-mail status`.
     fn is_called_just(&self, index: usize, user_type: UserType) -> bool {
-        let letters = |text: &str| text.replace(|c: char| !c.is_alphabetic(), "");
+        let letters = |text: &str| text.replace(' ', "");
         let header = letters(&self.name_of(index));
-        let short = ["address", "number", "id"].iter().find_map(|end| header.strip_suffix(end));
+        let ends = ["address", "adresse", "number", "nummer", "id"];
+        let short = ends.iter().find_map(|end| header.strip_suffix(end));
         let is_word = |name: &str| words(user_type).iter().any(|word| letters(word) == name);
         let name = short.unwrap_or(&header);
         self.shows_header()
             && (is_word(name) || is_word(&header) || name.strip_prefix('e').is_some_and(is_word))
     }
 
+    /// Its words in lower case, a space around each.
     fn name_of(&self, index: usize) -> String {
-        self.table.header(index).unwrap_or_default().to_lowercase()
+        let name = self.table.header(index).unwrap_or_default().to_lowercase();
+        let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        format!(" {} ", words.collect::<Vec<_>>().join(" "))
     }
 
     /// Whether a suppression list may have nothing for one of several user types.
@@ -381,15 +422,13 @@ impl Finder<'_> {
     }
 }
 
-/// Words of which headers of a type have one.
+/// Words of which headers of a type have one; a space is where a word begins or ends.
 fn words(user_type: UserType) -> &'static [&'static str] {
     match user_type {
         UserType::EmailHash => &["mail"],
-        UserType::PhoneHash => &["phone", "tel", "mobile", "cell", "msisdn", "handy"],
-        UserType::Fbid => &["facebook", "fbid", "fb_", "fb id"],
+        UserType::PhoneHash => &["phone", " tel", "mobile", " cell", "msisdn", "handy"],
+        UserType::Fbid => &["facebook", "fbid", "fbuid", " fb ", " meta id "],
         UserType::CustomAudienceThirdPartyId => &["third", "external", "loyalty", "customer"],
-        UserType::MobileAdvertiserId => {
-            &["idfa", "gaid", "aaid", "maid", "advert", "ad id", "ad_id"]
-        }
+        UserType::MobileAdvertiserId => &["idfa", "gaid", "aaid", "maid", "advert", " ad id "],
     }
 }

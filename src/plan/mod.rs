@@ -158,7 +158,12 @@ pub fn plan(
         let column = Column { index: found.index, name };
         if found.is_guess && table.width() > 1 {
             let spec = &audiences[audience].spec;
-            notes.push(format!("took column {column} for {spec}: its values are of that type"));
+            let why = if finder.fits(&audiences[audience], found.index) {
+                "its values are of that type"
+            } else {
+                "it is called so, though it is blank in the first rows"
+            };
+            notes.push(format!("took column {column} for {spec}: {why}"));
         }
         feeds.push(Feed { audience, field: field_of(column.index), column });
     }
@@ -193,7 +198,7 @@ fn look(
     read: &ReadOptions,
     columns: Option<&Table>,
 ) -> Result<(Dialect, SampleTable)> {
-    if read.format != Format::Lines
+    if read.format == Format::Auto
         && let Some((message, hint)) = source.document()
     {
         return Err(Error::input(&source.path, message, hint));

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use secrecy::zeroize::Zeroizing;
+
 /// How many spellings may be wrapped around each other.
 const DEPTH_MAX: usize = 2;
 
@@ -14,7 +16,7 @@ const BYTES_LEN_MIN: usize = 32;
 
 /// Whether a text has a secret in it, in any spelling and in any case of its letters.
 pub(super) fn holds(text: &str, secret: &str) -> bool {
-    let secret = secret.to_ascii_lowercase();
+    let secret = Zeroizing::new(secret.to_ascii_lowercase());
     is_in(text.as_bytes(), secret.as_bytes(), DEPTH_MAX)
 }
 
@@ -61,7 +63,11 @@ pub(super) fn is_encoded(word: &str) -> bool {
         let is_mixed = run.iter().any(u8::is_ascii_digit)
             && run.iter().any(u8::is_ascii_uppercase)
             && run.iter().any(u8::is_ascii_lowercase);
-        run.len() >= TEXT_LEN_MIN && is_text || run.len() >= BYTES_LEN_MIN && is_mixed
+        // Words have few capitals behind the first letter, or no other letters.
+        let capitals = run[1..].iter().filter(|byte| byte.is_ascii_uppercase()).count();
+        let is_no_word = run.iter().any(u8::is_ascii_digit)
+            || capitals >= 3 && run.iter().any(u8::is_ascii_lowercase);
+        run.len() >= TEXT_LEN_MIN && is_text && is_no_word || run.len() >= BYTES_LEN_MIN && is_mixed
     })
 }
 
@@ -187,9 +193,17 @@ mod tests {
 
     #[test]
     fn words_are_no_base64() {
-        for word in
-            ["audience", "customer", "internal", "required", "exceeded", "unauthorized", "x"]
-        {
+        for word in [
+            "encrypted",
+            "InvalidLength",
+            "audience",
+            "customer",
+            "internal",
+            "required",
+            "exceeded",
+            "unauthorized",
+            "x",
+        ] {
             assert!(!is_encoded(word), "{word}");
         }
         let digest = "8ZBPEKnXPFX6XeCsgjxEA97XGv1MMkjQC9zQhmVSu3k=";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use throng::Error;
-use throng::config::{AudienceSpec, ColumnSelector, Input, PrepareConfig, SuppressInput};
+use throng::config::{AudienceSpec, ColumnSelector, Format, Input, PrepareConfig, SuppressInput};
 use throng::normalize::{Case, Prehashed, UserType};
 use throng::pipeline::Prepare;
 use throng::progress::Progress;
@@ -167,7 +167,10 @@ fn opt_out_list_that_can_be_meant_in_two_ways_stops_the_run() {
         desk.write("out.csv", "mail_a,mail_b,tel\nann@example.com,bob@example.com,+442079460018\n");
     let error = plan(suppressing(two_audiences(&desk), &list)).unwrap_err();
     assert!(error.to_string().contains("more than one column"), "{error}");
-    assert_eq!(error.hint(), Some("choose one with --suppress-column"));
+    assert_eq!(
+        error.hint(),
+        Some("choose one with --suppress-column, or with `column` in a job file")
+    );
 }
 
 #[test]
@@ -299,6 +302,7 @@ fn column_that_is_filled_late_is_not_passed_over() {
     for (header, early, late) in [
         ("email,referred_by", format!(",{one}"), format!("{other},{one}")),
         ("referrer_mail,email", format!("{one},NULL"), format!("{one},{other}")),
+        ("email,referred_by", format!("unknown,{one}"), format!("{other},{one}")),
         // Nothing says what a list without a header holds.
         ("cy@example.com,", format!("{one},"), format!("{one},{other}")),
         ("contact,courriel", format!("{one},"), format!("{one},{other}")),
@@ -308,7 +312,11 @@ fn column_that_is_filled_late_is_not_passed_over() {
         let mut config = suppressing(desk.config(UserType::EmailHash, text), &list);
         let error = plan(config.clone()).unwrap_err();
         assert!(error.to_string().contains("(blank in the first rows)"), "{header}: {error}");
-        assert_eq!(error.hint(), Some("choose one with --suppress-column"), "{header}");
+        assert_eq!(
+            error.hint(),
+            Some("choose one with --suppress-column, or with `column` in a job file"),
+            "{header}"
+        );
         let number = if late.starts_with(other) { 1 } else { 2 };
         config.suppress[0].column = Some(ColumnSelector::Number(number));
         assert_eq!(run(config).unwrap().audiences[0].suppressed, 1, "{header}");
@@ -338,6 +346,28 @@ fn column_that_is_called_what_it_holds_needs_no_choice() {
         assert_eq!(run(config).unwrap().audiences[0].suppressed, 1, "{header}");
         fs::remove_dir_all(desk.out()).unwrap();
     }
+    // Words within words say nothing, and a column of different people is what a list is about.
+    for (header, behind) in [
+        ("customer_email,email_bounced_at", ""),
+        ("E-Mail-Adresse,Mailing-Datum", ""),
+        ("subscriber,comment", ""),
+        ("bob@example.com,", ""),
+        ("bob@example.com,,x", ",x"),
+    ] {
+        let rows = (0..300).map(|n| format!("person.{n}@example.com,{behind}\n"));
+        let text = format!("{header}\nann@example.com,{behind}\n{}", rows.collect::<String>());
+        let list = desk.write("out.csv", &text);
+        let text = "ann@example.com\ncy@example.com\n";
+        let config = suppressing(desk.config(UserType::EmailHash, text), &list);
+        assert_eq!(run(config).unwrap().audiences[0].suppressed, 1, "{header}");
+        fs::remove_dir_all(desk.out()).unwrap();
+    }
+    // A column that is called like numbers by accident serves no audience of numbers.
+    let late = "bob@example.com,2026-11-24";
+    let list = desk.write("out.csv", &filled_late("email,cancelled_at", "bob@example.com,", late));
+    let summary = run(suppressing(two_audiences(&desk), &list)).unwrap();
+    assert_eq!(summary.audiences.iter().map(|a| a.suppressed).collect::<Vec<_>>(), [1, 0]);
+    fs::remove_dir_all(desk.out()).unwrap();
     // So does one that few of the list's people have.
     let late = ",+442079460018";
     let list = desk.write("out.csv", &filled_late("e-mail,phone", "bob@example.com,", late));
@@ -357,4 +387,51 @@ fn opt_out_list_with_rows_and_without_values_stops_the_run() {
     let mut told = config;
     told.suppress[0].column = Some(ColumnSelector::Name("email".to_owned()));
     assert_eq!(run(told).unwrap().audiences[0].suppressed, 0);
+}
+
+#[test]
+fn numbers_that_are_no_facebook_ids_are_not_taken_for_them() {
+    let desk = Desk::new();
+    let plan_of = |text: &str| {
+        let input = desk.write("input.csv", text);
+        let mut config = desk.config(UserType::Fbid, "");
+        config.inputs = vec![Input::Path(input)];
+        plan(config)
+    };
+    for text in [
+        "phone\n447700900123\n447700900124\n",
+        "name, phone\nAnn,    447700900123\nBob,    447700900124\n",
+        "name, created\nAnn, 20240115123456\nBob, 20240115123457\n",
+        "name,card_number\nAnn,4111111111111111\nBob,4111111111111112\n",
+        "imei,name\n490154203237518,Ann\n490154203237519,Bob\n",
+        "id,name\n1,Ann\n2,Bob\n",
+    ] {
+        let error = plan_of(text).unwrap_err();
+        assert!(error.to_string().contains("may hold other numbers"), "{text}: {error}");
+        assert!(error.hint().unwrap().contains("`column` in a job file"), "{text}");
+    }
+    for text in [
+        "100004512345678\n1234\n",
+        "id\n1234\n",
+        "null\n1234\n",
+        "friends\n1234\n",
+        "name, id\nAnn, 100004512345678\n",
+        "id,name\n100004512345678,Ann\nNULL,Bob\n\\N,Cy\n",
+        "100004512345678;2026-11-24\n",
+        "fb-id,name\n1234,Ann\n",
+        "meta_id,name\n1234,Ann\n",
+    ] {
+        assert!(plan_of(text).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn a_table_may_have_json_in_it_if_its_format_is_said() {
+    let desk = Desk::new();
+    let input = desk.write("input.csv", "{\"a\": 1}\tann@example.com\n");
+    let mut config = desk.config(UserType::EmailHash, "");
+    config.inputs = vec![Input::Path(input)];
+    assert!(plan(config.clone()).unwrap_err().to_string().contains("JSON"));
+    config.read.format = Format::Csv(Some(b'\t'));
+    assert_eq!(run(config).unwrap().audiences[0].raw, 1);
 }
