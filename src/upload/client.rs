@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use ureq::http::{Request, Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, AsSendBody, Body, SendBody, Timeout};
 
 use super::answer;
@@ -18,6 +19,7 @@ use super::endpoint::{Endpoint, Token};
 use super::failure::{Call, Failure, FailureKind};
 use super::part::{Cut, Part};
 use super::proxy;
+use super::resolver::PatientResolver;
 use crate::api::{self, CustomAudience, Form, Id, ListPage, ListedAudience, Revision};
 use crate::error::{Cause, Error, Quoted, Result};
 use crate::plain_file;
@@ -104,7 +106,7 @@ impl Client {
         if let Some(path) = &config.ca_file {
             tls = tls.root_certs(root_certs(path)?);
         }
-        let agent = Agent::config_builder()
+        let agent_config = Agent::config_builder()
             .http_status_as_error(false)
             // The token must not follow a redirection to wherever it leads.
             .max_redirects(0)
@@ -118,8 +120,8 @@ impl Client {
             .tls_config(tls.build())
             .user_agent(concat!("throng/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
-            .build()
-            .new_agent();
+            .build();
+        let agent = new_agent(agent_config);
         Ok(Self {
             known_as: config.known_as.unwrap_or_else(|| config.endpoint.to_string()),
             agent,
@@ -279,7 +281,7 @@ impl Client {
             return self.agent.run(request.timeout_per_call(Some(time_max)).build());
         };
         // An agent of its own, since shutting it down ends all that it does.
-        let agent = config.clone().new_agent();
+        let agent = new_agent(config.clone());
         let _watch = Watch::begin(agent.clone(), time_max + SHUTDOWN_AFTER);
         let request = agent.configure_request(request);
         agent.run(request.timeout_per_call(Some(time_max)).build())
@@ -327,6 +329,10 @@ impl Client {
             )
         })
     }
+}
+
+fn new_agent(config: ureq::config::Config) -> Agent {
+    Agent::with_parts(config, DefaultConnector::new(), PatientResolver)
 }
 
 /// Ends what an agent does unless it is dropped in time. While a proxy is asked for a tunnel, the agent's own deadline

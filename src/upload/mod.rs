@@ -25,6 +25,7 @@ mod ledger;
 mod part;
 mod plan;
 mod proxy;
+mod resolver;
 mod retry;
 mod send;
 mod summary;

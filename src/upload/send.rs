@@ -4,6 +4,7 @@
 //! next attempt holds up nobody, and a server that asks for patience gets it from all.
 
 use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -37,8 +38,8 @@ struct Job {
     recorded: Option<AttemptId>,
 }
 
-/// A part whose request has ended.
-type Done = (Job, Outcome<CustomAudience>);
+/// A part whose request has ended; nothing if the request panicked.
+type Done = Option<(Job, Outcome<CustomAudience>)>;
 
 /// What is left to do.
 struct Queue {
@@ -87,12 +88,13 @@ impl Addition<'_> {
                 jobs.send(job).map_err(|_| Error::Internal("no thread takes parts"))?;
             }
             let wait = queue.time_until_due(Instant::now()).min(WAIT_MAX);
-            let Some((mut job, outcome)) =
-                background::receive(&results, &session.progress.stop, wait)?
-            else {
+            let Some(done) = background::receive(&results, &session.progress.stop, wait)? else {
                 session.progress.stop.check()?;
                 continue;
             };
+            // The other threads would wait for parts for ever, and this one for a result.
+            let (mut job, outcome) =
+                done.ok_or(Error::Internal("a request's thread ended without a result"))?;
             queue.in_flight -= 1;
             job.attempts += 1;
             let attempt = job.recorded.take();
@@ -138,8 +140,9 @@ impl Addition<'_> {
             background::spawn(move || {
                 for job in waiting {
                     let sending = Sending { part: &job.part, sent: &sent, stop: &stop };
-                    let outcome = client.add(&audience, &form, sending);
-                    if done.send((job, outcome)).is_err() {
+                    let request = AssertUnwindSafe(|| client.add(&audience, &form, sending));
+                    let outcome = panic::catch_unwind(request).ok();
+                    if done.send(outcome.map(|outcome| (job, outcome))).is_err() {
                         return;
                     }
                 }

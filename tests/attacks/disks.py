@@ -161,6 +161,29 @@ class Small:
         return attack
 
 
+class Threadless:
+    """An upload of many parts whose requests are refused a thread late, when it has all of its own."""
+
+    name = "disks: upload of many parts without threads"
+
+    def build(self, place):
+        place.write("export.txt", "".join(f"person.{number}@example.com\n" for number in range(48)))
+        place.ok(["prepare", "export.txt", "-t", "email_hash", "-o", "out", "--part-lines", "2", "-q"])
+        place.keep()
+
+    def cases(self, place):
+        return [(f"EAGAIN at clone3 {n}, {parallel} at once", self.refused(n, parallel)) for n in range(9, 14) for parallel in (1, 2)]
+
+    def refused(self, n, parallel):
+        def attack(place, _):
+            place.reset()
+            upload = ["upload", "out", "--create", "News", "--sandbox", "--parallel", str(parallel), "-q"]
+            ended = place.run(upload, before=place.strace("clone3", f"clone3:error=EAGAIN:when={n}"))
+            must(ended.code == 0 and "error" not in ended.stderr, f"a request that got no thread is not made again: {ended}")
+
+        return attack
+
+
 class Vanishing:
     """A scene during which a directory is taken away, at random times."""
 

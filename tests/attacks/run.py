@@ -69,7 +69,7 @@ def attacks():
     """All of them, the quick ones first."""
     for scene in SCENES:
         yield Attack(f"modes: {scene.name}", scene, others.mode_cases, 0.3)
-    own = [(servers.Servers(), 6), (disks.Vanishing(OUTPUT, "disk/.out.throng-*"), 0.5), (disks.Vanishing(SPILLING, "tmp"), 0.5), (together.Crowd(), 3)]
+    own = [(servers.Servers(), 6), (disks.Threadless(), 0.3), (disks.Vanishing(OUTPUT, "disk/.out.throng-*"), 0.5), (disks.Vanishing(SPILLING, "tmp"), 0.5), (together.Crowd(), 3)]
     if can_mount():
         own += [(disks.Small(OUTPUT, "disk"), 0.5), (disks.Small(SPILLING, "tmp"), 0.5)]
         own += [(disks.Small(scene, "state"), 0.5) for scene in SCENES if scene.name in ("upload, create", "sync, second night")]
