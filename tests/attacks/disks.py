@@ -3,6 +3,7 @@
 Expected are one line that names the file and says what was being done, the documented exit code, and nothing published.
 When the disk is well again, the same command does what it would have done."""
 
+import contextlib
 import glob
 import os
 import random
@@ -204,8 +205,11 @@ class Vanishing:
             kept = place.root / "kept"
             process = place.start(self.scene.command())
             time.sleep(moment)
-            for found in glob.glob(str(place.path(self.pattern))):
-                os.rename(found, kept)
+            found = next(glob.iglob(str(place.path(self.pattern))), None)
+            if found:
+                # The run may have put it at its final name in between.
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(found, kept)
             ended = place.end(process)
             judge(ended, "", [], self.scene.codes)
             if kept.exists() and os.path.exists(os.path.dirname(found)) and not os.path.exists(found):

@@ -51,9 +51,9 @@ class Attack:
                 self.tries += 1
                 try:
                     case(place, self.scene)
-                except Wrong as wrong:
+                except (Wrong, OSError) as wrong:
                     self.fail(name, wrong)
-        except Wrong as wrong:
+        except (Wrong, OSError) as wrong:
             self.fail("before any attack", wrong)
         finally:
             place.stop()
