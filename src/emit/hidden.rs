@@ -26,8 +26,7 @@ pub(super) fn dir(path: &Path) -> Result<(PathBuf, File)> {
         let hidden = parent.join(random_name(&prefix));
         let made = fs::DirBuilder::new().mode(0o700).create(&hidden);
         made.map_err(|e| Error::writing("create a directory in", &parent, e))?;
-        let opened = File::open(&hidden).map_err(|e| Error::writing("open", &hidden, e));
-        match opened.and_then(|handle| Ok(lock(&handle, &hidden)?.then_some(handle))) {
+        match open_locked(&hidden) {
             Ok(Some(handle)) => return Ok((hidden, handle)),
             Ok(None) => remove(&hidden),
             Err(error) => {
@@ -196,6 +195,15 @@ pub(super) fn remove(path: &Path) {
     let _removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }
 
+/// Opens and locks a directory that was just made; `None` if another run took it for a left-over before.
+fn open_locked(dir: &Path) -> Result<Option<File>> {
+    match File::open(dir) {
+        Ok(handle) => Ok(lock(&handle, dir)?.then_some(handle)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::writing("open", dir, error)),
+    }
+}
+
 /// Locks what was just made; `false` if another run took it for a left-over before. Where a file system has no locks,
 /// nobody gets one, so that nothing is taken for a left-over.
 fn lock(handle: &File, path: &Path) -> Result<bool> {
@@ -261,6 +269,14 @@ mod tests {
                 [".out.throng-own", ".out.throng-result"].map(|of| parent.path().join(of));
             assert_eq!(left, if kept { &expected[..] } else { &[] }, "{mode:o}");
         }
+    }
+
+    /// Between making it and locking it: who comes then finds it without a lock.
+    #[test]
+    fn a_directory_that_was_removed_before_it_was_locked_is_made_again() {
+        let parent = tempfile::tempdir().expect("temporary folder");
+        let removed = open_locked(&parent.path().join(".out.throng-1"));
+        assert!(removed.expect("no error").is_none());
     }
 
     #[test]
