@@ -6,42 +6,26 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use ureq::http::{Request, Response, StatusCode};
-use ureq::tls::{PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, AsSendBody, Body, SendBody, Timeout};
+use ureq::{Agent, AsSendBody, Body, SendBody};
 
+use super::agent;
 use super::answer;
-use super::background;
+use super::attempt::{Attempt, kind_of};
 use super::echo;
 use super::endpoint::{Endpoint, Token};
 use super::failure::{Call, Failure, FailureKind};
-use super::part::{Cut, Part};
-use super::proxy;
-use super::resolver::PatientResolver;
+use super::part::Part;
 use crate::api::{self, CustomAudience, Form, Id, ListPage, ListedAudience, Revision};
-use crate::error::{Cause, Error, Quoted, Result};
+use crate::error::Result;
 use crate::plain_file;
 use crate::stop::Stop;
-
-/// How long a connection may take to be made.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(30);
-
-/// How long to wait for `100 Continue` before the body is sent without it.
-const CONTINUE_TIME_MAX: Duration = Duration::from_secs(1);
-
-/// How much later than its deadline a request is ended that does not keep it.
-const SHUTDOWN_AFTER: Duration = Duration::from_millis(500);
 
 /// Longest answer that is read, in bytes. Revision A lists all audiences of an account at once.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Longest answer of which an error's text is looked for, in bytes.
 const ERROR_BYTES_MAX: u64 = 64 * 1024;
-
-/// Longest file of certificates that is read, in bytes: those that an operating system trusts are a quarter of it.
-const CA_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Most pages of a list that are asked for.
 const PAGES_MAX: u64 = 10_000;
@@ -102,29 +86,9 @@ pub struct Sending<'a> {
 impl Client {
     /// A client; nothing is sent yet.
     pub fn new(config: ClientConfig) -> Result<Self> {
-        let mut tls = TlsConfig::builder();
-        if let Some(path) = &config.ca_file {
-            tls = tls.root_certs(root_certs(path)?);
-        }
-        let agent_config = Agent::config_builder()
-            .http_status_as_error(false)
-            // The token must not follow a redirection to wherever it leads.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            // A connection that was kept may be closed by the server just when a request is sent on it; it then
-            // could not be told whether the request took effect.
-            .max_idle_connections(0)
-            .timeout_connect(Some(CONNECT_TIME_MAX))
-            .timeout_await_100(Some(CONTINUE_TIME_MAX))
-            .proxy(if config.use_proxy { proxy::of_environment(&config.endpoint)? } else { None })
-            .tls_config(tls.build())
-            .user_agent(concat!("throng/", env!("CARGO_PKG_VERSION")))
-            .accept("application/json")
-            .build();
-        let agent = new_agent(agent_config);
         Ok(Self {
+            agent: agent::new(&config)?,
             known_as: config.known_as.unwrap_or_else(|| config.endpoint.to_string()),
-            agent,
             endpoint: config.endpoint,
             token: config.token,
             request_time_max: config.request_time_max,
@@ -219,7 +183,7 @@ impl Client {
     }
 
     fn without_body(&self, call: Call, method: &'static str, path: &str) -> Outcome<Answer> {
-        let mut attempt = Attempt { call, was_sent: true };
+        let mut attempt = self.attempt(call, true);
         let request = self.request(method, path).body(SendBody::none());
         let request = request.map_err(|_| attempt.fail(FailureKind::Refused, "a bad address"))?;
         let response = self.run(request).map_err(|e| attempt.broken(&e))?;
@@ -234,7 +198,7 @@ impl Client {
         form: &Form,
         sending: Sending<'_>,
     ) -> Outcome<Answer> {
-        let mut attempt = Attempt { call, was_sent: false };
+        let mut attempt = self.attempt(call, false);
         let part = sending.part;
         let file = part.open(sending.sent, sending.stop);
         let mut file = file.map_err(|e| attempt.fail(FailureKind::PartChanged, &e.to_string()))?;
@@ -269,22 +233,17 @@ impl Client {
         })
     }
 
+    fn attempt(&self, call: Call, was_sent: bool) -> Attempt {
+        Attempt { call, was_sent, by_proxy: self.agent.config().proxy().is_some() }
+    }
+
     fn run<S: AsSendBody>(
         &self,
         request: Request<S>,
     ) -> std::result::Result<Response<Body>, ureq::Error> {
         let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let time_max = left.map_or(self.request_time_max, |left| left.min(self.request_time_max));
-        let config = self.agent.config();
-        let Some(_) = config.proxy() else {
-            let request = self.agent.configure_request(request);
-            return self.agent.run(request.timeout_per_call(Some(time_max)).build());
-        };
-        // An agent of its own, since shutting it down ends all that it does.
-        let agent = new_agent(config.clone());
-        let _watch = Watch::begin(agent.clone(), time_max + SHUTDOWN_AFTER);
-        let request = agent.configure_request(request);
-        agent.run(request.timeout_per_call(Some(time_max)).build())
+        agent::run(&self.agent, request, time_max)
     }
 
     fn request(&self, method: &'static str, path: &str) -> ureq::http::request::Builder {
@@ -331,29 +290,6 @@ impl Client {
     }
 }
 
-fn new_agent(config: ureq::config::Config) -> Agent {
-    Agent::with_parts(config, DefaultConnector::new(), PatientResolver)
-}
-
-/// Ends what an agent does unless it is dropped in time. While a proxy is asked for a tunnel, the agent's own deadline
-/// begins anew with each byte that it says.
-struct Watch {
-    _is_done: Sender<()>,
-}
-
-impl Watch {
-    fn begin(agent: Agent, time: Duration) -> Self {
-        let (is_done, done) = bounded::<()>(0);
-        // Without a thread nobody watches.
-        let _unwatched = background::spawn(move || {
-            if done.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
-                agent.shutdown();
-            }
-        });
-        Self { _is_done: is_done }
-    }
-}
-
 /// Result of a request.
 pub type Outcome<T> = std::result::Result<T, Failure>;
 
@@ -397,130 +333,4 @@ fn without_entries(mut failure: Failure, part: &Part) -> Failure {
             .map_or_else(|_| String::new(), |part| answer::without_entries(&failure.detail, part));
     }
     failure
-}
-
-/// A request that is under way.
-struct Attempt {
-    call: Call,
-    was_sent: bool,
-}
-
-impl Attempt {
-    fn fail(&self, kind: FailureKind, detail: &str) -> Failure {
-        Failure {
-            call: self.call,
-            kind,
-            status: None,
-            detail: detail.to_owned(),
-            retry_after: None,
-            was_sent: self.was_sent,
-        }
-    }
-
-    /// The request ended without a whole answer.
-    fn broken(&self, error: &ureq::Error) -> Failure {
-        use FailureKind::{Broken, PartChanged, Stopped, TimedOut, Tls, Unreachable};
-        match error {
-            ureq::Error::HostNotFound => self.fail(Unreachable, NO_SUCH_HOST),
-            ureq::Error::ConnectionFailed => self.fail(Unreachable, ""),
-            ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
-                self.fail(Unreachable, "the proxy does not connect to it")
-            }
-            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                self.fail(Unreachable, "no connection in time")
-            }
-            ureq::Error::Timeout(_) => self.fail(TimedOut, ""),
-            ureq::Error::Tls(_) | ureq::Error::Rustls(_) => self.fail(Tls, &error.to_string()),
-            ureq::Error::Io(error) => match cut(error) {
-                Some(Cut::Changed) => self.fail(PartChanged, ""),
-                Some(Cut::Stopped) => self.fail(Stopped, ""),
-                None if is_certificate(error) => self.fail(Tls, &Cause(error).to_string()),
-                None if is_unknown_name(error) => self.fail(Unreachable, NO_SUCH_HOST),
-                None if is_unreachable(error) => self.fail(Unreachable, &Cause(error).to_string()),
-                None => self.fail(Broken, &Cause(error).to_string()),
-            },
-            _ => self.fail(Broken, "the answer is not HTTP"),
-        }
-    }
-}
-
-fn cut(error: &io::Error) -> Option<Cut> {
-    error.get_ref()?.downcast_ref::<Cut>().copied()
-}
-
-/// rustls reports what it thinks of a certificate through the first read or write.
-fn is_certificate(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("certificate")
-}
-
-const NO_SUCH_HOST: &str =
-    "no such host: is its address right, and that of the proxy if there is one?";
-
-/// The standard library has no kind of error for it.
-fn is_unknown_name(error: &io::Error) -> bool {
-    error.to_string().starts_with("failed to lookup address information")
-}
-
-fn is_unreachable(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
-    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable)
-}
-
-/// What a status means. The contract says nothing of errors, so these are the usual meanings; that the terms are not
-/// accepted is told by the text alone.
-fn kind_of(status: StatusCode, said: &str) -> FailureKind {
-    let said = said.to_ascii_lowercase();
-    if status.is_client_error() && said.contains("terms") && said.contains("custom audience") {
-        return FailureKind::Terms;
-    }
-    match status.as_u16() {
-        401 | 403 => FailureKind::Credentials,
-        404 | 410 => FailureKind::NotFound,
-        413 => FailureKind::TooLarge,
-        400 | 422 => FailureKind::BadField,
-        429 => FailureKind::RateLimited,
-        408 | 425 | 500..=599 => FailureKind::Busy,
-        407 => FailureKind::Unreachable,
-        _ => FailureKind::Refused,
-    }
-}
-
-fn root_certs(path: &std::path::Path) -> Result<RootCerts> {
-    let mut pem = Vec::new();
-    let read =
-        std::fs::File::open(path).and_then(|file| file.take(CA_BYTES_MAX).read_to_end(&mut pem));
-    read.map_err(|e| Error::reading("read the CA file", path, e))?;
-    let items = ureq::tls::parse_pem(&pem).collect::<std::result::Result<Vec<_>, _>>();
-    let certificates: Vec<_> = items
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|item| match item {
-            PemItem::Certificate(certificate) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        return Err(Error::usage(
-            format!("the CA file {} holds no certificate in PEM", Quoted(path)),
-            "it begins with -----BEGIN CERTIFICATE-----",
-        ));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::ToSocketAddrs;
-
-    use super::*;
-
-    /// Names that no resolver has to be asked for.
-    #[test]
-    fn a_name_that_stands_for_no_host_is_told_from_a_connection_that_broke() {
-        for name in ["a..b", "."] {
-            let error = (name, 443).to_socket_addrs().expect_err(name);
-            assert!(is_unknown_name(&error), "{error}");
-        }
-        assert!(!is_unknown_name(&io::ErrorKind::ConnectionReset.into()));
-    }
 }

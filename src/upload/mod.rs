@@ -13,12 +13,14 @@
 //! A part that was acknowledged is not sent again; an audience that may have been created is looked for by a marker in
 //! its description before anything else is done about it.
 
+mod agent;
 pub(crate) mod answer;
-mod echo;
+mod attempt;
 mod background;
 mod client;
 mod config;
 mod create;
+mod echo;
 mod endpoint;
 mod failure;
 mod ledger;

@@ -291,6 +291,11 @@ fn a_proxy_that_refuses_or_cannot_be_used_is_not_gone_around() {
         ends(&rig.upload(&[("HTTPS_PROXY", &proxy.address())]), 6, message);
         assert_eq!(proxy.seen().len(), 2, "{refusal}");
     }
+    ends(
+        &rig.upload(&[("HTTPS_PROXY", "http://127.0.0.1:1")]),
+        6,
+        "the API cannot be reached: the environment's proxy: connection refused",
+    );
     for address in [
         "socks5://canary-user:canary-password@127.0.0.1:1",
         "htp://canary-user:canary-password@127.0.0.1:1",
