@@ -192,6 +192,9 @@ impl Error {
             | Self::WrongFile { hint, .. }
             | Self::State { hint, .. }
             | Self::Api { hint, .. } => hint.as_deref(),
+            Self::Io { operation: "lock", side: Side::Output, .. } => {
+                Some("its file system may have no locks: choose a directory on a local disk")
+            }
             Self::Io { side: Side::Output, source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     Some("free some space, or choose another place with -o or --tmp-dir")
