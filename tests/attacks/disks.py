@@ -3,6 +3,7 @@
 Expected are one line that names the file and says what was being done, the documented exit code, and nothing published.
 When the disk is well again, the same command does what it would have done."""
 
+import collections
 import contextlib
 import glob
 import os
@@ -13,7 +14,7 @@ import subprocess
 import time
 
 import kills
-from stage import must
+from stage import Missed, must
 
 FULL, BROKEN, QUOTA = "ENOSPC", "EIO", "EDQUOT"
 
@@ -56,9 +57,10 @@ REMOVES = {"unlink", "unlinkat", "rmdir", "getdents64", "openat", "statx", "newf
 def cases(place, scene):
     found = []
     # No disk, but refused by the system as well: threads.
-    for n in range(1, 9):
+    for n in range(1, min(threads(place, scene), 8) + 1):
         found += [(f"EAGAIN at clone3 {n}{lasting}", fail_at("clone3", n, "EAGAIN", lasting, False)) for lasting in ["", "+"]]
-    traced = kills.traced(place, scene)
+    scene.begin(place)
+    traced = kills.traced(place, scene.command())
     for name, n in kills.spread(traced):
         # The standard library takes a directory that cannot be closed for a defect of its user.
         if name == "close" and not re.search(r"\.(txt|csv|json|html|prom|sqlite[-\w]*)>", traced[name, n]):
@@ -68,6 +70,14 @@ def cases(place, scene):
             for lasting in ["", "+"] if name != "close" else [""]:
                 found.append((f"{error} at {name} {n}{lasting}", fail_at(name, n, error, lasting, is_repeated)))
     return found
+
+
+def threads(place, scene):
+    """How many threads a run has that one thread began, at most."""
+    scene.begin(place)
+    place.run(scene.command(), before=place.strace("clone3"))
+    began = collections.Counter(line.split()[0] for line in place.traced() if "clone3(" in line)
+    return max(began.values(), default=0)
 
 
 def is_checkpoint(what, then):
@@ -80,13 +90,15 @@ def fail_at(name, n, error, lasting, is_repeated):
         scene.begin(place)
         inject = f"{name}:error={error}:when={n}{lasting}"
         ended = place.run(scene.command(), before=place.strace(name, inject))
-        hits = [line.strip() for line in open(place.trace, errors="replace") if "(INJECTED)" in line]
+        hits = [line.strip() for line in place.traced() if "(INJECTED)" in line]
         judge(ended, name, [] if is_repeated else hits, scene.codes)
         scene.look(place)
         if ended.code != 0 and name not in REMOVES:
             must(not place.hidden(), f"left behind: {place.hidden()}: {ended}")
         scene.finish(place)
         scene.check(place)
+        if not hits:
+            raise Missed
 
     return attack
 
@@ -110,6 +122,8 @@ def judge(ended, name, hits, scene_codes):
     # Of threads and of other runs there is no file to name.
     must(len(errors) == 1 and ("`" in errors[0] or ended.code in (2, 6)), f"not one error line with a name: {ended}")
     must("(os error" not in ended.stderr, f"not the house style: {ended}")
+    if "failed to lock" in errors[0]:
+        must("hint: its file system may have no locks" in ended.stderr, f"no hint: {ended}")
 
 
 def is_told(hit, ended):
@@ -120,7 +134,7 @@ def is_told(hit, ended):
 
 
 class Small:
-    """A scene of which one directory lies on a file system that is too small, until there is room."""
+    """A scene of which one directory lies on a file system with little room beside what is there, until there is more."""
 
     def __init__(self, scene, directory):
         self.scene, self.directory = scene, directory
@@ -130,28 +144,27 @@ class Small:
         self.scene.build(place)
 
     def cases(self, place):
-        sizes = [f"size={kib}k" for kib in [4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 256, 512, 1024]]
-        inodes = [f"size=64m,nr_inodes={count}" for count in range(1, 12)]
-        return [(options, self.with_room(options)) for options in sizes + inodes]
+        found = [(f"{kib} KiB are left", self.with_room(kib, 10_000)) for kib in [0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256]]
+        return found + [(f"{files} files are left", self.with_room(65_536, files)) for files in range(12)]
 
-    def with_room(self, options):
+    def with_room(self, kib, files):
         def attack(place, _):
             self.scene.begin(place)
             disk = place.path(self.directory)
             os.makedirs(disk, exist_ok=True)
-            mount = ["mount", "-t", "tmpfs", "-o", f"{options},mode=700", "tmpfs", str(disk)]
-            # What was there has room in any case: it is laid out again, then the rest is what is left.
             subprocess.run(["cp", "-a", str(disk), str(place.root / "kept")], check=True)
-            subprocess.run(mount, check=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(disk)], check=True)
             try:
-                copied = subprocess.run(["cp", "-a", f"{place.root}/kept/.", str(disk)], capture_output=True)
-                if copied.returncode != 0:
-                    return
+                subprocess.run(["cp", "-a", f"{place.root}/kept/.", str(disk)], check=True)
+                there = os.statvfs(disk)
+                # None at all would stand for no limit.
+                size = max((there.f_blocks - there.f_bfree) * there.f_frsize + kib * 1024, 4096)
+                remount(disk, f"size={size},nr_inodes={there.f_files - there.f_ffree + files}")
                 ended = place.run(self.scene.command())
                 judge(ended, "", [], self.scene.codes)
                 self.scene.look(place)
                 must(ended.code == 0 or not place.hidden(), f"left behind: {place.hidden()}: {ended}")
-                subprocess.run(["mount", "-o", "remount,size=256m,nr_inodes=10000", str(disk)], check=True)
+                remount(disk, "size=256m,nr_inodes=10000")
                 self.scene.finish(place)
                 self.scene.check(place)
             finally:
@@ -160,6 +173,10 @@ class Small:
                 shutil.rmtree(place.root / "kept", ignore_errors=True)
 
         return attack
+
+
+def remount(disk, options):
+    subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
 
 
 class Threadless:
@@ -186,10 +203,10 @@ class Threadless:
 
 
 class Vanishing:
-    """A scene during which a directory is taken away, at random times."""
+    """A scene during which a directory is taken away, at random times within `seconds` of its being there."""
 
-    def __init__(self, scene, pattern):
-        self.scene, self.pattern = scene, pattern
+    def __init__(self, scene, pattern, seconds):
+        self.scene, self.pattern, self.seconds = scene, pattern, seconds
         self.name = f"disks: {scene.name}: `{pattern}` vanishes"
 
     def build(self, place):
@@ -197,24 +214,30 @@ class Vanishing:
 
     def cases(self, place):
         chance = random.Random(5)
-        return [(f"after {moment * 1000:.0f} ms", self.after(moment)) for moment in (chance.uniform(0, 0.08) for _ in range(60))]
+        moments = [chance.uniform(0, self.seconds) for _ in range(60)]
+        return [(f"after {moment * 1000:.1f} ms", self.after(moment)) for moment in moments]
 
     def after(self, moment):
         def attack(place, _):
             self.scene.begin(place)
-            kept = place.root / "kept"
             process = place.start(self.scene.command())
+            found = None
+            while not found and process.poll() is None:
+                found = next(glob.iglob(str(place.path(self.pattern))), None)
             time.sleep(moment)
-            found = next(glob.iglob(str(place.path(self.pattern))), None)
+            kept = place.root / "kept"
             if found:
                 # The run may have put it at its final name in between.
                 with contextlib.suppress(FileNotFoundError):
                     os.rename(found, kept)
             ended = place.end(process)
             judge(ended, "", [], self.scene.codes)
-            if kept.exists() and os.path.exists(os.path.dirname(found)) and not os.path.exists(found):
+            was_hit = kept.exists()
+            if was_hit and os.path.exists(os.path.dirname(found)) and not os.path.exists(found):
                 os.rename(kept, found)
             self.scene.finish(place)
             self.scene.check(place)
+            if not was_hit:
+                raise Missed
 
         return attack

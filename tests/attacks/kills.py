@@ -7,7 +7,10 @@ nobody disturbed."""
 import collections
 import random
 import re
+import signal
 import time
+
+from stage import Missed
 
 FILE_CALLS = (
     "openat,open,creat,read,readv,pread64,preadv,write,writev,pwrite64,pwritev,ftruncate,fallocate,fsync,fdatasync,"
@@ -25,20 +28,18 @@ HARMLESS = {"read", "readv", "pread64", "preadv", "statx", "newfstatat", "fstat"
 RANDOM_KILLS = 40
 
 
-def traced(place, scene):
+def traced(place, command):
     """The calls that touch the place, as strace counts them: by name, and by how many of that name the thread has made.
     Where another thread comes first with the same count, as the one that loads libraries does, an attack would meet that."""
-    scene.begin(place)
-    place.run(scene.command(), before=place.strace(",".join(FILE_CALLS + NETWORK_CALLS)))
+    place.run(command, before=place.strace(",".join(FILE_CALLS + NETWORK_CALLS)))
     counts, seen = collections.Counter(), {}
-    with open(place.trace, errors="replace") as trace:
-        for line in trace:
-            call = re.match(r"(\d+) +(\w+)\((.*)", line)
-            if not call:
-                continue
-            thread, name, what = call.groups()
-            counts[thread, name] += 1
-            seen.setdefault((name, counts[thread, name]), what)
+    for line in place.traced():
+        call = re.match(r"(\d+) +(\w+)\((.*)", line)
+        if not call:
+            continue
+        thread, name, what = call.groups()
+        counts[thread, name] += 1
+        seen.setdefault((name, counts[thread, name]), what)
     return {point: what for point, what in seen.items() if point[0] in NETWORK_CALLS or touches(place, what)}
 
 
@@ -69,15 +70,18 @@ def van_der_corput(rank):
 
 
 def cases(place, scene):
-    points = [point for point in traced(place, scene) if point[0] not in HARMLESS]
+    scene.begin(place)
+    points = [point for point in traced(place, scene.command()) if point[0] not in HARMLESS]
     return [(f"kill at {name} {n}", kill_at(name, n)) for name, n in spread(points)]
 
 
 def kill_at(name, n):
     def attack(place, scene):
         scene.begin(place)
-        place.run(scene.command(), before=place.strace(name, f"{name}:signal=KILL:when={n}"))
+        ended = place.run(scene.command(), before=place.strace(name, f"{name}:signal=KILL:when={n}"))
         after(place, scene)
+        if ended.code != -signal.SIGKILL:
+            raise Missed
 
     return attack
 
