@@ -8,9 +8,13 @@ mod contract;
 mod columns;
 mod crash;
 #[cfg(feature = "sandbox")]
+mod decisions;
+#[cfg(feature = "sandbox")]
 mod faults;
 mod engine;
 mod examples;
+#[cfg(feature = "sandbox")]
+mod guards;
 mod inputs;
 mod job;
 #[cfg(feature = "sandbox")]

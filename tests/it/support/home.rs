@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use throng::sandbox::Sandbox;
+use throng::sandbox::{Sandbox, SandboxConfig};
 
 use super::digest_hex;
 use super::upload::TOKEN;
@@ -191,4 +191,30 @@ rejects = "rejects.csv"
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+pub(crate) fn sandbox() -> Sandbox {
+    let token = TOKEN.to_owned();
+    Sandbox::start(SandboxConfig { token, ..SandboxConfig::default() }).unwrap()
+}
+
+/// A home with customers, and what the sandbox's only audience must hold.
+pub(crate) fn first_night(customers: u64) -> (Home, Sandbox) {
+    let (home, sandbox) = (Home::new(), sandbox());
+    home.write("export.csv", &emails(0..customers));
+    home.write("opt_outs.txt", "");
+    home.job(&sandbox, "");
+    (home, sandbox)
+}
+
+/// How many requests of a method the sandbox has seen.
+pub(crate) fn requests(sandbox: &Sandbox, method: &str) -> usize {
+    sandbox.exchanges().iter().filter(|exchange| exchange.method == method).count()
+}
+
+/// Who is in the sandbox's only audience.
+pub(crate) fn members(sandbox: &Sandbox) -> BTreeSet<String> {
+    let audiences = sandbox.audiences().unwrap();
+    assert_eq!(audiences.len(), 1);
+    sandbox.members(&audiences[0].id).unwrap().into_iter().collect()
 }
