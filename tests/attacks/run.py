@@ -1,5 +1,5 @@
-"""Attacks on what throng promises, on the real binary: kills, disks that fail, runs that meet, servers, and other
-users.
+"""Attacks on what throng promises, on the real binary: kills, power cuts, disks that fail, runs that meet, servers, and
+other users.
 
     python3 tests/attacks/run.py target/debug/throng            a spread of all cases, within the time (--seconds)
     python3 tests/attacks/run.py target/debug/throng --full     all of them: about an hour on two cores
@@ -25,10 +25,11 @@ sys.dont_write_bytecode = True
 import disks
 import kills
 import others
+import power
 import servers
 import together
 from scenes import OUTPUT, SCENES, SPILLING
-from stage import Missed, Place, Wrong
+from stage import Missed, Place, Wrong, must
 
 
 # Threads come to their n-th call in another order now and then: so often is a case tried that missed.
@@ -52,6 +53,7 @@ class Attack:
             self.scene.build(place)
             cases = [case for case in self.cases(place, self.scene) if wanted in case[0]]
             self.of = len(cases)
+            must(cases or wanted, "there is nothing that it could attack")
             for name, case in cases:
                 if time.monotonic() > until:
                     break
@@ -60,7 +62,7 @@ class Attack:
                     self.missed += not any(self.hits(case, place) for _ in range(TRIES))
                 except (Wrong, OSError, subprocess.SubprocessError) as wrong:
                     self.fail(name, wrong)
-            if self.missed > max(2, self.tries * MISSED_MAX):
+            if self.missed > max(2, self.tries * MISSED_MAX) or 1 < self.tries == self.missed:
                 self.fail("all in all", "it does not attack what it is meant to")
         except (Wrong, OSError, subprocess.SubprocessError) as wrong:
             self.fail("before any attack", wrong)
@@ -86,6 +88,7 @@ def attacks():
     """All of them, the quick ones first."""
     for scene in SCENES:
         yield Attack(f"modes: {scene.name}", scene, others.mode_cases, 0.3)
+        yield Attack(f"power cuts: {scene.name}", scene, power.cases, 0.1)
     own = [
         (servers.Servers(), 6),
         (disks.Threadless(), 0.3),
@@ -145,8 +148,9 @@ def main():
         list(pool.map(run, chosen))
     failed = sum(len(attack.failures) for attack in chosen)
     missed = sum(attack.missed for attack in chosen)
-    print(f"attacks: {sum(attack.tries for attack in chosen)} tries, {missed} missed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    tries = sum(attack.tries for attack in chosen)
+    print(f"attacks: {tries} tries, {missed} missed, {failed} failed")
+    sys.exit(1 if failed or not tries else 0)
 
 
 if __name__ == "__main__":
