@@ -5,8 +5,9 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-/// How long a writer may still have a file: a program that was started while it was written has it until it runs.
-const WRITER_LEAVES_WITHIN: Duration = Duration::from_millis(200);
+/// How long a writer may still have a file: a program that was started while it was written has it until it runs, which
+/// takes a while on a busy machine.
+const WRITER_LEAVES_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long to wait before looking again.
 const PAUSE: Duration = Duration::from_millis(5);
