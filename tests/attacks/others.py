@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import kills
-from stage import TOKEN, must
+from stage import TOKEN, Missed, must
 
 UMASKS = [0o000, 0o022, 0o077, 0o777]
 
@@ -131,6 +131,10 @@ class Shared:
             status = os.waitpid(process.pid, 0)[1]
             process.returncode = 0
             must(not os.WCOREDUMP(status), f"a core file after signal {number}")
+        # Others leave one here.
+        status = os.waitpid(subprocess.Popen(["sh", "-c", "ulimit -c unlimited; kill -ABRT $$"], cwd=place.dir).pid, 0)[1]
+        if not os.WCOREDUMP(status):
+            raise Missed
 
     def renamed(self, place, _):
         """Others cannot remove the owner's directory; nor can they have throng do it."""

@@ -80,12 +80,13 @@ def answer(body, status="200 OK", *headers):
 
 class Listener:
     """Reads requests, and answers as it is told: `play(connection, method)`, or bytes. With `is_early` it does so at the
-    end of the head; with `tls` behind a handshake; with `is_raw` before it has read anything."""
+    end of the head; with `tls` behind a handshake; with `is_raw` before it has read anything. What comes after an answer
+    is in `rest`."""
 
     def __init__(self, play, is_early=False, tls=None, is_raw=False):
         self.play = play if callable(play) else lambda connection, _: connection.sendall(play)
         self.is_early, self.tls, self.is_raw = is_early, tls, is_raw
-        self.heads, self.bodies, self.connections = [], [], 0
+        self.heads, self.bodies, self.rest, self.connections = [], [], b"", 0
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.socket.getsockname()[1]
 
@@ -119,8 +120,8 @@ class Listener:
                 self.play(connection, method)
                 # What was said arrives even if more came than was read.
                 connection.shutdown(socket.SHUT_WR)
-                while connection.recv(1 << 16):
-                    pass
+                while more := connection.recv(1 << 16):
+                    self.rest += more
         except OSError:
             pass
 
@@ -514,6 +515,7 @@ def no_tls(play, deadline=LONG):
             with Listener(play, is_raw=True) as listener:
                 ended = run(place, command, endpoint=f"https://localhost:{listener.port}", deadline=deadline)
                 must(ended.code in (2, 6), f"{command}: {ended}")
+                must(listener.connections and TOKEN.encode() not in listener.rest, "the token is said to it")
 
     return attack
 
@@ -529,7 +531,7 @@ def through(play, codes, deadline="2s"):
                 ended = run(place, command, endpoint=f"https://localhost:{api.port}", deadline=deadline, env=env)
                 must(ended.code in codes, f"{command}: {ended}")
                 must(proxy.heads and all(head.startswith("CONNECT ") for head in proxy.heads), f"no tunnel: {proxy.heads}")
-                must(not any(TOKEN in head for head in proxy.heads), "the proxy was told the token")
+                must(TOKEN not in "".join(proxy.heads) and TOKEN.encode() not in proxy.rest, "the proxy was told the token")
                 must(api.connections == 0, "the proxy was gone around")
 
     return attack
