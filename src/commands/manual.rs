@@ -40,7 +40,7 @@ fn day() -> Utc {
 fn write_pages(command: &clap::Command, names: &[String], day: &str, args: &ManArgs) -> Result<()> {
     let path = args.dir.join(format!("{}.1", name(command)));
     let page = page::render(command, names, day).map_err(|e| Error::writing("write", &path, e))?;
-    write_whole(&path, &page, Readers::Everyone)?;
+    write_whole(&path, page.as_bytes(), Readers::Everyone)?;
     shown_below(command).try_for_each(|below| write_pages(below, names, day, args))
 }
 

@@ -1,6 +1,6 @@
 //! A page of the manual: what `clap_mangen` makes of a command, and the sections that it has nothing for.
 
-use std::io;
+use std::{io, iter};
 
 use clap::Command;
 use clap::builder::Resettable;
@@ -26,7 +26,7 @@ const FILES: [(&str, &str); 3] = [
 ];
 
 /// The page of a command, of the day that it is of.
-pub(super) fn render(command: &Command, siblings: &[String], day: &str) -> io::Result<Vec<u8>> {
+pub(super) fn render(command: &Command, siblings: &[String], day: &str) -> io::Result<String> {
     let mut command = command.clone();
     let help = command.render_long_help().to_string();
     let after_help = command.get_after_long_help().or_else(|| command.get_after_help());
@@ -60,7 +60,16 @@ pub(super) fn render(command: &Command, siblings: &[String], day: &str) -> io::R
     roff.control("PP", []);
     roff.text([roman("Packages have the README, with the rules for each type of identifier, in share/doc/throng.")]);
     roff.to_writer(&mut page)?;
-    Ok(page)
+    let page = String::from_utf8(page).map_err(io::Error::other)?;
+    Ok(page.split_inclusive('\n').map(terms_in_bold).collect())
+}
+
+/// What stands in backticks on a line, as in the help, without them and in bold. They mean nothing to roff, so that those
+/// of the text are all that there are.
+fn terms_in_bold(line: &str) -> String {
+    let fonts = [r"\fB", r"\fR"].iter().cycle();
+    let parts = line.split('`').zip(iter::once(&"").chain(fonts));
+    parts.flat_map(|(part, font)| [*font, part]).collect()
 }
 
 /// What stands below the help: a line that ends with a colon begins a section of lines that stay as they are.

@@ -70,11 +70,20 @@ fn every_command_has_a_page() {
             [".TH", ".SH", ".PP", ".TP", ".IP", ".RS", ".RE", ".EX", ".EE", ".br", ".ie", ".el"];
         let command = |line: &&str| line.starts_with(['.', '\'']);
         assert!(page.lines().filter(command).all(|line| known.contains(&&line[..3])), "{page}");
+        // What the help has in backticks is in bold, and what begins on a line ends there.
+        assert!(!page.contains('`'), "{page}");
+        let fonts = |line: &str, fonts: &[&str]| -> usize {
+            fonts.iter().map(|font| line.matches(font).count()).sum()
+        };
+        for line in page.lines() {
+            assert_eq!(fonts(line, &["\\fB", "\\fI"]), fonts(line, &["\\fR"]), "{line}");
+        }
     }
     let upload = fs::read_to_string(pages.join("throng-upload.1")).unwrap();
     for part in [
         ".SH SYNOPSIS\n\\fBthrong upload\\fR [OPTIONS] <DIR>\n",
         ".TP\n\\fB\\-\\-parallel\\fR \\fI<N>\\fR [default: 3]\nParts in flight at once\n",
+        "comes from the variable \\fBTHRONG_TOKEN\\fR or from \\-\\-token\\-file.",
         ".SH EXAMPLES\n.EX\nthrong upload audience \\-\\-create Newsletter",
         ".SH ENVIRONMENT\n.TP\n\\fBTHRONG_TOKEN\\fR\n",
         ".TP\n\\fBTHRONG_LOG\\fR\n",
