@@ -16,9 +16,15 @@ use signal_hook::consts::SIGXFSZ;
 use throng::error::Lines;
 use throng::{Error, ExitCode};
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     panic::set_hook(Box::new(report_panic));
     keep_memory_and_files();
+    #[cfg(target_env = "musl")]
+    keep_pages_small();
     // A file over the limit (ulimit -f) is an error like any other; the signal would end the process.
     let _default = signal_hook::flag::register(SIGXFSZ, Arc::default());
     let code = match panic::catch_unwind(run) {
@@ -44,6 +50,13 @@ fn keep_memory_and_files() {
     let _visible = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let of_caller = umask(Mode::RWXG | Mode::RWXO);
     umask(of_caller - Mode::RWXU);
+}
+
+/// In huge pages, mimalloc would take more memory than the limit promises. Its feature `no_thp` only asks for none, and
+/// there are systems that give them unasked.
+#[cfg(target_env = "musl")]
+fn keep_pages_small() {
+    let _refused = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// Says where a defect showed, and nothing else: the text of a panic can quote what was being read.
