@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use throng::config::{
     AudienceSpec, ColumnSelector, Format, Header, Input, Io, PrepareConfig, RejectList,
-    SuppressInput,
+    SLAB_BYTES_MIN, SuppressInput,
 };
 use throng::normalize::{Normalizer, RuleOptions, UserType};
 
@@ -121,6 +121,22 @@ fn cases() -> impl Strategy<Value = Case> {
     })
 }
 
+/// Cases with so many more people that they do not fit into memory: in each file as many, half of them in the next.
+fn crowded_cases() -> impl Strategy<Value = Case> {
+    let tuning = (100_000_u64..500_000, 500_usize..50_000);
+    (cases(), tuning).prop_map(|(mut case, (memory_bytes, chunk_bytes))| {
+        let entry = |person| value(case.user_type, person);
+        let entry_bytes = if case.user_type.is_hashed() { 32 } else { entry(0).len() };
+        let count = (SLAB_BYTES_MIN * 5 / 4 / case.files.len() / entry_bytes) as u64;
+        for (at, file) in (0..).zip(&mut case.files) {
+            file.extend((0..count).map(|person| entry(1000 + at * count / 2 + person)));
+        }
+        let part_lines = case.tuning.part_lines * 200;
+        case.tuning = Tuning { chunk_bytes, memory_bytes, part_lines, ..case.tuning };
+        case
+    })
+}
+
 impl Case {
     /// A file as it is written to disk, without compression.
     fn text(&self, values: &[String]) -> Vec<u8> {
@@ -219,7 +235,8 @@ impl Case {
         path
     }
 
-    fn check(&self) -> Result<(), TestCaseError> {
+    /// Bytes that were spilled.
+    fn check(&self) -> Result<u64, TestCaseError> {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
         let texts = self.files.each_ref().map(|values| self.text(values));
@@ -248,9 +265,10 @@ impl Case {
         let summary = run(config);
         if first.accepted + second.accepted == 0 {
             prop_assert!(summary.is_err());
-            return Ok(());
+            return Ok(0);
         }
-        let audience = &summary.unwrap().audiences[0];
+        let summary = summary.unwrap();
+        let audience = &summary.audiences[0];
         prop_assert_eq!(audience.read, first.read + second.read);
         prop_assert_eq!(audience.blank, first.blank + second.blank);
         prop_assert_eq!(audience.rejected, first.rejected + second.rejected);
@@ -270,7 +288,7 @@ impl Case {
         let rows = csv::Reader::from_path(list).unwrap().into_records().count() as u64;
         let opted_out = if is_list { opted_out.rejected } else { 0 };
         prop_assert_eq!(rows, audience.rejected + opted_out);
-        Ok(())
+        Ok(summary.spilled_bytes)
     }
 }
 
@@ -280,5 +298,14 @@ proptest! {
     #[test]
     fn pipeline_equals_the_oracle(case in cases()) {
         case.check()?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 16, max_shrink_iters: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pipeline_that_spills_equals_the_oracle(case in crowded_cases()) {
+        prop_assert!(case.check()? > 0, "it does not spill");
     }
 }
