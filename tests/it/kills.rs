@@ -17,6 +17,9 @@ use crate::support::{Random, entries};
 const KILLS: u64 = 30;
 
 struct World {
+    /// About as long as a night takes.
+    night: Duration,
+    killed: u64,
     home: Home,
     sandbox: Sandbox,
     random: Random,
@@ -40,7 +43,8 @@ impl World {
                 .to_owned()
         });
         let (customers, opted_out) = ((0..150).collect(), BTreeSet::new());
-        Self { home, sandbox, random: Random(seed), customers, opted_out, next_person: 150 }
+        let (night, killed, random) = (Duration::from_millis(450), 0, Random(seed));
+        Self { night, killed, home, sandbox, random, customers, opted_out, next_person: 150 }
     }
 
     /// A night of people who come, leave and opt out, and its exports.
@@ -87,9 +91,15 @@ impl World {
     /// Kills a night at a random point; what it has uploaded must have been wanted when it began.
     fn kill(&mut self, before: &[(String, BTreeSet<String>)]) -> Vec<(String, BTreeSet<String>)> {
         let mut child = self.home.start(&["--quiet"]);
-        std::thread::sleep(Duration::from_millis(self.random.below(450)));
+        let moment = self.night * u32::try_from(self.random.below(100)).unwrap() / 100;
+        std::thread::sleep(moment);
         child.kill().unwrap();
-        child.wait().unwrap();
+        if child.wait().unwrap().code().is_none() {
+            self.killed += 1;
+            self.night += self.night / 8;
+        } else {
+            self.night = moment;
+        }
         let after = self.audiences();
         let wanted = self.wanted();
         for (id, members) in &after {
@@ -142,11 +152,16 @@ impl World {
         held
     }
 
-    fn check_history(&self, kills: u64) {
+    /// Kills that come when a night is through show nothing.
+    fn check_kills(&self) {
+        assert!(self.killed > KILLS / 3, "{} of {KILLS}", self.killed);
+    }
+
+    fn check_history(&self) {
         let history = summary(&self.home.throng(&["history", "--state", "state", "--json"]));
         let nights = history["nights"].as_array().unwrap();
         let killed = nights.iter().filter(|night| night["exit_code"] == 137).count() as u64;
-        assert!(killed > 0 && killed <= kills, "{killed} of {kills}");
+        assert!(killed > 0 && killed <= self.killed, "{killed} of {}", self.killed);
         let runs: Vec<i64> = nights.iter().map(|night| night["run"].as_i64().unwrap()).collect();
         assert!(
             (1..).zip(runs.iter().rev()).all(|(run, found)| run == *found),
@@ -180,7 +195,8 @@ fn killed_nights_upload_nobody_who_had_opted_out_and_lose_nobody() {
     assert_eq!(audiences[0].1, all, "who was uploaded before, and who is wanted now");
     let held = world.check_state();
     assert!(held.is_subset(&audiences[0].1) && world.wanted().is_subset(&held));
-    world.check_history(KILLS);
+    world.check_kills();
+    world.check_history();
     let quiet = summary(&world.home.sync(&[]));
     assert_eq!(quiet["audiences"][0]["new"], 0);
 }
@@ -196,6 +212,7 @@ fn replacements_that_are_killed_end_with_one_audience() {
         before = world.kill(&before);
         assert!(before.len() <= 2, "more than the old one and the new one");
     }
+    world.check_kills();
     world.change();
     // What was begun is completed first; some who are in it may have opted out since.
     world.finish(&[]);
