@@ -55,7 +55,7 @@ class Attack:
             self.of = len(cases)
             must(cases or wanted, "there is nothing that it could attack")
             for name, case in cases:
-                if time.monotonic() > until:
+                if self.tries and time.monotonic() > until:
                     break
                 self.tries += 1
                 try:
