@@ -227,26 +227,31 @@ class Vanishing:
         return [(f"after {moment * 1000:.1f} ms", self.after(moment)) for moment in moments]
 
     def after(self, moment):
+        """How long a run lasts is not known: it is taken away sooner until it is there still."""
+
         def attack(place, _):
-            self.scene.begin(place)
-            process = place.start(self.scene.command())
-            found = None
-            while not found and process.poll() is None:
-                found = next(glob.iglob(str(place.path(self.pattern))), None)
-            time.sleep(moment)
-            kept = place.root / "kept"
-            if found:
-                # The run may have put it at its final name in between.
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(found, kept)
-            ended = place.end(process)
-            judge(ended, "", [], self.scene.codes)
-            was_hit = kept.exists()
-            if was_hit and os.path.exists(os.path.dirname(found)) and not os.path.exists(found):
-                os.rename(kept, found)
-            self.scene.finish(place)
-            self.scene.check(place)
-            if not was_hit:
+            if not any(self.is_taken(place, moment / 2**attempt) for attempt in range(8)):
                 raise Missed
 
         return attack
+
+    def is_taken(self, place, moment):
+        self.scene.begin(place)
+        process = place.start(self.scene.command())
+        found = None
+        while not found and process.poll() is None:
+            found = next(glob.iglob(str(place.path(self.pattern))), None)
+        time.sleep(moment)
+        kept = place.root / "kept"
+        if found:
+            # The run may have put it at its final name in between.
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(found, kept)
+        ended = place.end(process)
+        judge(ended, "", [], self.scene.codes)
+        is_taken = kept.exists()
+        if is_taken and os.path.exists(os.path.dirname(found)) and not os.path.exists(found):
+            os.rename(kept, found)
+        self.scene.finish(place)
+        self.scene.check(place)
+        return is_taken

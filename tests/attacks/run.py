@@ -2,7 +2,7 @@
 other users.
 
     python3 tests/attacks/run.py target/debug/throng            a spread of all cases, within the time (--seconds)
-    python3 tests/attacks/run.py target/debug/throng --full     all of them: about an hour on two cores
+    python3 tests/attacks/run.py target/debug/throng --full     all of them: some hours on two cores
     python3 tests/attacks/run.py target/debug/throng --only "kills: sync" --case "fsync 3"
 
 Needs strace; what needs root (a tmpfs, another user) is skipped without.
