@@ -133,7 +133,8 @@ pub mod utc;
 pub mod notation;
 #[doc(hidden)]
 pub mod machine;
-mod plain_file;
+#[doc(hidden)]
+pub mod disk;
 mod supply;
 #[doc(hidden)]
 pub mod source;
@@ -160,7 +161,6 @@ pub mod filter;
 pub mod api;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-mod sqlite;
 pub mod upload;
 pub mod job;
 pub mod sync;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use clap::CommandFactory;
-use throng::emit::{Readers, write_whole};
+use throng::disk::{Readers, write_whole};
 use throng::utc::Utc;
 use throng::{Error, ExitCode, Result};
 

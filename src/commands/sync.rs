@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use throng::config::Label;
-use throng::emit::{Readers, write_whole};
+use throng::disk::{Readers, write_whole};
 use throng::job::{self, Job};
 use throng::report;
 use throng::sync::{SyncConfig, SyncProgress, SyncRecord, records_of};

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::disk::private;
 use crate::error::{Error, Result};
 
 /// Bytes of a block's head: where the one before it begins, and how long its entries are.
@@ -101,7 +102,7 @@ impl SpillFile {
         let creating = |error| self.error("create a spill file in", error);
         let file = tempfile::tempfile_in(&self.dir).map_err(creating)?;
         // Without a name it has the mode that the umask leaves.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(creating)?;
+        file.set_permissions(Permissions::from_mode(private::FILE_MODE)).map_err(creating)?;
         // Another worker may have been faster; its file then is the one.
         Ok(self.file.get_or_init(|| file))
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::PartManifest;
-use super::hidden::create_file;
+use crate::disk::create_file;
 use crate::error::{Error, Result};
 use crate::hash::Digest;
 

@@ -10,17 +10,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::hidden::create_file;
-use super::whole_file::{Readers, write_whole};
 use crate::config::{AudienceSpec, Label, audience_name};
 use crate::dedup::Counts;
+use crate::disk::{MANIFEST_FILE, Readers, create_file, plain_file, write_whole};
 use crate::error::{Error, Result};
 use crate::normalize::UserType;
-use crate::plain_file;
 use crate::stop::Stop;
-
-/// The manifest's name within the directory.
-pub const MANIFEST_FILE: &str = "manifest.json";
 
 /// The version of the manifest's form. It changes when a reader of an older one would be misled.
 const MANIFEST_VERSION: u32 = 1;

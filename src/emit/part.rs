@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::FallocateFlags;
 
-use super::hidden::create_file;
 use super::seal::Seals;
 use super::{PartManifest, hex};
 use crate::config::{AudienceSpec, Label, PARTS_MAX, WRITE_BYTES};
 use crate::dedup::Entries;
+use crate::disk::create_file;
 use crate::error::{Error, Result};
 use crate::hash::Kernel;
 

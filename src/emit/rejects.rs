@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use super::hidden;
 use crate::config::RejectList;
+use crate::disk::hidden;
 use crate::error::{Error, Result};
 use crate::normalize::{Reason, UserType};
 

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::{FilePattern, Job};
 use crate::config::{Input, PrepareConfig, SuppressInput};
+use crate::disk::plain_file;
 use crate::emit::RejectWriter;
 use crate::error::{Cause, Error, Quoted, Result};
-use crate::plain_file;
 use crate::source::{ExpandError, expand};
 
 /// The files of a job, as they are now.

@@ -18,13 +18,13 @@ use super::ingest::Ingest;
 use super::worker::layout;
 use crate::config::{Input, MaxRejects, PrepareConfig, Resources};
 use crate::dedup::{Layout, Partitions, Range, resolve};
+use crate::disk::plain_file;
 use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};
 use crate::error::{Error, Result};
 use crate::machine;
 use crate::normalize::{
     Canonical, Case, Normalizer, RuleOptions, UserType, Value, Verdict, Wrapping,
 };
-use crate::plain_file;
 use crate::plan::{self, Audience, Role};
 use crate::progress::{Phase, Progress};
 use crate::source::{Compression, Source};

@@ -24,7 +24,8 @@ use self::judge::Finding;
 use crate::config::{
     AudienceSpec, ColumnSelector, Input, KnownInput, PrepareConfig, SuppressInput,
 };
-use crate::emit::{InputManifest, Manifest, RejectWriter, Staging};
+use crate::disk::Staging;
+use crate::emit::{InputManifest, Manifest, RejectWriter};
 use crate::error::{Error, Quoted, Result};
 use crate::machine;
 use crate::plan::{self, Audience, Role, SourcePlan};

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::state::{Remembered, State};
 use crate::config::{KnownInput, Label};
-use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest, Staging, link_or_copy};
+use crate::disk::{MANIFEST_FILE, Staging, link_or_copy, private};
+use crate::emit::{AudienceManifest, Manifest, PartManifest};
 use crate::error::{Error, Result};
 use crate::plan::Role;
 
@@ -70,7 +70,7 @@ impl State {
                 _ => Ok(None),
             };
         };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&lists).map_err(keeping)?;
+        private::create_dirs(&lists).map_err(keeping)?;
         let new = lists.join(format!(".{label}-{what}.new"));
         // The file is the same: as a rule nothing is copied.
         let _left_over = fs::remove_file(&new);

@@ -15,12 +15,12 @@ use super::{
     AudienceRecord, GuardRecord, InputRecord, KILLED, PhaseRecord, RejectRecord, SyncRecord,
 };
 use crate::config::{Label, PrepareConfig};
+use crate::disk::sqlite::now;
 use crate::emit::{Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
 use crate::job::{Age, JobAudience};
 use crate::pipeline::Prepare;
 use crate::progress::Progress;
-use crate::sqlite::now;
 use crate::stop::Stop;
 use crate::summary::{AudienceSummary, Summary};
 use crate::upload::{Notice, TargetState, Upload, UploadProgress, Verdict};

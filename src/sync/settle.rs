@@ -6,7 +6,8 @@ use super::config::SyncConfig;
 use super::holdings::remove_dir;
 use super::state::{State, Unsettled};
 use crate::config::Label;
-use crate::emit::{AudienceManifest, MANIFEST_FILE, Manifest, PartManifest};
+use crate::disk::MANIFEST_FILE;
+use crate::emit::{AudienceManifest, Manifest, PartManifest};
 use crate::error::{Error, Result};
 use crate::job::JobAudience;
 use crate::upload::{

@@ -19,8 +19,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -29,9 +28,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::SyncRecord;
 use crate::api::Id;
 use crate::config::Label;
-use crate::emit::MANIFEST_FILE;
+use crate::disk::{MANIFEST_FILE, private, sqlite};
 use crate::error::{Error, ExitCode, Result};
-use crate::sqlite;
 use crate::upload::Ledger;
 
 /// The database's name within the state directory.
@@ -97,10 +95,7 @@ impl State {
         let ledger = Ledger::open(dir)?;
         let entries = RefCell::default();
         let state = Self { db, ledger, dir: dir.to_owned(), entries, _lock: lock };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(state.runs_dir())
+        private::create_dirs(&state.runs_dir())
             .map_err(|e| Error::writing("create", &state.runs_dir(), e))?;
         state.check_complete()?;
         state.remove_leftovers()?;
@@ -385,12 +380,7 @@ impl Drop for Lock {
 }
 
 fn lock(path: &Path) -> Result<Lock> {
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| Error::writing("open", path, e))?;
+    let file = private::open_or_create(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
         Err(fs::TryLockError::WouldBlock) => Err(Error::api(

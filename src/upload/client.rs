@@ -17,8 +17,8 @@ use super::endpoint::{Endpoint, Token};
 use super::failure::{Call, Failure, FailureKind};
 use super::part::Part;
 use crate::api::{self, CustomAudience, Form, Id, ListPage, ListedAudience, Revision};
+use crate::disk::plain_file;
 use crate::error::Result;
-use crate::plain_file;
 use crate::stop::Stop;
 
 /// Longest answer that is read, in bytes. Revision A lists all audiences of an account at once.

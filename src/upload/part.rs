@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::disk::plain_file;
 use crate::emit::PartManifest;
-use crate::plain_file;
 use crate::stop::Stop;
 
 /// A part of a directory, as its manifest has it.

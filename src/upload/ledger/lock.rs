@@ -1,11 +1,11 @@
 //! One run at a time for each target.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Ledger, Target};
+use crate::disk::private;
 use crate::error::{Error, Result};
 
 /// How often a lock is tried that somebody has.
@@ -25,12 +25,7 @@ impl Ledger {
     #[doc(hidden)]
     pub fn lock(&self, target: &Target) -> Result<Option<TargetLock>> {
         let path = self.lock_path(target.id);
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|e| Error::writing("open", &path, e))?;
+        let file = private::open_or_create(&path)?;
         for _ in 1..LOCK_ATTEMPTS {
             if file.try_lock().is_ok() {
                 return Ok(Some(TargetLock { _file: file }));

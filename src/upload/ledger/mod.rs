@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use crate::disk::sqlite;
 use crate::error::{Error, Result};
-use crate::sqlite;
 
 pub use self::history::{History, RunRecord, TargetRecord};
 pub use self::lock::TargetLock;

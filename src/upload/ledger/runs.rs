@@ -8,8 +8,8 @@ use rusqlite::{TransactionBehavior, params};
 use super::targets::set_ready;
 use super::{Ledger, Target};
 use crate::api::CustomAudience;
+use crate::disk::sqlite::now;
 use crate::error::{Error, ExitCode, Result};
-use crate::sqlite::now;
 use crate::upload::failure::{Call, Failure};
 use crate::upload::part::Part;
 

@@ -4,9 +4,9 @@ use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params}
 
 use super::Ledger;
 use crate::api::Id;
+use crate::disk::sqlite::now;
 use crate::error::Result;
 use crate::normalize::UserType;
-use crate::sqlite::now;
 
 const FIND: &str =
     "SELECT * FROM target WHERE endpoint = ?1 AND state = 'ready' AND ?2 IN (audience_id, fb_id)";

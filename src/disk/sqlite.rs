@@ -1,13 +1,11 @@
 //! SQLite as throng keeps things in it: for its owner alone, durable before a change returns, and with a version.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use crate::emit::sync_dir;
+use super::{private, sync_dir};
 use crate::error::{Error, Result};
 
 /// How long to wait for another process that is writing.
@@ -22,19 +20,11 @@ pub(crate) fn open(
     version: i32,
 ) -> Result<Connection> {
     if let Some(dir) = path.parent() {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
+        private::create_dirs(dir)
             .map_err(|e| Error::writing("create the state directory", dir, e))?;
     }
     // SQLite gives its other files the mode of this one.
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| Error::writing("open", path, e))?;
+    private::open_or_create(path)?;
     let failed = |error| self::error(what, "open", path, &error);
     // Without `CREATE`, which would make it for others to read.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::hidden;
+use super::private::FILE_MODE;
 use crate::error::{Error, Result};
 
 /// Who may read a file.
@@ -24,7 +25,7 @@ pub enum Readers {
 impl Readers {
     fn permissions(self) -> Permissions {
         Permissions::from_mode(match self {
-            Self::Owner => 0o600,
+            Self::Owner => FILE_MODE,
             Self::Everyone => 0o644,
         })
     }

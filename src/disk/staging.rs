@@ -14,14 +14,16 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
 
-use super::MANIFEST_FILE;
-use super::hidden::{self, remove, split, sync_dir};
+use super::hidden::{self, remove, split};
+use super::{private, sync_dir};
 use crate::error::{Error, Result};
+
+/// The file without which a directory is no result of throng, and is not replaced.
+pub const MANIFEST_FILE: &str = "manifest.json";
 
 /// A directory that is written before it is published.
 #[derive(Debug)]
@@ -96,8 +98,7 @@ impl Drop for Staging {
 /// another result into place.
 fn make_dirs(dir: &Path) -> Result<()> {
     let missing: Vec<&Path> = dir.ancestors().take_while(|dir| is_missing(dir)).collect();
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|e| Error::writing("create", dir, e))?;
+    private::create_dirs(dir).map_err(|e| Error::writing("create", dir, e))?;
     missing.into_iter().rev().try_for_each(|dir| sync_dir(&split(dir)?.0))
 }
 
@@ -175,7 +176,7 @@ fn exchange(new: &Path, target: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::hidden::create_file;
+    use super::super::create_file;
     use super::*;
 
     fn write(staging: &Staging, name: &str) {

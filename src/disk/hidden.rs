@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::private::DIR_MODE;
+use super::sync_dir;
 use crate::error::{Error, Result};
 
 /// How often to try for a hidden file or directory that another run takes for a left-over just before it is locked.
@@ -24,7 +26,7 @@ pub(super) fn dir(path: &Path) -> Result<(PathBuf, File)> {
     remove_leftovers(&parent, &prefix);
     for _ in 0..LOCK_ATTEMPTS {
         let hidden = parent.join(random_name(&prefix));
-        let made = fs::DirBuilder::new().mode(0o700).create(&hidden);
+        let made = fs::DirBuilder::new().mode(DIR_MODE).create(&hidden);
         made.map_err(|e| Error::writing("create a directory in", &parent, e))?;
         match open_locked(&hidden) {
             Ok(Some(handle)) => return Ok((hidden, handle)),
@@ -39,7 +41,7 @@ pub(super) fn dir(path: &Path) -> Result<(PathBuf, File)> {
 }
 
 /// A hidden file for what is to be called `path`, for its owner alone, and locked.
-pub(super) fn file(path: &Path) -> Result<NamedTempFile> {
+pub(crate) fn file(path: &Path) -> Result<NamedTempFile> {
     let (parent, name) = split(path)?;
     check_replaceable(path)?;
     let prefix = prefix(&name);
@@ -55,47 +57,10 @@ pub(super) fn file(path: &Path) -> Result<NamedTempFile> {
 }
 
 /// Puts a hidden file into place, durably.
-pub(super) fn publish(file: NamedTempFile, path: &Path) -> Result<()> {
+pub(crate) fn publish(file: NamedTempFile, path: &Path) -> Result<()> {
     file.as_file().sync_all().map_err(|e| Error::writing("sync", path, e))?;
     file.persist(path).map_err(|e| Error::writing("publish", path, e.error))?;
     sync_dir(&split(path)?.0)
-}
-
-/// Creates a file that only its owner can read, and that must not exist yet.
-pub(crate) fn create_file(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| Error::writing("create", path, error))
-}
-
-/// Gives a file that does not change any more a second name; where a file system has no hard links, copies it, durably.
-pub(crate) fn link_or_copy(file: &Path, to: &Path) -> io::Result<()> {
-    match fs::hard_link(file, to) {
-        Err(error) if is_unlinkable(&error) => {
-            let mut source = File::open(file)?;
-            let mut options = OpenOptions::new();
-            let mut copy = options.write(true).create_new(true).mode(0o600).open(to)?;
-            let copied = io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all());
-            copied.inspect_err(|_| remove(to))
-        }
-        linked => linked,
-    }
-}
-
-/// Whether a file system has no hard links (`link(2)` lists `EPERM` for that; some have other answers), or no more of
-/// them for this file.
-fn is_unlinkable(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied
-            | io::ErrorKind::Unsupported
-            | io::ErrorKind::CrossesDevices
-            | io::ErrorKind::TooManyLinks
-    )
 }
 
 /// Folder and name of a path to be written.
@@ -108,11 +73,6 @@ pub(super) fn split(path: &Path) -> Result<(PathBuf, OsString)> {
     })?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Ok((parent.unwrap_or(Path::new(".")).to_owned(), name.to_owned()))
-}
-
-/// Makes a change of a directory's entries durable.
-pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| Error::writing("sync", dir, e))
 }
 
 /// Refuses a file that is to be replaced and is none: a rename would put a file in the place of a device, for root even
@@ -277,21 +237,5 @@ mod tests {
         let parent = tempfile::tempdir().expect("temporary folder");
         let removed = open_locked(&parent.path().join(".out.throng-1"));
         assert!(removed.expect("no error").is_none());
-    }
-
-    #[test]
-    fn where_there_are_no_links_a_file_is_copied_for_its_owner_alone() {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        // What lies on another file system cannot be linked to.
-        let (foreign, to) = (Path::new("/proc/self/status"), dir.path().join("copy"));
-        link_or_copy(foreign, &to).expect("copies");
-        assert!(fs::read_to_string(&to).expect("reads").starts_with("Name:"));
-        assert_eq!(fs::metadata(&to).expect("is there").permissions().mode() & 0o777, 0o600);
-
-        let again = dir.path().join("again");
-        link_or_copy(&to, &again).expect("links");
-        assert_eq!(fs::metadata(&again).expect("is there").nlink(), 2);
-        let error = link_or_copy(&to, &again).expect_err("it is there");
-        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     }
 }
