@@ -5,13 +5,14 @@
 //! releases with the process.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::lock::{self, Attempt};
 use super::private::DIR_MODE;
 use super::sync_dir;
 use crate::error::{Error, Result};
@@ -119,7 +120,7 @@ fn remove_leftovers(parent: &Path, prefix: &OsString) {
         options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
         if is_ours
             && let Ok(handle) = options.open(&path)
-            && handle.try_lock().is_ok()
+            && matches!(lock::attempt(&handle), Ok(Attempt::Locked))
             && (!is_shared || is_file_or_unfinished(&path))
         {
             // Still locked: who makes one of this name, and has not locked it yet, must see that it goes.
@@ -167,17 +168,11 @@ fn open_locked(dir: &Path) -> Result<Option<File>> {
 /// Locks what was just made; `false` if another run took it for a left-over before. Where a file system has no locks,
 /// nobody gets one, so that nothing is taken for a left-over.
 fn lock(handle: &File, path: &Path) -> Result<bool> {
-    match handle.try_lock() {
-        Ok(()) => is_same(handle, path).map_err(|e| Error::writing("look at", path, e)),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) if has_no_locks(&error) => Ok(true),
-        Err(TryLockError::Error(error)) => Err(Error::writing("lock", path, error)),
+    match lock::attempt(handle).map_err(|e| Error::writing("lock", path, e))? {
+        Attempt::Locked => is_same(handle, path).map_err(|e| Error::writing("look at", path, e)),
+        Attempt::Taken => Ok(false),
+        Attempt::NoLocks => Ok(true),
     }
-}
-
-/// Whether a file system has no locks; NFS says `ENOLCK` if nobody manages them.
-fn has_no_locks(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(libc::ENOLCK)
 }
 
 fn is_same(handle: &File, path: &Path) -> io::Result<bool> {

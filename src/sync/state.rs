@@ -19,7 +19,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -28,7 +27,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::SyncRecord;
 use crate::api::Id;
 use crate::config::Label;
-use crate::disk::{MANIFEST_FILE, private, sqlite};
+use crate::disk::{FileLock, MANIFEST_FILE, private, sqlite};
 use crate::error::{Error, ExitCode, Result};
 use crate::upload::Ledger;
 
@@ -52,7 +51,7 @@ pub(super) struct State {
     pub(super) dir: PathBuf,
     /// What was read already of how many entries directories hold.
     pub(super) entries: RefCell<HashMap<PathBuf, Rc<HashMap<Label, u64>>>>,
-    _lock: Lock,
+    _lock: FileLock,
 }
 
 /// What is remembered of an audience.
@@ -368,28 +367,14 @@ fn records(db: &Connection, count: u32) -> rusqlite::Result<Vec<SyncRecord>> {
     rows.filter_map(std::result::Result::transpose).collect()
 }
 
-/// Let go at once, not with the last descriptor: a process that was forked meanwhile and is about to run another program
-/// still has one.
-#[derive(Debug)]
-struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _unlocked = self.0.unlock();
-    }
-}
-
-fn lock(path: &Path) -> Result<Lock> {
-    let file = private::open_or_create(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
-        Err(fs::TryLockError::WouldBlock) => Err(Error::api(
+fn lock(path: &Path) -> Result<FileLock> {
+    FileLock::acquire(path)?.ok_or_else(|| {
+        Error::api(
             ExitCode::Temporary,
             "another run of this job is going on",
             "wait until it has finished; a killed one holds nothing up",
-        )),
-        Err(fs::TryLockError::Error(error)) => Err(Error::writing("lock", path, error)),
-    }
+        )
+    })
 }
 
 fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
@@ -403,21 +388,4 @@ fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
         next_first_run: row.get("next_first_run")?,
         delete_id: delete_id.map(|id| id.parse().map_err(|_| bad("delete_id"))).transpose()?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lock_is_gone_with_its_run_whoever_has_inherited_the_file() {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        let path = dir.path().join("lock");
-        let first = lock(&path).expect("nobody has it");
-        let inherited = first.0.try_clone().expect("duplicates");
-        assert!(lock(&path).is_err());
-        drop(first);
-        lock(&path).expect("it was let go");
-        drop(inherited);
-    }
 }
