@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rayon::ThreadPoolBuilder;
 use throng::config::{
-    AudienceSpec, BLOCK_BYTES, CHUNK_BYTES, ColumnSelector, Input, MaxRejects, OutputOptions,
-    PrepareConfig, ReadOptions, Resources,
+    AudienceSpec, ColumnSelector, Input, MaxRejects, OutputOptions, PrepareConfig, ReadOptions,
+    Resources,
 };
 use throng::filter::Filter;
 use throng::hash::Kernel;
+use throng::limits::{BLOCK_BYTES, CHUNK_BYTES};
 use throng::normalize::{Normalizer, RuleOptions, UserType};
-use throng::pipeline::Prepare;
+use throng::prepare::Prepare;
 use throng::progress::Progress;
 
 fn config(input: &Path, user_type: UserType, dir: &Path) -> PrepareConfig {

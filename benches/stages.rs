@@ -3,10 +3,11 @@
 mod support;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use throng::config::{AudienceSpec, BLOCK_BYTES, SLAB_BYTES};
+use throng::config::AudienceSpec;
 use throng::dedup::{Budget, Layout, Partitions, Scatter, Store, resolve};
 use throng::emit::{PartLimits, write_parts};
 use throng::hash::{Digest, Kernel, Messages};
+use throng::limits::{BLOCK_BYTES, SLAB_BYTES};
 use throng::normalize::{Canonical, Normalizer, RuleOptions, UserType, Value, Wrapping};
 use throng::record::{CsvReader, Records, read_lines};
 

@@ -10,10 +10,10 @@ use std::io::{self, Read, Write};
 
 use rayon::ThreadPool;
 
-use crate::config::{CHUNK_BYTES, IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX};
 use crate::dedup::Spares;
 use crate::error::{Error, Result};
 use crate::hash::{Digest, Kernel};
+use crate::limits::{CHUNK_BYTES, IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX};
 use crate::normalize::{Canonical, Normalizer, UserType, Value, Verdict, Wrapping};
 use crate::ordered::{Steps, ordered};
 use crate::record::{self, Records};

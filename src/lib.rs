@@ -26,7 +26,7 @@
 //! | make upload files of files, readers or values | [`PrepareConfig::new`], [`Input`] | [`Prepare::plan`], [`Prepare::run`] → [`Summary`] |
 //! | see what one value becomes | [`Normalizer::new`] | [`Normalizer::entry`] |
 //! | look at a prepared directory, verify it | [`Manifest::read`] | [`Manifest::problems`] |
-//! | describe part files of another engine | [`EngineConfig`](pipeline::engine::EngineConfig) | [`describe`](pipeline::engine::describe) |
+//! | describe part files of another engine | [`EngineConfig`](prepare::engine::EngineConfig) | [`describe`](prepare::engine::describe) |
 //! | upload a directory | [`UploadConfig::new`](upload::UploadConfig::new), [`Client`](upload::Client), [`Ledger`](upload::Ledger) | [`Upload::plan`](upload::Upload::plan), [`Upload::run`](upload::Upload::run) |
 //! | run a nightly job | [`Job::load`](job::Job::load), [`SyncConfig::new`](sync::SyncConfig::new) | [`sync::run`] → [`SyncRecord`](sync::SyncRecord) |
 //! | have an API to test against | [`SandboxConfig`](sandbox::SandboxConfig) | [`Sandbox::start`](sandbox::Sandbox::start) |
@@ -109,7 +109,7 @@
 //!
 //! # How it works
 //!
-//! Stages do not know each other: [`pipeline`] joins those that prepare, [`sync`] joins preparing and uploading,
+//! Stages do not know each other: [`prepare`] joins those that prepare, [`sync`] joins preparing and uploading,
 //! `ordered` is where the threads of a preparation are. [`api`] is what [`upload`] and [`sandbox`] both say, and
 //! [`job`] is the file that tells [`sync`] what to do. The modules below stand in the order in which data flows.
 //!
@@ -125,6 +125,10 @@
 //! - What the ledger calls acknowledged, the API has confirmed; a request that must not be repeated is preceded by a
 //!   durable intent.
 
+#[doc(hidden)]
+pub mod limits;
+#[doc(hidden)]
+pub mod role;
 pub mod config;
 pub mod error;
 #[doc(hidden)]
@@ -140,8 +144,6 @@ mod supply;
 pub mod source;
 #[doc(hidden)]
 pub mod record;
-#[doc(hidden)]
-pub mod plan;
 pub mod normalize;
 #[doc(hidden)]
 pub mod hash;
@@ -155,7 +157,7 @@ pub mod progress;
 pub mod stop;
 #[doc(hidden)]
 pub mod ordered;
-pub mod pipeline;
+pub mod prepare;
 #[doc(hidden)]
 pub mod filter;
 pub mod api;
@@ -176,6 +178,6 @@ pub use crate::config::{AudienceSpec, Input, PrepareConfig};
 pub use crate::emit::Manifest;
 pub use crate::error::{Error, ExitCode, Result};
 pub use crate::normalize::{Normalizer, Reason, RuleOptions, UserType};
-pub use crate::pipeline::Prepare;
+pub use crate::prepare::Prepare;
 pub use crate::progress::Progress;
 pub use crate::summary::Summary;

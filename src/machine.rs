@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::THREADS_MAX;
 use crate::error::{Error, Result};
+use crate::limits::THREADS_MAX;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Memory that is assumed where the system does not tell.

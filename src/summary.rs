@@ -11,9 +11,9 @@ use crate::dedup::Counts;
 use crate::emit::{AudienceManifest, PartManifest, RejectManifest};
 use crate::error::OneLine;
 use crate::normalize::UserType;
-use crate::pipeline::deliver::Delivered;
-use crate::pipeline::judge::RoleTallies;
-use crate::plan::Role;
+use crate::prepare::deliver::Delivered;
+use crate::prepare::judge::RoleTallies;
+use crate::role::Role;
 
 /// What a `prepare` came to.
 #[derive(Clone, Debug, Serialize)]

@@ -8,9 +8,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::config::{Input, WRITE_BYTES};
+use crate::config::Input;
 use crate::error::{Error, Quoted, Result};
-use crate::normalize::VALUE_BYTES_MAX;
+use crate::limits::VALUE_BYTES_MAX;
+use crate::limits::WRITE_BYTES;
 
 /// What [`Input::reader`] and [`Input::values`] make: it can be read once, clones are the same.
 #[derive(Clone)]

@@ -184,7 +184,7 @@ pub(crate) struct PrepareArgs {
     #[arg(long, help_heading = READING)]
     pub(crate) no_header: bool,
     /// Most entries of a part
-    #[arg(long, value_name = "N", default_value_t = throng::config::PART_LINES, value_parser = clap::value_parser!(u64).range(1..), help_heading = PARTS)]
+    #[arg(long, value_name = "N", default_value_t = throng::limits::PART_LINES, value_parser = clap::value_parser!(u64).range(1..), help_heading = PARTS)]
     pub(crate) part_lines: u64,
     /// Most bytes of a part, such as 50M
     #[arg(long, value_name = "SIZE", value_parser = notation::size, help_heading = PARTS)]

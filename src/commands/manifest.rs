@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use throng::normalize::UserType;
-use throng::pipeline::engine::{EngineConfig, describe};
+use throng::prepare::engine::{EngineConfig, describe};
 use throng::progress::Progress;
 use throng::{ExitCode, Result};
 

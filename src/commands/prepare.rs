@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use throng::config::{
-    self, AudienceSpec, ColumnSelector, Format, Header, Input, Io, OutputOptions, PrepareConfig,
+    AudienceSpec, ColumnSelector, Format, Header, Input, Io, OutputOptions, PrepareConfig,
     ReadOptions, RejectList, Resources, SuppressInput,
 };
 use throng::error::Quoted;
+use throng::limits;
 use throng::machine;
 use throng::normalize::UserType;
-use throng::pipeline::Prepare;
+use throng::prepare::Prepare;
 use throng::progress::Progress;
 use throng::source::{self, ExpandError};
 use throng::{Error, ExitCode, Result};
@@ -108,8 +109,8 @@ pub(super) fn resources(
     tmp_dir: Option<PathBuf>,
 ) -> Result<Resources> {
     let memory_bytes = memory.unwrap_or_else(machine::default_memory_bytes);
-    if memory_bytes < config::MEMORY_BYTES_MIN {
-        let least = config::MEMORY_BYTES_MIN / 1024 / 1024;
+    if memory_bytes < limits::MEMORY_BYTES_MIN {
+        let least = limits::MEMORY_BYTES_MIN / 1024 / 1024;
         return Err(Error::usage(
             format!("--memory {memory_bytes} is too little"),
             format!("give at least {least}M"),

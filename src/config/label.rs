@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LABEL_BYTES_MAX;
+use crate::limits::LABEL_BYTES_MAX;
 use crate::normalize::UserType;
 
 /// What an audience is called within a run: its parts are named so, and manifest and summary. Safe as part of a file

@@ -1,6 +1,5 @@
 //! What will be done, decided once.
 
-mod bounds;
 mod column;
 mod label;
 mod max_rejects;
@@ -8,12 +7,12 @@ mod max_rejects;
 use std::path::PathBuf;
 
 use crate::hash::Kernel;
+use crate::limits::{BLOCK_BYTES, CHUNK_BYTES, PART_LINES};
 use crate::machine;
 use crate::normalize::{RuleOptions, UserType};
 
-pub use crate::plan::Role;
+pub use crate::role::Role;
 pub use crate::supply::Supply;
-pub use bounds::*;
 pub use column::ColumnSelector;
 pub use label::Label;
 pub use max_rejects::MaxRejects;

@@ -24,7 +24,7 @@ impl Budget {
             .is_ok()
     }
 
-    /// Reserves bytes that a worker cannot do without; [`crate::pipeline`] sees to it that these fit.
+    /// Reserves bytes that a worker cannot do without; [`crate::prepare`] sees to it that these fit.
     pub(super) fn reserve(&self, bytes: u64) {
         self.held.fetch_add(bytes, Ordering::Relaxed);
     }

@@ -4,7 +4,7 @@ use super::scatter::{Partitions, Range};
 use super::{Entries, Layout, clear_value, key_of, sort};
 use crate::error::Result;
 use crate::hash::{self, Digest};
-use crate::plan::Role;
+use crate::role::Role;
 
 /// Beyond this many leading bits, entries cannot be told apart by their keys: the range is resolved as it is.
 const RANGE_BITS_MAX: u32 = 60;

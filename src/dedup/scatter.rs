@@ -15,7 +15,7 @@ use super::spill::{Chain, SpillFile};
 use super::{Budget, CLEAR_ENTRY_BYTES_MAX, Entries, Layout, Spares, key_of};
 use crate::error::Result;
 use crate::hash::Digest;
-use crate::plan::Role;
+use crate::role::Role;
 
 /// Digests whose leading `bits` bits are `value`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,11 +15,12 @@ use rustix::fs::FallocateFlags;
 
 use super::seal::Seals;
 use super::{PartManifest, hex};
-use crate::config::{AudienceSpec, Label, PARTS_MAX, WRITE_BYTES};
+use crate::config::{AudienceSpec, Label};
 use crate::dedup::Entries;
 use crate::disk::create_file;
 use crate::error::{Error, Result};
 use crate::hash::Kernel;
+use crate::limits::{PARTS_MAX, WRITE_BYTES};
 
 /// When a part is full.
 #[derive(Clone, Copy, Debug)]

@@ -21,9 +21,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::PartManifest;
 use super::part::Part;
-use crate::config::{PARTS_COMPLETE_MAX, SYNCS_WAITING};
 use crate::error::{Error, Result};
 use crate::hash::{self, Digest, Kernel, Stream};
+use crate::limits::{PARTS_COMPLETE_MAX, SYNCS_WAITING};
 use crate::machine;
 
 /// Takes parts that are complete.

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::Path;
 
 use super::Choices;
-use crate::config::{CHUNK_BYTES, PARQUET_ROWS};
 use crate::error::{Error, ExitCode};
-use crate::normalize::VALUE_BYTES_MAX;
+use crate::limits::VALUE_BYTES_MAX;
+use crate::limits::{CHUNK_BYTES, PARQUET_ROWS};
 use crate::source::parquet::{NO_ENTRY, Rows, Table, Want};
 
 /// Rows of a row group that are looked at: a few bytes can stand for any number.

@@ -12,10 +12,11 @@ use super::{
 };
 use crate::api;
 use crate::config::{
-    self, AudienceSpec, ColumnSelector, Format, Header, MaxRejects, OutputOptions, PrepareConfig,
+    AudienceSpec, ColumnSelector, Format, Header, MaxRejects, OutputOptions, PrepareConfig,
     ReadOptions, RejectList, Resources,
 };
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::machine;
 use crate::normalize::{Case, Idn, Prehashed, RuleOptions, Vanity};
 use crate::notation;
@@ -462,7 +463,7 @@ fn output(limits: Option<&Table<'_>>, report: Option<&Table<'_>>) -> Result<Outp
     Ok(OutputOptions {
         dir: PathBuf::new(),
         overwrite: true,
-        part_lines: part_lines.unwrap_or(config::PART_LINES),
+        part_lines: part_lines.unwrap_or(limits::PART_LINES),
         part_bytes,
         rejects: rejects.map(|path| RejectList { path, with_values: false }),
     })
@@ -470,23 +471,23 @@ fn output(limits: Option<&Table<'_>>, report: Option<&Table<'_>>) -> Result<Outp
 
 fn resources(limits: Option<&Table<'_>>) -> Result<Resources> {
     let limit = |key| limits.and_then(|limits| limits.get(key));
-    let threads = limit("threads").map(|value| value.number(1..=config::THREADS_MAX as u64));
+    let threads = limit("threads").map(|value| value.number(1..=limits::THREADS_MAX as u64));
     let threads = threads.transpose()?.and_then(|threads| usize::try_from(threads).ok());
     let memory = limit("memory");
     let memory_bytes =
         memory.as_ref().map(|value| value.parsed_or_number(notation::size)).transpose()?;
     if let (Some(value), Some(bytes)) = (&memory, memory_bytes)
-        && bytes < config::MEMORY_BYTES_MIN
+        && bytes < limits::MEMORY_BYTES_MIN
     {
-        let least = config::MEMORY_BYTES_MIN / 1024 / 1024;
+        let least = limits::MEMORY_BYTES_MIN / 1024 / 1024;
         return Err(value.error("`memory` is too little", format!("give at least {least}M")));
     }
     Ok(Resources {
         threads: machine::threads(threads)?,
         memory_bytes: memory_bytes.unwrap_or_else(machine::default_memory_bytes),
         tmp_dir: limit("tmp-dir").map(|value| path(&value)).transpose()?,
-        chunk_bytes: config::CHUNK_BYTES,
-        block_bytes: config::BLOCK_BYTES,
+        chunk_bytes: limits::CHUNK_BYTES,
+        block_bytes: limits::BLOCK_BYTES,
         kernel: crate::hash::Kernel::default(),
     })
 }

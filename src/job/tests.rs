@@ -220,11 +220,11 @@ fn schema_and_parser_allow_the_same() {
     assert_eq!(words("rules", "vanity"), names(&Vanity::CHOICES.map(|of| of.0)));
     let most = |table, key| property(table, key)["anyOf"][0]["maximum"].as_u64();
     assert_eq!(most("target", "parallel"), Some(crate::upload::PARALLEL_MAX as u64));
-    assert_eq!(most("limits", "threads"), Some(crate::config::THREADS_MAX as u64));
+    assert_eq!(most("limits", "threads"), Some(crate::limits::THREADS_MAX as u64));
     for (table, key, value) in [
         ("target", "parallel", Value::from(crate::upload::PARALLEL)),
         ("target", "attempts", RetryPolicy::default().attempts_max.into()),
-        ("limits", "part-lines", crate::config::PART_LINES.into()),
+        ("limits", "part-lines", crate::limits::PART_LINES.into()),
         ("limits", "max-rejects", MaxRejects::DEFAULT.to_string().into()),
         ("limits", "max-shrink", Guards::default().max_shrink.to_string().into()),
         ("limits", "max-growth", Guards::default().max_growth.to_string().into()),

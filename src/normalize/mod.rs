@@ -27,11 +27,6 @@ pub use self::reason::Reason;
 pub use self::shape::Shape;
 pub(crate) use self::trim::{is_null_word, trim};
 
-/// Longest value that is looked at, in bytes: anything beyond is `too_long`, whatever its type. Generous, because
-/// white space around a value is part of it.
-#[doc(hidden)]
-pub const VALUE_BYTES_MAX: usize = 64 * 1024;
-
 /// What the entries of an audience are, in the API's words.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
@@ -412,7 +407,7 @@ fn judge(
     out: &mut Vec<u8>,
     rule: impl Fn(&[u8], Option<&[u8]>, &mut Vec<u8>) -> Verdict,
 ) -> Verdict {
-    if bytes.len() > VALUE_BYTES_MAX {
+    if bytes.len() > crate::limits::VALUE_BYTES_MAX {
         return Verdict::Rejected(Reason::TooLong);
     }
     let mut value = trim(bytes);

@@ -8,8 +8,8 @@ use csv_core::{ReadRecordResult, Reader};
 use super::Records;
 #[cfg(target_arch = "x86_64")]
 use super::strict;
-use crate::config::RECORD_BYTES_MAX;
 use crate::hash::Kernel;
+use crate::limits::RECORD_BYTES_MAX;
 
 /// Reads the wanted columns of chunks.
 #[derive(Debug)]

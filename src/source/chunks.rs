@@ -13,8 +13,8 @@ use rayon::prelude::*;
 
 use super::framing::{Cutter, WindowScan};
 use super::{Compression, Framing, Mapping, Watch, decode_error};
-use crate::config::{IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX, RELEASE_BYTES};
 use crate::error::{Error, Result};
+use crate::limits::{IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX, RELEASE_BYTES};
 
 /// Windows of a mapped CSV that are scanned ahead at once.
 const SCAN_AHEAD: usize = 32;

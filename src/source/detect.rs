@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read};
 
 use liblzma::stream::{CONCATENATED, Stream};
 
-use crate::config::DECODER_BYTES_MAX;
+use crate::limits::DECODER_BYTES_MAX;
 
 /// How an input is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

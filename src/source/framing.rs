@@ -8,7 +8,7 @@
 //! (`5" pipe`, text after a closing quote, a bare CR) the cutter changes to the exact state machine of the `csv` crate
 //! from the last record boundary on, one byte at a time. A stray quote then costs speed, never correctness.
 
-use crate::config::RECORD_BYTES_MAX;
+use crate::limits::RECORD_BYTES_MAX;
 
 /// How a source's records are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

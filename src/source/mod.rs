@@ -23,8 +23,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use self::mmap::Mapping;
 use self::parquet::Table;
 use self::patient::Patient;
-use crate::config::{DECODER_BYTES_MAX, Input, Io, SAMPLE_BYTES};
+use crate::config::{Input, Io};
 use crate::error::{Error, Result};
+use crate::limits::{DECODER_BYTES_MAX, SAMPLE_BYTES};
 use crate::stop::Stop;
 
 pub(crate) use self::chunks::record_too_long;

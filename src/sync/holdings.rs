@@ -10,7 +10,7 @@ use crate::config::{KnownInput, Label};
 use crate::disk::{MANIFEST_FILE, Staging, link_or_copy, private};
 use crate::emit::{AudienceManifest, Manifest, PartManifest};
 use crate::error::{Error, Result};
-use crate::plan::Role;
+use crate::role::Role;
 
 /// A directory of what one or more runs have added to the audiences.
 #[derive(Clone, Debug, PartialEq, Eq)]

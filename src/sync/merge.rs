@@ -13,10 +13,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::holdings::Holding;
 use super::state::{Remembered, State};
-use crate::config::{HOLDINGS_MAX, Label, MERGED_PART_BYTES};
+use crate::config::Label;
 use crate::disk::{Staging, create_file, link_or_copy};
 use crate::emit::{AudienceManifest, Manifest, PartManifest};
 use crate::error::{Error, Result};
+use crate::limits::{HOLDINGS_MAX, MERGED_PART_BYTES};
 use crate::normalize::UserType;
 
 impl State {

@@ -19,7 +19,7 @@ use crate::disk::sqlite::now;
 use crate::emit::{Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
 use crate::job::{Age, JobAudience};
-use crate::pipeline::Prepare;
+use crate::prepare::Prepare;
 use crate::progress::Progress;
 use crate::stop::Stop;
 use crate::summary::{AudienceSummary, Summary};

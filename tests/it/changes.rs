@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// More than throng looks at before it begins.
-const MORE_THAN_A_SAMPLE: usize = throng::config::SAMPLE_BYTES * 2;
+const MORE_THAN_A_SAMPLE: usize = throng::limits::SAMPLE_BYTES * 2;
 
 /// A run of the binary in a folder of its own.
 struct Run {

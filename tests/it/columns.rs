@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use throng::Error;
 use throng::config::{AudienceSpec, ColumnSelector, Format, Input, PrepareConfig, SuppressInput};
 use throng::normalize::{Case, Prehashed, UserType};
-use throng::pipeline::Prepare;
+use throng::prepare::Prepare;
 use throng::progress::Progress;
 use throng::summary::Summary;
 

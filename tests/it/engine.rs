@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use throng::config::Resources;
 use throng::normalize::UserType;
-use throng::pipeline::engine::{EngineConfig, describe};
+use throng::prepare::engine::{EngineConfig, describe};
 use throng::progress::Progress;
 
 use crate::support::{Random, config, digest_hex};

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use throng::config::{MEMORY_BYTES_BESIDE, MEMORY_BYTES_MIN, SAMPLE_BYTES};
+use throng::limits::{MEMORY_BYTES_BESIDE, MEMORY_BYTES_MIN, SAMPLE_BYTES};
 
 type Pack<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
 

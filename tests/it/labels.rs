@@ -128,7 +128,7 @@ fn fifty_audiences_stay_within_the_least_memory() {
     let columns = ["work", "home"].into_iter().cycle();
     let audiences: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(columns).collect();
     let mut config = desk.config(&audiences);
-    config.resources.memory_bytes = throng::config::MEMORY_BYTES_MIN;
+    config.resources.memory_bytes = throng::limits::MEMORY_BYTES_MIN;
     let summary = run(config).unwrap();
     assert_eq!(summary.audiences.iter().map(|a| a.written).sum::<u64>(), 25 * 3 + 25 * 2);
 }

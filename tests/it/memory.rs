@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use assert_cmd::Command;
-use throng::config::{MEMORY_BYTES_BESIDE, MEMORY_BYTES_MIN};
+use throng::limits::{MEMORY_BYTES_BESIDE, MEMORY_BYTES_MIN};
 
 use crate::support::Random;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
-use throng::config::HOLDINGS_MAX;
+use throng::limits::HOLDINGS_MAX;
 use throng::sandbox::{Sandbox, SandboxConfig};
 
 use crate::support::home::{Home, digests, email, emails, stderr, summary};

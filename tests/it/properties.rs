@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use throng::config::{
     AudienceSpec, ColumnSelector, Format, Header, Input, Io, PrepareConfig, RejectList,
-    SLAB_BYTES_MIN, SuppressInput,
+    SuppressInput,
 };
+use throng::limits::SLAB_BYTES_MIN;
 use throng::normalize::{Normalizer, RuleOptions, UserType};
 
 use crate::support::oracle::{self, Outcome};
@@ -80,7 +81,7 @@ fn tunings() -> impl Strategy<Value = Tuning> {
         Route::Gzip,
         Route::Zstd,
     ]);
-    let chunk = prop_oneof![1_usize..40, 40_usize..3000, Just(throng::config::CHUNK_BYTES)];
+    let chunk = prop_oneof![1_usize..40, 40_usize..3000, Just(throng::limits::CHUNK_BYTES)];
     let memory = prop_oneof![1_000_u64..60_000, Just(256 << 20)];
     (chunk, 1_usize..5, memory, 264_usize..2000, 1_u64..60, route).prop_map(
         |(chunk_bytes, threads, memory_bytes, block_bytes, part_lines, route)| Tuning {

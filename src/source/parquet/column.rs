@@ -6,8 +6,8 @@
 use super::decode::{Runs, deltas};
 use super::footer::{Leaf, Physical, Render};
 use super::page::{Encoding, Fault, Levels, Page, Pages};
-use crate::config::CHUNK_BYTES;
-use crate::normalize::VALUE_BYTES_MAX;
+use crate::limits::CHUNK_BYTES;
+use crate::limits::VALUE_BYTES_MAX;
 
 /// The place of a row that has no value.
 pub(crate) const NO_ENTRY: u32 = u32::MAX;

@@ -24,8 +24,8 @@ use self::column::Column;
 use self::footer::{Footer, Unfit};
 use self::page::{Fault, Pages};
 use super::Watch;
-use crate::config::{PARQUET_FOOTER_BYTES_MAX, PARQUET_SAMPLE_BYTES_MAX};
 use crate::error::{Error, OneLine, Result};
+use crate::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_SAMPLE_BYTES_MAX};
 use crate::normalize::UserType;
 
 /// What a file begins and ends with.

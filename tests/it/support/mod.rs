@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use throng::config::{ColumnSelector, Input, MaxRejects, PrepareConfig};
 use throng::hash::Kernel;
 use throng::normalize::UserType;
-use throng::pipeline::Prepare;
+use throng::prepare::Prepare;
 use throng::progress::Progress;
 use throng::summary::Summary;
 

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::SourceTally;
+use super::plan::{Audience, SourcePlan};
 use crate::config::{AudienceSpec, MaxRejects, PrepareConfig};
 use crate::error::{Error, Quoted, Result};
 use crate::normalize::{Shape, UserType, Wrapping};
-use crate::plan::{Audience, Role, SourcePlan};
+use crate::role::Role;
 use crate::tally::Tally;
 
 /// Reasons that a message names.

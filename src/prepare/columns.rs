@@ -9,12 +9,12 @@ use std::sync::atomic::Ordering;
 
 use super::count::{ChunkReject, ChunkTally, FeedTally, Places, SourceSum};
 use super::ingest::Ingest;
+use super::plan::{Feed, SourcePlan};
 use super::worker::{Route, Worker};
-use crate::config::{CHUNK_BYTES, PARQUET_ROWS};
 use crate::emit::RejectWriter;
 use crate::error::{Error, ExitCode, Result};
+use crate::limits::{CHUNK_BYTES, PARQUET_ROWS};
 use crate::ordered::{Steps, ordered};
-use crate::plan::{Feed, SourcePlan};
 use crate::record::Records;
 use crate::source::parquet::{ColumnReader, NO_ENTRY, Rows, Table, Texts, Want};
 use crate::tally::Tally;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use super::plan::{Audience, Feed};
 use super::worker::Route;
 use crate::emit::{Reject, RejectWriter};
 use crate::error::{Error, Result};
 use crate::normalize::{Reason, Verdict};
-use crate::plan::{Audience, Feed, Role};
 use crate::progress::Progress;
 use crate::record::{LineCounter, Records};
+use crate::role::Role;
 use crate::source::record_too_long;
 use crate::tally::{Place, Tally};
 

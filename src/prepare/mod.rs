@@ -10,6 +10,8 @@ pub(crate) mod deliver;
 pub mod engine;
 mod ingest;
 pub(crate) mod judge;
+#[doc(hidden)]
+pub mod plan;
 mod worker;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use rayon::ThreadPool;
 use self::budget::MemoryPlan;
 use self::ingest::Ingest;
 use self::judge::Finding;
+use self::plan::{Audience, SourcePlan};
 use crate::config::{
     AudienceSpec, ColumnSelector, Input, KnownInput, PrepareConfig, SuppressInput,
 };
@@ -28,8 +31,8 @@ use crate::disk::Staging;
 use crate::emit::{InputManifest, Manifest, RejectWriter};
 use crate::error::{Error, Quoted, Result};
 use crate::machine;
-use crate::plan::{self, Audience, Role, SourcePlan};
 use crate::progress::{Phase, Progress};
+use crate::role::Role;
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::summary::{AudienceSummary, Summary};

@@ -11,32 +11,9 @@ use crate::error::{Error, Quoted, Result};
 use crate::hash::Kernel;
 use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions, UserType};
 use crate::record::{self, Column, Dialect, SAMPLE_ROWS, SampleTable};
+use crate::role::Role;
 use crate::source::parquet::Table;
 use crate::source::{Framing, Source};
-
-/// What an entry's input says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Wants to be in the audience.
-    Member,
-    /// Must not be in it.
-    Suppressed,
-    /// Is in it already.
-    Known,
-    /// May be in it: it was sent, and no answer came. It counts for who must go, and for nothing else.
-    Unconfirmed,
-}
-
-impl Role {
-    /// Whether it is about what an earlier run has written.
-    pub const fn is_earlier(self) -> bool {
-        matches!(self, Self::Known | Self::Unconfirmed)
-    }
-
-    /// Every role, in the order of the enum.
-    pub const ALL: [Self; 4] = [Self::Member, Self::Suppressed, Self::Known, Self::Unconfirmed];
-}
 
 /// An audience and its rule.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::budget::{self, MemoryPlan};
 use super::deliver::{SPLIT_BITS, cut};
 use super::ingest::Ingest;
+use super::plan::{self, Audience};
 use super::worker::layout;
 use crate::config::{Input, MaxRejects, PrepareConfig, Resources};
 use crate::dedup::{Layout, Partitions, Range, resolve};
@@ -25,8 +26,8 @@ use crate::machine;
 use crate::normalize::{
     Canonical, Case, Normalizer, RuleOptions, UserType, Value, Verdict, Wrapping,
 };
-use crate::plan::{self, Audience, Role};
 use crate::progress::{Phase, Progress};
+use crate::role::Role;
 use crate::source::{Compression, Source};
 
 /// Bytes of a part that are looked at at once.

@@ -5,6 +5,11 @@
 #[doc(hidden)]
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 
+/// Longest value that is looked at, in bytes: anything beyond is `too_long`, whatever its type. Generous, because
+/// white space around a value is part of it.
+#[doc(hidden)]
+pub const VALUE_BYTES_MAX: usize = 64 * 1024;
+
 /// Bytes of a source that a worker takes at once. With what is made of them (offsets, canonical forms, digests) they
 /// fit the second-level cache of a core.
 #[doc(hidden)]
@@ -113,10 +118,7 @@ const _: () = {
         CHUNK_BYTES + RECORD_BYTES_MAX < u32::MAX as usize / 4,
         "offsets within a chunk are u32"
     );
-    assert!(
-        crate::normalize::VALUE_BYTES_MAX < RECORD_BYTES_MAX,
-        "an oversize line is an oversize value"
-    );
+    assert!(VALUE_BYTES_MAX < RECORD_BYTES_MAX, "an oversize line is an oversize value");
     assert!(SLAB_BYTES.is_multiple_of(BLOCK_BYTES), "slabs are cut into whole blocks");
     assert!(SLAB_BYTES_MIN.is_multiple_of(BLOCK_BYTES), "slabs are cut into whole blocks");
     assert!(BLOCK_BYTES.is_multiple_of(32), "blocks hold whole digests");

@@ -3,12 +3,13 @@
 //! Half of the limit is for blocks of entries, a quarter for partitions that are being resolved, and the last quarter
 //! for what is there anyway: chunks under way and what is made of them, the text of parts, stacks and the program.
 
-use crate::config::{
-    BLOCK_BYTES, IN_FLIGHT_PER_WORKER, PARTITION_ENTRIES, RADIX_BITS_MAX, Resources, SLAB_BYTES,
+use super::plan::SourcePlan;
+use crate::config::Resources;
+use crate::dedup::CLEAR_ENTRY_BYTES_MAX;
+use crate::limits::{
+    BLOCK_BYTES, IN_FLIGHT_PER_WORKER, PARTITION_ENTRIES, RADIX_BITS_MAX, SLAB_BYTES,
     SLAB_BYTES_MIN, SLABS_MIN,
 };
-use crate::dedup::CLEAR_ENTRY_BYTES_MAX;
-use crate::plan::SourcePlan;
 use crate::source::Compression;
 
 /// Memory of a worker whatever it works on: a chunk, its offsets, canonical forms and digests.
@@ -127,7 +128,7 @@ mod tests {
             threads,
             memory_bytes,
             tmp_dir: None,
-            chunk_bytes: crate::config::CHUNK_BYTES,
+            chunk_bytes: crate::limits::CHUNK_BYTES,
             block_bytes: BLOCK_BYTES,
             kernel: crate::hash::Kernel::default(),
         };

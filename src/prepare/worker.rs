@@ -4,13 +4,15 @@ use std::ops::Range;
 
 use super::count::{ChunkError, ChunkReject, ChunkTally, FeedTally, LinesOf, Places};
 use super::ingest::Ingest;
-use crate::config::{BATCH_RECORDS, RejectList};
+use super::plan::{Audience, Feed, SourcePlan};
+use crate::config::RejectList;
 use crate::dedup::{self, Budget, Layout, Scatter, Store};
 use crate::error::{Error, Result};
 use crate::hash::{Digest, Kernel};
+use crate::limits::BATCH_RECORDS;
 use crate::normalize::{Canonical, Normalizer, Reason, Value};
-use crate::plan::{Audience, Feed, Role, SourcePlan};
 use crate::record::{self, CsvReader, Dialect, LineCounter, Records};
+use crate::role::Role;
 use crate::source::parquet::Rows;
 use crate::source::{Chunk, Framing};
 use crate::tally::Tally;
