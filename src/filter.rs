@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 
 use rayon::ThreadPool;
 
-use crate::dedup::Spares;
+use crate::buffers::Buffers;
 use crate::error::{Error, Result};
 use crate::hash::{Digest, Kernel};
 use crate::limits::{CHUNK_BYTES, IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX};
@@ -57,7 +57,7 @@ impl Filter {
         mut output: impl Write + Send,
         pool: &ThreadPool,
     ) -> Result<()> {
-        let (buffers, works) = (Spares::default(), Spares::default());
+        let (buffers, works) = (Buffers::default(), Buffers::default());
         let mut lines = LineReader::new(input, &buffers);
         let mut write_error = None;
         let steps = Steps {
@@ -144,13 +144,13 @@ struct LineReader<'a, R> {
     buffer: Vec<u8>,
     filled: usize,
     /// Buffers of pieces that were worked on.
-    buffers: &'a Spares<Vec<u8>>,
+    buffers: &'a Buffers<Vec<u8>>,
     is_skipping: bool,
     is_finished: bool,
 }
 
 impl<'a, R: Read> LineReader<'a, R> {
-    fn new(input: R, buffers: &'a Spares<Vec<u8>>) -> Self {
+    fn new(input: R, buffers: &'a Buffers<Vec<u8>>) -> Self {
         let buffer = Vec::new();
         Self { input, buffer, filled: 0, buffers, is_skipping: false, is_finished: false }
     }

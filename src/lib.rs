@@ -129,6 +129,12 @@
 pub mod limits;
 #[doc(hidden)]
 pub mod role;
+mod max_rejects;
+mod mutex;
+mod buffers;
+#[doc(hidden)]
+pub mod quote;
+mod figures;
 pub mod config;
 pub mod error;
 #[doc(hidden)]
@@ -139,7 +145,6 @@ pub mod notation;
 pub mod machine;
 #[doc(hidden)]
 pub mod disk;
-mod supply;
 #[doc(hidden)]
 pub mod source;
 #[doc(hidden)]
@@ -150,9 +155,6 @@ pub mod hash;
 #[doc(hidden)]
 pub mod dedup;
 pub mod emit;
-#[doc(hidden)]
-pub mod tally;
-pub mod summary;
 pub mod progress;
 pub mod stop;
 #[doc(hidden)]
@@ -179,5 +181,5 @@ pub use crate::emit::Manifest;
 pub use crate::error::{Error, ExitCode, Result};
 pub use crate::normalize::{Normalizer, Reason, RuleOptions, UserType};
 pub use crate::prepare::Prepare;
+pub use crate::prepare::summary::Summary;
 pub use crate::progress::Progress;
-pub use crate::summary::Summary;

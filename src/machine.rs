@@ -80,6 +80,14 @@ fn total_memory_bytes() -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// The high-water mark of the process's resident memory (`VmHWM` of proc(5)).
+pub(crate) fn peak_memory_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

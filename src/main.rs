@@ -13,7 +13,7 @@ use rustix::fs::Mode;
 #[cfg(target_os = "linux")]
 use rustix::process::DumpableBehavior;
 use signal_hook::consts::SIGXFSZ;
-use throng::error::Lines;
+use throng::quote::Lines;
 use throng::{Error, ExitCode};
 
 #[cfg(target_env = "musl")]

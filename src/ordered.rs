@@ -10,11 +10,12 @@
 //! thread, or lies among the finishes, which are taken before anything else: so there is always somebody who moves on.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
 
 use rayon::ThreadPool;
 
 use crate::error::{Error, Result};
+use crate::mutex;
 
 /// What is done to a job, step by step.
 #[derive(Clone, Copy, Debug)]
@@ -74,8 +75,8 @@ where
             }
         }
     });
-    let made = into_inner(maker).error;
-    let taken = into_inner(line.queue).error;
+    let made = mutex::into_inner(maker).error;
+    let taken = mutex::into_inner(line.queue).error;
     taken.or(made).map_or(Ok(()), Err)
 }
 
@@ -120,15 +121,15 @@ where
     where
         N: FnMut() -> Result<Option<J>>,
     {
-        if let Some(done) = lock(&self.queue).finishes.pop_front() {
+        if let Some(done) = mutex::lock(&self.queue).finishes.pop_front() {
             return Some(Turn::Finish(done));
         }
-        let mut maker = lock(maker);
+        let mut maker = mutex::lock(maker);
         if maker.is_finished {
             drop(maker);
-            return lock(&self.queue).finishes.pop_front().map(Turn::Finish);
+            return mutex::lock(&self.queue).finishes.pop_front().map(Turn::Finish);
         }
-        let mut queue = lock(&self.queue);
+        let mut queue = mutex::lock(&self.queue);
         loop {
             if queue.is_stopped {
                 return None;
@@ -139,7 +140,7 @@ where
             if maker.made < queue.finished + self.in_flight {
                 break;
             }
-            queue = self.moved.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = mutex::wait(&self.moved, queue);
         }
         drop(queue);
         match (maker.next)() {
@@ -161,7 +162,7 @@ where
 
     /// Puts a result in its place, and takes all that are due.
     fn deliver(&self, seq: u64, result: R) {
-        let mut guard = lock(&self.queue);
+        let mut guard = mutex::lock(&self.queue);
         let queue = &mut *guard;
         let place = usize::try_from(seq - queue.taken).expect("at most in_flight results wait");
         if queue.results.len() <= place {
@@ -183,7 +184,7 @@ where
     }
 
     fn finished(&self, outcome: Result<()>) {
-        let mut queue = lock(&self.queue);
+        let mut queue = mutex::lock(&self.queue);
         queue.finished += 1;
         if let Err(error) = outcome {
             queue.stop(error);
@@ -207,18 +208,10 @@ struct StopOnPanic<'a, S, R, D>(&'a Line<S, R, D>);
 impl<S, R, D> Drop for StopOnPanic<'_, S, R, D> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            lock(&self.0.queue).stop(Error::Internal("a worker panicked"));
+            mutex::lock(&self.0.queue).stop(Error::Internal("a worker panicked"));
             self.0.moved.notify_all();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn into_inner<T>(mutex: Mutex<T>) -> T {
-    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Whether a run is asked to stop, and waiting that ends when it is.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::mutex;
 
 /// Shared by whoever works and whoever may ask to stop. Clones are the same flag.
 #[derive(Clone, Debug, Default)]
@@ -18,29 +19,26 @@ impl Stop {
     /// Asks the run to stop, because of a signal. It ends with [`Error::Stopped`] as soon as it can.
     pub fn request(&self, signal: i32) {
         let (requested, changed) = &*self.shared;
-        requested
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert((signal, Instant::now()));
+        mutex::lock(requested).get_or_insert((signal, Instant::now()));
         changed.notify_all();
     }
 
     /// An error if the run was asked to stop.
     pub fn check(&self) -> Result<()> {
-        let requested = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let requested = mutex::lock(&self.shared.0);
         requested.map_or(Ok(()), |(signal, _)| Err(Error::Stopped { signal }))
     }
 
     /// When the run was asked to stop, if it was.
     pub fn since(&self) -> Option<Instant> {
-        let requested = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let requested = mutex::lock(&self.shared.0);
         requested.map(|(_, at)| at)
     }
 
     /// Waits, but not longer than until the run is asked to stop, which is an error.
     pub fn wait(&self, time: Duration) -> Result<()> {
         let (requested, changed) = &*self.shared;
-        let requested = requested.lock().unwrap_or_else(PoisonError::into_inner);
+        let requested = mutex::lock(requested);
         let waited = changed.wait_timeout_while(requested, time, |requested| requested.is_none());
         drop(waited);
         self.check()

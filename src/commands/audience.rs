@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal};
 use jiff::Timestamp;
 use serde::Serialize;
 use throng::api::{Id, ListedAudience};
-use throng::error::OneLine;
+use throng::quote::OneLine;
 use throng::upload::{Call, Client, Failure, FailureKind};
 use throng::{Error, ExitCode, Result};
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use throng::error::Lines;
+use throng::quote::Lines;
 use throng::report;
 use throng::sync::{KILLED, SyncRecord, records_of};
 use throng::upload::{Ledger, RunRecord, TargetRecord};

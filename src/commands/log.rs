@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use throng::error::{JsonLine, Lines, OneLine};
+use throng::quote::{JsonLine, Lines, OneLine};
 use throng::utc::Utc;
 use throng::{Error, ExitCode};
 

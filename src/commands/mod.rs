@@ -48,5 +48,5 @@ fn print(text: impl std::fmt::Display) -> throng::Result<()> {
 fn print_json(result: &impl serde::Serialize) -> throng::Result<()> {
     let line = serde_json::to_string(result)
         .map_err(|_| throng::Error::Internal("the result cannot be written as JSON"))?;
-    print(format_args!("{}\n", throng::error::JsonLine(&line)))
+    print(format_args!("{}\n", throng::quote::JsonLine(&line)))
 }

@@ -6,12 +6,12 @@ use throng::config::{
     AudienceSpec, ColumnSelector, Format, Header, Input, Io, OutputOptions, PrepareConfig,
     ReadOptions, RejectList, Resources, SuppressInput,
 };
-use throng::error::Quoted;
 use throng::limits;
 use throng::machine;
 use throng::normalize::UserType;
 use throng::prepare::Prepare;
 use throng::progress::Progress;
+use throng::quote::Quoted;
 use throng::source::{self, ExpandError};
 use throng::{Error, ExitCode, Result};
 

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use throng::config::Label;
 use throng::emit::{Manifest, Problem};
-use throng::error::Quoted;
 use throng::machine;
 use throng::normalize::UserType;
+use throng::quote::Quoted;
 use throng::stop::Stop;
 use throng::{ExitCode, Result};
 

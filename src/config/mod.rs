@@ -1,8 +1,8 @@
 //! What will be done, decided once.
 
 mod column;
+mod input;
 mod label;
-mod max_rejects;
 
 use std::path::PathBuf;
 
@@ -11,22 +11,12 @@ use crate::limits::{BLOCK_BYTES, CHUNK_BYTES, PART_LINES};
 use crate::machine;
 use crate::normalize::{RuleOptions, UserType};
 
+pub use crate::max_rejects::MaxRejects;
 pub use crate::role::Role;
-pub use crate::supply::Supply;
 pub use column::ColumnSelector;
+pub(crate) use input::Content;
+pub use input::{Input, Supply};
 pub use label::Label;
-pub use max_rejects::MaxRejects;
-
-/// Where records come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A file, a FIFO or a device.
-    Path(PathBuf),
-    /// Standard input.
-    Stdin,
-    /// What a program brings along: see [`Input::reader`] and [`Input::values`].
-    Supply(Supply),
-}
 
 /// A suppression list, and which audiences it is for.
 #[derive(Clone, Debug)]

@@ -10,7 +10,6 @@ mod resolve;
 mod scatter;
 mod slab;
 mod sort;
-mod spares;
 mod spill;
 
 use crate::hash::Digest;
@@ -18,7 +17,6 @@ use crate::hash::Digest;
 pub use self::budget::Budget;
 pub use self::resolve::{Counts, Resolved, resolve};
 pub use self::scatter::{Partitions, Range, Scatter, Store};
-pub(crate) use self::spares::Spares;
 
 /// How entries are laid out in blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

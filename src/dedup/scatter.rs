@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use super::slab::{self, Slab};
 use super::sort::Scratch;
 use super::spill::{Chain, SpillFile};
-use super::{Budget, CLEAR_ENTRY_BYTES_MAX, Entries, Layout, Spares, key_of};
+use super::{Budget, CLEAR_ENTRY_BYTES_MAX, Entries, Layout, key_of};
+use crate::buffers::Buffers;
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::role::Role;
@@ -325,9 +326,9 @@ pub struct Partitions {
     /// Where each partition begins in `extents`; one more than there are partitions.
     starts: Vec<usize>,
     /// Memory of digests that were written, to be used again.
-    pub(super) digests: Spares<Vec<Digest>>,
+    pub(super) digests: Buffers<Vec<Digest>>,
     /// Memory to sort with.
-    pub(super) scratches: Spares<Scratch>,
+    pub(super) scratches: Buffers<Scratch>,
 }
 
 impl Partitions {
@@ -350,7 +351,7 @@ impl Partitions {
         let starts = (0..=count)
             .map(|partition| extents.partition_point(|extent| extent.partition < partition))
             .collect();
-        let (digests, scratches) = (Spares::default(), Spares::default());
+        let (digests, scratches) = (Buffers::default(), Buffers::default());
         Ok(Self { store, slabs, spilled, extents, starts, digests, scratches })
     }
 

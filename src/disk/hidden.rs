@@ -68,7 +68,7 @@ pub(crate) fn publish(file: NamedTempFile, path: &Path) -> Result<()> {
 pub(super) fn split(path: &Path) -> Result<(PathBuf, OsString)> {
     let name = path.file_name().ok_or_else(|| {
         Error::usage(
-            format!("{} has no name of its own", crate::error::Quoted(path)),
+            format!("{} has no name of its own", crate::quote::Quoted(path)),
             "give a directory that throng may create, for example -o audience",
         )
     })?;

@@ -8,13 +8,14 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::FallocateFlags;
 
 use super::seal::Seals;
 use super::{PartManifest, hex};
+use crate::buffers::Buffers;
 use crate::config::{AudienceSpec, Label};
 use crate::dedup::Entries;
 use crate::disk::create_file;
@@ -59,7 +60,7 @@ struct OpenPart {
 struct Shared {
     seals: Seals,
     /// Text buffers to be used again.
-    buffers: Mutex<Vec<Vec<u8>>>,
+    buffers: Buffers<Vec<u8>>,
     kernel: Kernel,
 }
 
@@ -107,7 +108,7 @@ pub fn write_parts<T>(
     body: impl FnOnce(&mut Parts) -> Result<T>,
 ) -> Result<(T, Vec<PartManifest>)> {
     Seals::scope(kernel, threads, |seals| {
-        let shared = Shared { seals: seals.clone(), buffers: Mutex::default(), kernel };
+        let shared = Shared { seals: seals.clone(), buffers: Buffers::default(), kernel };
         let shared = Arc::new(shared);
         let mut parts = Parts {
             dir: dir.to_owned(),
@@ -187,12 +188,11 @@ impl Placed {
     /// Writes the entries to their places, and gives them back: their memory can be used again.
     pub fn write(self) -> Result<Entries> {
         let buffers = &self.shared.buffers;
-        let spare = buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = spare.unwrap_or_default();
+        let mut buffer = buffers.take();
         for piece in &self.pieces {
             piece.write(&self.entries, self.shared.kernel, &mut buffer)?;
         }
-        buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        buffers.give(buffer);
         for Piece { part, entries, offset } in &self.pieces {
             let bytes = match self.entries {
                 Entries::Digests(_) => entries.len() * hex::LINE_BYTES,

@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::hash::{self, Digest, Kernel, Stream};
 use crate::limits::{PARTS_COMPLETE_MAX, SYNCS_WAITING};
 use crate::machine;
+use crate::mutex;
 
 /// Takes parts that are complete.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ impl Seals {
                 thread.join().unwrap_or(Err(Error::Internal("the thread that syncs panicked")));
             // Its error goes first: it is why a part could not be handed over.
             synced?;
-            let mut parts = std::mem::take(&mut lock(&shared).sealed);
+            let mut parts = std::mem::take(&mut mutex::lock(&shared).sealed);
             parts.sort_by(|one, other| one.file.cmp(&other.file));
             Ok((result?, parts))
         })
@@ -86,7 +87,7 @@ impl Seals {
     pub(super) fn seal(&self, part: &Arc<Part>) -> Result<()> {
         let handed_over = self.syncs.send(Sync::Complete(Arc::clone(part)));
         handed_over.map_err(|_| Error::Internal("the thread that syncs stopped"))?;
-        let mut shared = lock(&self.shared);
+        let mut shared = mutex::lock(&self.shared);
         shared.complete.push(Arc::clone(part));
         if shared.complete.len() < PARTS_COMPLETE_MAX {
             return Ok(());
@@ -97,7 +98,7 @@ impl Seals {
     }
 
     fn hash_rest(&self, threads: usize) -> Result<()> {
-        let complete = lock(&self.shared).complete.len();
+        let complete = mutex::lock(&self.shared).complete.len();
         // One for each thread is faster than two for some.
         let count = complete.div_ceil(threads.max(1)).clamp(1, PARTS_HASHED);
         std::thread::scope(|scope| {
@@ -121,13 +122,13 @@ impl Seals {
 
     /// Computes the digests of up to `count` of the parts that wait for it, if there are any.
     fn hash_some(&self, count: usize) -> Result<bool> {
-        let mut shared = lock(&self.shared);
+        let mut shared = mutex::lock(&self.shared);
         let left = shared.complete.len().saturating_sub(count);
         let parts = shared.complete.split_off(left);
         drop(shared);
         let digests = digests(self.kernel, &parts)?;
         for (part, digest) in parts.iter().zip(&digests) {
-            lock(&self.shared).sealed.push(part.manifest(const_hex::encode(digest)));
+            mutex::lock(&self.shared).sealed.push(part.manifest(const_hex::encode(digest)));
         }
         Ok(!parts.is_empty())
     }
@@ -165,10 +166,6 @@ fn begin_writing(part: &Part, bytes: &Range<u64>) {
 /// The sync does it all.
 #[cfg(not(target_os = "linux"))]
 fn begin_writing(_: &Part, _: &Range<u64>) {}
-
-fn lock(shared: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Parts that are hashed side by side.
 const PARTS_HASHED: usize = 4;

@@ -9,9 +9,10 @@ use super::find::{Age, FoundPattern};
 use super::{FilePattern, Job, JobAudience};
 use crate::api::Id;
 use crate::config::{Label, audience_name};
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Error, Result};
+use crate::figures;
 use crate::normalize::UserType;
-use crate::summary::Bytes;
+use crate::quote::Quoted;
 use crate::upload::{Client, Token};
 
 /// From here on a size is said in larger units.
@@ -207,7 +208,7 @@ impl fmt::Display for CheckedFiles {
         if let (Some(bytes), true) = (self.bytes, self.files > 0) {
             match bytes {
                 0..MIB => write!(f, ", {bytes} bytes")?,
-                _ => write!(f, ", {}", Bytes(bytes))?,
+                _ => write!(f, ", {}", figures::bytes(bytes))?,
             }
         }
         if let Some(seconds) = self.age_seconds {

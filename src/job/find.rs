@@ -9,7 +9,8 @@ use super::{FilePattern, Job};
 use crate::config::{Input, PrepareConfig, SuppressInput};
 use crate::disk::plain_file;
 use crate::emit::RejectWriter;
-use crate::error::{Cause, Error, Quoted, Result};
+use crate::error::{Error, Result};
+use crate::quote::{Cause, Quoted};
 use crate::source::{ExpandError, expand};
 
 /// The files of a job, as they are now.

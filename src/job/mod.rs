@@ -33,8 +33,9 @@ use serde::Serialize;
 
 use crate::api::Id;
 use crate::config::{AudienceSpec, ColumnSelector, MaxRejects, PrepareConfig};
-use crate::error::{Cause, Error, Quoted, Result};
+use crate::error::{Error, Result};
 use crate::normalize::UserType;
+use crate::quote::{Cause, Quoted};
 use crate::upload::{
     ClientConfig, Content, Endpoint, RetryPolicy, TOKEN_VARIABLE, TargetSpec, Token, UploadConfig,
 };

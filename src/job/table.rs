@@ -12,8 +12,9 @@ use jiff::civil::Date;
 use toml::de::{DeTable, DeValue};
 
 use super::fill::{Env, Filled, fill};
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Error, Result};
 use crate::normalize::UserType;
+use crate::quote::Quoted;
 
 /// Fewest of all characters that two keys must share to be taken for one: from 0 to 1.
 const NEARNESS_MIN: f64 = 0.6;

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use super::count::{ChunkReject, ChunkTally, FeedTally, Places, SourceSum};
 use super::ingest::Ingest;
 use super::plan::{Feed, SourcePlan};
+use super::tally::Tally;
 use super::worker::{Route, Worker};
 use crate::emit::RejectWriter;
 use crate::error::{Error, ExitCode, Result};
@@ -17,7 +18,6 @@ use crate::limits::{CHUNK_BYTES, PARQUET_ROWS};
 use crate::ordered::{Steps, ordered};
 use crate::record::Records;
 use crate::source::parquet::{ColumnReader, NO_ENTRY, Rows, Table, Texts, Want};
-use crate::tally::Tally;
 
 /// Bytes that the countries of some rows may have each, on average.
 const COUNTRY_BYTES_MAX: usize = 256;

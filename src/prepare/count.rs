@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use super::plan::{Audience, Feed};
+use super::tally::{Place, Tally};
 use super::worker::Route;
 use crate::emit::{Reject, RejectWriter};
 use crate::error::{Error, Result};
@@ -12,7 +13,6 @@ use crate::progress::Progress;
 use crate::record::{LineCounter, Records};
 use crate::role::Role;
 use crate::source::record_too_long;
-use crate::tally::{Place, Tally};
 
 /// What a chunk amounts to. Lines are counted from 0 within the chunk.
 pub(super) struct ChunkTally {

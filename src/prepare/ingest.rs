@@ -1,7 +1,7 @@
 //! Reading: chunk -> records -> canonical forms -> digests -> partitions, on all workers.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rayon::ThreadPool;
 
@@ -9,16 +9,17 @@ use super::SourceTally;
 use super::budget::MemoryPlan;
 use super::count::{ChunkError, ChunkTally, SourceSum};
 use super::plan::{Audience, SourcePlan};
+use super::tally::Tally;
 use super::worker::{Route, Worker};
 use crate::config::{Io, PrepareConfig, RejectList};
 use crate::dedup::{Budget, Partitions, Scatter, Store};
 use crate::emit::RejectWriter;
 use crate::error::{Error, ExitCode, Result};
 use crate::hash::Kernel;
+use crate::mutex;
 use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;
 use crate::source::{Chunk, Framing, Torn};
-use crate::tally::Tally;
 
 /// Reads sources and scatters their entries.
 pub(super) struct Ingest<'a> {
@@ -95,7 +96,7 @@ impl<'a> Ingest<'a> {
         mut rejects: Option<&mut RejectWriter>,
     ) -> Result<(u64, Vec<(usize, Tally)>)> {
         for worker in &mut self.workers {
-            let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let worker = mutex::get_mut(worker);
             worker.turn_to(&plan, self.kernel, &self.stores, &self.budget)?;
         }
         if plan.dialect.framing == Framing::Columns {
@@ -163,7 +164,7 @@ impl<'a> Ingest<'a> {
         let Self { stores, workers, budget, .. } = self;
         let mut scatters: Vec<Vec<Scatter>> = stores.iter().map(|_| Vec::new()).collect();
         for worker in workers {
-            let worker = worker.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let worker = mutex::into_inner(worker);
             for (scatters, scatter) in scatters.iter_mut().zip(worker.into_scatters()) {
                 scatters.push(scatter);
             }

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use super::SourceTally;
 use super::plan::{Audience, SourcePlan};
+use super::tally::Tally;
 use crate::config::{AudienceSpec, MaxRejects, PrepareConfig};
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Error, Result};
 use crate::normalize::{Shape, UserType, Wrapping};
+use crate::quote::Quoted;
 use crate::role::Role;
-use crate::tally::Tally;
 
 /// Reasons that a message names.
 const REASONS_SHOWN: usize = 4;

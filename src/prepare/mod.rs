@@ -12,6 +12,9 @@ mod ingest;
 pub(crate) mod judge;
 #[doc(hidden)]
 pub mod plan;
+pub mod summary;
+#[doc(hidden)]
+pub mod tally;
 mod worker;
 
 use std::path::{Path, PathBuf};
@@ -24,20 +27,20 @@ use self::budget::MemoryPlan;
 use self::ingest::Ingest;
 use self::judge::Finding;
 use self::plan::{Audience, SourcePlan};
+use self::summary::{AudienceSummary, Summary};
+use self::tally::Tally;
 use crate::config::{
-    AudienceSpec, ColumnSelector, Input, KnownInput, PrepareConfig, SuppressInput,
+    AudienceSpec, ColumnSelector, Content, Input, KnownInput, PrepareConfig, SuppressInput,
 };
 use crate::disk::Staging;
 use crate::emit::{InputManifest, Manifest, RejectWriter};
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Error, Result};
 use crate::machine;
 use crate::progress::{Phase, Progress};
+use crate::quote::Quoted;
 use crate::role::Role;
 use crate::source::Source;
 use crate::stop::Stop;
-use crate::summary::{AudienceSummary, Summary};
-use crate::supply::Form;
-use crate::tally::Tally;
 
 /// A run that was planned: inputs were looked at, nothing was written yet.
 #[derive(Debug)]
@@ -257,7 +260,7 @@ fn plan_source(
     let source = Source::inspect(input, stop)?;
     let role = if list.is_some() { Role::Suppressed } else { Role::Member };
     match input {
-        Input::Supply(supply) if supply.form() == Form::Values => {
+        Input::Supply(supply) if supply.content() == Content::Values => {
             let only = list.and_then(|list| list.user_type);
             plan::plan_values(source, role, audiences, only)
         }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::count::{ChunkError, ChunkReject, ChunkTally, FeedTally, LinesOf, Places};
 use super::ingest::Ingest;
 use super::plan::{Audience, Feed, SourcePlan};
+use super::tally::Tally;
 use crate::config::RejectList;
 use crate::dedup::{self, Budget, Layout, Scatter, Store};
 use crate::error::{Error, Result};
@@ -15,7 +16,6 @@ use crate::record::{self, CsvReader, Dialect, LineCounter, Records};
 use crate::role::Role;
 use crate::source::parquet::Rows;
 use crate::source::{Chunk, Framing};
-use crate::tally::Tally;
 
 /// What a worker keeps from chunk to chunk.
 #[derive(Default)]

@@ -10,7 +10,6 @@
 //! says so to the browser. They hold counts, times, paths, names and reasons, never a value, and every text is escaped.
 //! Figures are counted in Rust; the templates place them.
 
-mod figures;
 mod funnel;
 mod history;
 mod metrics;
@@ -24,6 +23,7 @@ use minijinja::{Environment, UndefinedBehavior, escape_formatter};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::figures;
 
 pub use self::history::render_history;
 pub use self::metrics::metrics;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::figures::count;
+use crate::figures::count;
 use crate::sync::{AudienceRecord, GuardRecord, KILLED, SyncRecord};
 
 /// How serious it is. The page shows it by word, sign and colour.

@@ -53,8 +53,9 @@ use self::service::{Service, lock};
 pub use self::store::Audience;
 use self::store::Store;
 use crate::api::Id;
-use crate::error::{Cause, Error, Result};
+use crate::error::{Error, Result};
 use crate::machine;
+use crate::quote::Cause;
 
 /// A running sandbox. It ends when this is dropped.
 pub struct Sandbox {

@@ -20,9 +20,9 @@ use crate::emit::{Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
 use crate::job::{Age, JobAudience};
 use crate::prepare::Prepare;
+use crate::prepare::summary::{AudienceSummary, Summary};
 use crate::progress::Progress;
 use crate::stop::Stop;
-use crate::summary::{AudienceSummary, Summary};
 use crate::upload::{Notice, TargetState, Upload, UploadProgress, Verdict};
 
 /// Runs whose records are looked through for the last one that passed the guards.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{AudienceRecord, SyncRecord};
-use crate::summary::{Bytes, Seconds, row};
+use crate::figures::{self, row};
 
 impl fmt::Display for SyncRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -12,12 +12,12 @@ impl fmt::Display for SyncRecord {
         }
         let what = if self.is_dry_run { "dry run".to_owned() } else { format!("run {}", self.run) };
         let outcome = if self.exit_code == 0 { "done" } else { "not done" };
-        write!(f, "{}: {what} {outcome} in {}", self.job, Seconds(self.seconds()))?;
+        write!(f, "{}: {what} {outcome} in {}", self.job, figures::duration(self.seconds()))?;
         if self.retries > 0 {
             write!(f, ", {} retries", self.retries)?;
         }
         if let Some(bytes) = self.peak_memory_bytes {
-            write!(f, ", peak memory {}", Bytes(bytes))?;
+            write!(f, ", peak memory {}", figures::bytes(bytes))?;
         }
         Ok(())
     }

@@ -15,7 +15,8 @@ use super::background;
 use super::client::ClientConfig;
 use super::proxy;
 use super::resolver::PatientResolver;
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Error, Result};
+use crate::quote::Quoted;
 
 /// How long a connection may take to be made.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use ureq::http::StatusCode;
 
 use super::failure::{Call, Failure, FailureKind};
 use super::part::Cut;
-use crate::error::Cause;
+use crate::quote::Cause;
 
 /// A request that is under way.
 pub(super) struct Attempt {

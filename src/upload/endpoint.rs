@@ -10,7 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use ureq::http::HeaderValue;
 
 use super::echo;
-use crate::error::{Cause, Error, Quoted, Result};
+use crate::error::{Error, Result};
+use crate::quote::{Cause, Quoted};
 
 /// Longest token in bytes; what is longer is not a token but the wrong file.
 const TOKEN_BYTES_MAX: usize = 4096;

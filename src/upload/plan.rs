@@ -13,9 +13,10 @@ use super::summary::UploadSummary;
 use super::{Call, Client, Notice, Session, UploadProgress, send};
 use crate::api::{Id, ListedAudience};
 use crate::emit::{AudienceManifest, Manifest};
-use crate::error::{Error, ExitCode, Quoted, Result};
+use crate::error::{Error, ExitCode, Result};
 use crate::machine;
 use crate::normalize::UserType;
+use crate::quote::Quoted;
 use crate::stop::Stop;
 
 /// An upload that was planned: the directory was compared with its manifest and with the ledger, nothing was sent.

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::config::UploadConfig;
 use super::ledger::{Target, TargetState};
 use super::part::Part;
+use crate::figures;
 use crate::normalize::UserType;
-use crate::summary::{Bytes, Seconds, grouped};
 
 /// What an upload came to.
 #[derive(Clone, Debug, Serialize)]
@@ -81,7 +81,7 @@ impl fmt::Display for UploadSummary {
         if let Some(fb_id) = &self.fb_id {
             write!(f, " (Facebook's number {fb_id})")?;
         }
-        let entries = grouped(self.entries as f64);
+        let entries = figures::count(self.entries);
         writeln!(f, " has all {entries} entries of {}", self.directory.display())?;
         let before = match self.parts_before {
             0 => String::new(),
@@ -99,9 +99,9 @@ impl fmt::Display for UploadSummary {
             "{} of {} parts sent{before}; {} in {}, {}/s",
             self.parts_sent,
             self.parts,
-            Bytes(self.bytes_sent),
-            Seconds(self.seconds),
-            Bytes(rate)
+            figures::bytes(self.bytes_sent),
+            figures::duration(self.seconds),
+            figures::bytes(rate)
         )
     }
 }

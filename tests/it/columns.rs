@@ -9,8 +9,8 @@ use throng::Error;
 use throng::config::{AudienceSpec, ColumnSelector, Format, Input, PrepareConfig, SuppressInput};
 use throng::normalize::{Case, Prehashed, UserType};
 use throng::prepare::Prepare;
+use throng::prepare::summary::Summary;
 use throng::progress::Progress;
-use throng::summary::Summary;
 
 use crate::support::{by_name, config, entries, run, suppressing};
 

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use throng::config::{AudienceSpec, ColumnSelector, PrepareConfig, RejectList};
 use throng::normalize::UserType;
-use throng::summary::Summary;
+use throng::prepare::summary::Summary;
 use throng::{Error, ExitCode};
 
 use crate::support::{Random, by_name, config, entries, fixture, run, suppressing};

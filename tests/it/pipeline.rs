@@ -8,8 +8,8 @@ use std::path::Path;
 use throng::config::{ColumnSelector, Io};
 use throng::hash::Kernel;
 use throng::normalize::{Normalizer, RuleOptions, UserType};
+use throng::prepare::summary::AudienceSummary;
 use throng::stop::Stop;
-use throng::summary::AudienceSummary;
 
 use crate::support::oracle::{self, Outcome};
 use crate::support::{by_name, config, entries, fixture, lines, portable, run, suppressing};

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Audience, Role};
 use crate::config::{ColumnSelector, Header, ReadOptions};
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Error, Result};
 use crate::normalize::{Note, Reason, Shape, UserType, Value, Verdict, is_null_word, trim};
+use crate::quote::Quoted;
 use crate::record::{Column, Dialect, SAMPLE_ROWS, SampleTable};
 use crate::source::parquet::Table;
 use crate::source::{Framing, Source};

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use self::finder::{Finder, Found};
 use crate::config::{AudienceSpec, Format, ReadOptions, SuppressInput};
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Error, Result};
 use crate::hash::Kernel;
 use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions, UserType};
+use crate::quote::Quoted;
 use crate::record::{self, Column, Dialect, SAMPLE_ROWS, SampleTable};
 use crate::role::Role;
 use crate::source::parquet::Table;

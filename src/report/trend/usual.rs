@@ -6,7 +6,7 @@
 //! behind by half a window. Six deviations are four standard deviations of figures that scatter normally, so that ninety
 //! quiet nights raise no alarm; and neither line nor deviation is moved by the odd nights among them.
 
-use crate::report::figures::{count, share};
+use crate::figures::{count, share};
 use crate::sync::{AudienceRecord, SyncRecord};
 
 /// Completed runs that say what is usual.

@@ -24,9 +24,10 @@ use self::column::Column;
 use self::footer::{Footer, Unfit};
 use self::page::{Fault, Pages};
 use super::Watch;
-use crate::error::{Error, OneLine, Result};
+use crate::error::{Error, Result};
 use crate::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_SAMPLE_BYTES_MAX};
 use crate::normalize::UserType;
+use crate::quote::OneLine;
 
 /// What a file begins and ends with.
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";

@@ -19,8 +19,8 @@ use throng::config::{ColumnSelector, Input, MaxRejects, PrepareConfig};
 use throng::hash::Kernel;
 use throng::normalize::UserType;
 use throng::prepare::Prepare;
+use throng::prepare::summary::Summary;
 use throng::progress::Progress;
-use throng::summary::Summary;
 
 pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)

@@ -1,4 +1,4 @@
-//! Records that a program brings along itself: a reader, or values one by one.
+//! Inputs by name, and those that a program brings along: a reader, or values one by one.
 //!
 //! Values become CSV with one quoted field a record: whatever bytes a value holds, delimiters and line ends among them,
 //! it arrives as it is, and nothing is guessed of how it is written.
@@ -6,24 +6,36 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use crate::config::Input;
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Error, Result};
 use crate::limits::VALUE_BYTES_MAX;
 use crate::limits::WRITE_BYTES;
+use crate::mutex;
+use crate::quote::Quoted;
+
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file, a FIFO or a device.
+    Path(PathBuf),
+    /// Standard input.
+    Stdin,
+    /// What a program brings along: see [`Input::reader`] and [`Input::values`].
+    Supply(Supply),
+}
 
 /// What [`Input::reader`] and [`Input::values`] make: it can be read once, clones are the same.
 #[derive(Clone)]
 pub struct Supply {
     name: PathBuf,
-    form: Form,
+    content: Content,
     reader: Arc<Mutex<Option<Box<dyn Read + Send>>>>,
 }
 
-/// How records are told apart.
+/// Content of a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum Content {
     /// As in files: found out, or said by the options.
     Text,
     /// As [`ValueReader`] writes them.
@@ -37,7 +49,7 @@ impl Input {
     /// `name` is what messages, manifest and reject list call it; it must not tell anything of a person. An error of the
     /// reader ends the run, and nothing is published.
     pub fn reader(name: impl Into<PathBuf>, reader: impl Read + Send + 'static) -> Self {
-        Self::supply(name.into(), Form::Text, Box::new(reader))
+        Self::supply(name.into(), Content::Text, Box::new(reader))
     }
 
     /// Values that a program hands over one by one, for example from the rows of a query. Nothing is guessed: each is a
@@ -56,11 +68,11 @@ impl Input {
         values: impl Iterator<Item = io::Result<V>> + Send + 'static,
     ) -> Self {
         let reader = ValueReader { values: values.fuse(), text: Vec::new(), taken: 0 };
-        Self::supply(name.into(), Form::Values, Box::new(reader))
+        Self::supply(name.into(), Content::Values, Box::new(reader))
     }
 
-    fn supply(name: PathBuf, form: Form, reader: Box<dyn Read + Send>) -> Self {
-        Self::Supply(Supply { name, form, reader: Arc::new(Mutex::new(Some(reader))) })
+    fn supply(name: PathBuf, content: Content, reader: Box<dyn Read + Send>) -> Self {
+        Self::Supply(Supply { name, content, reader: Arc::new(Mutex::new(Some(reader))) })
     }
 }
 
@@ -70,13 +82,13 @@ impl Supply {
         &self.name
     }
 
-    pub(crate) fn form(&self) -> Form {
-        self.form
+    pub(crate) fn content(&self) -> Content {
+        self.content
     }
 
     /// The reader, the first time.
     pub(crate) fn take(&self) -> Result<Box<dyn Read + Send>> {
-        let taken = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = mutex::lock(&self.reader).take();
         taken.ok_or_else(|| {
             Error::usage(
                 format!("{} was read already, and can be read only once", Quoted(&self.name)),

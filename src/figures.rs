@@ -1,12 +1,14 @@
-//! Figures as people read them.
+//! Counts, sizes, shares and times as people read them.
 
-use crate::error::Lines;
+use std::fmt;
+
+use crate::quote::Lines;
 use crate::utc::Utc;
 
 const MILLIS_PER_MINUTE: i64 = 60 * 1000;
 
 /// A whole number with its thousands set apart.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -20,7 +22,7 @@ pub(super) fn count(number: u64) -> String {
 
 /// A size with three digits.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-pub(super) fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     if number < 1024 {
         return format!("{number} B");
     }
@@ -46,7 +48,7 @@ pub(super) fn bytes(number: u64) -> String {
     clippy::cast_sign_loss,
     reason = "a duration of a run, and casts saturate"
 )]
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 0.9995 {
         return format!("{:.0} ms", (seconds * 1000.0).max(0.0));
     }
@@ -63,7 +65,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// How long something was ago, in one or two units.
-pub(super) fn age(millis: i64) -> String {
+pub(crate) fn age(millis: i64) -> String {
     let minutes = millis / MILLIS_PER_MINUTE;
     let (days, hours) = (minutes / (24 * 60), minutes / 60 % 24);
     match minutes {
@@ -76,9 +78,26 @@ pub(super) fn age(millis: i64) -> String {
     }
 }
 
+/// A rate a second, with three digits: as many as it is good for.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate is no less than 0, and casts saturate"
+)]
+pub(crate) fn rate(rate: f64) -> String {
+    let unit = 10_f64.powf((rate.max(1.0).log10().floor() - 2.0).max(0.0));
+    count(((rate / unit).round() * unit) as u64)
+}
+
+/// A line of a summary: a name, its count, and what the count means if that is not plain.
+pub(crate) fn row(f: &mut fmt::Formatter<'_>, name: &str, number: u64, note: &str) -> fmt::Result {
+    let separator = if note.is_empty() { "" } else { "  " };
+    writeln!(f, "  {name:<24}{:>15}{separator}{note}", count(number))
+}
+
 /// A part of a whole in percent; never 0% for something, nor 100% for less than all.
 #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
-pub(super) fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "–".to_owned();
     }
@@ -89,7 +108,7 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 }
 
 /// A share in percent, with the digits that it is good for.
-pub(super) fn share(share: f64) -> String {
+pub(crate) fn share(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
         0.0 => "0%".to_owned(),
@@ -101,12 +120,12 @@ pub(super) fn share(share: f64) -> String {
 }
 
 /// `24 Nov 2026, 02:00 UTC`.
-pub(super) fn moment(millis: i64) -> String {
+pub(crate) fn moment(millis: i64) -> String {
     format!("{}, {} UTC", Utc(millis).day(), Utc(millis).clock())
 }
 
 /// Text as it may stand on a page: what would be invisible, or would turn the direction of what follows, is spelled out.
-pub(super) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     Lines(text).to_string()
 }
 
@@ -125,6 +144,7 @@ mod tests {
         let times = [0.0004, 0.9996, 12.34, 59.96, 200.0, 3900.0];
         let shown = ["0 ms", "1.0 s", "12.3 s", "1 min 00 s", "3 min 20 s", "1 h 05 min"];
         assert_eq!(times.map(duration), shown);
+        assert_eq!([1_269_128.4, 109.4, 0.0].map(rate), ["1,270,000", "109", "0"]);
         let shares = [(0, 7), (1, 1_000_000), (12, 1000), (999_999, 1_000_000), (7, 7), (0, 0)];
         let shown = ["0%", "<0.01%", "1.20%", ">99.9%", "100%", "–"];
         assert_eq!(shares.map(|(part, whole)| percent(part, whole)), shown);
