@@ -129,6 +129,9 @@
 pub mod limits;
 #[doc(hidden)]
 pub mod role;
+pub mod entries;
+#[doc(hidden)]
+pub mod dialect;
 mod max_rejects;
 mod mutex;
 mod buffers;

@@ -6,17 +6,23 @@
 //! ([`spill`]). Entries come out in digest order, so that the result depends on the set of people alone.
 
 mod budget;
+mod partitions;
+mod range;
 mod resolve;
 mod scatter;
 mod slab;
 mod sort;
 mod spill;
+mod store;
 
 use crate::hash::Digest;
 
 pub use self::budget::Budget;
-pub use self::resolve::{Counts, Resolved, resolve};
-pub use self::scatter::{Partitions, Range, Scatter, Store};
+pub use self::partitions::Partitions;
+pub use self::range::Range;
+pub use self::resolve::{Resolved, resolve};
+pub use self::scatter::Scatter;
+pub use self::store::Store;
 
 /// How entries are laid out in blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,33 +64,4 @@ fn key_of(entry: &[u8]) -> u64 {
 fn clear_value(bytes: &[u8]) -> (&[u8], usize) {
     let end = KEY_BYTES + 1 + usize::from(bytes[KEY_BYTES]);
     (&bytes[KEY_BYTES + 1..end], end)
-}
-
-/// Entries for the upload files, in digest order, each once.
-#[derive(Debug)]
-pub enum Entries {
-    /// Digests, to be written in hex.
-    Digests(Vec<Digest>),
-    /// Clear ids as lines.
-    Lines {
-        /// The ids, each followed by LF.
-        text: Vec<u8>,
-        /// How many there are.
-        count: usize,
-    },
-}
-
-impl Entries {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Digests(digests) => digests.len(),
-            Self::Lines { count, .. } => *count,
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }

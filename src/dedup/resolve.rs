@@ -1,42 +1,13 @@
 //! Set algebra within a range of digests.
 
-use super::scatter::{Partitions, Range};
-use super::{Entries, Layout, clear_value, key_of, sort};
+use super::{Layout, Partitions, Range, clear_value, key_of, sort};
+use crate::entries::{Counts, Entries};
 use crate::error::Result;
 use crate::hash::{self, Digest};
 use crate::role::Role;
 
 /// Beyond this many leading bits, entries cannot be told apart by their keys: the range is resolved as it is.
 const RANGE_BITS_MAX: u32 = 60;
-
-/// What the sets of a range or of a whole audience amount to, in entries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Counts {
-    /// Different members.
-    pub members: u64,
-    /// Members that are held back because they are suppressed.
-    pub suppressed: u64,
-    /// Members that are not suppressed and known already.
-    pub known: u64,
-    /// Known, but no member any more.
-    pub gone: u64,
-    /// Suppressed, and known or unconfirmed: they are, or may be, in the live audience and must go.
-    pub must_go: u64,
-    /// Members that are neither suppressed nor known.
-    pub written: u64,
-}
-
-impl Counts {
-    /// Adds the counts of another range.
-    pub fn add(&mut self, other: &Self) {
-        self.members += other.members;
-        self.suppressed += other.suppressed;
-        self.known += other.known;
-        self.gone += other.gone;
-        self.must_go += other.must_go;
-        self.written += other.written;
-    }
-}
 
 /// What is to be written of a range.
 #[derive(Debug)]

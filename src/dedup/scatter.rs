@@ -7,60 +7,27 @@
 //! A full block stays where it is as long as the budget grants another one; after that it is written to the
 //! spill file and used again. So the first part of a large input stays in memory and the rest goes to disk.
 
-use std::path::PathBuf;
-
 use super::slab::{self, Slab};
-use super::sort::Scratch;
-use super::spill::{Chain, SpillFile};
-use super::{Budget, CLEAR_ENTRY_BYTES_MAX, Entries, Layout, key_of};
-use crate::buffers::Buffers;
+use super::spill::Chain;
+use super::store::Store;
+use super::{Budget, CLEAR_ENTRY_BYTES_MAX, key_of};
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::role::Role;
-
-/// Digests whose leading `bits` bits are `value`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// How many leading bits.
-    pub bits: u32,
-    /// What they are.
-    pub value: u64,
-}
-
-impl Range {
-    pub(super) fn holds(self, key: u64) -> bool {
-        self.bits == 0 || key >> (64 - self.bits) == self.value
-    }
-
-    /// The range cut into `2^more` ranges by the next bits, in digest order.
-    pub fn split(self, more: u32) -> impl Iterator<Item = Self> {
-        (0..1_u64 << more)
-            .map(move |low| Self { bits: self.bits + more, value: self.value << more | low })
-    }
-}
-
-/// What the scatters of one audience share.
-#[derive(Debug)]
-pub struct Store {
-    radix_bits: u32,
-    block_bytes: usize,
-    slab_bytes: usize,
-    spill: SpillFile,
-}
 
 /// One worker's entries of one audience.
 #[derive(Debug)]
 pub struct Scatter {
     open: Vec<OpenBlock>,
     /// Digests of each partition that are not in its block yet.
-    staged: Vec<Line>,
+    staged: Vec<CacheLine>,
     staged_len: Vec<u8>,
-    slabs: Vec<Slab>,
+    pub(super) slabs: Vec<Slab>,
     /// Bytes of the last slab that blocks were cut from.
     slab_used: usize,
-    extents: Vec<Extent>,
+    pub(super) extents: Vec<Extent>,
     /// For each role that has any, the spilled blocks of each partition.
-    spilled: [Vec<Chain>; Role::ALL.len()],
+    pub(super) spilled: [Vec<Chain>; Role::ALL.len()],
     spill_buffer: Vec<u8>,
     role: Role,
 }
@@ -77,33 +44,13 @@ struct OpenBlock {
 
 /// Where entries of one partition and role are in memory.
 #[derive(Clone, Copy, Debug)]
-struct Extent {
-    partition: u32,
-    role: Role,
-    scatter: u32,
-    slab: u32,
-    start: u32,
-    len: u32,
-}
-
-impl Store {
-    /// `2^radix_bits` partitions that grow by `block_bytes`, which are cut from slabs of `slab_bytes`; spill files go
-    /// to `dir`.
-    ///
-    /// # Panics
-    ///
-    /// If a block is smaller than the longest entry or larger than a slab.
-    pub fn new(radix_bits: u32, block_bytes: usize, slab_bytes: usize, dir: PathBuf) -> Self {
-        assert!(block_bytes >= CLEAR_ENTRY_BYTES_MAX, "a block holds any entry");
-        let block_bytes = block_bytes.next_multiple_of(LINE_BYTES as usize);
-        assert!(block_bytes <= slab_bytes, "a slab holds a block");
-        Self { radix_bits, block_bytes, slab_bytes, spill: SpillFile::new(dir) }
-    }
-
-    /// Bytes that were written to disk because memory was full.
-    pub fn spilled_bytes(&self) -> u64 {
-        self.spill.bytes()
-    }
+pub(super) struct Extent {
+    pub(super) partition: u32,
+    pub(super) role: Role,
+    pub(super) scatter: u32,
+    pub(super) slab: u32,
+    pub(super) start: u32,
+    pub(super) len: u32,
 }
 
 impl Scatter {
@@ -139,7 +86,7 @@ impl Scatter {
         budget: &Budget,
     ) -> Result<()> {
         if self.staged.is_empty() {
-            self.staged = vec![Line::default(); 1 << store.radix_bits];
+            self.staged = vec![CacheLine::default(); 1 << store.radix_bits];
             self.staged_len = vec![0; 1 << store.radix_bits];
         }
         for digest in digests {
@@ -159,7 +106,8 @@ impl Scatter {
     /// Appends a full line of staged digests to the block of its partition.
     #[inline]
     fn flush(&mut self, partition: usize, store: &Store, budget: &Budget) -> Result<()> {
-        if ((self.open[partition].end - self.open[partition].at) as usize) < size_of::<Line>() {
+        if ((self.open[partition].end - self.open[partition].at) as usize) < size_of::<CacheLine>()
+        {
             self.turn_over(partition, store, budget)?;
         }
         let open = &mut self.open[partition];
@@ -266,7 +214,7 @@ impl Scatter {
     }
 
     /// Puts everything into blocks, and remembers what they hold. What comes after begins at whole lines again.
-    fn seal(&mut self, store: &Store, budget: &Budget) -> Result<()> {
+    pub(super) fn seal(&mut self, store: &Store, budget: &Budget) -> Result<()> {
         for partition in 0..self.staged.len() {
             let len = usize::from(std::mem::take(&mut self.staged_len[partition]));
             let line = self.staged[partition];
@@ -288,13 +236,13 @@ impl Scatter {
 const LINE_DIGESTS: usize = 4;
 
 /// Their bytes, and what blocks are a multiple of.
-const LINE_BYTES: u32 = 128;
+pub(super) const LINE_BYTES: u32 = 128;
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
-struct Line([Digest; LINE_DIGESTS]);
+struct CacheLine([Digest; LINE_DIGESTS]);
 
-const _: () = assert!(size_of::<Line>() == LINE_BYTES as usize, "a line is full of digests");
+const _: () = assert!(size_of::<CacheLine>() == LINE_BYTES as usize, "a line is full of digests");
 
 /// Whether a worker can do without a block.
 #[derive(Clone, Copy)]
@@ -311,135 +259,6 @@ fn partition_of(key: u64, radix_bits: u32) -> usize {
 
 /// An offset into a slab, or a number of slabs or partitions.
 #[inline]
-fn place(position: usize) -> u32 {
+pub(super) fn place(position: usize) -> u32 {
     u32::try_from(position).expect("slabs are far below 4 GiB")
-}
-
-/// All entries of an audience by partition.
-#[derive(Debug)]
-pub struct Partitions {
-    store: Store,
-    slabs: Vec<Vec<Slab>>,
-    /// Of each scatter, the spilled blocks of each role and partition.
-    spilled: Vec<[Vec<Chain>; Role::ALL.len()]>,
-    extents: Vec<Extent>,
-    /// Where each partition begins in `extents`; one more than there are partitions.
-    starts: Vec<usize>,
-    /// Memory of digests that were written, to be used again.
-    pub(super) digests: Buffers<Vec<Digest>>,
-    /// Memory to sort with.
-    pub(super) scratches: Buffers<Scratch>,
-}
-
-impl Partitions {
-    /// Puts the scatters of all workers together.
-    pub fn new(store: Store, scatters: Vec<Scatter>, budget: &Budget) -> Result<Self> {
-        let mut slabs = Vec::new();
-        let mut spilled = Vec::new();
-        let mut extents = Vec::new();
-        for (index, mut scatter) in scatters.into_iter().enumerate() {
-            scatter.seal(&store, budget)?;
-            for mut extent in scatter.extents {
-                extent.scatter = place(index);
-                extents.push(extent);
-            }
-            slabs.push(scatter.slabs);
-            spilled.push(scatter.spilled);
-        }
-        extents.sort_by_key(|extent| extent.partition);
-        let count = 1_u32 << store.radix_bits;
-        let starts = (0..=count)
-            .map(|partition| extents.partition_point(|extent| extent.partition < partition))
-            .collect();
-        let (digests, scratches) = (Buffers::default(), Buffers::default());
-        Ok(Self { store, slabs, spilled, extents, starts, digests, scratches })
-    }
-
-    /// Every partition's range, in digest order.
-    pub fn ranges(&self) -> impl Iterator<Item = Range> + use<> {
-        let bits = self.store.radix_bits;
-        (0..1 << bits).map(move |value| Range { bits, value })
-    }
-
-    /// Bytes of the entries of the partition that `range` is or lies in.
-    pub fn bytes(&self, range: Range) -> u64 {
-        let in_memory: u64 =
-            self.extents_of(range).iter().map(|extent| u64::from(extent.len)).sum();
-        let chains = Role::ALL.into_iter().flat_map(|role| self.chains_of(range, role));
-        in_memory + chains.map(|chain| chain.bytes).sum::<u64>()
-    }
-
-    fn partition(&self, range: Range) -> usize {
-        usize::try_from(range.value >> (range.bits - self.store.radix_bits))
-            .expect("at most 2^12 partitions")
-    }
-
-    fn extents_of(&self, range: Range) -> &[Extent] {
-        let partition = self.partition(range);
-        &self.extents[self.starts[partition]..self.starts[partition + 1]]
-    }
-
-    /// The spilled blocks of a range's partition that hold entries of a role.
-    fn chains_of(&self, range: Range, role: Role) -> impl Iterator<Item = Chain> {
-        let partition = self.partition(range);
-        let chains =
-            self.spilled.iter().filter_map(move |roles| roles[role as usize].get(partition));
-        chains.copied().filter(|chain| chain.bytes > 0)
-    }
-
-    /// Whether a range is a whole partition.
-    pub(super) fn is_whole(&self, range: Range) -> bool {
-        range.bits == self.store.radix_bits
-    }
-
-    /// At least as many entries as there are.
-    pub fn entries_max(&self, layout: Layout) -> u64 {
-        let in_memory: u64 = self.extents.iter().map(|extent| u64::from(extent.len)).sum();
-        let chains = self.spilled.iter().flatten().flatten();
-        let bytes = in_memory + chains.map(|chain| chain.bytes).sum::<u64>();
-        match layout {
-            Layout::Digest => bytes / size_of::<Digest>() as u64,
-            Layout::Clear => bytes / (super::KEY_BYTES + 2) as u64,
-        }
-    }
-
-    /// Takes back entries that were written, so that their memory can be used again.
-    pub fn recycle(&self, entries: Entries) {
-        match entries {
-            Entries::Digests(digests) => self.digests.give(digests),
-            Entries::Lines { .. } => {}
-        }
-    }
-
-    /// The blocks of a range's partition that hold entries of a role, if all of them are in memory.
-    pub(super) fn memory_blocks(&self, range: Range, role: Role) -> Option<Vec<&[u8]>> {
-        let is_spilled = self.chains_of(range, role).next().is_some();
-        (!is_spilled).then(|| self.blocks_in_memory(range, role).collect())
-    }
-
-    fn blocks_in_memory(&self, range: Range, role: Role) -> impl Iterator<Item = &[u8]> {
-        self.extents_of(range).iter().filter(move |extent| extent.role == role).map(|extent| {
-            let slab = &self.slabs[extent.scatter as usize][extent.slab as usize];
-            let start = extent.start as usize;
-            &slab[start..start + extent.len as usize]
-        })
-    }
-
-    /// Hands out the blocks of a range's partition that hold entries of a role; a spilled one is read into `buffer`.
-    pub(super) fn for_each_block(
-        &self,
-        range: Range,
-        role: Role,
-        buffer: &mut Vec<u8>,
-        mut on_block: impl FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        self.blocks_in_memory(range, role).try_for_each(&mut on_block)?;
-        let mut chains = self.chains_of(range, role);
-        chains.try_for_each(|chain| self.store.spill.for_each(chain, buffer, &mut on_block))
-    }
-
-    /// Bytes that were written to disk because memory was full.
-    pub fn spilled_bytes(&self) -> u64 {
-        self.store.spilled_bytes()
-    }
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{AudienceSpec, Label, audience_name};
-use crate::dedup::Counts;
 use crate::disk::{MANIFEST_FILE, Readers, create_file, plain_file, write_whole};
+use crate::entries::Counts;
 use crate::error::{Error, Result};
 use crate::normalize::UserType;
 use crate::stop::Stop;

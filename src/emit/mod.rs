@@ -16,5 +16,4 @@ pub use self::manifest::{
 pub use self::part::{PartLimits, Parts, Placed, write_parts};
 #[doc(hidden)]
 pub use self::rejects::{Reject, RejectWriter};
-pub use crate::dedup::Counts;
 pub use crate::disk::MANIFEST_FILE;

@@ -17,9 +17,10 @@ pub use self::documents::{answers, documents};
 pub use self::parquet::parquet;
 pub use self::values::{phones, values};
 use crate::config::{Format, Io};
+use crate::dialect::Framing;
 use crate::hash::Kernel;
 use crate::record::{self, CsvReader, Records};
-use crate::source::{Chunk, Chunks, Framing, in_memory};
+use crate::source::{Chunk, Chunks, in_memory};
 
 /// What the fuzzer calls a target, and what it does.
 pub type Target = (&'static str, fn(&[u8]));

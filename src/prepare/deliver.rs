@@ -7,8 +7,9 @@ use rayon::ThreadPool;
 
 use super::budget::MemoryPlan;
 use crate::config::{AudienceSpec, PrepareConfig};
-use crate::dedup::{Counts, Layout, Partitions, Range, Resolved, resolve};
+use crate::dedup::{Layout, Partitions, Range, Resolved, resolve};
 use crate::emit::{ListWriter, PartLimits, PartManifest, Parts, Placed, write_parts};
+use crate::entries::Counts;
 use crate::error::Result;
 use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;

@@ -13,13 +13,14 @@ use super::tally::Tally;
 use super::worker::{Route, Worker};
 use crate::config::{Io, PrepareConfig, RejectList};
 use crate::dedup::{Budget, Partitions, Scatter, Store};
+use crate::dialect::Framing;
 use crate::emit::RejectWriter;
 use crate::error::{Error, ExitCode, Result};
 use crate::hash::Kernel;
 use crate::mutex;
 use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;
-use crate::source::{Chunk, Framing, Torn};
+use crate::source::{Chunk, Torn};
 
 /// Reads sources and scatters their entries.
 pub(super) struct Ingest<'a> {

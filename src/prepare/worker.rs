@@ -8,14 +8,16 @@ use super::plan::{Audience, Feed, SourcePlan};
 use super::tally::Tally;
 use crate::config::RejectList;
 use crate::dedup::{self, Budget, Layout, Scatter, Store};
+use crate::dialect::Dialect;
+use crate::dialect::Framing;
 use crate::error::{Error, Result};
 use crate::hash::{Digest, Kernel};
 use crate::limits::BATCH_RECORDS;
 use crate::normalize::{Canonical, Normalizer, Reason, Value};
-use crate::record::{self, CsvReader, Dialect, LineCounter, Records};
+use crate::record::{self, CsvReader, LineCounter, Records};
 use crate::role::Role;
+use crate::source::Chunk;
 use crate::source::parquet::Rows;
-use crate::source::{Chunk, Framing};
 
 /// What a worker keeps from chunk to chunk.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! The records of a chunk, as places of the wanted fields: nothing is copied but what had to be unescaped.
 
 mod csv;
-mod dialect;
+mod sample;
 mod lines;
 mod scan;
 mod strict;
@@ -9,9 +9,9 @@ mod strict;
 use std::ops::Range;
 
 pub use self::csv::CsvReader;
-pub(crate) use self::dialect::SAMPLE_ROWS;
-pub use self::dialect::{Column, Dialect, SampleTable, detect};
 pub use self::lines::read_lines;
+pub(crate) use self::sample::SAMPLE_ROWS;
+pub use self::sample::{SampleTable, detect};
 
 /// Where a field is: in the chunk, or in the scratch space of unescaped fields.
 #[derive(Clone, Copy, Debug)]

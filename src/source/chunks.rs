@@ -12,7 +12,8 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::framing::{Cutter, WindowScan};
-use super::{Compression, Framing, Mapping, Watch, decode_error};
+use super::{Compression, Mapping, Watch, decode_error};
+use crate::dialect::Framing;
 use crate::error::{Error, Result};
 use crate::limits::{IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX, RELEASE_BYTES};
 

@@ -8,24 +8,8 @@
 //! (`5" pipe`, text after a closing quote, a bare CR) the cutter changes to the exact state machine of the `csv` crate
 //! from the last record boundary on, one byte at a time. A stray quote then costs speed, never correctness.
 
+use crate::dialect::Framing;
 use crate::limits::RECORD_BYTES_MAX;
-
-/// How a source's records are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// A record is a line.
-    Lines {
-        /// The byte that ends a line: LF, or CR in files that have no LF.
-        end: u8,
-    },
-    /// Records are CSV with double quotes.
-    Csv {
-        /// The byte between fields.
-        delimiter: u8,
-    },
-    /// Records are rows of columns that lie apart; there are no bytes to cut.
-    Columns,
-}
 
 /// Finds record boundaries in bytes that come window by window.
 #[derive(Debug)]

@@ -24,6 +24,7 @@ use self::mmap::Mapping;
 use self::parquet::Table;
 use self::patient::Patient;
 use crate::config::{Input, Io};
+use crate::dialect::Framing;
 use crate::error::{Error, Result};
 use crate::limits::{DECODER_BYTES_MAX, SAMPLE_BYTES};
 use crate::stop::Stop;
@@ -32,7 +33,6 @@ pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};
 pub use self::detect::Compression;
 pub use self::expand::{ExpandError, expand};
-pub use self::framing::Framing;
 
 /// UTF-8 byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{Audience, Role};
 use crate::config::{ColumnSelector, Header, ReadOptions};
+use crate::dialect::Framing;
+use crate::dialect::{Column, Dialect};
 use crate::error::{Error, Result};
 use crate::normalize::{Note, Reason, Shape, UserType, Value, Verdict, is_null_word, trim};
 use crate::quote::Quoted;
-use crate::record::{Column, Dialect, SAMPLE_ROWS, SampleTable};
+use crate::record::{SAMPLE_ROWS, SampleTable};
+use crate::source::Source;
 use crate::source::parquet::Table;
-use crate::source::{Framing, Source};
 
 /// Columns that a hint names at most.
 const COLUMNS_SHOWN: usize = 20;

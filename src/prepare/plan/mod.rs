@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use self::finder::{Finder, Found};
 use crate::config::{AudienceSpec, Format, ReadOptions, SuppressInput};
+use crate::dialect::Framing;
+use crate::dialect::{Column, Dialect};
 use crate::error::{Error, Result};
 use crate::hash::Kernel;
 use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions, UserType};
 use crate::quote::Quoted;
-use crate::record::{self, Column, Dialect, SAMPLE_ROWS, SampleTable};
+use crate::record::{self, SAMPLE_ROWS, SampleTable};
 use crate::role::Role;
+use crate::source::Source;
 use crate::source::parquet::Table;
-use crate::source::{Framing, Source};
 
 /// An audience and its rule.
 #[derive(Debug)]

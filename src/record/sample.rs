@@ -3,49 +3,14 @@
 use std::path::Path;
 
 use crate::config::Format;
-use crate::normalize::{Wrapping, trim};
-use crate::source::Framing;
+use crate::dialect::{Dialect, Framing};
+use crate::normalize::trim;
 
 /// Rows of the sample that are looked at.
 pub(crate) const SAMPLE_ROWS: usize = 200;
 
 /// Delimiters that are tried, the likelier ones first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
-
-/// How the records of an input are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dialect {
-    /// How records are told apart.
-    pub framing: Framing,
-    /// The byte that ends lines, for line numbers.
-    pub line_end: u8,
-}
-
-impl Dialect {
-    /// Of columns that lie apart: their rows are what lines are elsewhere.
-    pub const COLUMNS: Self = Self { framing: Framing::Columns, line_end: b'\n' };
-
-    /// How values are wrapped.
-    pub fn wrapping(self) -> Wrapping {
-        match self.framing {
-            Framing::Lines { .. } => Wrapping::Line,
-            Framing::Csv { .. } | Framing::Columns => Wrapping::Field,
-        }
-    }
-
-    /// The format's name for summaries and manifests.
-    pub fn name(self) -> &'static str {
-        match self.framing {
-            Framing::Lines { .. } => "lines",
-            Framing::Csv { delimiter: b',' } => "csv",
-            Framing::Csv { delimiter: b';' } => "csv;",
-            Framing::Csv { delimiter: b'\t' } => "tsv",
-            Framing::Csv { delimiter: b'|' } => "csv|",
-            Framing::Csv { .. } => "csv with its own delimiter",
-            Framing::Columns => "parquet",
-        }
-    }
-}
 
 /// The rows of a sample.
 #[derive(Debug)]
@@ -56,22 +21,6 @@ pub struct SampleTable {
     pub first_row: usize,
     /// Where the second row begins: the bytes that a header takes.
     pub second_row: usize,
-}
-
-/// A place in a row, counted from 0, with what messages call it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Counted from 0.
-    pub index: usize,
-    /// The header's text, if there is a header.
-    pub name: Option<String>,
-}
-
-impl std::fmt::Display for Column {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.index + 1)?;
-        self.name.as_ref().map_or(Ok(()), |name| write!(f, " `{name}`"))
-    }
 }
 
 /// Finds the dialect of a sample, which is all of the input if `is_all`.

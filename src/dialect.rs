@@ -1,0 +1,71 @@
+//! Description of how records are written, apart from reading them.
+
+use crate::normalize::Wrapping;
+
+/// Rule by which a source's records are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// A record is a line.
+    Lines {
+        /// The byte that ends a line: LF, or CR in files that have no LF.
+        end: u8,
+    },
+    /// Records are CSV with double quotes.
+    Csv {
+        /// The byte between fields.
+        delimiter: u8,
+    },
+    /// Records are rows of columns that lie apart; there are no bytes to cut.
+    Columns,
+}
+
+/// Notation of the records of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// Rule by which they are told apart.
+    pub framing: Framing,
+    /// The byte that ends lines, for line numbers.
+    pub line_end: u8,
+}
+
+impl Dialect {
+    /// Of columns that lie apart: their rows are what lines are elsewhere.
+    pub const COLUMNS: Self = Self { framing: Framing::Columns, line_end: b'\n' };
+
+    /// Wrapping of their values.
+    pub fn wrapping(self) -> Wrapping {
+        match self.framing {
+            Framing::Lines { .. } => Wrapping::Line,
+            Framing::Csv { .. } | Framing::Columns => Wrapping::Field,
+        }
+    }
+
+    /// The format's name for summaries and manifests.
+    pub fn name(self) -> &'static str {
+        match self.framing {
+            Framing::Lines { .. } => "lines",
+            Framing::Csv { delimiter: b',' } => "csv",
+            Framing::Csv { delimiter: b';' } => "csv;",
+            Framing::Csv { delimiter: b'\t' } => "tsv",
+            Framing::Csv { delimiter: b'|' } => "csv|",
+            Framing::Csv { .. } => "csv with its own delimiter",
+            Framing::Columns => "parquet",
+        }
+    }
+}
+
+/// A place in a row, counted from 0, with what messages call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Counted from 0.
+    pub index: usize,
+    /// The header's text, if there is a header.
+    pub name: Option<String>,
+}
+
+impl std::fmt::Display for Column {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.index + 1)?;
+        self.name.as_ref().map_or(Ok(()), |name| write!(f, " `{name}`"))
+    }
+}
