@@ -1,21 +1,16 @@
 //! `manifest.json`: what an output directory holds and what it was made from. No raw value, no time of day: the same
 //! inputs and options give the same bytes.
 
-use std::collections::HashSet;
-use std::fs::DirEntry;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::config::{AudienceSpec, Label, audience_name};
 use crate::disk::{MANIFEST_FILE, Readers, create_file, plain_file, write_whole};
 use crate::entries::Counts;
 use crate::error::{Error, Result};
 use crate::normalize::UserType;
-use crate::stop::Stop;
 
 /// The version of the manifest's form. It changes when a reader of an older one would be misled.
 const MANIFEST_VERSION: u32 = 1;
@@ -124,7 +119,7 @@ impl AudienceManifest {
     }
 
     /// All its files: upload files and lists.
-    fn files(&self) -> impl Iterator<Item = &PartManifest> {
+    pub(super) fn files(&self) -> impl Iterator<Item = &PartManifest> {
         self.parts.iter().chain(&self.gone).chain(&self.must_go)
     }
 }
@@ -153,15 +148,6 @@ pub struct PartManifest {
     pub bytes: u64,
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,
-}
-
-/// A way in which a directory differs from its manifest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// The file within the directory.
-    pub file: String,
-    /// What is wrong with it.
-    pub message: String,
 }
 
 impl Manifest {
@@ -281,38 +267,6 @@ impl Manifest {
         let names = self.audiences.iter().map(|of| audience_name(&of.label, of.user_type));
         names.collect::<Vec<_>>().join(", ")
     }
-
-    /// Compares a directory with its manifest, on the pool that the caller is in. Fails only if it cannot be read, or if
-    /// it is asked to stop.
-    pub fn problems(&self, dir: &Path, stop: &Stop) -> Result<Vec<Problem>> {
-        let parts: Vec<&PartManifest> =
-            self.audiences.iter().flat_map(AudienceManifest::files).collect();
-        let found: Result<Vec<Option<Problem>>> =
-            parts.par_iter().map(|part| part.problem(dir, stop)).collect();
-        let mut problems: Vec<Problem> = found?.into_iter().flatten().collect();
-        problems.extend(self.unknown_files(dir)?);
-        Ok(problems)
-    }
-
-    fn unknown_files(&self, dir: &Path) -> Result<Vec<Problem>> {
-        let known: HashSet<&str> = self
-            .audiences
-            .iter()
-            .flat_map(AudienceManifest::files)
-            .map(|file| file.file.as_str())
-            .chain(self.beside.iter().map(String::as_str))
-            .collect();
-        let entries = std::fs::read_dir(dir).and_then(Iterator::collect);
-        let entries: Vec<DirEntry> = entries.map_err(|e| Error::reading("read", dir, e))?;
-        let mut unknown: Vec<String> = entries
-            .iter()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name != MANIFEST_FILE && !known.contains(name.as_str()))
-            .collect();
-        unknown.sort();
-        let problem = |file| Problem { file, message: "is not in the manifest".to_owned() };
-        Ok(unknown.into_iter().map(problem).collect())
-    }
 }
 
 impl PartManifest {
@@ -320,41 +274,5 @@ impl PartManifest {
     pub(crate) fn is_plain_name(name: &str) -> bool {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         name.bytes().all(is_plain) && !name.starts_with('.') && !name.is_empty()
-    }
-
-    fn problem(&self, dir: &Path, stop: &Stop) -> Result<Option<Problem>> {
-        let path = dir.join(&self.file);
-        let problem = |message| Ok(Some(Problem { file: self.file.clone(), message }));
-        let mut file = match plain_file::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return problem("is missing".to_owned());
-            }
-            Err(error) => return Err(Error::reading("open", &path, error)),
-        };
-        let mut hasher = Sha256::new();
-        let (mut bytes, mut lines) = (0, 0);
-        // Most parts of a nightly run are small.
-        let longest = usize::try_from(self.bytes).unwrap_or(usize::MAX).saturating_add(1);
-        let mut buffer = vec![0; longest.min(256 * 1024)];
-        loop {
-            stop.check()?;
-            let len = file.read(&mut buffer).map_err(|e| Error::reading("read", &path, e))?;
-            if len == 0 {
-                break;
-            }
-            hasher.update(&buffer[..len]);
-            bytes += len as u64;
-            lines += memchr::memchr_iter(b'\n', &buffer[..len]).count() as u64;
-        }
-        if bytes != self.bytes {
-            problem(format!("has {bytes} bytes, the manifest says {}", self.bytes))
-        } else if lines != self.lines {
-            problem(format!("has {lines} lines, the manifest says {}", self.lines))
-        } else if const_hex::encode(hasher.finalize()) != self.sha256 {
-            problem("has other content than the manifest says (SHA-256 differs)".to_owned())
-        } else {
-            Ok(None)
-        }
     }
 }

@@ -6,14 +6,14 @@ mod manifest;
 mod part;
 mod rejects;
 mod seal;
+mod verify;
 
 #[doc(hidden)]
 pub use self::list::ListWriter;
-pub use self::manifest::{
-    AudienceManifest, InputManifest, Manifest, PartManifest, Problem, RejectManifest,
-};
+pub use self::manifest::{AudienceManifest, InputManifest, Manifest, PartManifest, RejectManifest};
 #[doc(hidden)]
 pub use self::part::{PartLimits, Parts, Placed, write_parts};
 #[doc(hidden)]
 pub use self::rejects::{Reject, RejectWriter};
+pub use self::verify::Problem;
 pub use crate::disk::MANIFEST_FILE;

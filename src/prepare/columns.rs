@@ -89,7 +89,7 @@ impl Ingest<'_> {
             country_field: plan.country_field,
             rejects: self.reject_list,
         };
-        let path = super::path_of(plan);
+        let path = plan.source.path.clone();
         let mut total = SourceSum::new(&path, 0, &plan.feeds);
         let (table_read, wanted) = (&table, &plan.wanted);
         let mut groups = table.groups().enumerate();

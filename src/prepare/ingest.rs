@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard};
 
 use rayon::ThreadPool;
 
-use super::SourceTally;
 use super::budget::MemoryPlan;
 use super::count::{ChunkError, ChunkTally, SourceSum};
 use super::plan::{Audience, SourcePlan};
+use super::tally::SourceTally;
 use super::tally::Tally;
 use super::worker::{Route, Worker};
 use crate::config::{Io, PrepareConfig, RejectList};
@@ -103,7 +103,7 @@ impl<'a> Ingest<'a> {
         if plan.dialect.framing == Framing::Columns {
             return self.row_groups(&plan, rejects);
         }
-        let path = super::path_of(&plan);
+        let path = plan.source.path.clone();
         let SourcePlan { source, role, dialect, feeds, country_field, skip, header_lines, .. } =
             plan;
         let bytes_read = self.progress.bytes_read.clone();

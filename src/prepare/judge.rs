@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::SourceTally;
+use super::notes::Finding;
 use super::plan::{Audience, SourcePlan};
+use super::tally::SourceTally;
 use super::tally::Tally;
 use crate::config::{AudienceSpec, MaxRejects, PrepareConfig};
 use crate::error::{Error, Result};
@@ -35,12 +36,6 @@ struct JudgedSource {
     is_column_chosen: bool,
 }
 
-/// Something to tell people about a source.
-pub(super) struct Finding {
-    pub(super) path: PathBuf,
-    pub(super) text: String,
-}
-
 /// The tallies of one audience by role.
 pub(crate) type RoleTallies = [Tally; Role::ALL.len()];
 
@@ -52,7 +47,7 @@ impl Judge {
     ) -> Self {
         let sources = sources.iter().map(|plan| JudgedSource {
             role: plan.role,
-            path: super::path_of(plan),
+            path: plan.source.path.clone(),
             columns: plan.columns.clone(),
             feeds: plan.feeds.iter().map(|feed| (feed.audience, feed.column.to_string())).collect(),
             is_column_chosen: plan.dialect.wrapping() == Wrapping::Field

@@ -39,6 +39,15 @@ pub struct Place {
     pub line: u64,
 }
 
+/// Counts of one source.
+#[derive(Debug)]
+pub(crate) struct SourceTally {
+    pub(crate) source: usize,
+    pub(crate) records: u64,
+    /// Of the audiences that it feeds. There can be many sources and many audiences.
+    pub(crate) tallies: Vec<(usize, Tally)>,
+}
+
 impl Tally {
     /// Nothing is known yet of so many records.
     pub fn of_records(read: u64) -> Self {

@@ -1,0 +1,73 @@
+//! Inputs and options as the manifest has them.
+
+use super::plan::{Audience, SourcePlan};
+use super::tally::SourceTally;
+use crate::config::{ColumnSelector, PrepareConfig};
+use crate::emit::InputManifest;
+
+/// Describes a source, of which nothing was read yet.
+pub(super) fn describe(plan: &SourcePlan, audiences: &[Audience]) -> InputManifest {
+    let source = &plan.source;
+    let is_earlier = plan.role.is_earlier();
+    let path = source.path.parent().filter(|_| is_earlier).unwrap_or(&source.path);
+    let columns = plan
+        .feeds
+        .iter()
+        .map(|feed| format!("{} as {}", feed.column, audiences[feed.audience].spec));
+    let name = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    InputManifest {
+        role: name(&serde_json::json!(plan.role)),
+        path: path.to_string_lossy().into_owned(),
+        bytes: source.bytes,
+        modified_ns: source.modified_ns.filter(|_| !is_earlier),
+        compression: name(&serde_json::json!(source.compression)),
+        format: plan.dialect.name().to_owned(),
+        columns: columns.collect(),
+        records: 0,
+    }
+}
+
+/// The inputs with what was read of them. A directory of an earlier run is one input, however many parts it has.
+pub(super) fn summed(
+    described: Vec<InputManifest>,
+    ingested: &[SourceTally],
+) -> Vec<InputManifest> {
+    let mut inputs: Vec<InputManifest> = Vec::new();
+    for (mut input, read) in described.into_iter().zip(ingested) {
+        input.records = read.records;
+        match inputs.last_mut() {
+            Some(last)
+                if input.is_directory()
+                    && (&last.role, &last.path) == (&input.role, &input.path) =>
+            {
+                last.records += input.records;
+                last.bytes = last.bytes.zip(input.bytes).map(|(last, bytes)| last + bytes);
+                input.columns.retain(|column| !last.columns.contains(column));
+                last.columns.append(&mut input.columns);
+            }
+            _ => inputs.push(input),
+        }
+    }
+    inputs
+}
+
+/// The options that decide what is in the parts, by the names of their flags.
+pub(super) fn options(config: &PrepareConfig) -> serde_json::Map<String, serde_json::Value> {
+    let rules = &config.rules;
+    let lower = |debug: String| debug.to_ascii_lowercase();
+    let json = serde_json::json!({
+        "prehashed": lower(format!("{:?}", rules.prehashed)),
+        "case": lower(format!("{:?}", rules.case)),
+        "idn": lower(format!("{:?}", rules.idn)),
+        "vanity": lower(format!("{:?}", rules.vanity)),
+        "country": rules.country.map(|country| country.to_string()),
+        "country-column": config.read.country_column.as_ref().map(ColumnSelector::text),
+        "max-rejects": config.max_rejects.to_string(),
+        "part-lines": config.output.part_lines,
+        "part-bytes": config.output.part_bytes,
+    });
+    match json {
+        serde_json::Value::Object(options) => options,
+        _ => serde_json::Map::new(),
+    }
+}
