@@ -11,8 +11,10 @@ use crossbeam_channel::{Receiver, Sender};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use super::compression::{Compression, decode_error};
 use super::framing::{Cutter, WindowScan};
-use super::{Compression, Mapping, Watch, decode_error};
+use super::mmap::Mapping;
+use super::watch::Watch;
 use crate::dialect::Framing;
 use crate::error::{Error, Result};
 use crate::limits::{IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX, RELEASE_BYTES};

@@ -170,6 +170,24 @@ extern "C" fn on_sigbus(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut
     }
 }
 
+/// True for a file on a local disk. A mapping of a network file can fail in ways that no handler mends, and its
+/// pages come one by one.
+pub(super) fn is_local(file: &File) -> bool {
+    // statfs(2); the values are those of linux/magic.h.
+    const REMOTE: [i64; 9] = [
+        0x6969,      // NFS
+        0x517B,      // SMB
+        0xFF53_4D42, // CIFS
+        0xFE53_4D42, // SMB2
+        0x6573_5546, // FUSE
+        0x0102_1997, // 9P
+        0x00C3_6400, // Ceph
+        0x0BD0_0BD0, // Lustre
+        0x5346_414F, // AFS
+    ];
+    rustix::fs::fstatfs(file).is_ok_and(|stat| !REMOTE.contains(&stat.f_type))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;

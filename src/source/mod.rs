@@ -4,13 +4,17 @@
 //! is streamed through buffers that are used again. Both give the same records.
 
 mod chunks;
+mod compression;
 mod detect;
 mod expand;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod in_memory;
 mod lease;
 mod mmap;
 pub(crate) mod parquet;
 mod patient;
+mod watch;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Cursor, Read};
@@ -20,18 +24,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use self::mmap::Mapping;
+use self::compression::decode_error;
+use self::mmap::{Mapping, is_local};
 use self::parquet::Table;
 use self::patient::Patient;
+use self::watch::{Identity, Watch};
 use crate::config::{Input, Io};
 use crate::dialect::Framing;
 use crate::error::{Error, Result};
-use crate::limits::{DECODER_BYTES_MAX, SAMPLE_BYTES};
+use crate::limits::SAMPLE_BYTES;
 use crate::stop::Stop;
 
 pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};
-pub use self::detect::Compression;
+pub use self::compression::Compression;
 pub use self::expand::{ExpandError, expand};
 
 /// UTF-8 byte order mark.
@@ -71,26 +77,6 @@ impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Never the sample: it holds personal data.
         f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-/// What tells whether a file is still the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-}
-
-impl Identity {
-    fn of(meta: &Metadata) -> Self {
-        Self {
-            device: meta.dev(),
-            inode: meta.ino(),
-            bytes: meta.size(),
-            modified: (meta.mtime(), meta.mtime_nsec()),
-        }
     }
 }
 
@@ -188,7 +174,7 @@ impl Source {
         meta: Option<&Metadata>,
     ) -> Result<Self> {
         let reading = |error| Error::reading("read", &path, error);
-        let head = read_up_to(&mut raw, detect::MAGIC_BYTES).map_err(reading)?;
+        let head = read_up_to(&mut raw, compression::MAGIC_BYTES).map_err(reading)?;
         let compression = Compression::of(&head);
         let raw: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(raw));
         let mut decoded = compression.decoder(raw).map_err(reading)?;
@@ -290,72 +276,6 @@ fn modified_ns(meta: &Metadata) -> i128 {
     i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
 }
 
-/// Sources of bytes in memory, for [`crate::fuzz`].
-#[cfg(any(test, fuzzing))]
-pub(crate) mod in_memory {
-    use std::io::Write;
-
-    use super::*;
-
-    /// What they are, as if they came through a pipe.
-    pub(crate) fn inspect(bytes: &[u8]) -> Result<Source> {
-        Source::inspect_stream("bytes".into(), Box::new(Cursor::new(bytes.to_vec())), None)
-    }
-
-    /// They as a pipe hands them out, or a mapped file.
-    pub(crate) fn chunks(bytes: &[u8], framing: Framing, window: usize, io: Io) -> Chunks {
-        let path = PathBuf::from("bytes");
-        if io == Io::Read || bytes.is_empty() {
-            let reader = Box::new(Cursor::new(bytes.to_vec()));
-            return Chunks::streamed(path, reader, None, framing, 0, window, Compression::None);
-        }
-        let file = rustix::fs::memfd_create("bytes", rustix::fs::MemfdFlags::empty());
-        let mut file = File::from(file.expect("a file in memory"));
-        file.write_all(bytes).expect("writes to memory");
-        let identity = Identity::of(&file.metadata().expect("its metadata"));
-        let mapping = Mapping::of(&file).expect("maps");
-        let watch = Watch { path, identity, file };
-        Chunks::mapped(mapping, watch, framing, 0, window, Arc::default())
-    }
-}
-
-/// A regular file that must not change while it is read.
-#[derive(Debug)]
-struct Watch {
-    path: PathBuf,
-    identity: Identity,
-    file: File,
-}
-
-impl Watch {
-    /// Refuses a file that shrank, grew, was written to or replaced since it was first looked at.
-    fn check(&self) -> Result<()> {
-        let reading = |error| Error::reading("look at", &self.path, error);
-        let open = Identity::of(&self.file.metadata().map_err(reading)?);
-        let named = match std::fs::metadata(&self.path) {
-            Ok(meta) => Some(Identity::of(&meta)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(reading(error)),
-        };
-        let before = self.identity;
-        let place = |identity: Identity| (identity.device, identity.inode);
-        let message = if open.bytes < before.bytes {
-            "it shrank while it was read"
-        } else if open.bytes > before.bytes {
-            "it grew while it was read"
-        } else if named.is_none() {
-            "it was removed while it was read"
-        } else if named.map(place) != Some(place(before)) {
-            "it was replaced while it was read"
-        } else if open != before {
-            "it was written to while it was read"
-        } else {
-            return Ok(());
-        };
-        Err(Error::input(&self.path, message, "run again when its writer has finished"))
-    }
-}
-
 /// Counts the bytes that pass, for progress.
 struct Counting<R> {
     inner: R,
@@ -375,49 +295,6 @@ fn read_up_to(reader: &mut impl Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(limit as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// A failed read of a compressed input is nearly always a damaged or truncated file.
-fn decode_error(path: &Path, compression: Compression, error: io::Error) -> Error {
-    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
-    let is_damage = matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof);
-    if compression == Compression::None || !is_damage {
-        return Error::reading("read", path, error);
-    }
-    // What the libraries say of a window or dictionary that goes beyond the limit that they were given.
-    let said = error.to_string();
-    if said.contains("requires too much memory") || said.contains("memory limit") {
-        let limit = DECODER_BYTES_MAX / 1024 / 1024;
-        return Error::input(
-            path,
-            format!("to decompress it takes more than {limit} MiB of memory"),
-            "pipe it in: xz -dc FILE | throng prepare - ..., or zstd -dc --long=31 FILE | ...",
-        );
-    }
-    let message = if error.kind() == UnexpectedEof {
-        "the compressed data ends too early".to_owned()
-    } else {
-        format!("the compressed data is damaged ({error})")
-    };
-    Error::input(path, message, "fetch the file again")
-}
-
-/// Whether a file lies on a local disk. A mapping of a network file can fail in ways that no handler mends, and its
-/// pages come one by one.
-fn is_local(file: &File) -> bool {
-    // statfs(2); the values are those of linux/magic.h.
-    const REMOTE: [i64; 9] = [
-        0x6969,      // NFS
-        0x517B,      // SMB
-        0xFF53_4D42, // CIFS
-        0xFE53_4D42, // SMB2
-        0x6573_5546, // FUSE
-        0x0102_1997, // 9P
-        0x00C3_6400, // Ceph
-        0x0BD0_0BD0, // Lustre
-        0x5346_414F, // AFS
-    ];
-    rustix::fs::fstatfs(file.as_fd()).is_ok_and(|stat| !REMOTE.contains(&stat.f_type))
 }
 
 /// `/dev/null` is an empty input; a terminal is somebody typing.

@@ -23,7 +23,7 @@ pub(crate) use self::column::{NO_ENTRY, Rows, Texts, Want};
 use self::column::Column;
 use self::footer::{Footer, Unfit};
 use self::page::{Fault, Pages};
-use super::Watch;
+use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_SAMPLE_BYTES_MAX};
 use crate::normalize::UserType;
