@@ -110,7 +110,7 @@
 //! # How it works
 //!
 //! Stages do not know each other: [`prepare`] joins those that prepare, [`sync`] joins preparing and uploading,
-//! `ordered` is where the threads of a preparation are. [`api`] is what [`upload`] and [`sandbox`] both say, and
+//! `ordered` is where the threads of a preparation are. [`api`] is what [`upload`] says and understands, and
 //! [`job`] is the file that tells [`sync`] what to do. The modules below stand in the order in which data flows.
 //!
 //! Invariants:
@@ -118,8 +118,8 @@
 //!   memory limit or input route.
 //! - A chunk boundary is a record boundary.
 //! - Every queue, buffer and table has a bound that [`config`] names.
-//! - Files are touched in [`source`], `dedup::spill`, [`emit`], `job`, `upload` and `sandbox` only, the network in the
-//!   last two.
+//! - Files are touched in [`source`], `dedup::spill`, [`emit`], `job` and `upload` only, the network in the
+//!   last one.
 //! - No raw value and no token reaches a log, an error text, a summary, a manifest, the ledger or a report.
 //! - An output directory is complete or absent.
 //! - What the ledger calls acknowledged, the API has confirmed; a request that must not be repeated is preceded by a
@@ -166,8 +166,6 @@ pub mod prepare;
 #[doc(hidden)]
 pub mod filter;
 pub mod api;
-#[cfg(feature = "sandbox")]
-pub mod sandbox;
 pub mod upload;
 pub mod job;
 pub mod sync;
@@ -178,6 +176,10 @@ mod guarded;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+
+#[cfg(feature = "sandbox")]
+#[doc(inline)]
+pub use throng_sandbox as sandbox;
 
 pub use crate::config::{AudienceSpec, Input, PrepareConfig};
 pub use crate::emit::Manifest;

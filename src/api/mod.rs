@@ -1,8 +1,8 @@
-//! The Audiences API as data: what client and sandbox both say and understand, so that neither knows it alone.
+//! The Audiences API as data: the requests that throng sends and the answers that it understands.
 //!
 //! The vendor has published two revisions of the reference. The client sends what satisfies both and understands the
-//! answers of both; the sandbox answers as the one it is told. Samples of every answer are in `fixtures/api`, and both
-//! sides are held to them.
+//! answers of both. Samples of every request and answer are in `fixtures/api`; the client is held to them, and so is the
+//! sandbox, which shares no code with this.
 
 mod id;
 mod multipart;
@@ -15,9 +15,6 @@ pub use self::revision::{CREATE_PATH, Revision};
 
 /// Where the API is, unless it is said otherwise.
 pub const ENDPOINT: &str = "https://api.pitchtarget.com";
-
-/// Audiences on a page of revision B's list.
-pub const PAGE_AUDIENCES: usize = 10;
 
 /// The value of `subtype` for an audience that is made from files.
 pub const SUBTYPE: &str = "CUSTOM";

@@ -1,10 +1,8 @@
-//! How the two revisions of the reference write and read what the API speaks of.
+//! Reading the answers of both revisions of the reference.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{
-    ContractError, CustomAudience, FacebookAudience, Id, ListPage, ListedAudience, PAGE_AUDIENCES,
-};
+use super::{ContractError, CustomAudience, FacebookAudience, Id, ListPage, ListedAudience};
 
 /// Which reference a server follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,30 +15,11 @@ pub enum Revision {
 }
 
 impl Revision {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::A, Self::B];
-
     /// The path of the list call.
     pub const fn list_path(self) -> &'static str {
         match self {
             Self::A => "/customaudiences",
             Self::B => "/custom_audiences",
-        }
-    }
-
-    /// The status of the answer to create.
-    pub const fn created_status(self) -> u16 {
-        match self {
-            Self::A => 200,
-            Self::B => 201,
-        }
-    }
-
-    /// The status of the answer to delete.
-    pub const fn deleted_status(self) -> u16 {
-        match self {
-            Self::A => 200,
-            Self::B => 204,
         }
     }
 }
@@ -49,31 +28,6 @@ impl Revision {
 pub const CREATE_PATH: &str = "/custom_audiences";
 
 impl CustomAudience {
-    /// The answer that holds this audience alone.
-    pub fn to_json(&self, revision: Revision) -> Value {
-        json!({ "fb_custom_audience": self.object(revision) })
-    }
-
-    fn object(&self, revision: Revision) -> Value {
-        let mut object = json!({
-            "id": self.id.to_json_number(),
-            "name": self.name,
-            "description": self.description,
-            "opt_out_link": self.opt_out_link,
-        });
-        match revision {
-            Revision::A => {
-                object["user_type"] = json!(self.user_type);
-                object["fb_id"] = self.fb_id.as_ref().map_or(Value::Null, Id::to_json_number);
-            }
-            Revision::B => {
-                object["subtype"] = json!(self.subtype);
-                object["fb_id"] = self.fb_id.as_ref().map_or(Value::Null, Id::to_json_string);
-            }
-        }
-        object
-    }
-
     /// Reads an answer of either revision that holds one audience.
     pub fn from_json(body: &[u8]) -> Result<Self, ContractError> {
         let body = parse(body)?;
@@ -97,24 +51,6 @@ impl CustomAudience {
 }
 
 impl FacebookAudience {
-    /// The answer to revision A's details call.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "id": self.id.to_json_string(),
-            "account_id": self.account_id.as_ref().map(Id::to_json_string),
-            "name": self.name,
-            "description": self.description,
-            "approximate_count": self.approximate_count,
-            "status": self.status,
-            "run_status": { "code": 200, "description": self.run_status },
-            "subtype": self.subtype,
-            "type": 0,
-            "type_name": "Custom Audience",
-            "time_updated": self.time_updated,
-            "data_source": { "type": "FILE_IMPORTED", "sub_type": "ANYTHING" },
-        })
-    }
-
     fn from_object(object: &Value) -> Result<Self, ContractError> {
         let object = object.as_object().ok_or(ContractError("an audience that is no object"))?;
         let run_status = object.get("run_status").and_then(Value::as_object);
@@ -144,18 +80,6 @@ impl ListedAudience {
 }
 
 impl ListPage {
-    /// Revision A's answer: everything in a bare array.
-    pub fn to_json_a(audiences: &[FacebookAudience]) -> Value {
-        audiences.iter().map(FacebookAudience::to_json).collect()
-    }
-
-    /// Revision B's answer: one page of `all`; pages are counted from 1.
-    pub fn to_json_b(all: &[CustomAudience], page: usize) -> Value {
-        let on_page = all.iter().skip(page.saturating_sub(1) * PAGE_AUDIENCES).take(PAGE_AUDIENCES);
-        let audiences: Vec<Value> = on_page.map(|audience| audience.object(Revision::B)).collect();
-        json!({ "custom_audiences": audiences, "meta": { "page": page, "total": all.len() } })
-    }
-
     /// Reads the answer to the list call of either revision.
     pub fn from_json(body: &[u8]) -> Result<Self, ContractError> {
         let body = parse(body)?;
@@ -191,18 +115,6 @@ fn id(object: &Map<String, Value>, key: &str) -> Option<Id> {
 mod tests {
     use super::*;
 
-    fn vendor() -> CustomAudience {
-        CustomAudience {
-            id: 59.into(),
-            name: "Newsletter".to_owned(),
-            description: None,
-            opt_out_link: Some("https://example.com/opt-out".to_owned()),
-            user_type: Some("email_hash".to_owned()),
-            subtype: None,
-            fb_id: Some(6_017_382_038_943.into()),
-        }
-    }
-
     #[test]
     fn an_answer_without_what_is_needed_is_no_audience() {
         for body in [
@@ -224,26 +136,5 @@ mod tests {
         let body = br#"{"fb_custom_audience": {"id": "59", "fb_id": null, "name": 7, "new": []}}"#;
         let audience = CustomAudience::from_json(body).expect("an audience");
         assert_eq!((audience.id.as_str(), audience.fb_id), ("59", None));
-    }
-
-    #[test]
-    fn pages_hold_ten_and_the_last_what_is_left() {
-        let all = vec![vendor(); 23];
-        for (page, count) in [(1, 10), (2, 10), (3, 3), (4, 0)] {
-            let body = serde_json::to_vec(&ListPage::to_json_b(&all, page)).expect("JSON");
-            let page = ListPage::from_json(&body).expect("a page");
-            assert_eq!((page.audiences.len(), page.total), (count, Some(23)));
-        }
-    }
-
-    #[test]
-    fn what_one_side_writes_the_other_reads() {
-        let body = serde_json::to_vec(&vendor().to_json(Revision::A)).expect("JSON");
-        assert_eq!(CustomAudience::from_json(&body), Ok(vendor()));
-        let in_b =
-            CustomAudience { user_type: None, subtype: Some("CUSTOM".to_owned()), ..vendor() };
-        let body = serde_json::to_vec(&in_b.to_json(Revision::B)).expect("JSON");
-        assert_eq!(CustomAudience::from_json(&body), Ok(in_b.clone()));
-        assert_eq!(ListedAudience::from_json(&body), Ok(ListedAudience::Vendor(in_b)));
     }
 }

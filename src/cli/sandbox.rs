@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use throng::api::{Id, Revision};
-use throng::sandbox::Fault;
-
+use clap::Args;
 use throng::notation;
+use throng::sandbox::{Fault, Revision};
 
 /// Serve the Audiences API on this machine, to rehearse uploads on: nothing leaves it.
 ///
@@ -21,13 +19,13 @@ pub(crate) struct SandboxArgs {
     pub(crate) port: u16,
     /// Which revision of the API's reference to follow
     #[arg(long, value_enum, value_name = "REVISION", default_value_t)]
-    pub(crate) api_revision: RevisionArg,
+    pub(crate) api_revision: Revision,
     /// Keep audiences in this directory between runs [default: they are gone at the end]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// The one ad account that there is permission for [default: any]
     #[arg(long, value_name = "N")]
-    pub(crate) ad_account: Option<Id>,
+    pub(crate) ad_account: Option<u64>,
     /// The owner of the ad account has not accepted the Custom Audiences terms: create fails
     #[arg(long)]
     pub(crate) terms_not_accepted: bool,
@@ -43,24 +41,6 @@ pub(crate) struct SandboxArgs {
     /// A script of what goes wrong, see below
     #[arg(long, value_name = "FILE")]
     pub(crate) faults: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum RevisionArg {
-    /// The reference that throng started from
-    #[default]
-    A,
-    /// What the same vendor published later
-    B,
-}
-
-impl From<RevisionArg> for Revision {
-    fn from(revision: RevisionArg) -> Self {
-        match revision {
-            RevisionArg::A => Self::A,
-            RevisionArg::B => Self::B,
-        }
-    }
 }
 
 const FAULTS: &str = "\

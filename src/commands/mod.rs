@@ -11,6 +11,11 @@ mod page;
 pub(crate) mod prepare;
 mod progress;
 #[cfg(feature = "sandbox")]
+mod rehearsal;
+#[cfg(not(feature = "sandbox"))]
+#[path = "no_sandbox.rs"]
+mod rehearsal;
+#[cfg(feature = "sandbox")]
 pub(crate) mod sandbox;
 mod signals;
 pub(crate) mod sync;

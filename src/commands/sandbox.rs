@@ -5,16 +5,16 @@ use std::path::Path;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use throng::sandbox::{Exchange, Fault, Sandbox, SandboxConfig, TOKEN, Terms};
+use throng::sandbox::{Exchange, Fault, SandboxConfig, TOKEN, Terms};
 use throng::{Error, ExitCode, Result};
 
-use super::{say, tell};
+use super::{rehearsal, say, tell};
 use crate::cli::SandboxArgs;
 
 pub(crate) fn run(args: SandboxArgs) -> Result<ExitCode> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM]).map_err(|_| Error::Internal("signals cannot be caught"))?;
-    let sandbox = Sandbox::start_with_observer(decide(args)?, |exchange| {
+    let sandbox = rehearsal::start(decide(args)?, |exchange| {
         tell("request", line(exchange), exchange);
     })?;
     let exports = format!(
@@ -26,10 +26,7 @@ pub(crate) fn run(args: SandboxArgs) -> Result<ExitCode> {
     let _unread = std::io::stdout().write_all(exports.as_bytes());
     say("the sandbox is ready; Ctrl-C ends it");
     let signal = signals.forever().next();
-    for audience in sandbox.audiences()? {
-        let (id, count, user_type) = (&audience.id, audience.member_count, audience.user_type);
-        say(format_args!("audience {id}: {count} members ({user_type})"));
-    }
+    rehearsal::tell_audiences(&sandbox)?;
     Ok(if signal == Some(SIGTERM) { ExitCode::Terminated } else { ExitCode::Interrupted })
 }
 
@@ -40,7 +37,7 @@ fn decide(args: SandboxArgs) -> Result<SandboxConfig> {
     }
     Ok(SandboxConfig {
         port: args.port,
-        revision: args.api_revision.into(),
+        revision: args.api_revision,
         token: TOKEN.to_owned(),
         ad_account: args.ad_account,
         terms: if args.terms_not_accepted { Terms::NotAccepted } else { Terms::Accepted },

@@ -14,7 +14,7 @@ use throng::sync::{SyncConfig, SyncProgress, SyncRecord, records_of};
 use throng::upload::{Client, Verdict};
 use throng::{Error, ExitCode, Result};
 
-use super::{log, print, print_json, progress, say, signals, tell};
+use super::{log, print, print_json, progress, rehearsal, say, signals, tell};
 use crate::cli::SyncArgs;
 
 /// Earlier runs that a report shows.
@@ -67,7 +67,12 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     let decided = args.adopt.iter().map(|(label, _)| label).chain(&args.create_again);
     decided.into_iter().try_for_each(|label| check_label(&job, label))?;
     job.check_reports()?;
-    let (client, _sandbox) = reach(&job)?;
+    let client_config = |token| job.client_config(token);
+    // A sandbox ends when it is dropped.
+    let (client, _sandbox) = match &job.target.sandbox {
+        Some(dir) => rehearsal::reach(Some(dir), client_config).map(|(c, s)| (c, Some(s)))?,
+        None => (Client::new(client_config(job.token(&env)?))?, None),
+    };
     let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
     let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));
     let config = SyncConfig {
@@ -128,40 +133,6 @@ fn publish(job: &Job, record: &SyncRecord) {
     for error in [html, metrics].into_iter().flatten().filter_map(Result::err) {
         say(format_args!("warning: {error}"));
     }
-}
-
-/// The API of the job; a sandbox lives as long as what is returned with the client.
-#[cfg(feature = "sandbox")]
-fn reach(job: &Job) -> Result<(Client, Option<throng::sandbox::Sandbox>)> {
-    use throng::sandbox::{Sandbox, SandboxConfig};
-    use throng::upload::{ClientConfig, Token};
-
-    let Some(dir) = &job.target.sandbox else {
-        return Ok((Client::new(job.client_config(job.token(&env)?))?, None));
-    };
-    let sandbox =
-        Sandbox::start(SandboxConfig { data_dir: Some(dir.clone()), ..SandboxConfig::default() })?;
-    let endpoint = sandbox.endpoint().parse();
-    // The same from wherever the job is started.
-    let place = dir.canonicalize().map_err(|e| Error::reading("look at", dir, e))?;
-    let client = Client::new(ClientConfig {
-        endpoint: endpoint.map_err(|_| Error::Internal("the sandbox has a bad address"))?,
-        known_as: Some(format!("sandbox {}", place.display())),
-        use_proxy: false,
-        ..job.client_config(Token::new(sandbox.token())?)
-    })?;
-    Ok((client, Some(sandbox)))
-}
-
-#[cfg(not(feature = "sandbox"))]
-fn reach(job: &Job) -> Result<(Client, Option<()>)> {
-    if job.target.sandbox.is_some() {
-        return Err(Error::usage(
-            "this throng was built without its sandbox",
-            "build it with the default features",
-        ));
-    }
-    Ok((Client::new(job.client_config(job.token(&env)?))?, None))
 }
 
 /// The command that runs the job again, for any shell; without what was said for this run alone, or with it.

@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 
 use throng::upload::{
-    Client, Content, Ledger, Notice, RetryPolicy, TargetSpec, Upload, UploadConfig, UploadProgress,
-    Verdict,
+    Client, ClientConfig, Content, Ledger, Notice, RetryPolicy, TargetSpec, Upload, UploadConfig,
+    UploadProgress, Verdict,
 };
 use throng::{Error, ExitCode, Result};
 
-use super::{api, print_json, progress, say, signals, tell};
+use super::{api, print_json, progress, rehearsal, say, signals, tell};
 use crate::cli::UploadArgs;
 
 pub(crate) fn run(args: UploadArgs) -> Result<ExitCode> {
@@ -21,41 +21,21 @@ pub(crate) fn run(args: UploadArgs) -> Result<ExitCode> {
 }
 
 /// Uploads to a sandbox within this process.
-#[cfg(feature = "sandbox")]
 fn rehearse(mut args: UploadArgs) -> Result<ExitCode> {
-    use throng::sandbox::{Sandbox, SandboxConfig};
-    use throng::upload::{ClientConfig, Token};
-
-    let show = args.show;
+    let (show, request_time_max) = (args.show, args.api.request_time);
     args.ad_account.get_or_insert_with(|| 1.into());
-    let sandbox = Sandbox::start(SandboxConfig::default())?;
-    let endpoint = sandbox.endpoint().parse();
-    let endpoint = endpoint.map_err(|_| Error::Internal("the sandbox has a bad address"))?;
-    let client = Client::new(ClientConfig {
-        use_proxy: false,
-        request_time_max: args.api.request_time,
-        ..ClientConfig::new(endpoint, Token::new(sandbox.token())?)
+    let endpoint = args.api.endpoint.clone();
+    let (client, sandbox) = rehearsal::reach(None, |token| ClientConfig {
+        request_time_max,
+        ..ClientConfig::new(endpoint, token)
     })?;
     let state = tempfile::tempdir()
         .map_err(|e| Error::writing("create a folder in", &std::env::temp_dir(), e))?;
     let code = upload(args, client, Ledger::open(state.path())?)?;
-    for audience in sandbox.audiences()? {
-        if !show.quiet {
-            let (name, members) = (&audience.name, audience.member_count);
-            say(format_args!(
-                "the sandbox's audience {name:?} had {members} members; it is gone now"
-            ));
-        }
+    if !show.quiet {
+        rehearsal::tell_audiences(&sandbox)?;
     }
     Ok(code)
-}
-
-#[cfg(not(feature = "sandbox"))]
-fn rehearse(_: UploadArgs) -> Result<ExitCode> {
-    Err(Error::usage(
-        "this throng was built without its sandbox",
-        "build it with the default features",
-    ))
 }
 
 fn upload(args: UploadArgs, client: Client, mut ledger: Ledger) -> Result<ExitCode> {

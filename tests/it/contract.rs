@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+#[cfg(feature = "sandbox")]
 use serde_json::Value;
 use throng::api::{CustomAudience, FacebookAudience, Form, Id, ListPage, ListedAudience, Revision};
 use throng::normalize::UserType;
@@ -11,6 +12,7 @@ use crate::support::fixture;
 
 const ID: u64 = 59;
 const FB_ID: u64 = 6_017_382_038_943;
+const REVISIONS: [Revision; 2] = [Revision::A, Revision::B];
 
 fn folder(revision: Revision) -> &'static str {
     match revision {
@@ -24,6 +26,7 @@ fn sample(revision: Revision, name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+#[cfg(feature = "sandbox")]
 fn json_sample(revision: Revision, name: &str) -> Value {
     serde_json::from_slice(&sample(revision, name)).unwrap()
 }
@@ -58,7 +61,7 @@ fn facebook() -> FacebookAudience {
 
 #[test]
 fn answers_with_one_audience() {
-    for revision in Revision::ALL {
+    for revision in REVISIONS {
         let pending = CustomAudience { fb_id: None, ..vendor(revision) };
         let mut samples = vec![
             ("create.json", vendor(revision)),
@@ -71,7 +74,6 @@ fn answers_with_one_audience() {
         for (name, audience) in samples {
             let read = CustomAudience::from_json(&sample(revision, name));
             assert_eq!(read.as_ref(), Ok(&audience), "{revision:?} {name}");
-            assert_eq!(audience.to_json(revision), json_sample(revision, name));
         }
     }
 }
@@ -80,7 +82,6 @@ fn answers_with_one_audience() {
 fn answers_to_details() {
     let read = ListedAudience::from_json(&sample(Revision::A, "details.json")).unwrap();
     assert_eq!(read, ListedAudience::Facebook(facebook()));
-    assert_eq!(facebook().to_json(), json_sample(Revision::A, "details.json"));
     let read = ListedAudience::from_json(&sample(Revision::B, "details.json")).unwrap();
     assert_eq!(read, ListedAudience::Vendor(vendor(Revision::B)));
 }
@@ -90,15 +91,10 @@ fn answers_to_list() {
     let page = ListPage::from_json(&sample(Revision::A, "list.json")).unwrap();
     assert_eq!(page.audiences, [ListedAudience::Facebook(facebook())]);
     assert_eq!(page.total, None);
-    assert_eq!(ListPage::to_json_a(&[facebook()]), json_sample(Revision::A, "list.json"));
 
     let page = ListPage::from_json(&sample(Revision::B, "list.json")).unwrap();
     assert_eq!(page.audiences, [ListedAudience::Vendor(vendor(Revision::B))]);
     assert_eq!(page.total, Some(1));
-    assert_eq!(
-        ListPage::to_json_b(&[vendor(Revision::B)], 1),
-        json_sample(Revision::B, "list.json")
-    );
 }
 
 #[test]
@@ -142,7 +138,7 @@ fn sent(form: &Form, file: &[u8]) -> BTreeSet<String> {
 
 #[test]
 fn forms_hold_all_that_either_revision_asks_for() {
-    for revision in Revision::ALL {
+    for revision in REVISIONS {
         let vendor = vendor(revision);
         let create = Form::create(
             "1284726",
@@ -178,19 +174,29 @@ fn without_time(mut answer: Value) -> Value {
     answer
 }
 
+/// A sandbox of the revision that the samples are of.
+#[cfg(feature = "sandbox")]
+fn sandbox(revision: Revision, fb_id_after: u32) -> throng::sandbox::Sandbox {
+    use throng::sandbox::{Revision as Followed, Sandbox, SandboxConfig};
+
+    let revision = match revision {
+        Revision::A => Followed::A,
+        Revision::B => Followed::B,
+    };
+    Sandbox::start(SandboxConfig { revision, fb_id_after, ..Default::default() }).unwrap()
+}
+
 #[cfg(feature = "sandbox")]
 #[test]
 fn the_sandbox_takes_the_requests_and_gives_the_answers() {
-    use throng::sandbox::{Sandbox, SandboxConfig};
-
-    for revision in Revision::ALL {
-        let sandbox = Sandbox::start(SandboxConfig { revision, ..Default::default() }).unwrap();
+    for (revision, created, deleted) in [(Revision::A, 200, 200), (Revision::B, 201, 204)] {
+        let sandbox = sandbox(revision, 0);
         for (call, status) in [
-            ("create", revision.created_status()),
+            ("create", created),
             ("add", 200),
             ("list", 200),
             ("details", 200),
-            ("delete", revision.deleted_status()),
+            ("delete", deleted),
         ] {
             let request = sample(revision, &format!("{call}.http"));
             let answer = crate::support::http::exchange(&sandbox, &request).unwrap();
@@ -210,11 +216,8 @@ fn the_sandbox_takes_the_requests_and_gives_the_answers() {
 #[cfg(feature = "sandbox")]
 #[test]
 fn the_sandbox_says_null_while_facebook_has_not_answered() {
-    use throng::sandbox::{Sandbox, SandboxConfig};
-
-    for revision in Revision::ALL {
-        let config = SandboxConfig { revision, fb_id_after: 1, ..Default::default() };
-        let sandbox = Sandbox::start(config).unwrap();
+    for revision in REVISIONS {
+        let sandbox = sandbox(revision, 1);
         let request = sample(revision, "create.http");
         let answer = crate::support::http::exchange(&sandbox, &request).unwrap();
         assert_eq!(answer.json(), json_sample(revision, "create_pending.json"));

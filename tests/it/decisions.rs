@@ -128,7 +128,7 @@ fn one_audience_that_fails_does_not_hold_up_the_others() {
         let audiences = sandbox.audiences().unwrap();
         let named = audiences.iter().filter(|audience| audience.name == name);
         named
-            .map(|audience| sandbox.members(&audience.id).unwrap().into_iter().collect())
+            .map(|audience| sandbox.members(audience.id).unwrap().into_iter().collect())
             .collect::<Vec<BTreeSet<String>>>()
     };
     assert_eq!(
@@ -152,7 +152,7 @@ fn a_replacement_that_is_given_up_leaves_no_audience_behind() {
     assert_eq!(sandbox.audiences().unwrap().len(), 2);
     // Somebody of what was built so far opts out.
     let half: BTreeSet<String> =
-        sandbox.members(&sandbox.audiences().unwrap()[1].id).unwrap().into_iter().collect();
+        sandbox.members(sandbox.audiences().unwrap()[1].id).unwrap().into_iter().collect();
     let person =
         (0..40).find(|person| half.contains(&digest_hex(email(*person).as_bytes()))).unwrap();
     home.write("opt_outs.txt", &(email(person) + "\n"));
@@ -168,7 +168,7 @@ fn opting_out_of_what_is_being_built_is_told() {
     sandbox.push_fault("add,from=2,status=503".parse().unwrap());
     assert_eq!(home.sync(&["--replace"]).status.code(), Some(7));
     sandbox.clear_faults();
-    let built = sandbox.members(&sandbox.audiences().unwrap()[1].id).unwrap();
+    let built = sandbox.members(sandbox.audiences().unwrap()[1].id).unwrap();
     let person =
         (0..40).find(|person| built.contains(&digest_hex(email(*person).as_bytes()))).unwrap();
     home.write("opt_outs.txt", &(email(person) + "\n"));

@@ -71,7 +71,7 @@ impl World {
         let look = || {
             let audiences = self.sandbox.audiences().unwrap();
             let of = |id| self.sandbox.members(id).unwrap().into_iter().collect();
-            audiences.iter().map(|of_all| (of_all.id.to_string(), of(&of_all.id))).collect()
+            audiences.iter().map(|of_all| (of_all.id.to_string(), of(of_all.id))).collect()
         };
         let (mut seen, mut same): (Vec<_>, _) = (look(), 0);
         while same < 10 {

@@ -7,9 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use throng::api::Revision;
 use throng::normalize::UserType;
-use throng::sandbox::{Sandbox, SandboxConfig};
+use throng::sandbox::{Revision, Sandbox, SandboxConfig};
 
 use crate::support::upload::{Prepared, TOKEN, User, open_ledger, said};
 use crate::support::{config, run};
@@ -57,8 +56,8 @@ fn create_again_that_is_said_twice_makes_no_second_audience() {
             ends(&user, &sandbox, &[], 0, "audience 59");
             user.check_done(&sandbox);
             // Now it is deleted behind throng's back.
-            let id = sandbox.audiences().unwrap()[0].id.clone();
-            delete_directly(&sandbox, id.as_str());
+            let id = sandbox.audiences().unwrap()[0].id;
+            delete_directly(&sandbox, &id.to_string());
             ends(&user, &sandbox, &["--create-again"], 0, "audience 60");
             assert_eq!(sandbox.audiences().unwrap().len(), 1);
         }
@@ -133,7 +132,7 @@ fn a_name_is_not_used_for_other_files() {
     }
     user.prepared = &second;
     ends(&user, &sandbox, &[], 0, "has all 30 entries");
-    let members = sandbox.members(&59.into()).unwrap();
+    let members = sandbox.members(59).unwrap();
     assert!(members.iter().eq(second.members.iter()));
     // The way that the hint shows.
     user.prepared = &first;
@@ -203,7 +202,7 @@ fn a_directory_that_is_prepared_again_meanwhile_is_never_mixed() {
     assert_eq!(ended.status.code(), Some(3), "{}", said(&ended));
     assert!(said(&ended).contains("the part changed while it was sent"), "{}", said(&ended));
     old.sort();
-    let members = sandbox.members(&59.into()).unwrap();
+    let members = sandbox.members(59).unwrap();
     assert!(!members.is_empty() && members.iter().all(|id| old.binary_search(id).is_ok()));
     // The new directory is another one; nothing of it gets in under the old name.
     let again = throng().output().unwrap();
@@ -213,7 +212,7 @@ fn a_directory_that_is_prepared_again_meanwhile_is_never_mixed() {
     sandbox.clear_faults();
     let done = throng().output().unwrap();
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
-    assert_eq!(sandbox.members(&59.into()).unwrap(), old);
+    assert_eq!(sandbox.members(59).unwrap(), old);
 }
 
 #[test]

@@ -43,8 +43,6 @@ mod refusals;
 mod report;
 mod rules;
 #[cfg(feature = "sandbox")]
-mod sandbox;
-#[cfg(feature = "sandbox")]
 mod sandbox_command;
 #[cfg(feature = "sandbox")]
 mod secrets;

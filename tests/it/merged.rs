@@ -46,7 +46,7 @@ impl Job {
     fn members(&self) -> BTreeSet<String> {
         let audiences = self.sandbox.audiences().unwrap();
         assert_eq!(audiences.len(), 1);
-        self.sandbox.members(&audiences[0].id).unwrap().into_iter().collect()
+        self.sandbox.members(audiences[0].id).unwrap().into_iter().collect()
     }
 
     fn list(&self, what: &str) -> BTreeSet<String> {

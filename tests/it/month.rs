@@ -101,7 +101,7 @@ impl Job {
     fn members(&self) -> BTreeSet<String> {
         let audiences = self.sandbox.audiences().unwrap();
         assert!(audiences.len() <= 1, "{} audiences", audiences.len());
-        let members = audiences.first().map(|audience| self.sandbox.members(&audience.id).unwrap());
+        let members = audiences.first().map(|audience| self.sandbox.members(audience.id).unwrap());
         members.unwrap_or_default().into_iter().collect()
     }
 }
@@ -288,7 +288,7 @@ fn opted_out_people_leave_with_the_audience_that_is_replaced() {
     job.export(&world, 1);
     let config = job.config("when-opted-out");
     assert_eq!(night_of(&config).exit_code, 0);
-    let first = job.sandbox.audiences().unwrap()[0].id.clone();
+    let first = job.sandbox.audiences().unwrap()[0].id;
     world.opted_out.extend([7, 8, 9]);
     world.customers.extend(300..310);
     job.export(&world, 2);
@@ -338,7 +338,7 @@ fn an_audience_that_was_deleted_is_created_again_and_a_lost_ledger_is_not_guesse
     job.export(&world, 1);
     let config = job.config("never");
     assert_eq!(night_of(&config).exit_code, 0);
-    let id = job.sandbox.audiences().unwrap()[0].id.clone();
+    let id = throng::api::Id::from(job.sandbox.audiences().unwrap()[0].id);
     config.client.delete(&id).unwrap();
     let mut ledger = throng::upload::Ledger::open(&job.path("state")).unwrap();
     ledger.forget(&job.sandbox.endpoint(), &id).unwrap();

@@ -4,8 +4,7 @@ use std::fs;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use throng::api::Revision;
-use throng::sandbox::{Sandbox, SandboxConfig, Terms};
+use throng::sandbox::{Revision, Sandbox, SandboxConfig, Terms};
 
 use crate::support::upload::{Prepared, TOKEN, User, said};
 
@@ -381,7 +380,7 @@ fn situations_of_account_and_api() -> Vec<Situation> {
             "(status 403): no permission for this ad account",
             "ad account",
         )
-        .with(|config| config.ad_account = Some(8.into())),
+        .with(|config| config.ad_account = Some(8)),
         situation(
             "terms",
             5,

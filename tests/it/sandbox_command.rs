@@ -58,7 +58,7 @@ fn the_command_says_where_it_is_and_what_it_is_asked() {
         "POST /custom_audiences: 201, ",
         ", 3 members added",
         "PUT /custom_audiences/59: 503, ",
-        "audience 59: 3 members (fbid)",
+        "audience 59 `x`: 3 members (fbid)",
     ] {
         assert!(log.contains(line), "{line}: {log}");
     }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::json;
-use throng::api::Revision;
-use throng::sandbox::{Sandbox, SandboxConfig};
+use throng::sandbox::{Revision, Sandbox, SandboxConfig};
 use throng::upload::{Client, ClientConfig, Token};
 
 use crate::support::raw::{RawServer, Step, json as answer};

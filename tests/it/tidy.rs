@@ -20,6 +20,11 @@ fn files(dir: &str) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
+/// All of the code: the package's own, then that of the side crates.
+fn sources() -> Vec<(String, PathBuf)> {
+    [files("src"), files("crates")].concat()
+}
+
 /// Files that may lift `unsafe_code`: mappings and leases, which no safe crate offers, and instruction sets that not
 /// every machine has, with the two places that choose them; and what proves that these stay within their memory.
 const FENCE: [&str; 12] = [
@@ -39,7 +44,7 @@ const FENCE: [&str; 12] = [
 
 #[test]
 fn unsafe_code_stays_within_its_fence() {
-    for (name, path) in files("src") {
+    for (name, path) in sources() {
         let is_fenced = FENCE.contains(&name.as_str());
         let text = fs::read_to_string(path).unwrap();
         assert!(is_fenced || !text.contains("unsafe_code"), "{name} lifts unsafe_code");
@@ -62,7 +67,7 @@ fn standard_error_has_one_door() {
     // The progress bar is drawn on terminals only, and never with `--log json`.
     // So is the question whether to delete an audience asked.
     let doors = ["commands/audience.rs", "commands/log.rs", "commands/progress.rs"];
-    for (name, path) in files("src") {
+    for (name, path) in sources() {
         let text = fs::read_to_string(path).unwrap();
         let is_door = doors.contains(&name.as_str());
         let writes = [" stderr()", "io::stderr()", "eprint"].iter().any(|call| text.contains(call));

@@ -5,8 +5,7 @@
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use throng::api::Revision;
-use throng::sandbox::{Fault, Sandbox, SandboxConfig};
+use throng::sandbox::{Fault, Revision, Sandbox, SandboxConfig};
 
 use crate::support::Random;
 use crate::support::upload::{Prepared, TOKEN, User, for_each, open_ledger, said};

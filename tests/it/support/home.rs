@@ -216,5 +216,5 @@ pub(crate) fn requests(sandbox: &Sandbox, method: &str) -> usize {
 pub(crate) fn members(sandbox: &Sandbox) -> BTreeSet<String> {
     let audiences = sandbox.audiences().unwrap();
     assert_eq!(audiences.len(), 1);
-    sandbox.members(&audiences[0].id).unwrap().into_iter().collect()
+    sandbox.members(audiences[0].id).unwrap().into_iter().collect()
 }

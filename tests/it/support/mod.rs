@@ -3,6 +3,8 @@
 #[cfg(feature = "sandbox")]
 pub(crate) mod home;
 #[cfg(feature = "sandbox")]
+#[path = "../../../crates/sandbox/tests/it/http.rs"]
+#[allow(dead_code, reason = "the sandbox's own tests need more of it")]
 pub(crate) mod http;
 pub(crate) mod browser;
 #[path = "../../../examples/report/nights.rs"]

@@ -146,7 +146,7 @@ impl<'a> User<'a> {
     pub(crate) fn check_members(&self, sandbox: &Sandbox) {
         let audiences = sandbox.audiences().unwrap();
         assert_eq!(audiences.len(), 1, "audiences");
-        let members = sandbox.members(&audiences[0].id).unwrap();
+        let members = sandbox.members(audiences[0].id).unwrap();
         assert!(members.iter().eq(self.prepared.members.iter()), "other members than the oracle's");
     }
 

@@ -1,10 +1,61 @@
-//! What a line of an upload file must look like. Written apart from [`crate::normalize`], so that the two cannot be
-//! wrong together.
+//! What the members of an audience are, and what a line of an upload file must look like for each type.
 
-use crate::normalize::UserType;
+use std::fmt;
+use std::str::FromStr;
 
 /// Longest third-party id in bytes.
 const THIRD_PARTY_BYTES_MAX: usize = 255;
+
+/// What the members of an audience are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserType {
+    /// SHA-256 of an e-mail address.
+    EmailHash,
+    /// SHA-256 of a phone number.
+    PhoneHash,
+    /// Facebook's number of a person.
+    Fbid,
+    /// The customer's own id of a person.
+    CustomAudienceThirdPartyId,
+    /// The advertising id of a device.
+    MobileAdvertiserId,
+}
+
+impl UserType {
+    const ALL: [Self; 5] = [
+        Self::EmailHash,
+        Self::PhoneHash,
+        Self::Fbid,
+        Self::CustomAudienceThirdPartyId,
+        Self::MobileAdvertiserId,
+    ];
+
+    /// Its name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EmailHash => "email_hash",
+            Self::PhoneHash => "phone_hash",
+            Self::Fbid => "fbid",
+            Self::CustomAudienceThirdPartyId => "custom_audience_third_party_id",
+            Self::MobileAdvertiserId => "mobile_advertiser_id",
+        }
+    }
+}
+
+impl fmt::Display for UserType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for UserType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|user_type| user_type.name() == text);
+        found.ok_or_else(|| "there is no such user type".to_owned())
+    }
+}
 
 /// An entry as the database keeps it: a digest as its 32 bytes, anything else as it is; `None` if the line does not have
 /// the form of its type.
@@ -36,7 +87,7 @@ impl Stored<'_> {
 
 /// The line that an entry was.
 pub(super) fn line(user_type: UserType, stored: &[u8]) -> String {
-    if user_type.is_hashed() {
+    if matches!(user_type, UserType::EmailHash | UserType::PhoneHash) {
         const_hex::encode(stored)
     } else {
         String::from_utf8_lossy(stored).into_owned()

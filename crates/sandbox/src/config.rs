@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Fault;
-use crate::api::{Id, Revision};
+use super::wire::Revision;
 
 /// The token that a sandbox accepts unless it is told otherwise. It opens nothing else.
 pub const TOKEN: &str = "sandbox-token";
@@ -59,7 +59,7 @@ pub struct SandboxConfig {
     /// The token that it accepts.
     pub token: String,
     /// The one ad account that the token may use; every one if left out.
-    pub ad_account: Option<Id>,
+    pub ad_account: Option<u64>,
     /// Whether audiences can be made.
     pub terms: Terms,
     /// Longest body that it accepts.

@@ -7,10 +7,10 @@ use axum::extract::multipart::{Field, Multipart};
 use tempfile::SpooledTempFile;
 
 use super::config::{FIELD_BYTES_MAX, UPLOAD_MEMORY_BYTES};
+use super::entry::UserType;
 use super::refusal::Refusal;
-use super::store::NewAudience;
-use crate::api::{Id, SUBTYPE};
-use crate::normalize::UserType;
+use super::store::{NewAudience, number};
+use super::wire::SUBTYPE;
 
 /// The fields of a request and its file, in whichever order they came.
 #[derive(Debug, Default)]
@@ -91,9 +91,9 @@ impl ReceivedForm {
     }
 
     /// The ad account.
-    pub(super) fn ad_account(&self) -> Result<Id, Refusal> {
+    pub(super) fn ad_account(&self) -> Result<u64, Refusal> {
         let text = self.required("fb_ad_account_id")?;
-        text.parse().map_err(|_| Refusal::field("`fb_ad_account_id` is no number"))
+        number(text).ok_or_else(|| Refusal::field("`fb_ad_account_id` is no number"))
     }
 
     /// The user type, if there is one.

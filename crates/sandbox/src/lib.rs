@@ -1,8 +1,9 @@
 //! The Audiences API on this machine, as strict as a platform would be, to rehearse on and to test against.
 //!
-//! A [`Sandbox`] serves the calls of [`crate::api`] on 127.0.0.1, in either revision of the reference. It checks the
+//! A [`Sandbox`] serves the calls of the API on 127.0.0.1, in either revision of the reference. It checks the
 //! token, the fields and every line of every file, keeps members in a database and tells how many there are. It parses
-//! requests with a parser of its own, so that client and sandbox cannot be wrong together. Nothing leaves the machine.
+//! requests and writes answers with code of its own, so that a client and the sandbox cannot be wrong
+//! together. Nothing leaves the machine.
 //!
 //! ```text
 //! connection  a socket that can be cut at any moment                 -> request
@@ -24,11 +25,13 @@
 
 pub mod fault;
 mod config;
+mod error;
 mod connection;
 mod service;
 mod body;
 mod form;
 mod calls;
+mod wire;
 mod entry;
 mod store;
 mod refusal;
@@ -45,6 +48,8 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 pub use self::config::{SandboxConfig, TOKEN, Terms};
+pub use self::entry::UserType;
+pub use self::error::Error;
 pub use self::fault::Fault;
 use self::fault::Faults;
 pub use self::log::Exchange;
@@ -52,10 +57,7 @@ use self::log::Log;
 use self::service::{Service, lock};
 pub use self::store::Audience;
 use self::store::Store;
-use crate::api::Id;
-use crate::error::{Error, Result};
-use crate::machine;
-use crate::quote::Cause;
+pub use self::wire::Revision;
 
 /// A running sandbox. It ends when this is dropped.
 pub struct Sandbox {
@@ -67,7 +69,7 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Starts a sandbox on a thread of its own. It can be reached as soon as this returns.
-    pub fn start(config: SandboxConfig) -> Result<Self> {
+    pub fn start(config: SandboxConfig) -> Result<Self, Error> {
         Self::start_with_observer(config, |_| {})
     }
 
@@ -75,7 +77,7 @@ impl Sandbox {
     pub fn start_with_observer(
         mut config: SandboxConfig,
         observer: impl Fn(&Exchange) + Send + Sync + 'static,
-    ) -> Result<Self> {
+    ) -> Result<Self, Error> {
         let store = Store::open(config.data_dir.as_deref())?;
         let (listener, address) = listen(config.port)?;
         let mut faults = Faults::default();
@@ -93,7 +95,7 @@ impl Sandbox {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|_| Error::Internal("the system grants no event queue"))?;
+            .map_err(|source| Error::System { what: "event queue", source })?;
         let served = Arc::clone(&service);
         let run = move || {
             runtime.block_on(async {
@@ -107,7 +109,7 @@ impl Sandbox {
         let thread = std::thread::Builder::new()
             .name("sandbox".to_owned())
             .spawn(run)
-            .map_err(|_| machine::no_threads())?;
+            .map_err(|source| Error::System { what: "thread", source })?;
         Ok(Self { service, address, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -122,18 +124,20 @@ impl Sandbox {
     }
 
     /// All audiences, oldest first.
-    pub fn audiences(&self) -> Result<Vec<Audience>> {
-        lock(&self.service.store).audiences(None).map_err(|_| UNREADABLE)
+    pub fn audiences(&self) -> Result<Vec<Audience>, Error> {
+        lock(&self.service.store).audiences(None).map_err(|source| self.unreadable(source))
     }
 
     /// Shows each member of an audience as the line that it was, in no particular order. `id` is either number of it. The
     /// sandbox waits meanwhile, so `show` must not ask it for anything.
-    pub fn for_each_member(&self, id: &Id, show: impl FnMut(&str)) -> Result<()> {
-        lock(&self.service.store).for_each_member(id, show).map_err(|_| UNREADABLE)
+    pub fn for_each_member(&self, id: u64, show: impl FnMut(&str)) -> Result<(), Error> {
+        lock(&self.service.store)
+            .for_each_member(id, show)
+            .map_err(|source| self.unreadable(source))
     }
 
     /// The members of an audience, sorted; none if there is no such audience.
-    pub fn members(&self, id: &Id) -> Result<Vec<String>> {
+    pub fn members(&self, id: u64) -> Result<Vec<String>, Error> {
         let mut members = Vec::new();
         self.for_each_member(id, |member| members.push(member.to_owned()))?;
         members.sort_unstable();
@@ -159,6 +163,10 @@ impl Sandbox {
     pub fn clear_faults(&self) {
         lock(&self.service.faults).clear();
     }
+
+    fn unreadable(&self, source: rusqlite::Error) -> Error {
+        Error::Database { path: self.service.config.data_dir.clone().unwrap_or_default(), source }
+    }
 }
 
 impl Drop for Sandbox {
@@ -179,18 +187,13 @@ impl fmt::Debug for Sandbox {
     }
 }
 
-const UNREADABLE: Error = Error::Internal("the sandbox's database cannot be read");
-
-fn listen(port: u16) -> Result<(TcpListener, SocketAddr)> {
+fn listen(port: u16) -> Result<(TcpListener, SocketAddr), Error> {
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     });
-    bound.map_err(|error| {
-        let message = format!("cannot listen on port {port} of 127.0.0.1: {}", Cause(&error));
-        Error::usage(message, "take another --port; 0 finds one that is free")
-    })
+    bound.map_err(|source| Error::Port { port, source })
 }
 
 async fn accept(listener: TcpListener, service: Arc<Service>) {

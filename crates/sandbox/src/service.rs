@@ -22,7 +22,7 @@ use super::log::{Log, Pending};
 use super::nonsense;
 use super::refusal::Refusal;
 use super::store::Store;
-use crate::api::CREATE_PATH;
+use super::wire::CREATE_PATH;
 
 /// What all connections share.
 pub(super) struct Service {

@@ -10,8 +10,8 @@ use super::fault::Call;
 use super::form::ReceivedForm;
 use super::refusal::{Refusal, json_response};
 use super::service::{Service, lock};
-use super::store::{Audience, Key, Store};
-use crate::api::{CustomAudience, FacebookAudience, Id, ListPage, Revision};
+use super::store::{Audience, Key, Store, number};
+use super::wire::{self, Revision};
 
 /// An answer, and what it did to members.
 pub(super) struct Done {
@@ -46,7 +46,7 @@ pub(super) fn perform(
 
 fn create(service: &Service, form: ReceivedForm) -> Result<(Value, u64), Refusal> {
     let new = form.new_audience(service.config.fb_id_after)?;
-    check_account(service, &new.ad_account)?;
+    check_account(service, new.ad_account)?;
     let mut store = lock(&service.store);
     let (audience, added) = store.create(&new, form.into_file()?)?;
     Ok((told(&store, &audience, service.config.revision)?, added))
@@ -55,9 +55,9 @@ fn create(service: &Service, form: ReceivedForm) -> Result<(Value, u64), Refusal
 fn add(service: &Service, uri: &Uri, form: ReceivedForm) -> Result<(Value, u64), Refusal> {
     let revision = service.config.revision;
     let (ad_account, user_type) = (form.ad_account()?, form.user_type()?);
-    check_account(service, &ad_account)?;
+    check_account(service, ad_account)?;
     let mut store = lock(&service.store);
-    let audience = find(&store, &Key::Any(id(uri)?))?;
+    let audience = find(&store, Key::Any(id(uri)?))?;
     if audience.ad_account != ad_account {
         return Err(Refusal::forbidden());
     }
@@ -68,37 +68,35 @@ fn add(service: &Service, uri: &Uri, form: ReceivedForm) -> Result<(Value, u64),
         None if revision == Revision::B => return Err(Refusal::field("`user_type` is missing")),
         _ => {}
     }
-    let (audience, added) = store.add(&Key::Vendor(audience.id), form.into_file()?)?;
+    let (audience, added) = store.add(&audience, form.into_file()?)?;
     Ok((told(&store, &audience, revision)?, added))
 }
 
 #[derive(Deserialize)]
 struct ListQuery {
-    fb_ad_account_id: Option<Id>,
+    fb_ad_account_id: Option<u64>,
     page: Option<usize>,
 }
 
 fn list(service: &Service, uri: &Uri) -> Result<Value, Refusal> {
     let query = Query::<ListQuery>::try_from_uri(uri)
         .map_err(|_| Refusal::field("`fb_ad_account_id` and `page` must be numbers"))?;
-    let ad_account = query.fb_ad_account_id.as_ref();
-    let ad_account = ad_account.ok_or_else(|| Refusal::field("`fb_ad_account_id` is missing"))?;
+    let ad_account =
+        query.fb_ad_account_id.ok_or_else(|| Refusal::field("`fb_ad_account_id` is missing"))?;
     check_account(service, ad_account)?;
     let store = lock(&service.store);
     let audiences = store.audiences(Some(ad_account))?;
     store.told(&audiences)?;
     Ok(match service.config.revision {
         Revision::A => {
-            let known = audiences.iter().filter(|audience| audience.answers_without_fb_id == 0);
-            ListPage::to_json_a(&known.map(Audience::facebook).collect::<Vec<FacebookAudience>>())
+            audiences.iter().filter(|audience| audience.has_fb_id()).map(wire::facebook).collect()
         }
         Revision::B => {
             let page = query.page.unwrap_or(1);
             if page == 0 {
                 return Err(Refusal::field("`page` counts from 1"));
             }
-            let all: Vec<CustomAudience> = audiences.iter().map(Audience::vendor).collect();
-            ListPage::to_json_b(&all, page)
+            wire::page(&audiences, page)
         }
     })
 }
@@ -108,49 +106,49 @@ fn details(service: &Service, uri: &Uri) -> Result<Value, Refusal> {
     let store = lock(&service.store);
     match service.config.revision {
         Revision::A => {
-            let audience = find(&store, &Key::Facebook(id))?;
+            let audience = find(&store, Key::Facebook(id))?;
             store.told(std::slice::from_ref(&audience))?;
-            if audience.answers_without_fb_id > 0 {
+            if !audience.has_fb_id() {
                 return Err(Refusal::not_found());
             }
-            Ok(audience.facebook().to_json())
+            Ok(wire::facebook(&audience))
         }
-        Revision::B => told(&store, &find(&store, &Key::Vendor(id))?, Revision::B),
+        Revision::B => told(&store, &find(&store, Key::Vendor(id))?, Revision::B),
     }
 }
 
 fn delete(service: &Service, uri: &Uri) -> Result<Response<Body>, Refusal> {
-    let revision = service.config.revision;
     let mut store = lock(&service.store);
-    let audience = find(&store, &Key::Any(id(uri)?))?;
-    check_account(service, &audience.ad_account)?;
-    let deleted = store.delete(&Key::Vendor(audience.id))?;
-    let mut response =
-        json_response(revision.deleted_status(), &deleted.vendor().to_json(revision));
-    if response.status() == StatusCode::NO_CONTENT {
-        response = Response::default();
-        *response.status_mut() = StatusCode::NO_CONTENT;
-    }
-    Ok(response)
+    let audience = find(&store, Key::Any(id(uri)?))?;
+    check_account(service, audience.ad_account)?;
+    store.delete(audience.id)?;
+    Ok(match service.config.revision {
+        Revision::A => json_response(200, &wire::vendor(&audience, Revision::A)),
+        Revision::B => {
+            let mut response = Response::default();
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+    })
 }
 
 /// Whether there is an audience by the number in the path, the vendor's or Facebook's.
 pub(super) fn find_by_either(service: &Service, uri: &Uri) -> Result<(), Refusal> {
-    find(&lock(&service.store), &Key::Any(id(uri)?)).map(|_| ())
+    find(&lock(&service.store), Key::Any(id(uri)?)).map(|_| ())
 }
 
-fn find(store: &Store, key: &Key) -> Result<Audience, Refusal> {
+fn find(store: &Store, key: Key) -> Result<Audience, Refusal> {
     store.audience(key)?.ok_or_else(|| Refusal::new(404, "not_found", "there is no such audience"))
 }
 
 /// The last part of the path.
-fn id(uri: &Uri) -> Result<Id, Refusal> {
+fn id(uri: &Uri) -> Result<u64, Refusal> {
     let last = uri.path().rsplit('/').next().unwrap_or_default();
-    last.parse().map_err(|_| Refusal::not_found())
+    number(last).ok_or_else(Refusal::not_found)
 }
 
-fn check_account(service: &Service, ad_account: &Id) -> Result<(), Refusal> {
-    match &service.config.ad_account {
+fn check_account(service: &Service, ad_account: u64) -> Result<(), Refusal> {
+    match service.config.ad_account {
         Some(own) if own != ad_account => Err(Refusal::forbidden()),
         _ => Ok(()),
     }
@@ -158,5 +156,5 @@ fn check_account(service: &Service, ad_account: &Id) -> Result<(), Refusal> {
 
 fn told(store: &Store, audience: &Audience, revision: Revision) -> Result<Value, Refusal> {
     store.told(std::slice::from_ref(audience))?;
-    Ok(audience.vendor().to_json(revision))
+    Ok(wire::vendor(audience, revision))
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
-use throng::sandbox::Sandbox;
+use throng_sandbox::Sandbox;
 
 const BOUNDARY: &str = "a-boundary";
 

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, Response, header};
 
 use super::fault::{Action, Call, RetryAfter};
 use super::refusal::{Refusal, text_response};
-use crate::api::Revision;
+use super::wire::Revision;
 
 const JSON: &str = "application/json; charset=utf-8";
 

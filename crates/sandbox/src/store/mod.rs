@@ -9,25 +9,23 @@ mod audience;
 use std::fs;
 use std::io::{self, BufRead, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 pub use self::audience::Audience;
 use self::audience::COLUMNS;
-pub(super) use self::audience::{Key, NewAudience};
+pub(super) use self::audience::{Key, NewAudience, number};
 use super::config::{DATABASE_CACHE_KIB, ID_FIRST, LINE_BYTES_MAX};
-use super::entry;
+use super::entry::{self, UserType};
+use super::error::Error;
 use super::refusal::Refusal;
-use crate::api::Id;
-use crate::error::Error;
-use crate::normalize::UserType;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS audience (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        account TEXT NOT NULL,
+        account INTEGER NOT NULL,
         name TEXT NOT NULL,
         description TEXT,
         opt_out_link TEXT,
@@ -65,26 +63,15 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens the database of a data directory, or a temporary one.
-    pub(super) fn open(dir: Option<&Path>) -> crate::Result<Self> {
+    pub(super) fn open(dir: Option<&Path>) -> Result<Self, Error> {
         let path = match dir {
-            Some(dir) => {
-                let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-                created.map_err(|error| Error::writing("create", dir, error))?;
-                let path = dir.join("sandbox.sqlite");
-                // SQLite gives its journal the mode of the database.
-                let mut options = fs::OpenOptions::new();
-                options.create(true).append(true).mode(0o600);
-                options.open(&path).map_err(|error| Error::writing("open", &path, error))?;
-                path
-            }
+            Some(dir) => private_file(dir)?,
             // An empty name is a temporary database for SQLite.
-            None => Path::new("").to_owned(),
+            None => PathBuf::new(),
         };
-        Self::with_schema(&path).map_err(|error| Error::Output {
-            message: error.to_string(),
-            hint: (error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
-                .then(|| "another sandbox uses it; stop that one or take another --data".into()),
-            path,
+        Self::with_schema(&path).map_err(|source| match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy) => Error::Busy { path },
+            _ => Error::Database { path, source },
         })
     }
 
@@ -101,17 +88,13 @@ impl Store {
     }
 
     /// Makes an audience of the entries; all of them or nothing.
-    pub(super) fn create(
-        &mut self,
-        new: &NewAudience,
-        entries: impl BufRead,
-    ) -> Result<(Audience, u64), Refusal> {
+    pub(super) fn create(&mut self, new: &NewAudience, entries: impl BufRead) -> Received {
         let change = self.database.transaction()?;
         change.execute(
             "INSERT INTO audience (account, name, description, opt_out_link, user_type, \
              time_updated, answers_without_fb_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
-                new.ad_account.as_str(),
+                new.ad_account,
                 new.name,
                 new.description,
                 new.opt_out_link,
@@ -120,50 +103,34 @@ impl Store {
                 new.fb_id_after,
             ],
         )?;
-        let row_id = change.last_insert_rowid();
-        let added = insert(&change, row_id, new.user_type, entries)?;
-        let audience = audience(&change, row_id)?.ok_or_else(Refusal::not_found)?;
-        change.commit()?;
-        Ok((audience, added))
+        let id = change.last_insert_rowid().unsigned_abs();
+        finish(change, id, new.user_type, entries)
     }
 
     /// Adds the entries to an audience; all of them or nothing.
-    pub(super) fn add(
-        &mut self,
-        key: &Key,
-        entries: impl BufRead,
-    ) -> Result<(Audience, u64), Refusal> {
-        let row_id = key.row_id().ok_or_else(Refusal::not_found)?;
-        let change = self.database.transaction()?;
-        let before = audience(&change, row_id)?.ok_or_else(Refusal::not_found)?;
-        let added = insert(&change, row_id, before.user_type, entries)?;
-        let after = audience(&change, row_id)?.ok_or_else(Refusal::not_found)?;
-        change.commit()?;
-        Ok((after, added))
+    pub(super) fn add(&mut self, before: &Audience, entries: impl BufRead) -> Received {
+        finish(self.database.transaction()?, before.id, before.user_type, entries)
     }
 
     /// Deletes an audience and its members.
-    pub(super) fn delete(&mut self, key: &Key) -> Result<Audience, Refusal> {
-        let row_id = key.row_id().ok_or_else(Refusal::not_found)?;
+    pub(super) fn delete(&mut self, id: u64) -> rusqlite::Result<()> {
         let change = self.database.transaction()?;
-        let deleted = audience(&change, row_id)?.ok_or_else(Refusal::not_found)?;
-        change.execute("DELETE FROM member WHERE audience = ?1", [row_id])?;
-        change.execute("DELETE FROM audience WHERE id = ?1", [row_id])?;
-        change.commit()?;
-        Ok(deleted)
+        change.execute("DELETE FROM member WHERE audience = ?1", [id])?;
+        change.execute("DELETE FROM audience WHERE id = ?1", [id])?;
+        change.commit()
     }
 
     /// One audience.
-    pub(super) fn audience(&self, key: &Key) -> rusqlite::Result<Option<Audience>> {
-        key.row_id().map_or(Ok(None), |row_id| audience(&self.database, row_id))
+    pub(super) fn audience(&self, key: Key) -> rusqlite::Result<Option<Audience>> {
+        key.id().map_or(Ok(None), |id| audience(&self.database, id))
     }
 
     /// All audiences, or those of one ad account, oldest first.
-    pub(super) fn audiences(&self, ad_account: Option<&Id>) -> rusqlite::Result<Vec<Audience>> {
+    pub(super) fn audiences(&self, ad_account: Option<u64>) -> rusqlite::Result<Vec<Audience>> {
         let query =
             format!("SELECT {COLUMNS} FROM audience WHERE ?1 IS NULL OR account = ?1 ORDER BY id");
         let mut query = self.database.prepare_cached(&query)?;
-        query.query_map([ad_account.map(Id::as_str)], Audience::read)?.collect()
+        query.query_map([ad_account], Audience::read)?.collect()
     }
 
     /// Notes that an answer has told of these audiences.
@@ -171,7 +138,7 @@ impl Store {
         for audience in audiences.iter().filter(|audience| audience.answers_without_fb_id > 0) {
             self.database.execute(
                 "UPDATE audience SET answers_without_fb_id = answers_without_fb_id - 1 WHERE id = ?1",
-                [audience.row_id],
+                [audience.id],
             )?;
         }
         Ok(())
@@ -180,12 +147,12 @@ impl Store {
     /// Shows each member of an audience, in no particular order.
     pub(super) fn for_each_member(
         &self,
-        id: &Id,
+        id: u64,
         mut show: impl FnMut(&str),
     ) -> rusqlite::Result<()> {
-        let Some(audience) = self.audience(&Key::Any(id.clone()))? else { return Ok(()) };
+        let Some(audience) = self.audience(Key::Any(id))? else { return Ok(()) };
         let mut query = self.database.prepare("SELECT entry FROM member WHERE audience = ?1")?;
-        let mut rows = query.query([audience.row_id])?;
+        let mut rows = query.query([audience.id])?;
         while let Some(row) = rows.next()? {
             show(&entry::line(audience.user_type, row.get_ref(0)?.as_blob()?));
         }
@@ -193,37 +160,67 @@ impl Store {
     }
 }
 
-fn audience(database: &Connection, row_id: i64) -> rusqlite::Result<Option<Audience>> {
+fn audience(database: &Connection, id: u64) -> rusqlite::Result<Option<Audience>> {
     let mut query =
         database.prepare_cached(&format!("SELECT {COLUMNS} FROM audience WHERE id = ?1"))?;
-    query.query_row([row_id], Audience::read).optional()
+    query.query_row([id], Audience::read).optional()
+}
+
+/// Makes the data directory and the database in it, for its owner alone.
+fn private_file(dir: &Path) -> Result<PathBuf, Error> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| Error::DataDir { path, source }
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed(dir))?;
+    let path = dir.join("sandbox.sqlite");
+    // SQLite gives its journal the mode of the database.
+    let mut options = fs::OpenOptions::new();
+    options.create(true).append(true).mode(0o600).open(&path).map_err(failed(&path))?;
+    Ok(path)
+}
+
+/// An audience after a change, and how many of its members are new.
+type Received = Result<(Audience, u64), Refusal>;
+
+/// Ends a change with the entries of a file.
+fn finish(
+    change: Transaction<'_>,
+    id: u64,
+    user_type: UserType,
+    entries: impl BufRead,
+) -> Received {
+    let added = insert(&change, id, user_type, entries)?;
+    let audience = audience(&change, id)?.ok_or_else(Refusal::not_found)?;
+    change.commit()?;
+    Ok((audience, added))
 }
 
 /// Checks and inserts the lines of a file; tells how many were new.
 fn insert(
     change: &Transaction<'_>,
-    row_id: i64,
+    id: u64,
     user_type: UserType,
     mut entries: impl BufRead,
 ) -> Result<u64, Refusal> {
     let mut insert =
         change.prepare_cached("INSERT OR IGNORE INTO member (audience, entry) VALUES (?1, ?2)")?;
-    let (mut line, mut lines, mut added) = (Vec::new(), 0_u64, 0_i64);
+    let (mut line, mut lines, mut added) = (Vec::new(), 0_u64, 0_u64);
     while next_line(&mut entries, &mut line)? {
         lines += 1;
         let Some(entry) = entry::stored(user_type, &line) else {
             return Err(Refusal::field(format!("`file`: line {lines} is no {user_type}")));
         };
-        added += i64::from(insert.execute(params![row_id, entry.bytes()])? == 1);
+        added += u64::from(insert.execute(params![id, entry.bytes()])? == 1);
     }
     if lines == 0 {
         return Err(Refusal::field("`file` is empty"));
     }
     change.execute(
         "UPDATE audience SET member_count = member_count + ?2, time_updated = ?3 WHERE id = ?1",
-        params![row_id, added, now()],
+        params![id, added, now()],
     )?;
-    Ok(added.unsigned_abs())
+    Ok(added)
 }
 
 /// Reads a line without its end. One that is too long comes cut off, and is still too long for any type.
@@ -252,7 +249,7 @@ mod tests {
 
     fn new(user_type: UserType) -> NewAudience {
         NewAudience {
-            ad_account: 7.into(),
+            ad_account: 7,
             name: "Newsletter".to_owned(),
             description: None,
             opt_out_link: None,
@@ -261,7 +258,7 @@ mod tests {
         }
     }
 
-    fn members(store: &Store, id: &Id) -> Vec<String> {
+    fn members(store: &Store, id: u64) -> Vec<String> {
         let mut members = Vec::new();
         store.for_each_member(id, |member| members.push(member.to_owned())).expect("reads");
         members
@@ -272,11 +269,10 @@ mod tests {
         let mut store = store();
         let (audience, added) =
             store.create(&new(UserType::Fbid), &b"1\n2\n1\n"[..]).expect("creates");
-        assert_eq!((audience.id.as_str(), audience.member_count, added), ("59", 2, 2));
-        let key = Key::Vendor(audience.id.clone());
-        let (audience, added) = store.add(&key, &b"2\n3"[..]).expect("adds");
+        assert_eq!((audience.id, audience.member_count, added), (59, 2, 2));
+        let (audience, added) = store.add(&audience, &b"2\n3"[..]).expect("adds");
         assert_eq!((audience.member_count, added), (3, 1));
-        assert_eq!(members(&store, &audience.id), ["1", "2", "3"]);
+        assert_eq!(members(&store, audience.id), ["1", "2", "3"]);
     }
 
     #[test]
@@ -295,8 +291,8 @@ mod tests {
             assert_eq!(store.audiences(None), Ok(vec![]));
         }
         let (audience, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
-        store.add(&Key::Any(audience.id.clone()), &b"2\nx\n"[..]).expect_err("refuses");
-        assert_eq!(members(&store, &audience.id), ["1"]);
+        store.add(&audience, &b"2\nx\n"[..]).expect_err("refuses");
+        assert_eq!(members(&store, audience.id), ["1"]);
     }
 
     #[test]
@@ -304,22 +300,22 @@ mod tests {
         let mut store = store();
         let (first, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
         let (second, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
-        assert_eq!((second.id.as_str(), second.fb_id.as_str()), ("60", "6017382038944"));
+        assert_eq!((second.id, second.fb_id), (60, 6_017_382_038_944));
         for (key, id) in [
-            (Key::Vendor(second.id.clone()), Some(&second.id)),
-            (Key::Any(second.fb_id.clone()), Some(&second.id)),
-            (Key::Facebook(first.fb_id.clone()), Some(&first.id)),
-            (Key::Facebook(second.id.clone()), None),
-            (Key::Vendor(second.fb_id.clone()), None),
-            (Key::Any(1.into()), None),
+            (Key::Vendor(second.id), Some(second.id)),
+            (Key::Any(second.fb_id), Some(second.id)),
+            (Key::Facebook(first.fb_id), Some(first.id)),
+            (Key::Facebook(second.id), None),
+            (Key::Vendor(second.fb_id), None),
+            (Key::Any(1), None),
         ] {
-            let found = store.audience(&key).expect("reads");
-            assert_eq!(found.as_ref().map(|audience| &audience.id), id, "{key:?}");
+            let found = store.audience(key).expect("reads");
+            assert_eq!(found.map(|audience| audience.id), id, "{key:?}");
         }
-        store.delete(&Key::Vendor(second.id.clone())).expect("deletes");
-        assert_eq!(members(&store, &second.id), [""; 0]);
+        store.delete(second.id).expect("deletes");
+        assert_eq!(members(&store, second.id), [""; 0]);
         let (third, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
-        assert_eq!(third.id.as_str(), "61");
+        assert_eq!(third.id, 61);
     }
 
     #[test]
@@ -331,12 +327,12 @@ mod tests {
         let (made, _) =
             store.create(&new(UserType::EmailHash), digest.as_bytes()).expect("creates");
         let error = Store::open(Some(&dir)).expect_err("in use");
-        assert!(error.hint().is_some_and(|hint| hint.contains("another sandbox")), "{error}");
+        assert!(matches!(error, Error::Busy { .. }), "{error}");
         drop(store);
         let store = Store::open(Some(&dir)).expect("opens again");
-        assert_eq!(store.audiences(Some(&7.into())), Ok(vec![made.clone()]));
-        assert_eq!(store.audiences(Some(&8.into())), Ok(vec![]));
-        assert_eq!(members(&store, &made.id), [digest]);
+        assert_eq!(store.audiences(Some(7)), Ok(vec![made.clone()]));
+        assert_eq!(store.audiences(Some(8)), Ok(vec![]));
+        assert_eq!(members(&store, made.id), [digest]);
         for entry in fs::read_dir(&dir).expect("lists") {
             use std::os::unix::fs::PermissionsExt;
             let metadata = entry.expect("entry").metadata().expect("metadata");
