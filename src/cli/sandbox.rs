@@ -46,7 +46,7 @@ pub(crate) struct SandboxArgs {
 const FAULTS: &str = "\
 Faults:
   A fault is words separated by commas. Which requests it strikes, and when:
-    create, add, list, details, delete   the call [default: any]
+    create, add, list, details, delete   the calls [default: any]
     nth=N, first=N, from=N               which of its requests [default: every one]
     share=0.2, seed=N                    about so many; the same seed strikes the same ones
     when=head|before|after               body not read, body read, effect there [default: before]
@@ -61,9 +61,9 @@ Faults:
   With any of these, or alone: delay=S waits so many seconds. For example:
     throng sandbox --fault create,nth=1,when=after,cut --fault add,share=0.2,status=503
 
-  A script is TOML with the same words; what to do is called `do` there:
+  A script is TOML with the same words; one that stands alone is `true` there:
     [[fault]]
-    call = \"create\"
+    create = true
     nth = 1
     when = \"after\"
-    do = \"cut\"";
+    cut = true";

@@ -28,7 +28,7 @@ fn spawn(args: &[&str]) -> (std::process::Child, Vec<String>) {
 fn the_command_says_where_it_is_and_what_it_is_asked() {
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("faults.toml");
-    std::fs::write(&script, "[[fault]]\ncall = \"create\"\nnth = 1\ndo = \"cut\"\n").unwrap();
+    std::fs::write(&script, "[[fault]]\ncreate = true\nnth = 1\ncut = true\n").unwrap();
     let script = script.to_str().unwrap();
     let args = ["--api-revision", "b", "--fault", "add,status=503", "--faults", script];
     let (mut child, exports) = spawn(&args);
@@ -69,13 +69,17 @@ fn the_command_says_where_it_is_and_what_it_is_asked() {
 fn a_script_or_port_that_cannot_be_used_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("faults.toml");
-    std::fs::write(&script, "[[fault]]\ncall = \"create\"\nnht = 1\n").unwrap();
+    std::fs::write(&script, "[[fault]]\ncreate = true\nnht = 1\n").unwrap();
     let busy = Sandbox::start(SandboxConfig::default()).unwrap();
     let port = busy.endpoint().rsplit(':').next().unwrap().to_owned();
     for (args, code, message) in [
-        (["--faults", script.to_str().unwrap()], 3, "line 3: unknown field `nht`"),
+        (
+            ["--faults", script.to_str().unwrap()],
+            3,
+            "line 3: unknown field `nht`; did you mean `nth`?",
+        ),
         (["--port", &port], 2, "cannot listen on port"),
-        (["--fault", "add,nth=1"], 2, "this fault does nothing"),
+        (["--fault", "add,nth=1"], 2, "it does nothing"),
     ] {
         let output = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("throng"))
             .arg("sandbox")

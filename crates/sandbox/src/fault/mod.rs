@@ -1,18 +1,18 @@
 //! What goes wrong, on purpose: which request a fault strikes, at which moment, and what it does.
 //!
-//! A script is TOML with a table for each fault; the flag `--fault` has the same keys, separated by commas, where the
-//! call and what to do may stand without a key:
+//! A script is TOML with a table for each fault. The flag `--fault` holds the same pairs, separated by commas; a word
+//! alone means `true`, and texts need no quotes:
 //!
 //! ```toml
 //! # The second request that adds users: the effect is there, the answer is not.
-//! [[fault]]
-//! call = "add"        # create, add, list, details or delete; any of them if left out
+//! [[fault]]           # --fault add,nth=2,when=after,cut
+//! add = true          # create, add, list, details, delete, or several; any of them if left out
 //! nth = 2             # this one alone; or first = N, from = N, share = 0.2 (with seed = N); every one if left out
 //! when = "after"      # head: the body is not read; before: it is read (the default); after: the effect is there
-//! do = "cut"          # cut, hang, html, wrong_json, truncated, no_id, no_continue
+//! cut = true          # or hang, html, wrong_json, truncated, no_id, no_continue
 //!
-//! [[fault]]           # --fault add,first=3,status=429,retry_after=1
-//! call = "add"
+//! [[fault]]           # --fault add,first=3,status=429,retry_after=1,body=slow down
+//! add = true
 //! first = 3
 //! status = 429
 //! retry_after = 1     # seconds; retry_date = 1 says the same as a date
@@ -22,12 +22,12 @@
 //! delay = 0.5         # goes with whatever else the fault does
 //!
 //! [[fault]]           # --fault create,at_byte=1000,cut: in the middle of the body
-//! call = "create"
+//! create = true
 //! at_byte = 1000
-//! do = "cut"
+//! cut = true
 //!
 //! [[fault]]           # --fault add,slow=65536: bytes of the body that are read in a second
-//! call = "add"
+//! add = true
 //! slow = 65536
 //! ```
 //!
@@ -40,8 +40,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 /// A call of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Make an audience.
     Create,
@@ -129,8 +128,8 @@ pub enum RetryAfter {
 /// One thing that goes wrong. [`str::parse`] reads what `--fault` takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// The call; any if left out.
-    pub call: Option<Call>,
+    /// The calls; any if there are none.
+    pub calls: Vec<Call>,
     /// Which of its requests.
     pub which: Which,
     /// When.
@@ -142,15 +141,20 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn strikes(&self, call: Call, count: u64) -> bool {
-        self.call.is_none_or(|own| own == call)
-            && match self.which {
-                Which::Every => true,
-                Which::Nth(number) => count == number,
-                Which::First(last) => count <= last,
-                Which::From(number) => count >= number,
-                Which::Share(share, seed) => chance(seed, count) < share,
-            }
+    fn is_about(&self, call: Call) -> bool {
+        self.calls.is_empty() || self.calls.contains(&call)
+    }
+}
+
+impl Which {
+    fn has(self, count: u64) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Nth(number) => count == number,
+            Self::First(last) => count <= last,
+            Self::From(number) => count >= number,
+            Self::Share(share, seed) => chance(seed, count) < share,
+        }
     }
 }
 
@@ -180,9 +184,9 @@ impl Faults {
     pub(super) fn strike(&mut self, call: Call) -> Vec<Fault> {
         let mut striking = Vec::new();
         for (fault, seen) in &mut self.0 {
-            if fault.call.is_none_or(|own| own == call) {
+            if fault.is_about(call) {
                 *seen += 1;
-                if fault.strikes(call, *seen) {
+                if fault.which.has(*seen) {
                     striking.push(fault.clone());
                 }
             }
@@ -208,6 +212,7 @@ mod tests {
             calls.map(|call| !faults.strike(call).is_empty())
         };
         assert_eq!(struck("cut"), [true; 5]);
+        assert_eq!(struck("list,details,cut"), [false, true, false, false, false]);
         assert_eq!(struck("add,cut"), [true, false, true, true, true]);
         assert_eq!(struck("add,nth=2,cut"), [false, false, true, false, false]);
         assert_eq!(struck("add,first=2,cut"), [true, false, true, false, false]);

@@ -1,4 +1,4 @@
-//! How faults are written: in a script, and as a flag.
+//! Reading faults: a script is TOML, and a flag is a short form of one of its tables.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,9 +18,9 @@ impl Fault {
         }
         let script: Script = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            format!("line {line}: {}", error.message())
+            format!("line {line}: {}", with_nearest(error.message()))
         })?;
-        let faults = script.fault.into_iter().enumerate();
+        let faults = script.fault.iter().enumerate();
         faults
             .map(|(index, fault)| {
                 fault.check().map_err(|error| format!("fault {}: {error}", index + 1))
@@ -32,71 +32,90 @@ impl Fault {
 impl FromStr for Fault {
     type Err = String;
 
+    /// Reads the pairs of one table, separated by commas. A word alone stands for `word = true`, and texts need no quotes.
     fn from_str(text: &str) -> Result<Self, String> {
-        const CALLS: [&str; 5] = ["create", "add", "list", "details", "delete"];
         let mut table = toml::Table::new();
-        for word in text.split(',').map(str::trim) {
-            let (key, value) = match word.split_once('=') {
-                Some(pair) => pair,
-                None if CALLS.contains(&word) => ("call", word),
-                None => ("do", word),
-            };
-            let number = value.parse().map(toml::Value::Integer);
-            let number = number.or_else(|_| value.parse().map(toml::Value::Float));
-            let value = number.unwrap_or_else(|_| value.into());
+        for pair in text.split(',').map(str::trim) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
+            let value = scalar(value).unwrap_or_else(|| value.into());
             if table.insert(key.to_owned(), value).is_some() {
                 return Err(format!("`{key}` is given twice"));
             }
         }
         let written: Written =
-            table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+            table.try_into().map_err(|error: toml::de::Error| with_nearest(error.message()))?;
         written.check()
     }
 }
 
-/// A fault as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The number, truth value or quoted text that is written here.
+fn scalar(text: &str) -> Option<toml::Value> {
+    let table: toml::Table = toml::from_str(&format!("value = {text}")).ok()?;
+    table.into_iter().next().map(|(_, value)| value)
+}
+
+/// A message of serde's about an unknown word, which lists all known ones, with the nearest of these instead.
+fn with_nearest(message: &str) -> String {
+    let mut words = message.split('`').skip(1).step_by(2);
+    let (true, Some(unknown)) = (message.starts_with("unknown "), words.next()) else {
+        return message.to_owned();
+    };
+    let nearest = words.min_by_key(|known| strsim::damerau_levenshtein(unknown, known));
+    let hint = nearest.map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
+    let what = message.split(',').next().unwrap_or_default();
+    format!("{what}{hint}")
+}
+
+/// A fault as it is written: all keys that there are.
+#[expect(clippy::struct_excessive_bools, reason = "each is a word that somebody writes or not")]
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct Written {
-    call: Option<Call>,
+    create: bool,
+    add: bool,
+    list: bool,
+    details: bool,
+    delete: bool,
     nth: Option<u64>,
     first: Option<u64>,
     from: Option<u64>,
     share: Option<f64>,
     seed: Option<u64>,
     when: Option<When>,
-    at_byte: Option<u64>,
-    #[serde(rename = "do")]
-    deed: Option<Deed>,
     status: Option<u16>,
     retry_after: Option<u64>,
     retry_date: Option<u64>,
     body: Option<String>,
+    cut: bool,
+    at_byte: Option<u64>,
+    hang: bool,
+    html: bool,
+    wrong_json: bool,
+    truncated: bool,
+    no_id: bool,
+    no_continue: bool,
     slow: Option<u64>,
-    delay: Option<f64>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Deed {
-    Cut,
-    Hang,
-    Html,
-    WrongJson,
-    Truncated,
-    NoId,
-    NoContinue,
+    delay: f64,
 }
 
 impl Written {
-    fn check(self) -> Result<Fault, String> {
-        let delay = self.delay.map_or(Ok(Duration::ZERO), Duration::try_from_secs_f64);
+    fn check(&self) -> Result<Fault, String> {
+        let delay = Duration::try_from_secs_f64(self.delay);
         let delay = delay.map_err(|_| "`delay` takes seconds")?;
         let (which, action) = (self.which()?, self.action()?);
         if action == Action::Nothing && delay.is_zero() {
-            return Err("this fault does nothing: give `do`, `status`, `slow` or `delay`".into());
+            return Err("it does nothing: give `cut`, `status`, `delay` or the like".into());
         }
-        Ok(Fault { call: self.call, which, when: self.when.unwrap_or_default(), delay, action })
+        let calls = [
+            (self.create, Call::Create),
+            (self.add, Call::Add),
+            (self.list, Call::List),
+            (self.details, Call::Details),
+            (self.delete, Call::Delete),
+        ];
+        let calls = calls.into_iter().filter_map(|(is_meant, call)| is_meant.then_some(call));
+        let when = self.when.unwrap_or_default();
+        Ok(Fault { calls: calls.collect(), which, when, delay, action })
     }
 
     fn which(&self) -> Result<Which, String> {
@@ -125,29 +144,36 @@ impl Written {
         {
             return Err("`retry_after`, `retry_date` and `body` go with `status`".to_owned());
         }
-        if self.at_byte.is_some() && (self.deed != Some(Deed::Cut) || self.when.is_some()) {
+        if self.at_byte.is_some() && (!self.cut || self.when.is_some()) {
             return Err("`at_byte` goes with `cut` and says when".to_owned());
         }
-        match (self.deed, self.status, self.slow) {
-            (None, None, None) => Ok(Action::Nothing),
-            (Some(deed), None, None) => Ok(match deed {
-                Deed::Cut => self.at_byte.map_or(Action::Cut, Action::CutAtByte),
-                Deed::Hang => Action::Hang,
-                Deed::Html => Action::Html,
-                Deed::WrongJson => Action::WrongJson,
-                Deed::Truncated => Action::Truncated,
-                Deed::NoId => Action::NoId,
-                Deed::NoContinue => Action::NoContinue,
+        if self.status.is_some_and(|status| !(200..=599).contains(&status)) {
+            return Err("`status` is between 200 and 599".to_owned());
+        }
+        if self.slow == Some(0) {
+            return Err("`slow` takes bytes a second".to_owned());
+        }
+        let seconds = self.retry_after.map(RetryAfter::Seconds);
+        let retry_after = seconds.or(self.retry_date.map(RetryAfter::Date));
+        let actions = [
+            self.cut.then(|| self.at_byte.map_or(Action::Cut, Action::CutAtByte)),
+            self.hang.then_some(Action::Hang),
+            self.html.then_some(Action::Html),
+            self.wrong_json.then_some(Action::WrongJson),
+            self.truncated.then_some(Action::Truncated),
+            self.no_id.then_some(Action::NoId),
+            self.no_continue.then_some(Action::NoContinue),
+            self.slow.map(Action::Slow),
+            self.status.map(|status| Action::Status {
+                status,
+                retry_after,
+                body: self.body.clone(),
             }),
-            (None, Some(status @ 200..=599), None) => {
-                let seconds = self.retry_after.map(RetryAfter::Seconds);
-                let retry_after = seconds.or(self.retry_date.map(RetryAfter::Date));
-                Ok(Action::Status { status, retry_after, body: self.body.clone() })
-            }
-            (None, Some(_), None) => Err("`status` is between 200 and 599".to_owned()),
-            (None, None, Some(0)) => Err("`slow` takes bytes a second".to_owned()),
-            (None, None, Some(bytes)) => Ok(Action::Slow(bytes)),
-            _ => Err("give one of `do`, `status` and `slow`".to_owned()),
+        ];
+        let mut given = actions.into_iter().flatten();
+        match (given.next(), given.next()) {
+            (Some(_), Some(_)) => Err("it does two things: give one, and `delay`".to_owned()),
+            (action, _) => Ok(action.unwrap_or(Action::Nothing)),
         }
     }
 }
@@ -164,26 +190,31 @@ mod tests {
     fn flag_and_script_say_the_same() {
         let script = r#"
             [[fault]]
-            call = "add"
+            add = true
             nth = 2
             when = "after"
-            do = "cut"
+            cut = true
             [[fault]]
             first = 3
             status = 429
             retry_after = 1
             body = "slow down"
             [[fault]]
-            call = "create"
+            create = true
+            list = true
             share = 0.5
             seed = 7
             slow = 65536
             delay = 0.25
+            [[fault]]
+            status = 200
+            body = "true"
         "#;
         let flags = [
             "add,nth=2,when=after,cut",
             "first=3,status=429,retry_after=1,body=slow down",
-            "create,share=0.5,seed=7,slow=65536,delay=0.25",
+            "create,list,share=0.5,seed=7,slow=65536,delay=0.25",
+            "status=200,body=\"true\"",
         ];
         assert_eq!(Fault::script(script), Ok(flags.map(parse).to_vec()));
     }
@@ -195,13 +226,15 @@ mod tests {
             "add",
             "nonsense",
             "add,cut,cut",
-            "add,nht=2,cut",
+            "add,cut=false",
+            "add,cut=yes",
             "add,nth=2,first=1,cut",
             "add,nth=0,cut",
             "add,share=2,cut",
             "add,seed=2,cut",
             "add,status=99",
             "add,cut,status=500",
+            "add,cut,hang",
             "add,retry_after=1,cut",
             "add,at_byte=5,hang",
             "add,at_byte=5,when=after,cut",
@@ -211,7 +244,21 @@ mod tests {
         ] {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }
-        let error = Fault::script("\n[[fault]]\ndo = \"cut\"\nnht = 1\n").expect_err("a typo");
-        assert!(error.starts_with("line 4: unknown field `nht`"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_word_is_told_with_the_nearest() {
+        for (text, message) in [
+            ("add,nht=2,cut", "unknown field `nht`; did you mean `nth`?"),
+            ("creat,cut", "unknown field `creat`; did you mean `create`?"),
+            ("wrong-json", "unknown field `wrong-json`; did you mean `wrong_json`?"),
+            ("when=befor,cut", "unknown variant `befor`; did you mean `before`?"),
+        ] {
+            assert_eq!(text.parse::<Fault>(), Err(message.to_owned()));
+        }
+        let error = Fault::script("\n[[fault]]\ncut = true\nnht = 1\n").expect_err("a typo");
+        assert_eq!(error, "line 4: unknown field `nht`; did you mean `nth`?");
+        let error = Fault::script("[[falt]]\ncut = true\n").expect_err("a typo");
+        assert_eq!(error, "line 1: unknown field `falt`; did you mean `fault`?");
     }
 }
