@@ -26,7 +26,6 @@
 //! | make upload files of files, readers or values | [`PrepareConfig::new`], [`Input`] | [`Prepare::plan`], [`Prepare::run`] → [`Summary`] |
 //! | see what one value becomes | [`Normalizer::new`] | [`Normalizer::entry`] |
 //! | look at a prepared directory, verify it | [`Manifest::read`] | [`Manifest::problems`] |
-//! | describe part files of another engine | [`EngineConfig`](prepare::engine::EngineConfig) | [`describe`](prepare::engine::describe) |
 //! | upload a directory | [`UploadConfig::new`](upload::UploadConfig::new), [`Client`](upload::Client), [`Ledger`](upload::Ledger) | [`Upload::plan`](upload::Upload::plan), [`Upload::run`](upload::Upload::run) |
 //! | run a nightly job | [`Job::load`](job::Job::load), [`SyncConfig::new`](sync::SyncConfig::new) | [`sync::run`] → [`SyncRecord`](sync::SyncRecord) |
 //! | have an API to test against | [`SandboxConfig`](sandbox::SandboxConfig) | [`Sandbox::start`](sandbox::Sandbox::start) |

@@ -77,7 +77,6 @@ fn run() -> Result<ExitCode, Error> {
         cli::Command::Prepare(args) => commands::prepare::run(*args),
         cli::Command::Hash(args) => commands::hash::run(&args),
         cli::Command::Verify(args) => commands::verify::run(&args),
-        cli::Command::Manifest(args) => commands::manifest::run(args),
         #[cfg(feature = "sandbox")]
         cli::Command::Sandbox(args) => commands::sandbox::run(*args),
         cli::Command::Upload(args) => commands::upload::run(*args),

@@ -85,7 +85,6 @@ pub(crate) enum Command {
     #[cfg(feature = "sandbox")]
     Sandbox(Box<SandboxArgs>),
     Hash(HashArgs),
-    Manifest(ManifestArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -234,38 +233,6 @@ pub(crate) struct VerifyArgs {
     /// Print nothing but what does not match and, with --json, the result
     #[arg(short, long)]
     pub(crate) quiet: bool,
-}
-
-/// Check part files that another engine wrote, and describe them, so that `throng upload` takes them.
-///
-/// For a directory of text files, such as Spark writes: each line is to be an entry as `throng hash` answers it, and no
-/// entry may be there twice, in whichever part. Then `manifest.json` is put beside the parts, which are not changed. A
-/// directory without `_SUCCESS` is refused: its job has not finished.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  throng manifest spark_output -t email_hash
-  throng upload spark_output --create Newsletter --ad-account 1234567")]
-pub(crate) struct ManifestArgs {
-    /// The directory of the part files
-    #[arg(value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// What the lines are
-    #[arg(short = 't', long, value_name = "TYPE", value_parser = user_type())]
-    pub(crate) user_type: UserType,
-    /// Replace a manifest that is there
-    #[arg(long)]
-    pub(crate) overwrite: bool,
-    /// Memory limit, such as 512M or 4G [default: half of what the machine or its cgroup allows]
-    #[arg(long, value_name = "SIZE", value_parser = notation::size)]
-    pub(crate) memory: Option<u64>,
-    /// Worker threads [default: one for each core]
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
-    /// Where entries go that the memory limit does not hold [default: the directory itself]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) tmp_dir: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) show: ShowArgs,
 }
 
 /// Choices within the rules.

@@ -5,7 +5,6 @@ pub(crate) mod audience;
 pub(crate) mod hash;
 pub(crate) mod history;
 pub(crate) mod log;
-pub(crate) mod manifest;
 pub(crate) mod manual;
 mod page;
 pub(crate) mod prepare;

@@ -102,8 +102,8 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
     })
 }
 
-/// What a run may use.
-pub(super) fn resources(
+/// Decides what a run may use.
+fn resources(
     memory: Option<u64>,
     threads: Option<usize>,
     tmp_dir: Option<PathBuf>,

@@ -31,9 +31,6 @@ pub struct Manifest {
     pub inputs: Vec<InputManifest>,
     /// What was made.
     pub audiences: Vec<AudienceManifest>,
-    /// Other files of the engine that wrote the parts: markers, checksums, empty parts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub beside: Vec<String>,
 }
 
 /// An input.
@@ -159,7 +156,6 @@ impl Manifest {
             options,
             inputs: Vec::new(),
             audiences: Vec::new(),
-            beside: Vec::new(),
         }
     }
 

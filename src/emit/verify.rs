@@ -42,7 +42,6 @@ impl Manifest {
             .iter()
             .flat_map(AudienceManifest::files)
             .map(|file| file.file.as_str())
-            .chain(self.beside.iter().map(String::as_str))
             .collect();
         let entries = std::fs::read_dir(dir).and_then(Iterator::collect);
         let entries: Vec<DirEntry> = entries.map_err(|e| Error::reading("read", dir, e))?;

@@ -15,7 +15,7 @@ use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;
 
 /// More bits by which a range is split that turned out too large.
-pub(super) const SPLIT_BITS: u32 = 4;
+const SPLIT_BITS: u32 = 4;
 
 /// What writing an audience needs.
 pub(super) struct Delivery<'a> {
@@ -85,11 +85,7 @@ impl Delivery<'_> {
 }
 
 /// Cuts a partition whose entries are more than the limit by the next bits, so that each piece fits.
-pub(super) fn cut(
-    range: Range,
-    partitions: &Partitions,
-    limit: u64,
-) -> impl Iterator<Item = Range> + use<> {
+fn cut(range: Range, partitions: &Partitions, limit: u64) -> impl Iterator<Item = Range> + use<> {
     let pieces = partitions.bytes(range).div_ceil(limit.max(1)).max(1);
     range.split(pieces.next_power_of_two().ilog2())
 }

@@ -8,7 +8,6 @@ mod check;
 mod columns;
 mod count;
 pub(crate) mod deliver;
-pub mod engine;
 mod ingest;
 mod inputs;
 pub(crate) mod judge;

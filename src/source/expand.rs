@@ -15,7 +15,8 @@ pub enum ExpandError {
 }
 
 /// The files that `pattern` matches, sorted. It is relative to `base`, in which no character is special. A path without
-/// special characters, or that exists, is taken as it is.
+/// special characters, or that exists, is taken as it is. As in a shell, `*` and `?` pass over hidden files: what a file
+/// manager or Hadoop (`.part-00000.crc`) keeps beside the data is no data.
 pub fn expand(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, ExpandError> {
     let path = base.join(pattern);
     if !pattern.contains(['*', '?', '[']) || path.exists() {
@@ -23,7 +24,9 @@ pub fn expand(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, ExpandError> {
     }
     let base = PathBuf::from(glob::Pattern::escape(&base.to_string_lossy()));
     let pattern = base.join(pattern);
-    let found = glob::glob(&pattern.to_string_lossy());
+    let options =
+        glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    let found = glob::glob_with(&pattern.to_string_lossy(), options);
     let mut paths = Vec::new();
     for entry in found.map_err(|error| ExpandError::NoGlob(error.msg))? {
         let entry = entry.map_err(|error| {
@@ -50,7 +53,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let base = dir.path().join("a[1]*");
         std::fs::create_dir_all(base.join("folder.csv")).expect("folders");
-        for name in ["b.csv", "a.csv", "a.txt", "[x].csv"] {
+        for name in ["b.csv", "a.csv", "a.txt", "[x].csv", ".part-0.crc"] {
             std::fs::write(base.join(name), "").expect("writes");
         }
         let names = |pattern: &str| {
@@ -60,6 +63,8 @@ mod tests {
         };
         assert_eq!(names("?.csv"), ["a.csv", "b.csv"]);
         assert_eq!(names("[x].csv"), ["[x].csv"]);
+        assert_eq!(names("*"), ["[x].csv", "a.csv", "a.txt", "b.csv"]);
+        assert_eq!(names(".*.crc"), [".part-0.crc"]);
         assert_eq!(names("none.csv"), ["none.csv"]);
         assert!(matches!(expand(&base, "*.gz"), Err(ExpandError::NoMatch)));
         assert!(matches!(expand(&base, "a**b"), Err(ExpandError::NoGlob(_))));
