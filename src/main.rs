@@ -98,12 +98,12 @@ fn explain(error: &clap::Error) -> ExitCode {
     } else {
         // What was typed, or came from a glob, may hold anything.
         if error.use_stderr() && text != Lines(&text).to_string() {
-            log::say(text.trim_end());
+            log::say(log::Event::Message, text.trim_end());
         } else {
             let _unread = error.print();
         }
         if let Some(hint) = hint(error) {
-            log::say(format_args!("hint: {hint}"));
+            log::say(log::Event::Hint, hint);
         }
     }
     if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }

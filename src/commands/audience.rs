@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use throng::api::{Id, ListedAudience};
 use throng::quote::OneLine;
-use throng::upload::{Call, Client, Failure, FailureKind};
+use throng::upload::{Client, FailureKind};
 use throng::{Error, ExitCode, Result};
 
-use super::{api, ask, print, print_json, say};
+use super::{Event, api, ask, print, print_json, say};
 use crate::cli::{AudienceCommand, StateArgs};
 
 pub(crate) fn run(command: AudienceCommand) -> Result<ExitCode> {
@@ -73,7 +73,7 @@ impl<'a> Shown<'a> {
 }
 
 fn list(client: &Client, ad_account: &Id, json: bool) -> Result<ExitCode> {
-    let audiences = client.list(ad_account).map_err(|failure| refused(&failure))?;
+    let audiences = client.list(ad_account).map_err(|failure| failure.into_error(None))?;
     let shown: Vec<Shown<'_>> = audiences.iter().map(Shown::of).collect();
     if json {
         print_json(&shown)?;
@@ -97,7 +97,7 @@ fn list(client: &Client, ad_account: &Id, json: bool) -> Result<ExitCode> {
 }
 
 fn show(client: &Client, id: &Id, json: bool) -> Result<ExitCode> {
-    let audience = client.details(id).map_err(|failure| refused(&failure))?;
+    let audience = client.details(id).map_err(|failure| failure.into_error(None))?;
     let shown = Shown::of(&audience);
     if json {
         print_json(&shown)?;
@@ -141,7 +141,7 @@ fn delete(client: &Client, id: &Id, is_sure: bool, state: &StateArgs) -> Result<
         None => format!("audience {id}"),
     };
     if !is_sure && !confirmed(&audience)? {
-        say("nothing was deleted");
+        say(Event::Message, "nothing was deleted");
         return Ok(ExitCode::Done);
     }
     let deleted = client.delete(id);
@@ -150,8 +150,8 @@ fn delete(client: &Client, id: &Id, is_sure: bool, state: &StateArgs) -> Result<
         // A create of the same name then makes a new one.
         ledger.forget(client.known_as(), id)?;
     }
-    deleted.map_err(|failure| refused(&failure))?;
-    say(format_args!("{audience} is deleted"));
+    deleted.map_err(|failure| failure.into_error(None))?;
+    say(Event::Message, format_args!("{audience} is deleted"));
     Ok(ExitCode::Done)
 }
 
@@ -177,23 +177,4 @@ fn confirmed(audience: &str) -> Result<bool> {
 /// A server's text on one line.
 fn printable(text: &str) -> String {
     OneLine(text).to_string()
-}
-
-fn refused(failure: &Failure) -> Error {
-    use FailureKind::{BadField, Credentials, NotFound, Refused, Terms, Tls, TooLarge};
-    let (code, hint) = match failure.kind {
-        Credentials | Terms => {
-            (ExitCode::Credentials, "check THRONG_TOKEN, and that it may use this ad account")
-        }
-        NotFound if failure.call == Call::List => (ExitCode::Usage, "check --endpoint"),
-        NotFound if failure.call == Call::Details => (
-            ExitCode::Usage,
-            "some APIs go by Facebook's number here: see throng audience list --ad-account N",
-        ),
-        NotFound => (ExitCode::Usage, "see throng audience list --ad-account N"),
-        Tls => (ExitCode::Usage, "check --endpoint; a certificate of your own goes to --ca-file"),
-        BadField | Refused | TooLarge => (ExitCode::Usage, "check --endpoint and the number"),
-        _ => (ExitCode::Temporary, "try again later"),
-    };
-    Error::api(code, failure.to_string(), hint)
 }

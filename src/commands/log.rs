@@ -12,7 +12,7 @@
 //! - `level`: `error`, `warn` or `info`.
 //! - `event`: what a program tells lines apart by: `error`, `hint`, `warning`, `note`, `retry`, `progress`, `summary`,
 //!   `request` (to the sandbox), `message`.
-//! - `message`: what people read, without the word at the front that became the event.
+//! - `message`: what people read, without the word at the front that says the event.
 //! - `fields`: the figures of it, by event; `{}` if it has none.
 
 use std::fmt::Display;
@@ -28,16 +28,6 @@ use throng::{Error, ExitCode};
 /// How standard error is written. One process has one standard error, so this is one switch of the process.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Words at the front of a line that say what it is, and their levels.
-const EVENTS: [(&str, Level); 6] = [
-    ("error", Level::Error),
-    ("hint", Level::Info),
-    ("warning", Level::Warn),
-    ("retry", Level::Warn),
-    ("note", Level::Info),
-    ("progress", Level::Info),
-];
-
 /// What standard error holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -48,20 +38,50 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Level {
+pub(crate) enum Event {
     Error,
-    Warn,
-    Info,
+    Hint,
+    Warning,
+    Note,
+    Retry,
+    Progress,
+    Summary,
+    #[cfg_attr(not(feature = "sandbox"), expect(dead_code, reason = "of the sandbox"))]
+    Request,
+    Message,
+}
+
+impl Event {
+    const fn level(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning | Self::Retry => "warn",
+            _ => "info",
+        }
+    }
+
+    /// The word and colon that a line for people begins with.
+    const fn front(self) -> &'static str {
+        match self {
+            Self::Error => "error: ",
+            Self::Hint => "hint: ",
+            Self::Warning => "warning: ",
+            Self::Note => "note: ",
+            Self::Retry => "retry: ",
+            Self::Progress | Self::Summary | Self::Request | Self::Message => "",
+        }
+    }
 }
 
 #[derive(Serialize)]
-struct Line<'a, F> {
+struct Line<F> {
     time: String,
-    level: Level,
-    event: &'a str,
-    message: &'a str,
+    level: &'static str,
+    event: Event,
+    message: String,
     fields: F,
 }
 
@@ -93,16 +113,9 @@ pub(crate) fn is_json() -> bool {
     IS_JSON.load(Ordering::Relaxed)
 }
 
-/// Says a line. `error: `, `hint: `, `warning: `, `retry: ` or `note: ` at its front is its event and decides its
-/// level.
-pub(crate) fn say(line: impl Display) {
-    let line = line.to_string();
-    if is_json() {
-        let (event, message) = split(&line);
-        write_json(event, message, NoFields {});
-    } else {
-        write_line(Lines(&line).to_string());
-    }
+/// Says a line.
+pub(crate) fn say(event: Event, line: impl Display) {
+    tell(event, line, NoFields {});
 }
 
 /// Asks a person, who answers on the same line.
@@ -112,12 +125,15 @@ pub(crate) fn ask(question: impl Display) {
 }
 
 /// Says a line that has figures: people read `line`, programs get `fields` as well.
-pub(crate) fn tell(event: &str, line: impl Display, fields: impl Serialize) {
-    if is_json() {
-        let line = line.to_string();
-        write_json(event, split(&line).1, fields);
-    } else {
-        say(line);
+pub(crate) fn tell(event: Event, line: impl Display, fields: impl Serialize) {
+    let message = line.to_string();
+    if !is_json() {
+        write_line(Lines(&format!("{}{message}", event.front())).to_string());
+        return;
+    }
+    let (time, level) = (Utc::now().to_string(), event.level());
+    if let Ok(json) = serde_json::to_string(&Line { time, level, event, message, fields }) {
+        write_line(JsonLine(&json).to_string());
     }
 }
 
@@ -127,28 +143,9 @@ pub(crate) fn fail(error: &Error) {
 }
 
 pub(crate) fn fail_with(message: &str, hint: Option<&str>, exit_code: ExitCode) {
-    if is_json() {
-        write_json("error", message, Failed { exit_code: exit_code as u8, hint });
-        return;
-    }
-    say(format_args!("error: {message}"));
-    if let Some(hint) = hint {
-        say(format_args!("hint: {hint}"));
-    }
-}
-
-fn split(line: &str) -> (&str, &str) {
-    match line.split_once(": ") {
-        Some((word, rest)) if EVENTS.iter().any(|(event, _)| *event == word) => (word, rest),
-        _ => ("message", line),
-    }
-}
-
-fn write_json(event: &str, message: &str, fields: impl Serialize) {
-    let level = EVENTS.iter().find(|(name, _)| *name == event).map_or(Level::Info, |found| found.1);
-    let line = Line { time: Utc::now().to_string(), level, event, message, fields };
-    if let Ok(json) = serde_json::to_string(&line) {
-        write_line(JsonLine(&json).to_string());
+    tell(Event::Error, message, Failed { exit_code: exit_code as u8, hint });
+    if let Some(hint) = hint.filter(|_| !is_json()) {
+        say(Event::Hint, hint);
     }
 }
 
@@ -157,17 +154,4 @@ fn write_json(event: &str, message: &str, fields: impl Serialize) {
 fn write_line(mut line: String) {
     line.push('\n');
     let _unread = std::io::stderr().write_all(line.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_word_at_the_front_is_the_event() {
-        assert_eq!(split("note: `a: b`: c"), ("note", "`a: b`: c"));
-        assert_eq!(split("error: x"), ("error", "x"));
-        assert_eq!(split("reading: 12%"), ("message", "reading: 12%"));
-        assert_eq!(split("note"), ("message", "note"));
-    }
 }

@@ -21,7 +21,15 @@ pub(crate) mod sync;
 pub(crate) mod upload;
 pub(crate) mod verify;
 
-use self::log::{ask, say, tell};
+use throng::upload::Notice;
+
+use self::log::{Event, ask, say, tell};
+
+/// Says what an upload found out on its way.
+fn notify(notice: &Notice<'_>) {
+    let event = if matches!(notice, Notice::Retry { .. }) { Event::Retry } else { Event::Note };
+    say(event, notice);
+}
 
 /// A command as it can be pasted into a shell: the program, then its arguments.
 fn shell_command(words: &[String]) -> String {

@@ -15,7 +15,7 @@ use throng::quote::Quoted;
 use throng::source::{self, ExpandError};
 use throng::{Error, ExitCode, Result};
 
-use super::{print_json, progress, say, signals, tell};
+use super::{Event, print_json, progress, say, signals, tell};
 use crate::cli::{FormatArg, IoArg, PrepareArgs};
 
 pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
@@ -31,7 +31,7 @@ pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
     let summary = progress::shown(show, view, || prepare.run(&progress))?;
     if !show.quiet {
         print_notes(&summary.notes[noted..]);
-        tell("summary", &summary, &summary);
+        tell(Event::Summary, &summary, &summary);
     }
     if show.json {
         print_json(&summary)?;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
 
 fn print_notes(notes: &[String]) {
     for note in notes {
-        say(format_args!("note: {note}"));
+        say(Event::Note, note);
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use throng::progress::{Phase, Progress};
 use throng::upload::UploadProgress;
 
-use super::{log, tell};
+use super::{Event, log, tell};
 use crate::cli::{ProgressArg, ShowArgs};
 
 /// How often the bar is drawn.
@@ -103,7 +103,7 @@ fn say(view: View) {
     // From 0 to 1, if it is known how much there is.
     fields["share"] = share.into();
     let percent = share.map_or_else(String::new, |share| format!(" {:.0}%,", share * 100.0));
-    tell("progress", format!("{what}:{percent} {detail}"), fields);
+    tell(Event::Progress, format!("{what}:{percent} {detail}"), fields);
 }
 
 fn get(counter: &AtomicU64) -> u64 {

@@ -7,7 +7,7 @@ use throng::sandbox::{self, Exchange, Sandbox, SandboxConfig};
 use throng::upload::{Client, ClientConfig, Token};
 use throng::{Error, Result};
 
-use super::say;
+use super::{Event, say};
 
 /// Starts a sandbox; `observer` is shown each request when it has ended.
 pub(super) fn start(
@@ -45,7 +45,10 @@ pub(super) fn tell_audiences(sandbox: &Sandbox) -> Result<()> {
     for audience in sandbox.audiences().map_err(failed)? {
         let (id, name) = (audience.id, OneLine(&audience.name));
         let (count, user_type) = (audience.member_count, audience.user_type);
-        say(format_args!("the sandbox's audience {id} `{name}`: {count} members ({user_type})"));
+        say(
+            Event::Message,
+            format_args!("the sandbox's audience {id} `{name}`: {count} members ({user_type})"),
+        );
     }
     Ok(())
 }

@@ -8,14 +8,14 @@ use signal_hook::iterator::Signals;
 use throng::sandbox::{Exchange, Fault, SandboxConfig, TOKEN, Terms};
 use throng::{Error, ExitCode, Result};
 
-use super::{rehearsal, say, tell};
+use super::{Event, rehearsal, say, tell};
 use crate::cli::SandboxArgs;
 
 pub(crate) fn run(args: SandboxArgs) -> Result<ExitCode> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM]).map_err(|_| Error::Internal("signals cannot be caught"))?;
     let sandbox = rehearsal::start(decide(args)?, |exchange| {
-        tell("request", line(exchange), exchange);
+        tell(Event::Request, line(exchange), exchange);
     })?;
     let exports = format!(
         "export THRONG_ENDPOINT={}\nexport THRONG_TOKEN={}\n",
@@ -24,10 +24,10 @@ pub(crate) fn run(args: SandboxArgs) -> Result<ExitCode> {
     );
     // Whoever started it may know where it is.
     let _unread = std::io::stdout().write_all(exports.as_bytes());
-    say("the sandbox is ready; Ctrl-C ends it");
+    say(Event::Message, "the sandbox is ready; Ctrl-C ends it");
     let signal = signals.forever().next();
     rehearsal::tell_audiences(&sandbox)?;
-    Ok(if signal == Some(SIGTERM) { ExitCode::Terminated } else { ExitCode::Interrupted })
+    Ok(Error::Stopped { signal: signal.unwrap_or(SIGINT) }.exit_code())
 }
 
 fn decide(args: SandboxArgs) -> Result<SandboxConfig> {

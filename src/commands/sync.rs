@@ -11,10 +11,10 @@ use throng::disk::{Readers, write_whole};
 use throng::job::{self, Job};
 use throng::report;
 use throng::sync::{SyncConfig, SyncProgress, SyncRecord, records_of};
-use throng::upload::{Client, Verdict};
+use throng::upload::{Client, Notice, Verdict};
 use throng::{Error, ExitCode, Result};
 
-use super::{log, print, print_json, progress, rehearsal, say, signals, tell};
+use super::{Event, log, notify, print, print_json, progress, rehearsal, say, signals, tell};
 use crate::cli::SyncArgs;
 
 /// Earlier runs that a report shows.
@@ -55,7 +55,7 @@ fn check(job: &Job, args: &SyncArgs) -> Result<ExitCode> {
         print_json(&check)?;
     }
     if !args.show.quiet {
-        tell("summary", &check, &check);
+        tell(Event::Summary, &check, &check);
     }
     let mut errors = check.into_errors();
     let last = errors.pop();
@@ -92,12 +92,12 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
             progress::of_prepare(&progress.prepare, elapsed)
         }
     };
-    let notify = |line: &str| {
+    let watch = |notice: &Notice<'_>| {
         if !args.show.quiet {
-            say(line);
+            notify(notice);
         }
     };
-    let work = || throng::sync::run(&config, &progress, &notify);
+    let work = || throng::sync::run(&config, &progress, &watch);
     let (record, outcome) = progress::shown(args.show, view, work);
     // Of a run that did not begin because of another one, that one tells.
     let is_elsewhere = record.run == 0 && record.exit_code == ExitCode::Temporary as u8;
@@ -105,8 +105,8 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
         publish(&config.job, &record);
     }
     if !args.show.quiet {
-        record.notes.iter().for_each(|note| say(format_args!("note: {note}")));
-        tell("summary", &record, &record);
+        record.notes.iter().for_each(|note| say(Event::Note, note));
+        tell(Event::Summary, &record, &record);
     }
     let printed = if args.show.json || !(args.show.quiet || std::io::stdout().is_terminal()) {
         print_json(&record)
@@ -131,7 +131,7 @@ fn publish(job: &Job, record: &SyncRecord) {
         write_whole(path, text.as_bytes(), Readers::Everyone)
     });
     for error in [html, metrics].into_iter().flatten().filter_map(Result::err) {
-        say(format_args!("warning: {error}"));
+        say(Event::Warning, error);
     }
 }
 

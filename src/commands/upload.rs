@@ -8,7 +8,7 @@ use throng::upload::{
 };
 use throng::{Error, ExitCode, Result};
 
-use super::{api, print_json, progress, rehearsal, say, signals, tell};
+use super::{Event, api, notify, print_json, progress, rehearsal, say, signals, tell};
 use crate::cli::UploadArgs;
 
 pub(crate) fn run(args: UploadArgs) -> Result<ExitCode> {
@@ -47,19 +47,19 @@ fn upload(args: UploadArgs, client: Client, mut ledger: Ledger) -> Result<ExitCo
         if show.json {
             print_json(&upload.dry_run())?;
         } else {
-            say(&upload);
+            say(Event::Message, &upload);
         }
         return Ok(ExitCode::Done);
     }
     let view = |elapsed| progress::of_upload(&progress, elapsed);
-    let notify = |notice: &Notice<'_>| {
+    let watch = |notice: &Notice<'_>| {
         if !show.quiet {
-            say(notice);
+            notify(notice);
         }
     };
-    let summary = progress::shown(show, view, || upload.run(&mut ledger, &progress, &notify))?;
+    let summary = progress::shown(show, view, || upload.run(&mut ledger, &progress, &watch))?;
     if !show.quiet {
-        tell("summary", &summary, &summary);
+        tell(Event::Summary, &summary, &summary);
     }
     if show.json {
         print_json(&summary)?;

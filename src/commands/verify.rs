@@ -9,7 +9,7 @@ use throng::quote::Quoted;
 use throng::stop::Stop;
 use throng::{ExitCode, Result};
 
-use super::{print_json, say};
+use super::{Event, print_json, say};
 use crate::cli::VerifyArgs;
 
 /// What was found, for programs.
@@ -50,16 +50,19 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     }
     for problem in &problems {
         let path = args.dir.join(&problem.file);
-        say(format_args!("error: {} {}", Quoted(&path), problem.message));
+        say(Event::Error, format_args!("{} {}", Quoted(&path), problem.message));
     }
     if !problems.is_empty() {
-        say("hint: do not upload this directory; prepare it again with --overwrite");
+        say(Event::Hint, "do not upload this directory; prepare it again with --overwrite");
         return Ok(ExitCode::Input);
     }
     if !args.quiet {
         for Audience { label, entries, parts, .. } in &verified.audiences {
             let s = if *parts == 1 { "" } else { "s" };
-            say(format_args!("{label}: {entries} entries in {parts} part{s} match the manifest"));
+            say(
+                Event::Message,
+                format_args!("{label}: {entries} entries in {parts} part{s} match the manifest"),
+            );
         }
     }
     Ok(ExitCode::Done)

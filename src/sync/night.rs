@@ -61,7 +61,7 @@ impl SyncProgress {
 pub fn run(
     config: &SyncConfig,
     progress: &SyncProgress,
-    notify: &dyn Fn(&str),
+    notify: &dyn Fn(&Notice<'_>),
 ) -> (SyncRecord, Result<()>) {
     let mut record = SyncRecord {
         job: config.job.name.clone(),
@@ -82,7 +82,7 @@ pub fn run(
     let retries = Cell::new(0);
     let count = |notice: &Notice<'_>| {
         retries.set(retries.get() + u64::from(matches!(notice, Notice::Retry { .. })));
-        notify(&notice.to_string());
+        notify(notice);
     };
     let if_killed = SyncRecord {
         ended_at: record.started_at,

@@ -10,7 +10,7 @@ use super::ledger::{AttemptId, Ledger, RunId, Target, TargetState};
 use super::part::Part;
 use super::{
     Call, Client, Decision, Failure, FailureKind, Notice, Record, Sending, Session, background,
-    error_of, random_hex,
+    random_hex,
 };
 use crate::api::{CustomAudience, Form, Id, ListedAudience};
 use crate::error::{Error, ExitCode, Result};
@@ -91,7 +91,7 @@ impl Creation<'_> {
             match decision {
                 Decision::RetryAfter(wait) => session.progress.stop.wait(wait)?,
                 Decision::FindOut | Decision::GiveUp => {
-                    return Err(error_of(&failure, 0, self.parts));
+                    return Err(failure.into_error(Some((0, self.parts))));
                 }
             }
         }
@@ -200,7 +200,7 @@ impl Creation<'_> {
                     "look it up at the vendor, and run the same command with --adopt ID",
                 ));
             }
-            Err(failure) => return Err(error_of(&failure, 0, self.parts)),
+            Err(failure) => return Err(failure.into_error(Some((0, self.parts)))),
         };
         let has_same_fb_id = answer.fb_id.is_some() && answer.fb_id.as_ref() == audience.fb_id();
         let checked = if answer.id == id || has_same_fb_id {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error::{Error, ExitCode};
+
 /// Which call a request makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
@@ -99,6 +101,69 @@ impl Failure {
     pub fn is_refusal(&self) -> bool {
         use FailureKind::{BadField, Credentials, NotFound, Refused, Terms, TooLarge};
         matches!(self.kind, BadField | Credentials | NotFound | Refused | Terms | TooLarge)
+    }
+
+    /// Returns the error that it ends a run with: the only place where a failure becomes an exit code. `parts` tells of an
+    /// upload how many of how many are with the API already.
+    pub fn into_error(self, parts: Option<(usize, usize)>) -> Error {
+        let is_partial = parts.is_some_and(|(acknowledged, _)| acknowledged > 0);
+        let so_far = match parts {
+            Some((acknowledged, all)) if is_partial => {
+                format!("; {acknowledged} of {all} parts are uploaded")
+            }
+            Some(_) => "; nothing is uploaded yet".to_owned(),
+            None => String::new(),
+        };
+        let (code, hint) = self.exit(is_partial);
+        Error::api(code, format!("{self}{so_far}"), hint)
+    }
+
+    fn exit(&self, is_partial: bool) -> (ExitCode, &'static str) {
+        use FailureKind::{
+            BadField, Broken, Busy, Credentials, Nonsense, NotFound, PartChanged, RateLimited,
+            Refused, Stopped, Terms, TimedOut, Tls, TooLarge, Unreachable,
+        };
+        let has_body = matches!(self.call, Call::Create | Call::Add);
+        match self.kind {
+            Credentials => {
+                (ExitCode::Credentials, "check THRONG_TOKEN, and that it may use this ad account")
+            }
+            Terms => (
+                ExitCode::Credentials,
+                "open Ads Manager, Audiences, Create Audience, accept the terms, and run again",
+            ),
+            NotFound => match self.call {
+                Call::Create | Call::List => (ExitCode::Usage, "check --endpoint"),
+                Call::Add => (
+                    ExitCode::Usage,
+                    "see throng audience list --ad-account N; one that throng created and somebody deleted: --create-again",
+                ),
+                Call::Details => (
+                    ExitCode::Usage,
+                    "some APIs go by Facebook's number here: see throng audience list --ad-account N",
+                ),
+                Call::Delete => (ExitCode::Usage, "see throng audience list --ad-account N"),
+            },
+            TooLarge | BadField if !has_body => {
+                (ExitCode::Usage, "check --endpoint and the number")
+            }
+            TooLarge => {
+                (ExitCode::Input, "make parts smaller: throng prepare ... --part-bytes 50M")
+            }
+            BadField => (ExitCode::Input, "the API's own words say which"),
+            PartChanged => (ExitCode::Input, "the directory was changed: upload it again"),
+            Refused => (ExitCode::Usage, "check --endpoint"),
+            Tls => {
+                (ExitCode::Usage, "check --endpoint; a certificate of your own goes to --ca-file")
+            }
+            Unreachable | Broken | TimedOut | RateLimited | Busy | Nonsense | Stopped => {
+                if is_partial {
+                    (ExitCode::Partial, "run the same command again: it goes on where it stopped")
+                } else {
+                    (ExitCode::Temporary, "run the same command again later")
+                }
+            }
+        }
     }
 
     /// Whether it cannot be told if the request took effect.

@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::api::Id;
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{Error, Result};
 use crate::stop::Stop;
 
 #[doc(hidden)]
@@ -110,19 +110,18 @@ pub enum Notice<'a> {
     },
 }
 
-/// One line, whose first word is `retry` or `note`.
 impl std::fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Retry { failure, wait, attempts } => {
                 let wait = wait.as_secs_f64();
-                write!(f, "retry: {failure}; attempt {attempts}, again in {wait:.1} s")
+                write!(f, "{failure}; attempt {attempts}, again in {wait:.1} s")
             }
             Self::LookingForMarker => f.write_str(
-                "note: it is not known whether the audience was created: asking the API's list for its marker",
+                "it is not known whether the audience was created: asking the API's list for its marker",
             ),
             Self::Adopted { id } => {
-                write!(f, "note: the audience was created by an earlier attempt: going on with {id}")
+                write!(f, "the audience was created by an earlier attempt: going on with {id}")
             }
         }
     }
@@ -187,48 +186,6 @@ impl Session<'_> {
             }
         }
     }
-}
-
-/// The error that a failure ends a run with. `acknowledged` of `parts` are with the API already.
-fn error_of(failure: &Failure, acknowledged: usize, parts: usize) -> Error {
-    use FailureKind::{
-        BadField, Broken, Busy, Credentials, Nonsense, NotFound, PartChanged, RateLimited, Refused,
-        Stopped, Terms, TimedOut, Tls, TooLarge, Unreachable,
-    };
-    let is_partial = acknowledged > 0;
-    let (code, hint) = match failure.kind {
-        Credentials => {
-            (ExitCode::Credentials, "check THRONG_TOKEN, and that it may use this ad account")
-        }
-        Terms => (
-            ExitCode::Credentials,
-            "open Ads Manager, Audiences, Create Audience, accept the terms, and run again",
-        ),
-        NotFound if matches!(failure.call, Call::Create | Call::List) => {
-            (ExitCode::Usage, "check --endpoint")
-        }
-        NotFound => (
-            ExitCode::Usage,
-            "see throng audience list --ad-account N; one that throng created and somebody deleted: --create-again",
-        ),
-        TooLarge => (ExitCode::Input, "make parts smaller: throng prepare ... --part-bytes 50M"),
-        BadField => (ExitCode::Input, "the API's own words say which"),
-        PartChanged => (ExitCode::Input, "the directory was changed: upload it again"),
-        Refused => (ExitCode::Usage, "check --endpoint"),
-        Tls => (ExitCode::Usage, "check --endpoint; a certificate of your own goes to --ca-file"),
-        Unreachable | Broken | TimedOut | RateLimited | Busy | Nonsense | Stopped if is_partial => {
-            (ExitCode::Partial, "run the same command again: it goes on where it stopped")
-        }
-        Unreachable | Broken | TimedOut | RateLimited | Busy | Nonsense | Stopped => {
-            (ExitCode::Temporary, "run the same command again later")
-        }
-    };
-    let so_far = if is_partial {
-        format!("; {acknowledged} of {parts} parts are uploaded")
-    } else {
-        "; nothing is uploaded yet".to_owned()
-    };
-    Error::api(code, format!("{failure}{so_far}"), hint)
 }
 
 /// 128 random bits in hex.

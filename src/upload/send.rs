@@ -12,9 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::ledger::{AttemptId, Ledger, RunId, Target};
 use super::part::Part;
-use super::{
-    Call, Decision, Failure, FailureKind, Outcome, Sending, Session, background, create, error_of,
-};
+use super::{Call, Decision, Failure, FailureKind, Outcome, Sending, Session, background, create};
 use crate::api::{CustomAudience, Form, Id};
 use crate::error::{Error, ExitCode, Result};
 
@@ -120,7 +118,7 @@ impl Addition<'_> {
         session.progress.stop.check()?;
         match failed {
             None => Ok(()),
-            Some(failure) => Err(error_of(&failure, acknowledged, self.parts)),
+            Some(failure) => Err(failure.into_error(Some((acknowledged, self.parts)))),
         }
     }
 

@@ -60,17 +60,15 @@ fn what_spark_wrote_is_prepared_each_once_and_hashed_no_second_time() {
 
 #[test]
 fn a_line_that_is_no_digest_stops_everything() {
-    for (line, reason) in
-        [("user.1@example.com\n", "malformed_hash 1"), ("6f2a", "malformed_hash 1")]
-    {
+    for line in ["user.1@example.com\n", "6f2a"] {
         let dir = tempfile::tempdir().unwrap();
         let (spark, out) = (spark_output(dir.path()), dir.path().join("out"));
         let part = spark.join("part-00002-5f0c-c000.txt");
         fs::write(&part, digests(700..1000) + line).unwrap();
         let refused = prepare(&spark.join("part-*"), &DIGESTS, &out);
         let said = stderr(&refused);
-        assert_eq!(refused.status.code(), Some(7), "{said}");
-        assert!(said.contains(reason) && said.contains("c000.txt`, line 301"), "{said}");
+        assert_eq!(refused.status.code(), Some(3), "{said}");
+        assert!(said.contains("not_hashed 1 (") && said.contains("c000.txt`, line 301"), "{said}");
         assert!(!said.contains("example.com") && !out.exists(), "{said}");
     }
 }
