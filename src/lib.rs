@@ -108,17 +108,20 @@
 //!
 //! # How it works
 //!
-//! Stages do not know each other: [`prepare`] joins those that prepare, [`sync`] joins preparing and uploading,
-//! `ordered` is where the threads of a preparation are. [`api`] is what [`upload`] says and understands, and
-//! [`job`] is the file that tells [`sync`] what to do. The modules below stand in the order in which data flows.
+//! The stages source, record, normalize, hash, dedup and emit do not know each other, but for the digests of [`mod@hash`]
+//! and the words of [`normalize`]: [`prepare`] joins them, with threads from `ordered`. [`upload`] sends what [`emit`]
+//! describes, [`api`] is what it says, and [`sync`] joins preparing and uploading, as the file of a [`job`] tells it to.
+//! The modules below stand in the order in which they use each other: first the ground, which knows nothing of all this
+//! (limits, roles, errors, figures), then the rooms, each below those that use it.
 //!
 //! Invariants:
 //! - The emitted bytes depend on the set of people and the options alone: not on input order, threads, chunk size,
 //!   memory limit or input route.
 //! - A chunk boundary is a record boundary.
-//! - Every queue, buffer and table has a bound that [`config`] names.
-//! - Files are touched in [`source`], `dedup::spill`, [`emit`], `job` and `upload` only, the network in the
-//!   last one.
+//! - Every queue, buffer and table has a bound, and `limits` names it.
+//! - Files are written through `disk`, which argues when they are private, whole and durable; what is spilled has no name.
+//!   Inputs are read in [`source`]; beside it only manifests, job files, tokens and certificates are read. The network is
+//!   used in [`upload`] alone. `tests/it/tidy` holds this, and who may use whom.
 //! - No raw value and no token reaches a log, an error text, a summary, a manifest, the ledger or a report.
 //! - An output directory is complete or absent.
 //! - What the ledger calls acknowledged, the API has confirmed; a request that must not be repeated is preceded by a
@@ -128,39 +131,39 @@
 pub mod limits;
 #[doc(hidden)]
 pub mod role;
-pub mod entries;
-#[doc(hidden)]
-pub mod dialect;
 mod max_rejects;
 mod mutex;
 mod buffers;
 #[doc(hidden)]
 pub mod quote;
-mod figures;
-pub mod config;
-pub mod error;
 #[doc(hidden)]
 pub mod utc;
+mod figures;
 #[doc(hidden)]
 pub mod notation;
+pub mod error;
+pub mod stop;
+pub mod progress;
 #[doc(hidden)]
 pub mod machine;
 #[doc(hidden)]
+pub mod ordered;
+#[doc(hidden)]
 pub mod disk;
+#[doc(hidden)]
+pub mod hash;
+pub mod normalize;
+#[doc(hidden)]
+pub mod dialect;
+pub mod entries;
+pub mod config;
 #[doc(hidden)]
 pub mod source;
 #[doc(hidden)]
 pub mod record;
-pub mod normalize;
-#[doc(hidden)]
-pub mod hash;
 #[doc(hidden)]
 pub mod dedup;
 pub mod emit;
-pub mod progress;
-pub mod stop;
-#[doc(hidden)]
-pub mod ordered;
 pub mod prepare;
 #[doc(hidden)]
 pub mod filter;

@@ -1,4 +1,5 @@
-//! Every bound in one place.
+//! Bounds on memory, queues, files and threads, all in one place. What a format or a standard limits stands beside the code
+//! that knows the format.
 
 /// Longest record in bytes, without its line end. A longer line is rejected as `too_long`; a longer CSV record ends the
 /// run, because it is nearly always a quote that never closes. It bounds what a stream must hold to find a boundary.
@@ -112,6 +113,24 @@ pub const SYNCS_WAITING: usize = 64;
 /// Complete parts that wait to be hashed; each is an open file.
 #[doc(hidden)]
 pub const PARTS_COMPLETE_MAX: usize = 64;
+
+/// Longest manifest that is read, in bytes: 99,999 parts of five audiences need less.
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Most bytes of a range that is being resolved: places within it are `u32`.
+pub(crate) const RANGE_BYTES_MAX: u64 = 1 << 30;
+
+/// Longest answer that is read, in bytes. Revision A lists all audiences of an account at once.
+pub(crate) const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Longest answer of which an error's text is looked for, in bytes.
+pub(crate) const ERROR_BYTES_MAX: u64 = 64 * 1024;
+
+/// Longest file of certificates that is read, in bytes: those that an operating system trusts are a quarter of it.
+pub(crate) const CA_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Longest token in bytes; what is longer is not a token but the wrong file.
+pub(crate) const TOKEN_BYTES_MAX: usize = 4096;
 
 const _: () = {
     assert!(

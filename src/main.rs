@@ -143,12 +143,13 @@ mod tests {
     use throng::{Input, Prepare, PrepareConfig, Progress, UserType};
 
     use super::{log, panic, report_panic};
+    use crate::cli::LogFormat;
 
     /// Set in the process that panics, to the way in which it logs.
     const PANICKING: &str = "THRONG_PANICKING_TEST";
 
     /// Panics with a value in the text, as a defect may, while values are read, in a thread and in none.
-    fn panic_with_values(format: log::LogFormat) {
+    fn panic_with_values(format: LogFormat) {
         panic::set_hook(Box::new(report_panic));
         log::choose(format);
         let read = || {
@@ -179,8 +180,8 @@ mod tests {
     #[test]
     fn a_panic_does_not_tell_what_was_read() {
         match std::env::var(PANICKING).as_deref() {
-            Ok("json") => return panic_with_values(log::LogFormat::Json),
-            Ok(_) => return panic_with_values(log::LogFormat::Text),
+            Ok("json") => return panic_with_values(LogFormat::Json),
+            Ok(_) => return panic_with_values(LogFormat::Text),
             Err(_) => {}
         }
         for (format, line) in [

@@ -16,7 +16,6 @@ use throng::notation;
 
 #[cfg(feature = "sandbox")]
 pub(crate) use self::sandbox::SandboxArgs;
-use crate::commands::log::LogFormat;
 
 pub(crate) use self::sync::SyncArgs;
 pub(crate) use self::upload::{
@@ -72,6 +71,16 @@ pub(crate) struct Cli {
     pub(crate) log: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Format of standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object a line, with time, level, event, message and fields
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,24 +19,15 @@ use std::fmt::Display;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::ValueEnum;
 use serde::Serialize;
 use throng::quote::{JsonLine, Lines, OneLine};
 use throng::utc::Utc;
 use throng::{Error, ExitCode};
 
+use crate::cli::LogFormat;
+
 /// How standard error is written. One process has one standard error, so this is one switch of the process.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
-
-/// What standard error holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// Lines for people
-    #[default]
-    Text,
-    /// One JSON object a line, with time, level, event, message and fields
-    Json,
-}
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -41,8 +41,11 @@ pub(super) fn dir(path: &Path) -> Result<(PathBuf, File)> {
     Err(busy(&parent))
 }
 
+/// A file that is written before it gets its name; dropped, it is gone.
+pub(crate) type HiddenFile = NamedTempFile;
+
 /// A hidden file for what is to be called `path`, for its owner alone, and locked.
-pub(crate) fn file(path: &Path) -> Result<NamedTempFile> {
+pub(crate) fn file(path: &Path) -> Result<HiddenFile> {
     let (parent, name) = split(path)?;
     check_replaceable(path)?;
     let prefix = prefix(&name);
@@ -58,7 +61,7 @@ pub(crate) fn file(path: &Path) -> Result<NamedTempFile> {
 }
 
 /// Puts a hidden file into place, durably.
-pub(crate) fn publish(file: NamedTempFile, path: &Path) -> Result<()> {
+pub(crate) fn publish(file: HiddenFile, path: &Path) -> Result<()> {
     file.as_file().sync_all().map_err(|e| Error::writing("sync", path, e))?;
     file.persist(path).map_err(|e| Error::writing("publish", path, e.error))?;
     sync_dir(&split(path)?.0)

@@ -10,13 +10,11 @@ use crate::config::{AudienceSpec, Label, audience_name};
 use crate::disk::{MANIFEST_FILE, Readers, create_file, plain_file, write_whole};
 use crate::entries::Counts;
 use crate::error::{Error, Result};
+use crate::limits::MANIFEST_BYTES_MAX;
 use crate::normalize::UserType;
 
 /// The version of the manifest's form. It changes when a reader of an older one would be misled.
 const MANIFEST_VERSION: u32 = 1;
-
-/// Longest manifest that is read, in bytes: 99,999 parts of five audiences need less.
-const MANIFEST_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// An output directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]

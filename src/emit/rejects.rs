@@ -32,7 +32,7 @@ pub struct Reject<'a> {
 pub struct RejectWriter {
     path: PathBuf,
     with_values: bool,
-    file: tempfile::NamedTempFile,
+    file: hidden::HiddenFile,
     csv: csv::Writer<BufWriter<File>>,
 }
 

@@ -7,8 +7,8 @@ use super::plan::SourcePlan;
 use crate::config::Resources;
 use crate::dedup::CLEAR_ENTRY_BYTES_MAX;
 use crate::limits::{
-    BLOCK_BYTES, IN_FLIGHT_PER_WORKER, PARTITION_ENTRIES, RADIX_BITS_MAX, SLAB_BYTES,
-    SLAB_BYTES_MIN, SLABS_MIN,
+    BLOCK_BYTES, IN_FLIGHT_PER_WORKER, PARTITION_ENTRIES, RADIX_BITS_MAX, RANGE_BYTES_MAX,
+    SLAB_BYTES, SLAB_BYTES_MIN, SLABS_MIN,
 };
 use crate::source::Compression;
 
@@ -23,9 +23,6 @@ const COMPRESSION_FACTOR: u64 = 4;
 
 /// Entries that an input of unknown length is taken to have.
 const UNKNOWN_ENTRIES: u64 = 32 * 1024 * 1024;
-
-/// Most bytes of a range that is being resolved: places within it are `u32`.
-const RANGE_BYTES_MAX: u64 = 1 << 30;
 
 /// Fewest leading bits: partitions for every worker to be busy with.
 const RADIX_BITS_MIN: u32 = 4;

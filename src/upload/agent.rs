@@ -16,6 +16,7 @@ use super::client::ClientConfig;
 use super::proxy;
 use super::resolver::PatientResolver;
 use crate::error::{Error, Result};
+use crate::limits::CA_BYTES_MAX;
 use crate::quote::Quoted;
 
 /// How long a connection may take to be made.
@@ -26,9 +27,6 @@ const CONTINUE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// How much later than its deadline a request is ended that does not keep it.
 const SHUTDOWN_AFTER: Duration = Duration::from_millis(500);
-
-/// Longest file of certificates that is read, in bytes: those that an operating system trusts are a quarter of it.
-const CA_BYTES_MAX: u64 = 1024 * 1024;
 
 /// An agent for an API; nothing is sent yet.
 pub(super) fn new(config: &ClientConfig) -> Result<Agent> {

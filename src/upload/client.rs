@@ -19,13 +19,8 @@ use super::part::Part;
 use crate::api::{self, CustomAudience, Form, Id, ListPage, ListedAudience, Revision};
 use crate::disk::plain_file;
 use crate::error::Result;
+use crate::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::stop::Stop;
-
-/// Longest answer that is read, in bytes. Revision A lists all audiences of an account at once.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// Longest answer of which an error's text is looked for, in bytes.
-const ERROR_BYTES_MAX: u64 = 64 * 1024;
 
 /// Most pages of a list that are asked for.
 const PAGES_MAX: u64 = 10_000;

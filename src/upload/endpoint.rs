@@ -11,10 +11,8 @@ use ureq::http::HeaderValue;
 
 use super::echo;
 use crate::error::{Error, Result};
+use crate::limits::TOKEN_BYTES_MAX;
 use crate::quote::{Cause, Quoted};
-
-/// Longest token in bytes; what is longer is not a token but the wrong file.
-const TOKEN_BYTES_MAX: usize = 4096;
 
 /// The address of the API: scheme, host, port and a path before the calls' own.
 #[derive(Clone, Debug, PartialEq, Eq)]
