@@ -12,8 +12,8 @@
 //! hash        SHA-256 of short messages                              -> digests
 //! dedup       scatter by leading bits; sort; set algebra; spill      -> entries, once, in digest order
 //! emit        parts, manifest, reject list; all or nothing           -> upload files
-//! upload      parts -> requests, retries, ledger                     -> audience
-//! sync        a job, night by night: prepare, guard, upload, replace -> state, record
+//! upload      parts -> requests, retries, store                      -> audience
+//! sync        a job, night by night: prepare, guard, upload, replace -> store, record
 //! report      records                                                -> pages, metrics
 //! ```
 //!
@@ -26,7 +26,7 @@
 //! | make upload files of files, readers or values | [`PrepareConfig::new`], [`Input`] | [`Prepare::plan`], [`Prepare::run`] → [`Summary`] |
 //! | see what one value becomes | [`Normalizer::new`] | [`Normalizer::entry`] |
 //! | look at a prepared directory, verify it | [`Manifest::read`] | [`Manifest::problems`] |
-//! | upload a directory | [`UploadConfig::new`](upload::UploadConfig::new), [`Client`](upload::Client), [`Ledger`](upload::Ledger) | [`Upload::plan`](upload::Upload::plan), [`Upload::run`](upload::Upload::run) |
+//! | upload a directory | [`UploadConfig::new`](upload::UploadConfig::new), [`Client`](upload::Client), [`Store`](store::Store) | [`Upload::plan`](upload::Upload::plan), [`Upload::run`](upload::Upload::run) |
 //! | run a nightly job | [`Job::load`](job::Job::load), [`SyncConfig::new`](sync::SyncConfig::new) | [`sync::run`] → [`SyncRecord`](sync::SyncRecord) |
 //! | have an API to test against | [`SandboxConfig`](sandbox::SandboxConfig) | [`Sandbox::start`](sandbox::Sandbox::start) |
 //!
@@ -55,13 +55,14 @@
 //! ```
 //!
 //! Uploading, here to the sandbox. Whatever ends this program, run again it goes on where the API had confirmed: the
-//! ledger remembers.
+//! store remembers.
 //!
 #![cfg_attr(feature = "sandbox", doc = "```")]
 #![cfg_attr(not(feature = "sandbox"), doc = "```ignore")]
 //! use throng::sandbox::{Sandbox, SandboxConfig};
+//! use throng::store::Store;
 //! use throng::upload::{
-//!     Client, ClientConfig, Ledger, Notice, TargetSpec, Token, Upload, UploadConfig, UploadProgress,
+//!     Client, ClientConfig, Notice, TargetSpec, Token, Upload, UploadConfig, UploadProgress,
 //! };
 //! # use throng::{Input, Prepare, PrepareConfig, Progress, UserType};
 //! # let folder = tempfile::tempdir()?;
@@ -73,13 +74,13 @@
 //! let sandbox = Sandbox::start(SandboxConfig::default())?;
 //! let token = Token::new(sandbox.token())?;
 //! let client = Client::new(ClientConfig::new(sandbox.endpoint().parse()?, token))?;
-//! let mut ledger = Ledger::open(&state)?;
+//! let store = Store::open(&state)?;
 //!
 //! let config = UploadConfig::new(&dir, 1234567, TargetSpec::create("Newsletter"));
 //! let progress = UploadProgress::default();
-//! let upload = Upload::plan(config, client, &mut ledger, &progress.stop)?;
+//! let upload = Upload::plan(config, client, &store, &progress.stop)?;
 //! let watch = |_notice: &Notice<'_>| (); // retries, and what else somebody may want to know at once
-//! let summary = upload.run(&mut ledger, &progress, &watch)?;
+//! let summary = upload.run(&store, &progress, &watch)?;
 //! assert_eq!(summary.entries_sent, 2);
 //! assert_eq!(sandbox.audiences()?[0].member_count, 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -102,7 +103,7 @@
 //!
 //! Semantic versioning, for what these pages show: before 1.0 a new minor version may change it, a new patch version
 //! does not. Modules and fields that the pages do not show are for the command, the tests and the benches of this crate;
-//! nothing is promised of them. What an identifier becomes (the digests!), exit codes, reason codes, manifest and ledger
+//! nothing is promised of them. What an identifier becomes (the digests!), exit codes, reason codes, manifest and store
 //! are promised across all versions, in the sense that `CHANGELOG.md` names every change on top. The oldest Rust that
 //! compiles it is in `rust-version`; it is raised in minor versions only. Linux is what it is written for.
 //!
@@ -122,9 +123,9 @@
 //! - Files are written through `disk`, which argues when they are private, whole and durable; what is spilled has no name.
 //!   Inputs are read in [`source`]; beside it only manifests, job files, tokens and certificates are read. The network is
 //!   used in [`upload`] alone. `tests/it/tidy` holds this, and who may use whom.
-//! - No raw value and no token reaches a log, an error text, a summary, a manifest, the ledger or a report.
+//! - No raw value and no token reaches a log, an error text, a summary, a manifest, the store or a report.
 //! - An output directory is complete or absent.
-//! - What the ledger calls acknowledged, the API has confirmed; a request that must not be repeated is preceded by a
+//! - What the store calls confirmed, the API has confirmed; a request that must not be repeated is preceded by a
 //!   durable intent.
 
 #[doc(hidden)]
@@ -168,6 +169,7 @@ pub mod prepare;
 #[doc(hidden)]
 pub mod filter;
 pub mod api;
+pub mod store;
 pub mod upload;
 pub mod job;
 pub mod sync;

@@ -99,11 +99,11 @@ pub const PARTS_MAX: u64 = 99_999;
 #[doc(hidden)]
 pub const WRITE_BYTES: usize = 256 * 1024;
 
-/// Directories of nightly runs that are kept one by one. Beyond that they are put together, so that a night does not take
-/// the longer the more nights there were.
-pub const HOLDINGS_MAX: usize = 64;
+/// Small parts of an audience that are kept one by one. Beyond that they are merged, so that a night does not take the
+/// longer the more nights there were.
+pub const SMALL_PARTS_MAX: usize = 64;
 
-/// Bytes of a part that is put together of smaller ones; what has half of it is left as it is.
+/// Bytes of a part that is merged from smaller ones; one with half of that is no small part.
 pub const MERGED_PART_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Pieces and complete parts that wait to go to the disk before those who write must wait too.

@@ -61,7 +61,7 @@ pub(crate) struct UploadArgs {
     /// Say what would be sent, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Rehearse: post to an API on this machine that is gone after the run, with a ledger that is gone as well
+    /// Rehearse: post to an API on this machine that is gone after the run, with a state that is gone as well
     #[arg(long, conflicts_with_all = ["token_file", "ca_file"])]
     pub(crate) sandbox: bool,
     #[command(flatten)]
@@ -181,10 +181,10 @@ impl TypedValueParser for EndpointParser {
     }
 }
 
-/// Where the ledger is.
+/// Options of the state directory.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StateArgs {
-    /// Where the ledger of what was uploaded is kept [default: ~/.local/state/throng]
+    /// Where what was uploaded is remembered [default: ~/.local/state/throng]
     #[arg(long, value_name = "DIR", env = "THRONG_STATE")]
     pub(crate) state: Option<PathBuf>,
 }

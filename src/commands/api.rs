@@ -1,9 +1,10 @@
-//! What all commands that reach the API need: a client, and the ledger.
+//! What all commands that reach the API need: a client, and the store.
 
 use std::path::PathBuf;
 
 use secrecy::zeroize::Zeroizing;
-use throng::upload::{Client, ClientConfig, Ledger, TOKEN_VARIABLE, Token};
+use throng::store::Store;
+use throng::upload::{Client, ClientConfig, TOKEN_VARIABLE, Token};
 use throng::{Error, Result};
 
 use crate::cli::{ApiArgs, StateArgs};
@@ -42,9 +43,9 @@ fn token_of_environment() -> Result<Token> {
     }
 }
 
-/// The ledger of the state directory that was asked for, or of the user's own.
-pub(super) fn ledger(args: &StateArgs) -> Result<Ledger> {
-    Ledger::open(&state_dir(args)?)
+/// The store of the state directory that was asked for, or of the user's own.
+pub(super) fn store(args: &StateArgs) -> Result<Store> {
+    Store::open(&state_dir(args)?)
 }
 
 /// `--state`, else `throng` in the user's state directory (XDG Base Directory Specification).
@@ -56,10 +57,7 @@ pub(super) fn state_dir(args: &StateArgs) -> Result<PathBuf> {
     let base = variable("XDG_STATE_HOME")
         .or_else(|| variable("HOME").map(|home| home.join(".local/state")));
     let base = base.ok_or_else(|| {
-        Error::usage(
-            "there is no home directory for the ledger",
-            "give it a place with --state DIR",
-        )
+        Error::usage("there is no home directory for the state", "give it a place with --state DIR")
     })?;
     Ok(base.join("throng"))
 }

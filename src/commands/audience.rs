@@ -122,8 +122,8 @@ fn show(client: &Client, id: &Id, json: bool) -> Result<ExitCode> {
 
 fn delete(client: &Client, id: &Id, is_sure: bool, state: &StateArgs) -> Result<ExitCode> {
     // First, so that a state directory that cannot be used is found out before anything is done.
-    let mut ledger = api::ledger(state)?;
-    let target = ledger.find(client.known_as(), id)?;
+    let store = api::store(state)?;
+    let target = store.find(client.known_as(), id)?;
     let busy = || {
         Error::api(
             ExitCode::Temporary,
@@ -131,7 +131,7 @@ fn delete(client: &Client, id: &Id, is_sure: bool, state: &StateArgs) -> Result<
             "wait until it has finished, or stop it",
         )
     };
-    let lock = target.as_ref().map(|target| ledger.lock(target)).transpose()?;
+    let lock = target.as_ref().map(|target| store.lock(target)).transpose()?;
     if matches!(lock, Some(None)) {
         return Err(busy());
     }
@@ -148,7 +148,7 @@ fn delete(client: &Client, id: &Id, is_sure: bool, state: &StateArgs) -> Result<
     let is_gone = matches!(&deleted, Err(failure) if failure.kind == FailureKind::NotFound);
     if deleted.is_ok() || is_gone {
         // A create of the same name then makes a new one.
-        ledger.forget(client.known_as(), id)?;
+        store.forget(client.known_as(), id)?;
     }
     deleted.map_err(|failure| failure.into_error(None))?;
     say(Event::Message, format_args!("{audience} is deleted"));

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use throng::quote::Lines;
 use throng::report;
+use throng::store::{Store, TargetRecord, UploadRecord};
 use throng::sync::{KILLED, SyncRecord, records_of};
-use throng::upload::{Ledger, RunRecord, TargetRecord};
 use throng::{ExitCode, Result};
 
 use super::{api, print, print_json};
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<ExitCode> {
         print(report::render_history(&nights)?)?;
         return Ok(ExitCode::Done);
     }
-    let history = Ledger::history_of(&dir)?;
+    let history = Store::history_of(&dir)?;
     if args.json {
         print_json(&json!({ "targets": history.targets, "nights": nights }))?;
         return Ok(ExitCode::Done);
@@ -82,10 +82,10 @@ fn print_target(target: &TargetRecord) -> Result<()> {
         "{mark}{name}, {} of ad account {} at {}\n",
         target.user_type, target.ad_account, target.endpoint
     ))?;
-    let entries = target.entries_acknowledged;
+    let entries = target.entries_confirmed;
     line(format_args!(
         "  {} of {} parts confirmed, {entries} entries in all\n",
-        target.parts_acknowledged, target.parts
+        target.parts_confirmed, target.parts
     ))?;
     for (index, run) in target.runs.iter().enumerate() {
         print_run(run, target.is_running && index == 0)?;
@@ -114,7 +114,7 @@ pub(super) fn date(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn print_run(run: &RunRecord, is_running: bool) -> Result<()> {
+fn print_run(run: &UploadRecord, is_running: bool) -> Result<()> {
     let at = Timestamp::from_millisecond(run.started_at).map_or_else(|_| "-".to_owned(), date);
     let ended = match (run.ended_at, run.exit_code) {
         (Some(_), Some(0)) => "done".to_owned(),
@@ -128,7 +128,7 @@ fn print_run(run: &RunRecord, is_running: bool) -> Result<()> {
     };
     line(format_args!(
         "  {at}  {ended}: {} entries in {} parts, {} requests, {} failed{unanswered}\n",
-        run.entries, run.parts, run.attempts, run.failures
+        run.entries, run.parts, run.requests, run.failures
     ))?;
     if let Some(message) = &run.message {
         line(format_args!("    {message}\n"))?;

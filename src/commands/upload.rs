@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
+use throng::store::Store;
 use throng::upload::{
-    Client, ClientConfig, Content, Ledger, Notice, RetryPolicy, TargetSpec, Upload, UploadConfig,
+    Client, ClientConfig, Content, Notice, RetryPolicy, TargetSpec, Upload, UploadConfig,
     UploadProgress, Verdict,
 };
 use throng::{Error, ExitCode, Result};
@@ -16,8 +17,8 @@ pub(crate) fn run(args: UploadArgs) -> Result<ExitCode> {
         return rehearse(args);
     }
     let client = if args.dry_run { api::planner(&args.api)? } else { api::client(&args.api)? };
-    let ledger = api::ledger(&args.state)?;
-    upload(args, client, ledger)
+    let store = api::store(&args.state)?;
+    upload(args, client, &store)
 }
 
 /// Uploads to a sandbox within this process.
@@ -31,18 +32,18 @@ fn rehearse(mut args: UploadArgs) -> Result<ExitCode> {
     })?;
     let state = tempfile::tempdir()
         .map_err(|e| Error::writing("create a folder in", &std::env::temp_dir(), e))?;
-    let code = upload(args, client, Ledger::open(state.path())?)?;
+    let code = upload(args, client, &Store::open(state.path())?)?;
     if !show.quiet {
         rehearsal::tell_audiences(&sandbox)?;
     }
     Ok(code)
 }
 
-fn upload(args: UploadArgs, client: Client, mut ledger: Ledger) -> Result<ExitCode> {
+fn upload(args: UploadArgs, client: Client, store: &Store) -> Result<ExitCode> {
     let (show, is_dry_run) = (args.show, args.dry_run);
     let progress = UploadProgress::default();
     signals::stop_on_signals(&progress.stop)?;
-    let upload = Upload::plan(decide(args)?, client, &mut ledger, &progress.stop)?;
+    let upload = Upload::plan(decide(args)?, client, store, &progress.stop)?;
     if is_dry_run {
         if show.json {
             print_json(&upload.dry_run())?;
@@ -57,7 +58,7 @@ fn upload(args: UploadArgs, client: Client, mut ledger: Ledger) -> Result<ExitCo
             notify(notice);
         }
     };
-    let summary = progress::shown(show, view, || upload.run(&mut ledger, &progress, &watch))?;
+    let summary = progress::shown(show, view, || upload.run(store, &progress, &watch))?;
     if !show.quiet {
         tell(Event::Summary, &summary, &summary);
     }
@@ -80,7 +81,6 @@ fn decide(args: UploadArgs) -> Result<UploadConfig> {
                 (None, true) => Some(Verdict::IsNot),
                 (None, false) => None,
             },
-            generation: 0,
             content: Content::Fixed,
         },
         (None, Some(audience)) => TargetSpec::Audience(audience),

@@ -29,15 +29,42 @@ pub struct SuppressInput {
     pub column: Option<ColumnSelector>,
 }
 
-/// An output directory of an earlier run, whose entries are known.
+/// Entries that are in an audience already, or may be.
 #[derive(Clone, Debug)]
 pub struct KnownInput {
-    /// Where it is.
-    pub dir: PathBuf,
-    /// The audiences that it concerns, as far as it has them. `None`: all of them, and it must have them.
-    pub labels: Option<Vec<Label>>,
-    /// Whether its entries are known to be in the audience, or only may be.
+    /// Where they are.
+    pub source: KnownSource,
+    /// [`Role::Known`] if they are in the audience, [`Role::Unconfirmed`] if they may be.
     pub role: Role,
+}
+
+/// Where known entries are.
+#[derive(Clone, Debug)]
+pub enum KnownSource {
+    /// An output directory of an earlier run, which must have all audiences of this one.
+    Directory(PathBuf),
+    /// Part files of one audience.
+    Parts {
+        /// The audience.
+        label: Label,
+        /// The files.
+        parts: Vec<KnownPart>,
+        /// The options by which they were prepared, in JSON; empty if they are not known.
+        options: String,
+    },
+}
+
+/// A part file that must not have changed.
+#[derive(Clone, Debug)]
+pub struct KnownPart {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its entries.
+    pub lines: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// The SHA-256 of its bytes, in hex.
+    pub sha256: String,
 }
 
 impl From<Input> for SuppressInput {
@@ -48,7 +75,7 @@ impl From<Input> for SuppressInput {
 
 impl From<PathBuf> for KnownInput {
     fn from(dir: PathBuf) -> Self {
-        Self { dir, labels: None, role: Role::Known }
+        Self { source: KnownSource::Directory(dir), role: Role::Known }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{AudienceSpec, Label, audience_name};
-use crate::disk::{MANIFEST_FILE, Readers, create_file, plain_file, write_whole};
+use crate::disk::{MANIFEST_FILE, create_file, plain_file};
 use crate::entries::Counts;
 use crate::error::{Error, Result};
 use crate::limits::MANIFEST_BYTES_MAX;
@@ -93,26 +93,6 @@ pub struct AudienceManifest {
 }
 
 impl AudienceManifest {
-    /// Parts whose entries were taken as they are.
-    pub(crate) fn of_parts(label: Label, user_type: UserType, parts: Vec<PartManifest>) -> Self {
-        let lines = parts.iter().map(|part| part.lines).sum();
-        let (raw, prehashed) = if user_type.is_hashed() { (0, lines) } else { (lines, 0) };
-        Self {
-            label,
-            user_type,
-            read: lines,
-            blank: 0,
-            raw,
-            prehashed,
-            rejected: Vec::new(),
-            duplicates: 0,
-            sets: Counts { members: lines, written: lines, ..Counts::default() },
-            parts,
-            gone: None,
-            must_go: None,
-        }
-    }
-
     /// All its files: upload files and lists.
     pub(super) fn files(&self) -> impl Iterator<Item = &PartManifest> {
         self.parts.iter().chain(&self.gone).chain(&self.must_go)
@@ -167,37 +147,11 @@ impl Manifest {
             .map_err(|error| Error::writing("write", &path, error))
     }
 
-    /// Puts the manifest into a directory of parts, in the place of an earlier one, in one step.
-    pub fn replace(&self, dir: &Path) -> Result<()> {
-        write_whole(&dir.join(MANIFEST_FILE), &self.to_json()?, Readers::Owner)
-    }
-
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)
             .map_err(|_| Error::Internal("the manifest cannot be written as JSON"))?;
         text.push(b'\n');
         Ok(text)
-    }
-
-    /// Takes parts out of a directory that was published: first out of the manifest, then their files, so that at any
-    /// moment it holds at least what its manifest says. Doing it again does no harm.
-    pub fn retain(
-        &mut self,
-        dir: &Path,
-        keep: impl Fn(&AudienceManifest, &PartManifest) -> bool,
-    ) -> Result<()> {
-        for audience in &mut self.audiences {
-            let parts = std::mem::take(&mut audience.parts);
-            let kept = parts.into_iter().filter(|part| keep(audience, part)).collect();
-            audience.parts = kept;
-            audience.sets.written = audience.parts.iter().map(|part| part.lines).sum();
-        }
-        self.replace(dir)?;
-        for problem in self.unknown_files(dir)? {
-            let path = dir.join(&problem.file);
-            std::fs::remove_file(&path).map_err(|e| Error::writing("remove", &path, e))?;
-        }
-        Ok(())
     }
 
     /// Reads the manifest of a directory.

@@ -57,7 +57,8 @@ impl Manifest {
 }
 
 impl PartManifest {
-    fn problem(&self, dir: &Path, stop: &Stop) -> Result<Option<Problem>> {
+    /// Returns the way in which the file differs, if it does.
+    pub(crate) fn problem(&self, dir: &Path, stop: &Stop) -> Result<Option<Problem>> {
         let path = dir.join(&self.file);
         let problem = |message| Ok(Some(Problem { file: self.file.clone(), message }));
         let mut file = match plain_file::open(&path) {

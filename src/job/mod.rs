@@ -365,22 +365,21 @@ impl JobAudience {
     pub fn target(&self) -> Result<TargetSpec> {
         match (&self.id, &self.creation) {
             (Some(id), _) => Ok(TargetSpec::Audience(id.clone())),
-            (None, Some(creation)) => Ok(creation.target(0)),
+            (None, Some(creation)) => Ok(creation.target()),
             (None, None) => Err(Error::Internal("an audience of a job has neither id nor name")),
         }
     }
 }
 
 impl CreationSpec {
-    /// As a target that grows run by run. `generation` counts the audiences that took its place before.
-    pub fn target(&self, generation: u32) -> TargetSpec {
+    /// As a target that grows run by run.
+    pub fn target(&self) -> TargetSpec {
         TargetSpec::Create {
             name: self.name.clone(),
             description: self.description.clone(),
             opt_out_link: self.opt_out_link.clone(),
             has_marker: self.has_marker,
             verdict: None,
-            generation,
             content: Content::Growing,
         }
     }

@@ -84,12 +84,11 @@ fn the_least_job_has_defaults() {
     assert_eq!(audience.spec.label.as_str(), "email_hash");
     assert_eq!(audience.guards, Guards::default());
     assert_eq!(audience.replace, Replace::Never);
-    let TargetSpec::Create { name, has_marker, generation, content, .. } =
-        audience.target().expect("a target")
+    let TargetSpec::Create { name, has_marker, content, .. } = audience.target().expect("a target")
     else {
         panic!("it is to be created");
     };
-    assert_eq!((name.as_str(), has_marker, generation), ("Newsletter", true, 0));
+    assert_eq!((name.as_str(), has_marker), ("Newsletter", true));
     assert_eq!(content, Content::Growing);
     assert_eq!(job.target.endpoint.as_str(), crate::api::ENDPOINT);
     assert_eq!(job.target.ad_account, 7.into());

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{AudienceSpec, Input, PrepareConfig};
+use crate::config::{AudienceSpec, Input, KnownSource, PrepareConfig};
 use crate::error::{Error, Result};
 use crate::quote::Quoted;
 
@@ -64,13 +64,14 @@ fn check_paths(config: &PrepareConfig) -> Result<()> {
             "give another directory with -o",
         ));
     }
-    if let Some(known) =
-        config.against.iter().find(|known| is_same_file(&known.dir, &config.output.dir))
-    {
+    if let Some(known) = config.against.iter().find_map(|known| match &known.source {
+        KnownSource::Directory(dir) => is_same_file(dir, &config.output.dir).then_some(dir),
+        KnownSource::Parts { .. } => None,
+    }) {
         return Err(Error::usage(
             format!(
                 "{} would be replaced by who is not in it: who is would be forgotten",
-                Quoted(&known.dir)
+                Quoted(known)
             ),
             "give another directory with -o",
         ));

@@ -10,6 +10,7 @@ mod count;
 pub(crate) mod deliver;
 mod ingest;
 mod inputs;
+mod known;
 pub(crate) mod judge;
 mod notes;
 #[doc(hidden)]

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::inputs::options;
+use super::known;
 use super::plan::SourcePlan;
-use crate::config::{KnownInput, PrepareConfig};
-use crate::emit::Manifest;
+use crate::config::PrepareConfig;
 use crate::error::Result;
 use crate::quote::Quoted;
 
@@ -26,19 +26,8 @@ pub(super) fn before(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<V
             found("the file is empty".to_owned());
         }
     }
-    for KnownInput { dir, .. } in &config.against {
-        let before = Manifest::read(dir)?.options;
-        let now = options(config);
-        let differ: Vec<&str> =
-            RULE_OPTIONS.into_iter().filter(|name| before.get(*name) != now.get(*name)).collect();
-        // What another engine wrote does not say by which options.
-        if !differ.is_empty() && !before.is_empty() {
-            let text = format!(
-                "it was prepared with another --{}: the same people may count as new and as gone",
-                differ.join(" and --")
-            );
-            findings.push(Finding { path: dir.clone(), text });
-        }
+    for known in &config.against {
+        findings.extend(known::rules_changed(known, &options(config))?);
     }
     let mut notes = merged(findings);
     if config.output.rejects.as_ref().is_some_and(|list| list.with_values) {
@@ -46,9 +35,6 @@ pub(super) fn before(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<V
     }
     Ok(notes)
 }
-
-/// Options that decide what a value becomes.
-const RULE_OPTIONS: [&str; 5] = ["case", "idn", "vanity", "country", "country-column"];
 
 /// One note for what is the same of several sources.
 pub(super) fn merged(findings: Vec<Finding>) -> Vec<String> {

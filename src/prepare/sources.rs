@@ -2,9 +2,9 @@
 
 use rayon::ThreadPool;
 
+use super::known;
 use super::plan::{self, Audience, SourcePlan};
-use crate::config::{Content, Input, KnownInput, PrepareConfig, SuppressInput};
-use crate::emit::Manifest;
+use crate::config::{Content, Input, PrepareConfig, SuppressInput};
 use crate::error::{Error, Result};
 use crate::role::Role;
 use crate::source::Source;
@@ -31,7 +31,7 @@ pub(super) fn plan(
     }
     for known in &config.against {
         stop.check()?;
-        sources.extend(plan_known(known, audiences, pool, stop)?);
+        sources.extend(known::plan(known, audiences, pool, stop)?);
     }
     for input in &config.inputs {
         sources.push(plan_source(input, audiences, config, None, stop)?);
@@ -56,39 +56,4 @@ fn plan_source(
         }
         _ => plan::plan(source, role, audiences, &config.read, list),
     }
-}
-
-fn plan_known(
-    known: &KnownInput,
-    audiences: &[Audience],
-    pool: &ThreadPool,
-    stop: &Stop,
-) -> Result<Vec<SourcePlan>> {
-    let dir = &known.dir;
-    let manifest = Manifest::read(dir)?;
-    if let Some(problem) = pool.install(|| manifest.problems(dir, stop))?.first() {
-        return Err(Error::input(
-            dir,
-            format!("it does not match its manifest: `{}` {}", problem.file, problem.message),
-            "restore the directory, or leave --against out to prepare everybody",
-        ));
-    }
-    let mut sources = Vec::new();
-    for (index, audience) in audiences.iter().enumerate() {
-        let Audience { spec, .. } = audience;
-        let parts = match (&known.labels, manifest.parts(dir, spec)) {
-            (Some(labels), _) if !labels.contains(&spec.label) => continue,
-            (Some(_), None) => continue,
-            (_, Some(parts)) => parts,
-            (None, None) => {
-                let hint = format!("it holds {}", manifest.names());
-                return Err(Error::input(dir, format!("it holds no {spec}"), hint));
-            }
-        };
-        for part in parts {
-            let source = Source::inspect(&Input::Path(part), stop)?;
-            sources.push(plan::plan_known(source, index, known.role));
-        }
-    }
-    Ok(sources)
 }

@@ -1,34 +1,38 @@
 //! The nightly job: prepare, compare with what the audience holds, upload what is new, remember, report.
 //!
-//! What an audience holds is what the API has confirmed, not what was prepared last ([`state`]). A run goes like this:
+//! What an audience holds is what the API has confirmed, not what was prepared last: the store says it
+//! ([`crate::store`]). A run goes like this:
 //!
 //! ```text
-//! settle    what earlier runs left: creates whose outcome is unknown, parts that were not confirmed
-//! prepare   one pass over the inputs, against what every audience holds        -> STATE/runs/N
+//! look up   every audience: creates whose outcome is unknown are looked for in the API's list; nobody is sent
+//! delete    audiences whose place another one has taken
+//! prepare   one pass over the inputs, against what every audience holds        -> STATE/prepared
 //! guard     fewer, more or older than it may be?                               -> nothing is posted
+//! keep      the parts get their place, and the store gets to know them         -> STATE/parts/RUN
 //! upload    audience by audience; the first run creates it
-//! settle    what was confirmed stays in STATE/runs/N, and is known to the next run
 //! replace   a new audience that is complete takes the place of the old one, which is then deleted
+//! tidy      small parts of many nights become one; files that no row names go
 //! ```
 //!
-//! Each step can be cut off anywhere; the next run goes on from what is remembered. People of an unfinished upload are
-//! simply new again, so that whoever has opted out meanwhile is not uploaded late.
+//! Each step can be cut off anywhere; the next run goes on from what the store says. People of an unfinished upload are
+//! simply new again, so that whoever has opted out meanwhile is not uploaded late. The trouble of one audience does not
+//! keep another one's people from being uploaded.
 
+mod audiences;
 mod config;
 mod guards;
-mod holdings;
 mod merge;
+mod must_go;
 mod night;
+mod outcome;
 mod record;
 mod replace;
-mod settle;
-mod state;
 mod summary;
-mod targets;
+mod upload;
 
 pub use self::config::SyncConfig;
 pub use self::night::{SyncProgress, run};
 pub use self::record::{
-    AudienceRecord, GuardRecord, InputRecord, KILLED, PhaseRecord, RejectRecord, SyncRecord,
+    AudienceRecord, GuardRecord, InputRecord, KILLED, MustGoRecord, PhaseRecord, RejectRecord,
+    SyncRecord, records_of,
 };
-pub use self::state::records_of;

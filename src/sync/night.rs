@@ -1,32 +1,32 @@
 //! One run of a job, step by step.
 
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
+use super::audiences::NightAudience;
 use super::config::SyncConfig;
 use super::guards::{self, Stopped};
-use super::holdings::remove_dir;
-use super::settle::{Notify, named, settle, settle_left, upload_config};
-use super::state::{Remembered, State};
-use super::targets::audience_of;
-use super::{
-    AudienceRecord, GuardRecord, InputRecord, KILLED, PhaseRecord, RejectRecord, SyncRecord,
-};
-use crate::config::{Label, PrepareConfig};
+use super::outcome::outcome;
+use super::record::{if_killed, records};
+use super::{AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord};
+use crate::config::{KnownInput, KnownPart, KnownSource, PrepareConfig, Role};
 use crate::disk::sqlite::now;
 use crate::emit::{Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
-use crate::job::{Age, JobAudience};
+use crate::job::Age;
 use crate::prepare::Prepare;
 use crate::prepare::summary::{AudienceSummary, Summary};
 use crate::progress::Progress;
 use crate::stop::Stop;
-use crate::upload::{Notice, TargetState, Upload, UploadProgress, Verdict};
+use crate::store::{RunId, Standing, Store, TargetLock};
+use crate::upload::{Notice, UploadProgress};
 
 /// Runs whose records are looked through for the last one that passed the guards.
 const RECORDS_LOOKED_AT: u32 = 366;
+
+/// The thing to do if parts are lost or damaged.
+const HINT_DAMAGED: &str = "restore the whole state directory from a backup, or build new audiences without it: --full --replace";
 
 /// How far a run is, for whoever watches it.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl SyncProgress {
     }
 }
 
-/// Runs a job. What it came to is told in any case, also if it failed; it is remembered unless the state cannot be used.
+/// Runs a job. Its record is returned in any case, also if it failed; it is remembered unless the store cannot be used.
 pub fn run(
     config: &SyncConfig,
     progress: &SyncProgress,
@@ -72,43 +72,59 @@ pub fn run(
         is_dry_run: config.is_dry_run,
         ..SyncRecord::default()
     };
-    let mut state = match State::open(&config.job.state_dir, config.is_dry_run) {
-        Ok(state) => state,
-        Err(error) => {
-            close(&mut record, Some(&error));
-            return (record, Err(error));
-        }
-    };
     let retries = Cell::new(0);
     let count = |notice: &Notice<'_>| {
         retries.set(retries.get() + u64::from(matches!(notice, Notice::Retry { .. })));
         notify(notice);
     };
-    let if_killed = SyncRecord {
-        ended_at: record.started_at,
-        exit_code: KILLED,
-        error: Some("it was killed, or is still going on".to_owned()),
-        ..record.clone()
-    };
-    let outcome = state.begin_run(&if_killed).and_then(|run| {
-        record.run = run;
-        let mut night = Night {
-            config,
-            state: &mut state,
-            progress,
-            notify: &count,
-            run,
-            record: &mut record,
-            decided: Vec::new(),
-        };
-        let outcome = night.pass().map_err(|error| night.state.explained(error));
-        night.leave();
-        outcome
+    let opened = open(config).and_then(|(store, lock)| {
+        let run = store.begin_run(&config.command, Some(&if_killed(&record).to_json()?))?;
+        Ok((store, lock, run))
     });
+    let (store, _lock, run) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            close(&mut record, Some(&error));
+            return (record, Err(error));
+        }
+    };
+    record.run = run.number();
+    let mut night = Night {
+        config,
+        store: &store,
+        progress,
+        notify: &count,
+        run,
+        record: &mut record,
+        troubles: Vec::new(),
+        undeleted: Vec::new(),
+    };
+    let outcome = night.pass().map_err(|error| explained(error, &store));
+    // Whatever the run has prepared and not kept is of no use.
+    let left = store.remove_prepared();
+    let outcome = outcome.and(left);
     record.retries = retries.get();
     close(&mut record, outcome.as_ref().err());
-    let kept = if record.run > 0 { state.keep_record(&record) } else { Ok(()) };
+    let kept = record.to_json().and_then(|json| store.keep_record(run, &json));
     (record, outcome.and(kept))
+}
+
+/// The store of a job, which nobody else runs meanwhile.
+fn open(config: &SyncConfig) -> Result<(Store, TargetLock)> {
+    let store = Store::open(&config.job.state_dir)?;
+    let lock = store.lock_job()?.ok_or_else(|| {
+        Error::api(
+            ExitCode::Temporary,
+            "another run of this job is going on",
+            "wait until it has finished; a killed one holds nothing up",
+        )
+    })?;
+    store.check_complete()?;
+    store.remove_unneeded()?;
+    if config.is_dry_run {
+        store.forget_changes()?;
+    }
+    Ok((store, lock))
 }
 
 fn close(record: &mut SyncRecord, error: Option<&Error>) {
@@ -118,57 +134,51 @@ fn close(record: &mut SyncRecord, error: Option<&Error>) {
     record.hint = error.and_then(Error::hint).map(str::to_owned);
 }
 
+/// An error about a part in the state directory, with what to do about it.
+fn explained(error: Error, store: &Store) -> Error {
+    match error {
+        Error::Input { path, line, message, .. } if path.starts_with(store.parts_dir()) => {
+            Error::Input { path, line, message, hint: Some(HINT_DAMAGED.to_owned()) }
+        }
+        other => other,
+    }
+}
+
 /// A run that is going on.
 pub(super) struct Night<'a> {
     pub(super) config: &'a SyncConfig,
-    pub(super) state: &'a mut State,
-    progress: &'a SyncProgress,
-    notify: Notify<'a>,
-    pub(super) run: i64,
+    pub(super) store: &'a Store,
+    pub(super) progress: &'a SyncProgress,
+    pub(super) notify: &'a dyn Fn(&Notice<'_>),
+    pub(super) run: RunId,
     pub(super) record: &'a mut SyncRecord,
-    /// Audiences about whose create a person's word was heard already, if there was one.
-    pub(super) decided: Vec<Label>,
+    /// What went wrong without ending the run.
+    pub(super) troubles: Vec<Error>,
+    /// Audiences that could not be deleted in this run.
+    pub(super) undeleted: Vec<i64>,
 }
 
 impl Night<'_> {
     fn pass(&mut self) -> Result<()> {
-        self.timed("settle", Self::settle_earlier)?;
+        let mut audiences = self.timed("look up", Self::look_up)?;
+        self.record.must_go = self.store.must_go()?.into_iter().map(Into::into).collect();
+        self.timed("delete", |night| night.delete_replaced(&audiences))?;
         let prepare = self.find_inputs()?;
-        let remembered = self.look_up()?;
-        let summary = self.timed("prepare", |night| night.prepare(&prepare, &remembered))?;
-        self.describe(&summary, &remembered)?;
+        let summary = self.timed("prepare", |night| night.prepare(&prepare, &audiences))?;
+        self.describe(&summary, &audiences)?;
         self.check_guards()?;
-        let remembered = self.begin_replacements(&prepare, &remembered)?;
+        self.begin_replacements(&prepare, &mut audiences)?;
         if self.config.is_dry_run {
             return Ok(());
         }
-        let (complete, sent) = self.timed("upload", |night| Ok(night.upload(&remembered)))?;
-        let settled = self.timed("settle", |night| night.settle_this(&remembered));
-        // What was not sent is the graver news.
-        if settled.is_err() {
-            return sent.and(settled);
-        }
-        self.complete_replacements(&complete)?;
-        let deleted = self.delete_replaced().and_then(|()| self.state.remove_old_runs());
-        sent.and(deleted)?;
-        if let Err(error) = self.state.merge_holdings() {
-            // The next run tries again.
-            self.note(format!("earlier runs could not be put together: {error}"));
-        }
-        Ok(())
-    }
-
-    /// A run of which nothing was sent leaves nothing behind.
-    fn leave(&mut self) {
-        let is_unsent = |state: &State, run| {
-            state
-                .unsettled()
-                .is_ok_and(|left| left.iter().any(|left| left.run == run && !left.is_sent))
-        };
-        if is_unsent(self.state, self.run) && remove_dir(&self.run_dir()).is_ok() {
-            // What is not recorded now, the next run finds out.
-            let _recorded = self.state.settled(self.run, &[]);
-        }
+        self.timed("upload", |night| night.upload(&mut audiences))?;
+        self.complete_replacements(&mut audiences)?;
+        self.timed("delete", |night| night.delete_replaced(&audiences))?;
+        self.count_must_go(&mut audiences)?;
+        self.tidy(&audiences);
+        let sent = self.record.audiences.iter().map(|audience| audience.parts_sent).sum::<u64>();
+        let of_audiences = audiences.into_iter().filter_map(|audience| audience.trouble);
+        outcome(of_audiences.chain(self.troubles.drain(..)).collect(), sent > 0)
     }
 
     pub(super) fn timed<T>(
@@ -186,30 +196,18 @@ impl Night<'_> {
         result
     }
 
-    /// Where this run's directory is. A dry run's is gone at its end.
-    fn run_dir(&self) -> PathBuf {
-        if self.config.is_dry_run { self.state.dry_run_dir() } else { self.state.run_dir(self.run) }
-    }
-
-    fn settle_earlier(&mut self) -> Result<()> {
-        let run = self.run;
-        for left in self.state.unsettled()?.into_iter().filter(|left| left.run != run) {
-            if self.config.is_dry_run {
-                self.note(format!(
-                    "run {} is not finished: a real run would go on with it",
-                    left.run
-                ));
-                continue;
-            }
-            let progress = &self.progress.upload;
-            let decided = settle_left(left, self.config, self.state, progress, self.notify)?;
-            self.decided.extend(decided);
-        }
-        if self.config.is_dry_run { Ok(()) } else { self.delete_replaced() }
-    }
-
     pub(super) fn note(&mut self, note: String) {
         self.record.notes.push(note);
+    }
+
+    /// The record of an audience that was prepared.
+    pub(super) fn described(
+        &mut self,
+        audience: &NightAudience<'_>,
+    ) -> Result<&mut AudienceRecord> {
+        let label = audience.label().as_str();
+        let described = self.record.audiences.iter_mut().find(|of| of.name == label);
+        described.ok_or(Error::Internal("an audience that was not prepared"))
     }
 
     /// The files of the job, if they are not too old.
@@ -234,12 +232,12 @@ impl Night<'_> {
     pub(super) fn prepare(
         &mut self,
         prepare: &PrepareConfig,
-        remembered: &[Remembered],
+        audiences: &[NightAudience<'_>],
     ) -> Result<Summary> {
         let mut prepare = prepare.clone();
-        prepare.output.dir = self.run_dir();
+        prepare.output.dir = self.store.prepared_dir();
         prepare.output.overwrite = true;
-        prepare.against = self.state.known(remembered)?;
+        prepare.against = self.known(audiences)?;
         self.progress.is_uploading.store(false, Ordering::Relaxed);
         let planned = Prepare::plan(prepare, &self.progress.prepare)?;
         planned.run(&self.progress.prepare).inspect_err(|error| {
@@ -255,9 +253,42 @@ impl Night<'_> {
         })
     }
 
-    /// Writes down what was prepared.
-    pub(super) fn describe(&mut self, summary: &Summary, remembered: &[Remembered]) -> Result<()> {
-        let manifest = Manifest::read(&self.run_dir())?;
+    /// What audiences hold, and what they may hold, verified when it is read.
+    fn known(&self, audiences: &[NightAudience<'_>]) -> Result<Vec<KnownInput>> {
+        let options = self.store.last_options()?.unwrap_or_default();
+        let mut known = Vec::new();
+        for audience in audiences {
+            let held = self.store.held_parts(audience.generations.target())?;
+            for (standing, role) in
+                [(Standing::Confirmed, Role::Known), (Standing::Possible, Role::Unconfirmed)]
+            {
+                let parts: Vec<KnownPart> = held
+                    .iter()
+                    .filter(|part| part.standing == standing)
+                    .map(|part| KnownPart {
+                        path: part.path.clone(),
+                        lines: part.entries,
+                        bytes: part.bytes,
+                        sha256: part.sha256.clone(),
+                    })
+                    .collect();
+                if !parts.is_empty() {
+                    let (label, options) = (audience.label().clone(), options.clone());
+                    let source = KnownSource::Parts { label, parts, options };
+                    known.push(KnownInput { source, role });
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Writes down what was prepared, and keeps the lists of it.
+    pub(super) fn describe(
+        &mut self,
+        summary: &Summary,
+        audiences: &[NightAudience<'_>],
+    ) -> Result<()> {
+        let manifest = Manifest::read(&self.store.prepared_dir())?;
         let inputs = manifest.inputs.into_iter().filter(|input| !input.is_directory());
         self.record.inputs = inputs
             .map(|input| InputRecord {
@@ -273,29 +304,52 @@ impl Night<'_> {
         self.record.spilled_bytes = summary.spilled_bytes;
         self.record.notes.extend(summary.notes.iter().cloned());
         self.record.audiences.clear();
-        for (audience, remembered) in summary.audiences.iter().zip(remembered) {
-            let held = self.state.held(&audience.label, remembered.first_run)?;
-            let mut described = describe_audience(audience);
-            if !self.config.is_dry_run {
-                let keep = |list: &Option<PartManifest>, what| {
-                    self.state.keep_list(&self.run_dir(), list.as_ref(), &audience.label, what)
-                };
-                described.gone_list = keep(&audience.gone_list, "gone")?;
-                described.must_go_list = keep(&audience.must_go_list, "must-go")?;
-            }
-            if let Some(target) = self.target_of(&audience.label, remembered)? {
-                described.fb_id = target.fb_id.as_ref().map(ToString::to_string);
-                described.audience = audience_of(target).map(|id| id.to_string());
-            }
-            described.held_before = held;
-            described.held_after = held;
+        for (prepared, audience) in summary.audiences.iter().zip(audiences) {
+            let live = &audience.generations.live;
+            let held = self.store.held(live)?;
+            let mut described = describe_audience(prepared);
+            described.gone_list = self.keep_list(prepared.gone_list.as_ref(), audience, "gone")?;
+            described.must_go_list =
+                self.keep_list(prepared.must_go_list.as_ref(), audience, "must-go")?;
+            described.audience = live.platform_id().map(ToString::to_string);
+            described.fb_id = live.fb_id.as_ref().map(ToString::to_string);
+            (described.held_before, described.held_after) = (held, held);
             self.record.audiences.push(described);
+            self.remember_must_go(audience, prepared.must_go)?;
         }
         Ok(())
     }
 
+    /// Keeps a list where people find it; a dry run leaves alone what is there.
+    fn keep_list(
+        &self,
+        list: Option<&PartManifest>,
+        audience: &NightAudience<'_>,
+        kind: &str,
+    ) -> Result<Option<String>> {
+        if self.config.is_dry_run {
+            return Ok(None);
+        }
+        let list = list.map(|list| self.store.prepared_dir().join(&list.file));
+        self.store.keep_list(list.as_deref(), &format!("{}-{kind}", audience.label()))
+    }
+
+    /// Remembers how many must go, for runs that end before they know.
+    pub(super) fn remember_must_go(
+        &mut self,
+        audience: &NightAudience<'_>,
+        entries: u64,
+    ) -> Result<()> {
+        self.store.remember_must_go(audience.generations.audience, entries)?;
+        let label = audience.label().as_str();
+        self.record.must_go.retain(|of| of.audience != label);
+        let user_type = audience.job.spec.user_type.name().to_owned();
+        self.record.must_go.push((label.to_owned(), user_type, entries, now()).into());
+        Ok(())
+    }
+
     fn check_guards(&mut self) -> Result<()> {
-        let records = self.state.records(RECORDS_LOOKED_AT)?;
+        let records = records(self.store.records(RECORDS_LOOKED_AT)?);
         let passed = |record: &&SyncRecord| record.guard.is_none() && !record.audiences.is_empty();
         let before = records.iter().find(passed);
         let audiences = self.record.audiences.iter().zip(&self.config.job.audiences);
@@ -320,96 +374,6 @@ impl Night<'_> {
             )),
             limits: None,
         }
-    }
-
-    /// Uploads audience by audience; those that are complete. One that fails does not keep the others from being
-    /// uploaded, unless there is no point in trying.
-    fn upload(&mut self, remembered: &[Remembered]) -> (Vec<Label>, Result<()>) {
-        self.progress.is_uploading.store(true, Ordering::Relaxed);
-        let config = self.config;
-        let mut first_error = None;
-        let mut complete = Vec::new();
-        for (audience, remembered) in config.job.audiences.iter().zip(remembered) {
-            match self.upload_one(audience, remembered) {
-                Ok(()) => complete.push(audience.spec.label.clone()),
-                Err(error) => {
-                    let code = error.exit_code();
-                    first_error.get_or_insert(error);
-                    let is_hopeless = matches!(
-                        code,
-                        ExitCode::Credentials | ExitCode::Interrupted | ExitCode::Terminated
-                    );
-                    if is_hopeless {
-                        break;
-                    }
-                }
-            }
-        }
-        (complete, first_error.map_or(Ok(()), Err))
-    }
-
-    fn upload_one(&mut self, audience: &JobAudience, remembered: &Remembered) -> Result<()> {
-        let label = &audience.spec.label;
-        let is_replacement = remembered.next_first_run.is_some();
-        let at = self.record.audiences.iter().position(|of| of.name == label.as_str());
-        let at = at.ok_or(Error::Internal("an audience that was not prepared"))?;
-        if self.record.audiences[at].parts == 0 {
-            if is_replacement && self.state.held(label, remembered.counts_from())? == 0 {
-                return Err(Error::WrongFile {
-                    message: format!(
-                        "nobody would be left of `{label}`, so that it is not replaced"
-                    ),
-                    hint: Some("delete it by hand: throng audience delete ID".to_owned()),
-                    limits: None,
-                });
-            }
-            "none".clone_into(&mut self.record.audiences[at].action);
-            return Ok(());
-        }
-        let generation = remembered.next_generation();
-        // That it does not exist was looked into before. One that takes its place is another one.
-        let adopted = self
-            .verdict(label)
-            .filter(|verdict| **verdict != Verdict::IsNot && !is_replacement)
-            .cloned();
-        let upload =
-            upload_config(self.config, audience, generation, self.run, self.state, adopted)?;
-        let (client, stop) = (self.config.client.clone(), self.progress.stop());
-        let upload = Upload::plan(upload, client, &mut self.state.ledger, stop)?;
-        let action = match upload.target_state() {
-            _ if is_replacement => "replace",
-            TargetState::Ready { .. } => "add",
-            TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => "create",
-        };
-        action.clone_into(&mut self.record.audiences[at].action);
-        self.state.begin_upload(self.run, label, upload.target_id())?;
-        let uploaded = upload.run(&mut self.state.ledger, &self.progress.upload, self.notify);
-        let uploaded = uploaded.map_err(|error| named(error, label))?;
-        let described = &mut self.record.audiences[at];
-        (described.audience, described.fb_id) = (uploaded.audience, uploaded.fb_id);
-        Ok(())
-    }
-
-    /// Settles this run, and writes down what was confirmed.
-    fn settle_this(&mut self, remembered: &[Remembered]) -> Result<()> {
-        let is_sent =
-            self.state.unsettled()?.iter().any(|left| left.run == self.run && left.is_sent);
-        if !is_sent {
-            return Ok(());
-        }
-        let confirmed = settle(self.run, self.state)?;
-        for (described, remembered) in self.record.audiences.iter_mut().zip(remembered) {
-            let of_audience = confirmed.iter().filter(|of| of.label == remembered.label);
-            for part in of_audience.flat_map(|of| &of.parts) {
-                described.parts_sent += 1;
-                described.entries_sent += part.lines;
-                described.bytes_sent += part.bytes;
-            }
-            if remembered.next_first_run.is_none() {
-                described.held_after = described.held_before + described.entries_sent;
-            }
-        }
-        Ok(())
     }
 }
 

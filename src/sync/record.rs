@@ -1,6 +1,11 @@
 //! What a night came to: what reports, metrics, history and guards are made of. No raw value, no token.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::store::Store;
 
 /// The exit code in the record of a run that did not come to its end, as a shell has it for SIGKILL.
 pub const KILLED: u8 = 137;
@@ -33,6 +38,8 @@ pub struct SyncRecord {
     pub replace_command: String,
     /// Whether nothing was posted because nothing was to be.
     pub is_dry_run: bool,
+    /// Who must go as far as is known, also if the run ended before it found out.
+    pub must_go: Vec<MustGoRecord>,
     /// What was read.
     pub inputs: Vec<InputRecord>,
     /// What was made.
@@ -49,6 +56,26 @@ pub struct SyncRecord {
     pub spilled_bytes: u64,
     /// Requests that failed for a while and were made again.
     pub retries: u64,
+}
+
+/// How many entries of an audience opted out and are in it, or may be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MustGoRecord {
+    /// Its name in the job.
+    pub audience: String,
+    /// The type of its entries.
+    pub user_type: String,
+    /// How many.
+    pub entries: u64,
+    /// When that was found out, in milliseconds since 1970.
+    pub at: i64,
+}
+
+impl From<(String, String, u64, i64)> for MustGoRecord {
+    fn from((audience, user_type, entries, at): (String, String, u64, i64)) -> Self {
+        Self { audience, user_type, entries, at }
+    }
 }
 
 /// A guard that stopped a run: what it found, and how to go on once a person has looked.
@@ -175,9 +202,41 @@ impl SyncRecord {
         self.exit_code == 0 && !self.is_dry_run
     }
 
+    /// The record as the store keeps it.
+    pub(super) fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self)
+            .map_err(|_| Error::Internal("a record cannot be written as JSON"))
+    }
+
     /// Wall time in seconds. A clock that went back while it ran makes it 0.
     #[expect(clippy::cast_precision_loss, reason = "a duration in milliseconds is far below 2^53")]
     pub fn seconds(&self) -> f64 {
         self.ended_at.saturating_sub(self.started_at).max(0) as f64 / 1000.0
+    }
+}
+
+/// The records of the latest runs of the job of a state directory, the latest first. Does not wait for a run that is
+/// going on. Empty if no job was ever run there.
+pub fn records_of(dir: &Path, count: u32) -> Result<Vec<SyncRecord>> {
+    Store::records_in(dir, count).map(records)
+}
+
+/// The records of some runs, from what the store keeps. One that cannot be read is left out; it is for people, nothing
+/// is decided by it alone.
+pub(super) fn records(kept: Vec<(i64, String)>) -> Vec<SyncRecord> {
+    let record = |(run, json): (i64, String)| {
+        let record: SyncRecord = serde_json::from_str(&json).ok()?;
+        Some(SyncRecord { run, ..record })
+    };
+    kept.into_iter().filter_map(record).collect()
+}
+
+/// The record of a run that does not come to its end.
+pub(super) fn if_killed(record: &SyncRecord) -> SyncRecord {
+    SyncRecord {
+        ended_at: record.started_at,
+        exit_code: KILLED,
+        error: Some("it was killed, or is still going on".to_owned()),
+        ..record.clone()
     }
 }

@@ -1,32 +1,49 @@
-//! A new audience in the place of one that people must leave, since the API can take nobody out of it.
+//! A new audience in the place of one that people must leave, where a platform can take nobody out of it.
 //!
 //! ```text
-//! begin     the live audience's entries do not count any more for what is prepared     state: next_first_run
-//! upload    everybody, to an audience of the next generation, in as many runs as it takes
-//! complete  the new one is live, the old one is to be deleted                          state: generation, delete_id
-//! delete    the old one; in the next run, if it fails                                  state: nothing is left to do
+//! begin     a next generation beside the live one: everybody is new to it; who is in the live one may have to go
+//! upload    everybody, in as many runs as it takes
+//! complete  the next one is live, the live one is old: one transaction
+//! delete    the old one; in a later run, if it fails
 //! ```
 
+use super::audiences::NightAudience;
 use super::night::Night;
-use super::state::Remembered;
-use super::targets::audience_of;
-use crate::config::{Label, PrepareConfig};
+use crate::config::PrepareConfig;
 use crate::error::{Error, ExitCode, Result};
-use crate::job::{JobAudience, Replace};
+use crate::job::Replace;
+use crate::store::Generations;
 use crate::upload::FailureKind;
 
 impl Night<'_> {
-    pub(super) fn begin_replacement(&mut self, audience: &JobAudience) -> Result<()> {
-        if audience.creation.is_none() {
+    fn begin_replacement(&self, audience: &mut NightAudience<'_>) -> Result<()> {
+        let Some(creation) = &audience.job.creation else {
             return Err(Error::usage(
-                format!(
-                    "the audience that takes the place of `{}` has no name",
-                    audience.spec.label
-                ),
+                format!("the audience that takes the place of `{}` has no name", audience.label()),
                 "give it a `name` in the job file, beside its `id`",
             ));
+        };
+        let id = audience.generations.audience;
+        audience.generations = self.store.begin_next(id, &creation.name)?;
+        Ok(())
+    }
+
+    /// A person asks for a new audience. One that is complete but for the old one, which is still there, was asked for
+    /// already.
+    pub(super) fn replace_on_demand(&mut self, audience: &mut NightAudience<'_>) -> Result<()> {
+        let Generations { live, next, old, .. } = &audience.generations;
+        if next.is_some() {
+            return Ok(());
         }
-        self.state.begin_replacement(&audience.spec.label, self.run)
+        if !old.is_empty() {
+            self.note(format!(
+                "the new audience of `{}` is complete: what is left to do is to delete the old one",
+                audience.label()
+            ));
+        } else if live.platform_id().is_some() {
+            self.begin_replacement(audience)?;
+        }
+        Ok(())
     }
 
     /// Builds audiences anew in which somebody has opted out, where the job says so: prepares once more, for these
@@ -34,92 +51,130 @@ impl Night<'_> {
     pub(super) fn begin_replacements(
         &mut self,
         prepare: &PrepareConfig,
-        remembered: &[Remembered],
-    ) -> Result<Vec<Remembered>> {
-        let config = self.config;
+        audiences: &mut [NightAudience<'_>],
+    ) -> Result<()> {
         let mut begun = false;
-        for (audience, remembered) in config.job.audiences.iter().zip(remembered) {
-            let label = audience.spec.label.as_str();
-            let of_record = self.record.audiences.iter().find(|of| of.name == label);
-            let (gone, must_go) = of_record.map_or((0, 0), |of| (of.gone, of.must_go));
-            let is_due = match audience.replace {
+        for audience in audiences.iter_mut().filter(|audience| audience.trouble.is_none()) {
+            let described = self.described(audience)?;
+            let (gone, must_go) = (described.gone, described.must_go);
+            let is_due = match audience.job.replace {
                 Replace::Never => false,
                 Replace::WhenOptedOut => must_go > 0,
                 Replace::Always => gone > 0 || must_go > 0,
             };
-            if must_go > 0 && remembered.next_first_run.is_some_and(|first| first < self.run) {
-                self.note(format!(
-                    "{must_go} have opted out of the audience that is to take the place of `{label}`, since it was begun: \
-                     once it is complete, build it anew again with --replace"
-                ));
-            }
-            if is_due && remembered.next_first_run.is_none() {
+            let Generations { live, next, old, .. } = &audience.generations;
+            // Whoever must go is in the old audience as long as that is there.
+            if is_due && next.is_none() && old.is_empty() && live.platform_id().is_some() {
                 self.begin_replacement(audience)?;
                 begun = true;
             }
         }
         if !begun {
-            return Ok(remembered.to_vec());
+            return Ok(());
         }
         let before = self.record.audiences.clone();
-        let labels =
-            config.job.audiences.iter().map(|audience| self.state.remembered(&audience.spec.label));
-        let remembered = labels.collect::<Result<Vec<_>>>()?;
-        let summary = self.timed("prepare", |night| night.prepare(prepare, &remembered))?;
+        let gone_lists: Vec<_> = before.iter().map(|of| (of.gone, of.gone_list.clone())).collect();
+        let summary = self.timed("prepare", |night| night.prepare(prepare, audiences))?;
         let notes = self.record.notes.len();
-        self.describe(&summary, &remembered)?;
+        self.describe(&summary, audiences)?;
         // The same inputs have nothing else to say.
         self.record.notes.truncate(notes);
-        for (audience, before) in self.record.audiences.iter_mut().zip(before) {
-            audience.must_go = before.must_go;
-            audience.gone = before.gone;
+        for (audience, (gone, list)) in self.record.audiences.iter_mut().zip(gone_lists) {
+            (audience.gone, audience.gone_list) = (gone, list);
         }
-        Ok(remembered)
+        Ok(())
     }
 
     /// What was built to replace another audience, and is complete, takes its place.
-    pub(super) fn complete_replacements(&mut self, complete: &[Label]) -> Result<()> {
-        let config = self.config;
-        let is_complete = |audience: &&JobAudience| complete.contains(&audience.spec.label);
-        for audience in config.job.audiences.iter().filter(is_complete) {
-            let label = &audience.spec.label;
-            let remembered = self.state.remembered(label)?;
-            let Some(from) = remembered.next_first_run else { continue };
-            let old = match (&audience.id, remembered.generation) {
-                (Some(id), 0) => Some(id.clone()),
-                (_, generation) => self.find_target(audience, generation)?.0.and_then(audience_of),
+    pub(super) fn complete_replacements(
+        &mut self,
+        audiences: &mut [NightAudience<'_>],
+    ) -> Result<()> {
+        for audience in audiences.iter_mut() {
+            let is_complete = audience.trouble.is_none()
+                && audience
+                    .generations
+                    .next
+                    .as_ref()
+                    .is_some_and(|next| next.platform_id().is_some());
+            if !is_complete {
+                continue;
+            }
+            let replaced = audience.generations.live.platform_id().map(ToString::to_string);
+            audience.generations = self.store.take_over(audience.generations.audience)?;
+            let held = self.store.held(&audience.generations.live)?;
+            let described = self.described(audience)?;
+            (described.held_after, described.replaced) = (held, replaced);
+        }
+        Ok(())
+    }
+
+    /// Deletes audiences that were replaced. One that is gone already is as good as deleted; one that cannot be deleted
+    /// keeps nobody from being uploaded, and is tried once a run.
+    pub(super) fn delete_replaced(&mut self, audiences: &[NightAudience<'_>]) -> Result<()> {
+        if self.config.is_dry_run {
+            return Ok(());
+        }
+        for target in self.store.old_targets()? {
+            let Some(id) = target.platform_id() else {
+                self.store.deleted(&target)?;
+                continue;
             };
-            self.state.complete_replacement(label, old.as_ref())?;
-            let held = self.state.held(label, from)?;
-            let of_record = self.record.audiences.iter_mut().find(|of| of.name == label.as_str());
-            if let Some(described) = of_record {
-                described.held_after = held;
-                described.replaced = old.map(|id| id.to_string());
+            if self.undeleted.contains(&target.id) {
+                continue;
+            }
+            self.progress.stop().check()?;
+            match self.config.client.delete(id) {
+                Err(failure) if failure.kind != FailureKind::NotFound => {
+                    self.undeleted.push(target.id);
+                    let of_target =
+                        |of: &&NightAudience<'_>| of.generations.audience == target.audience;
+                    let label = audiences.iter().find(of_target).map(NightAudience::label);
+                    let label = label.map_or_else(|| "the job".to_owned(), |of| format!("`{of}`"));
+                    let (code, hint) = match failure.kind {
+                        FailureKind::Credentials => (
+                            ExitCode::Credentials,
+                            "let the token delete audiences, or delete it by hand; the next run goes on",
+                        ),
+                        _ => (ExitCode::Partial, "run the same command again: it deletes it first"),
+                    };
+                    let message = format!(
+                        "{label} does without audience {id} by now, which is still there: {failure}"
+                    );
+                    self.troubles.push(Error::api(code, message, hint));
+                }
+                _ => self.store.deleted(&target)?,
             }
         }
         Ok(())
     }
 
-    /// Deletes audiences that were replaced. One that is gone already is as good as deleted.
-    pub(super) fn delete_replaced(&mut self) -> Result<()> {
-        for remembered in self.state.audiences()? {
-            let Some(id) = remembered.delete_id else { continue };
-            let client = &self.config.client;
-            match client.delete(&id) {
-                Err(failure) if failure.kind != FailureKind::NotFound => {
-                    return Err(Error::api(
-                        ExitCode::Partial,
-                        format!(
-                            "`{}` does without audience {id} by now, which is still there: {failure}",
-                            remembered.label
-                        ),
-                        "run the same command again: it deletes it first",
-                    ));
-                }
-                _ => {}
+    /// Counts anew who must go where an audience took another one's place, which is gone: only those who are in the new
+    /// one are left.
+    pub(super) fn count_must_go(&mut self, audiences: &mut [NightAudience<'_>]) -> Result<()> {
+        for audience in audiences.iter_mut() {
+            audience.generations = self.store.generations(audience.generations.audience)?;
+            let Generations { live, next, old, .. } = &audience.generations;
+            let described = self.described(audience)?;
+            let is_replaced = described.replaced.is_some() && next.is_none() && old.is_empty();
+            let Some(list) = described.must_go_list.clone().filter(|_| is_replaced) else {
+                continue;
+            };
+            let held = self.store.held_parts(live)?;
+            let user_type = audience.job.spec.user_type;
+            let left = super::must_go::keep_held(list.as_ref(), &held, user_type)?;
+            if left == 0 {
+                self.store.keep_list(None, &format!("{}-must-go", audience.label()))?;
+            } else {
+                self.note(format!(
+                    "{left} have opted out of the new audience of `{}` since it was begun: build it anew again with --replace",
+                    audience.label()
+                ));
             }
-            self.state.ledger.forget(client.known_as(), &id)?;
-            self.state.forget_replaced(&remembered.label)?;
+            let described = self.described(audience)?;
+            described.must_go = left;
+            described.must_go_list = Some(list).filter(|_| left > 0);
+            self.remember_must_go(audience, left)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Requests on threads of their own, so that whoever waits for one can stop waiting.
 //!
 //! A thread that is left alone goes on until its request ends, at the latest at the request's deadline, or the process
-//! does. What it may still achieve is as unknown as after a kill, and the ledger is made for that.
+//! does. What it may still achieve is as unknown as after a kill, and the store is made for that.
 
 use std::time::{Duration, Instant};
 

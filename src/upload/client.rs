@@ -30,7 +30,7 @@ const PAGES_MAX: u64 = 10_000;
 pub struct ClientConfig {
     /// Where it is.
     pub endpoint: Endpoint,
-    /// What the ledger calls it; its address, if nothing else is said. A sandbox has another port each time.
+    /// The name in the store of it; its address, if nothing else is said. A sandbox has another port each time.
     pub known_as: Option<String>,
     /// How to get in.
     pub token: Token,
@@ -102,7 +102,7 @@ impl Client {
         &self.endpoint
     }
 
-    /// What the ledger calls the API.
+    /// The name in the store of the API.
     #[doc(hidden)]
     pub fn known_as(&self) -> &str {
         &self.known_as
@@ -197,7 +197,7 @@ impl Client {
         let part = sending.part;
         let file = part.open(sending.sent, sending.stop);
         let mut file = file.map_err(|e| attempt.fail(FailureKind::PartChanged, &e.to_string()))?;
-        let boundary = super::random_hex();
+        let boundary = super::session::random_hex();
         let boundary = boundary.map_err(|e| attempt.fail(FailureKind::Refused, &e.to_string()))?;
         let mut body = form.body(&mut file, &part.file, part.bytes, &boundary);
         let request = self

@@ -12,7 +12,7 @@ use crate::config::Label;
 pub enum TargetSpec {
     /// One that is to be created, or that an earlier run has begun.
     Create {
-        /// Its name; together with endpoint, ad account and user type, what the ledger knows it by.
+        /// Its name; together with endpoint, ad account and user type, what the store knows it by.
         name: String,
         /// What it is for.
         description: Option<String>,
@@ -22,8 +22,6 @@ pub enum TargetSpec {
         has_marker: bool,
         /// What a person found out about an earlier create whose outcome was unknown.
         verdict: Option<Verdict>,
-        /// Tells audiences of the same name apart, of which each replaces the one before; 0 for the first.
-        generation: u32,
         /// Whether parts of other directories may be added to what was created.
         content: Content,
     },
@@ -40,8 +38,15 @@ impl TargetSpec {
             opt_out_link: None,
             has_marker: true,
             verdict: None,
-            generation: 0,
             content: Content::Fixed,
+        }
+    }
+
+    /// Whether parts of other directories may be added to it.
+    pub(super) fn content(&self) -> Content {
+        match self {
+            Self::Create { content, .. } => *content,
+            Self::Audience(_) => Content::Growing,
         }
     }
 }

@@ -1,25 +1,38 @@
 //! The one request that must not be made twice: an audience is created by its first part.
 //!
-//! What is intended goes to the ledger before the request, with a random marker that goes into the description. If the
-//! request may have taken effect and no answer says so, the API's list is asked for the marker: an audience that has it
-//! is adopted; if there is none after a while, or more than one, a person must decide.
+//! What is intended goes to the store before the request, with a random marker that goes into the description. If the
+//! request may have taken effect and no answer says so, the API's list is asked for the marker, for a bounded time. An
+//! audience that has it is adopted: it holds the part that was sent with that marker, so that nobody is sent again. If
+//! the list does not have it, what happened decides:
+//!
+//! | the create | the list does not have it: |
+//! |---|---|
+//! | was refused for a while (429), or failed in the server (5xx) | it is made again, as often as other requests |
+//! | lost its answer | a person is asked; the next run looks once more, and then makes it again |
+//! | was cut with its run | the same |
+//! | had no marker | a person is asked |
 
 use std::time::Duration;
 
-use super::ledger::{AttemptId, Ledger, RunId, Target, TargetState};
 use super::part::Part;
-use super::{
-    Call, Client, Decision, Failure, FailureKind, Notice, Record, Sending, Session, background,
-    random_hex,
-};
+use super::session::{Recorder, Session, random_hex};
+use super::{Call, Client, Decision, Failure, FailureKind, Notice, Outcome, Sending, background};
 use crate::api::{CustomAudience, Form, Id, ListedAudience};
 use crate::error::{Error, ExitCode, Result};
+use crate::store::{RequestId, Target};
 
 /// How often the list is asked for a marker that it does not have: it may be late.
-const LOOKS: u32 = 4;
+const LOOKS: u32 = 6;
 
-/// The wait before the second look, as a multiple of the retry policy's first wait. It doubles each time.
+/// The wait before the second look, as a multiple of the retry policy's first wait. It doubles each time: a minute in
+/// all, unless somebody said otherwise.
 const LOOK_WAIT: u32 = 2;
+
+/// The longest wait between two looks.
+const LOOK_WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// Failures of a create after which it is made again if the list does not have the audience.
+const MADE_AGAIN: [FailureKind; 2] = [FailureKind::RateLimited, FailureKind::Busy];
 
 /// An audience that is to be created.
 pub(super) struct Creation<'a> {
@@ -28,65 +41,53 @@ pub(super) struct Creation<'a> {
     pub(super) opt_out_link: Option<&'a str>,
     pub(super) has_marker: bool,
     pub(super) ad_account: &'a Id,
-    /// Parts of the directory, for messages.
+    /// Parts of the upload, for messages.
     pub(super) parts: usize,
 }
 
-/// What the API's list says of a marker.
-enum Found {
-    None,
-    One(Box<ListedAudience>),
-    Many(usize),
-}
-
 impl Creation<'_> {
-    /// Creates the audience, or adopts the one that an earlier attempt has created. The target is ready afterwards.
+    /// Creates the audience of a target that is planned, or adopts the one that this turns out to have created. The
+    /// target is ready afterwards.
     pub(super) fn run(
         &self,
-        target: &Target,
-        ledger: &mut Ledger,
-        run: RunId,
+        recorder: Recorder<'_>,
         session: &Session<'_>,
         first: &Part,
     ) -> Result<()> {
-        if let TargetState::Intent { marker } = &target.state {
-            // An earlier run ended between the request and its answer.
-            let audience = self.find(marker.as_deref(), target, ledger, run, session)?;
-            return match audience {
-                Some(audience) => self.adopt(&audience, target, ledger, run, session, first),
-                None => Err(self.undecided(marker.as_deref())),
-            };
-        }
+        let store = recorder.store;
         let mut attempts = 0;
         loop {
             attempts += 1;
             let marker = if self.has_marker { Some(random_hex()?) } else { None };
-            ledger.intend(target, marker.as_deref())?;
-            let attempt = ledger.begin_attempt(run, Call::Create, Some(first))?;
-            let failure = match self.post(marker.as_deref(), target.user_type, session, first)? {
+            let (run, target) = (recorder.run, recorder.target);
+            let request = store.begin_create(run, target, &first.sha256, marker.as_deref())?;
+            let failure = match self.post(marker.as_deref(), target, session, first)? {
                 Ok(audience) => {
-                    recorded(check_type(&audience, target), Call::Create, ledger, Some(attempt))?;
-                    return ledger.acknowledge(target, run, Some(attempt), first, &audience);
+                    let checked = check_type(&audience, target);
+                    recorded(checked, Call::Create, recorder, request)?;
+                    let CustomAudience { id, fb_id, .. } = &audience;
+                    let part = &first.sha256;
+                    return store.confirm((run, target), Some(request), part, id, fb_id.as_ref());
                 }
                 Err(failure) => failure,
             };
-            ledger.end_attempt(attempt, Some(&failure))?;
+            recorder.fail(request, &failure)?;
             let mut decision = session.decide(&failure, attempts)?;
             if decision == Decision::FindOut {
                 session.progress.stop.check()?;
-                if let Some(audience) =
-                    self.find(marker.as_deref(), target, ledger, run, session)?
-                {
-                    return self.adopt(&audience, target, ledger, run, session, first);
+                if self.find(recorder, session)? {
+                    return Ok(());
                 }
-                if failure.kind != FailureKind::RateLimited || marker.is_none() {
+                let again = Failure { was_sent: false, ..failure.clone() };
+                decision = session.decide(&again, attempts)?;
+                let is_made_again = MADE_AGAIN.contains(&failure.kind) && marker.is_some();
+                // Too many requests is a refusal; of anything else, nobody knows for certain.
+                let is_given_up = decision == Decision::GiveUp;
+                if !is_made_again || (is_given_up && failure.kind != FailureKind::RateLimited) {
                     return Err(self.undecided(marker.as_deref()));
                 }
-                // Too many requests is a refusal, and the list agrees that nothing was created.
-                decision =
-                    session.decide(&Failure { was_sent: false, ..failure.clone() }, attempts)?;
             }
-            ledger.withdraw(target)?;
+            store.withdraw(target)?;
             session.progress.stop.check()?;
             match decision {
                 Decision::RetryAfter(wait) => session.progress.stop.wait(wait)?,
@@ -97,19 +98,31 @@ impl Creation<'_> {
         }
     }
 
+    /// Finds out what became of the create of an earlier run: the target is ready afterwards, or planned again.
+    pub(super) fn settle(&self, recorder: Recorder<'_>, session: &Session<'_>) -> Result<()> {
+        if self.find(recorder, session)? {
+            return Ok(());
+        }
+        if recorder.store.marker(recorder.target)?.is_none() {
+            return Err(self.undecided(None));
+        }
+        (session.notify)(&Notice::NotCreated);
+        recorder.store.withdraw(recorder.target)
+    }
+
     fn post(
         &self,
         marker: Option<&str>,
-        user_type: crate::normalize::UserType,
+        target: &Target,
         session: &Session<'_>,
         first: &Part,
-    ) -> Result<super::Outcome<CustomAudience>> {
+    ) -> Result<Outcome<CustomAudience>> {
         let description = match (self.description, marker) {
             (Some(text), Some(marker)) => Some(format!("{text} [throng {marker}]")),
             (None, Some(marker)) => Some(format!("[throng {marker}]")),
             (text, None) => text.map(str::to_owned),
         };
-        let account = self.ad_account.as_str();
+        let (account, user_type) = (self.ad_account.as_str(), target.user_type);
         let form =
             Form::create(account, self.name, user_type, description.as_deref(), self.opt_out_link);
         let (client, part) = (session.client.clone(), first.clone());
@@ -119,101 +132,68 @@ impl Creation<'_> {
         })
     }
 
-    /// Asks the list for a marker, several times if it does not have it.
-    fn find(
-        &self,
-        marker: Option<&str>,
-        target: &Target,
-        ledger: &Ledger,
-        run: RunId,
-        session: &Session<'_>,
-    ) -> Result<Option<ListedAudience>> {
-        let Some(marker) = marker else { return Ok(None) };
-        (session.notify)(&Notice::LookingForMarker);
-        let mut wait = session.retry.wait_first * LOOK_WAIT;
-        for look in 1..=LOOKS {
-            match self.look(marker, target, ledger, run, session)? {
-                Found::One(audience) => return Ok(Some(*audience)),
-                Found::Many(count) => return Err(self.too_many(marker, count)),
-                Found::None if look == LOOKS || wait > session.time_left() => break,
-                Found::None => session.progress.stop.wait(wait)?,
-            }
-            wait = (wait * 2).min(Duration::from_mins(1));
+    /// Asks the list for the markers of creates without an answer, several times if it does not have them, and adopts
+    /// the audience that has one. `false` if there is none.
+    fn find(&self, recorder: Recorder<'_>, session: &Session<'_>) -> Result<bool> {
+        let markers = recorder.store.open_markers(recorder.target)?;
+        if markers.is_empty() {
+            return Ok(false);
         }
-        Ok(None)
+        let waits: Vec<Duration> = (0..LOOKS - 1)
+            .map(|n| (session.retry.wait_first * LOOK_WAIT * 2_u32.pow(n)).min(LOOK_WAIT_MAX))
+            .collect();
+        (session.notify)(&Notice::LookingForMarker { longest: waits.iter().sum() });
+        let mut waits = waits.into_iter();
+        loop {
+            let listed = self.list(recorder, session)?;
+            let mut found = listed.iter().filter_map(|audience| {
+                Some((audience, markers.iter().find(|marker| is_marked(audience, marker))?))
+            });
+            match (found.next(), found.count()) {
+                (Some((audience, marker)), 0) => {
+                    return self.adopt(audience, marker, recorder, session).map(|()| true);
+                }
+                (Some((_, marker)), others) => return Err(self.too_many(marker, others + 1)),
+                (None, _) => {}
+            }
+            match waits.next().filter(|wait| *wait <= session.time_left()) {
+                Some(wait) => session.progress.stop.wait(wait)?,
+                None => return Ok(false),
+            }
+        }
     }
 
-    fn look(
-        &self,
-        marker: &str,
-        target: &Target,
-        ledger: &Ledger,
-        run: RunId,
-        session: &Session<'_>,
-    ) -> Result<Found> {
+    fn list(&self, recorder: Recorder<'_>, session: &Session<'_>) -> Result<Vec<ListedAudience>> {
         let account = self.ad_account.clone();
-        let record = Record { ledger, run, part: None };
-        let listed =
-            session.until_done(Some(&record), Call::List, move |client| client.list(&account))?;
-        let (listed, attempt) = listed.map_err(|failure| unlisted(&failure, target))?;
-        attempt.map_or(Ok(()), |attempt| ledger.end_attempt(attempt, None))?;
-        let mut found = listed.into_iter().filter(|audience| is_marked(audience, marker));
-        let first = found.next();
-        let others = found.count();
-        Ok(match first {
-            None => Found::None,
-            Some(audience) if others == 0 => Found::One(Box::new(audience)),
-            Some(_) => Found::Many(others + 1),
-        })
+        let request = move |client: &Client| client.list(&account);
+        let listed = session.until_done(Some(recorder), Call::List, request)?;
+        listed.map_err(|failure| unlisted(&failure, recorder.target))
     }
 
-    /// Goes on with an audience that was found. Its first part is sent once more: nobody has confirmed it.
+    /// Goes on with an audience that was found. It holds the part that was sent with its marker.
     fn adopt(
         &self,
         audience: &ListedAudience,
-        target: &Target,
-        ledger: &mut Ledger,
-        run: RunId,
+        marker: &str,
+        recorder: Recorder<'_>,
         session: &Session<'_>,
-        first: &Part,
     ) -> Result<()> {
-        // Revision A's list has only Facebook's number.
+        // Revision A's list has only Facebook's number; the answer to the next part tells the other one.
         let id = audience.id().or(audience.fb_id());
-        let id = id.ok_or(Error::Internal("an audience without a number"))?.clone();
-        (session.notify)(&Notice::Adopted { id: &id });
-        let form = Form::add(self.ad_account.as_str(), target.user_type);
-        let (part, to) = (first.clone(), id.clone());
-        let (sent, stop) = (session.progress.bytes_sent.clone(), session.progress.stop.clone());
-        let request = move |client: &Client| {
-            client.add(&to, &form, Sending { part: &part, sent: &sent, stop: &stop })
-        };
-        let record = Record { ledger, run, part: Some(first) };
-        let (answer, attempt) = match session.until_done(Some(&record), Call::Add, request)? {
-            Ok(answer) => answer,
-            Err(failure) if failure.kind == FailureKind::NotFound && audience.id().is_none() => {
-                return Err(Error::api(
-                    ExitCode::Unknown,
-                    format!(
-                        "`{}` was created (Facebook's number {id}), but the API's own number of it is not known",
-                        self.name
-                    ),
-                    "look it up at the vendor, and run the same command with --adopt ID",
-                ));
-            }
-            Err(failure) => return Err(failure.into_error(Some((0, self.parts)))),
-        };
-        let has_same_fb_id = answer.fb_id.is_some() && answer.fb_id.as_ref() == audience.fb_id();
-        let checked = if answer.id == id || has_same_fb_id {
-            check_type(&answer, target)
-        } else {
-            Err(Error::api(
+        let id = id.ok_or(Error::Internal("an audience without a number"))?;
+        let Recorder { store, target, .. } = recorder;
+        if !store.adopt(target, marker, id, audience.fb_id())? {
+            return Err(Error::api(
                 ExitCode::Unknown,
-                format!("audience {id} was asked for, and {} answered", answer.id),
-                "look at both at the vendor, and run the same command with --adopt ID",
-            ))
-        };
-        recorded(checked, Call::Add, ledger, attempt)?;
-        ledger.acknowledge(target, run, attempt, first, &answer)
+                format!(
+                    "an earlier create of `{}`, which was given up, has made audience {id}",
+                    self.name
+                ),
+                "delete that one, and run the same command again",
+            ));
+        }
+        (session.notify)(&Notice::Adopted { id });
+        Ok(())
     }
 
     fn undecided(&self, marker: Option<&str>) -> Error {
@@ -232,7 +212,7 @@ impl Creation<'_> {
         Error::api(
             ExitCode::Unknown,
             format!(
-                "`{}` was created {count} times (`throng {marker}` in the description)",
+                "`{}` was created {count} times (`throng {marker}` in the description of one)",
                 self.name
             ),
             "delete all but one, and run the same command with --adopt ID",
@@ -261,11 +241,11 @@ pub(super) fn unlisted(failure: &Failure, target: &Target) -> Error {
 pub(super) fn recorded(
     checked: Result<()>,
     call: Call,
-    ledger: &Ledger,
-    attempt: Option<AttemptId>,
+    recorder: Recorder<'_>,
+    request: RequestId,
 ) -> Result<()> {
-    if let (Err(_), Some(attempt)) = (&checked, attempt) {
-        ledger.end_attempt(attempt, Some(&Failure::of_other_audience(call)))?;
+    if checked.is_err() {
+        recorder.fail(request, &Failure::of_other_audience(call))?;
     }
     checked
 }

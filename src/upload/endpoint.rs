@@ -68,7 +68,7 @@ impl std::str::FromStr for Endpoint {
         if uri.query().is_some() || text.contains('#') {
             return Err("the address of the API has no `?` or `#`".to_owned());
         }
-        // The ledger knows an audience by the address of its API, so one API has one spelling.
+        // The store knows an audience by the address of its API, so one API has one spelling.
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let authority = authority.to_ascii_lowercase();
         let (scheme, default_port) = if is_https { ("https", ":443") } else { ("http", ":80") };

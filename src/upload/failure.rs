@@ -1,23 +1,10 @@
-//! What a request came to if not to what was asked for.
+//! Failures of requests.
 
 use std::time::Duration;
 
 use crate::error::{Error, ExitCode};
-
-/// Which call a request makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// Makes an audience of the first part. The only one that must not be repeated blindly.
-    Create,
-    /// Adds a part. An audience is a set, so it can be repeated.
-    Add,
-    /// Asks for audiences.
-    List,
-    /// Asks for one audience.
-    Details,
-    /// Deletes an audience.
-    Delete,
-}
+use crate::store::RequestFailure;
+pub use crate::store::{Call, FailureKind};
 
 impl Call {
     /// What it does, for messages: `failed to ...`.
@@ -30,41 +17,6 @@ impl Call {
             Self::Delete => "delete the audience",
         }
     }
-}
-
-/// Why a request failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// No connection was made.
-    Unreachable,
-    /// The certificate of the server or proxy is not to be trusted.
-    Tls,
-    /// The connection broke, or the answer was none of HTTP.
-    Broken,
-    /// The deadline of the request passed.
-    TimedOut,
-    /// 429: too many requests.
-    RateLimited,
-    /// 408 or 5xx: the server cannot at the moment.
-    Busy,
-    /// A 2xx whose body is not what the contract says.
-    Nonsense,
-    /// 401 or 403: the token is not accepted, or may not do this.
-    Credentials,
-    /// The account's owner has not accepted the Custom Audiences terms.
-    Terms,
-    /// 404: no such audience.
-    NotFound,
-    /// 413: the part is too large.
-    TooLarge,
-    /// 400 or 422: a field or the file is not accepted.
-    BadField,
-    /// Another 4xx, or a redirection, which is never followed, because the token must not be.
-    Refused,
-    /// The part is not what the manifest says; the request was cut off before its end.
-    PartChanged,
-    /// The run was asked to stop while the body was sent.
-    Stopped,
 }
 
 /// A request that failed.
@@ -106,12 +58,12 @@ impl Failure {
     /// Returns the error that it ends a run with: the only place where a failure becomes an exit code. `parts` tells of an
     /// upload how many of how many are with the API already.
     pub fn into_error(self, parts: Option<(usize, usize)>) -> Error {
-        let is_partial = parts.is_some_and(|(acknowledged, _)| acknowledged > 0);
+        let is_partial = parts.is_some_and(|(confirmed, _)| confirmed > 0);
         let so_far = match parts {
-            Some((acknowledged, all)) if is_partial => {
-                format!("; {acknowledged} of {all} parts are uploaded")
+            Some((confirmed, all)) if is_partial => {
+                format!("; {confirmed} of {all} parts are confirmed")
             }
-            Some(_) => "; nothing is uploaded yet".to_owned(),
+            Some(_) => "; nothing is confirmed yet".to_owned(),
             None => String::new(),
         };
         let (code, hint) = self.exit(is_partial);
@@ -164,6 +116,12 @@ impl Failure {
                 }
             }
         }
+    }
+
+    /// The failure as the store records it.
+    pub(super) fn for_store(&self) -> RequestFailure {
+        let Self { kind, status, .. } = *self;
+        RequestFailure { kind, status, may_have_effect: self.is_unknown() }
     }
 
     /// Whether it cannot be told if the request took effect.

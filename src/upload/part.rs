@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::disk::plain_file;
 use crate::emit::PartManifest;
 use crate::stop::Stop;
+use crate::store::deliveries::NewPart;
 
 /// A part of a directory, as its manifest has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Part {
     pub lines: u64,
     /// Size.
     pub bytes: u64,
-    /// SHA-256 of its bytes, in hex: what the ledger knows it by.
+    /// SHA-256 of its bytes, in hex: what the store knows it by.
     pub sha256: String,
 }
 
@@ -37,6 +38,11 @@ impl Part {
             bytes: manifest.bytes,
             sha256: manifest.sha256.clone(),
         }
+    }
+
+    /// The part as the store records it.
+    pub(super) fn for_store(&self) -> NewPart<'_> {
+        NewPart { sha256: &self.sha256, entries: self.lines, bytes: self.bytes, file: &self.file }
     }
 
     /// Opens it for sending.

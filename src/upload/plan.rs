@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::config::{Content, TargetSpec, UploadConfig, Verdict};
 use super::create::{self, Creation};
-use super::ledger::{Ledger, RunId, Target, TargetLock, TargetName, TargetState};
 use super::part::Part;
+use super::session::{Recorder, Session};
 use super::summary::UploadSummary;
-use super::{Call, Client, Notice, Session, UploadProgress, send};
+use super::{Call, Client, Notice, UploadProgress, send};
 use crate::api::{Id, ListedAudience};
 use crate::emit::{AudienceManifest, Manifest};
 use crate::error::{Error, ExitCode, Result};
@@ -18,8 +18,10 @@ use crate::machine;
 use crate::normalize::UserType;
 use crate::quote::Quoted;
 use crate::stop::Stop;
+use crate::store::deliveries::NewPart;
+use crate::store::{RunId, Store, Target, TargetLock, TargetName, TargetState};
 
-/// An upload that was planned: the directory was compared with its manifest and with the ledger, nothing was sent.
+/// An upload that was planned: its parts were compared with their manifest and with the store, nothing was sent.
 #[derive(Debug)]
 pub struct Upload {
     config: UploadConfig,
@@ -27,21 +29,18 @@ pub struct Upload {
     user_type: UserType,
     parts: Vec<Part>,
     target: Target,
-    acknowledged: HashSet<String>,
-    /// An earlier run was to send other parts to this target.
+    confirmed: HashSet<String>,
+    /// True if an earlier run was to send other parts to this target.
     has_other_content: bool,
+    /// The run that it is a part of; it is one of its own if there is none.
+    run: Option<RunId>,
     /// Held as long as this lives.
-    lock: TargetLock,
+    _lock: TargetLock,
 }
 
 impl Upload {
-    /// Compares the directory with its manifest, finds the target in the ledger, and takes its lock.
-    pub fn plan(
-        config: UploadConfig,
-        client: Client,
-        ledger: &mut Ledger,
-        stop: &Stop,
-    ) -> Result<Self> {
+    /// Compares the directory with its manifest, finds the target in the store, and takes its lock.
+    pub fn plan(config: UploadConfig, client: Client, store: &Store, stop: &Stop) -> Result<Self> {
         let manifest = Manifest::read(&config.dir)?;
         let pool = machine::pool(machine::threads(None)?)?;
         if let Some(problem) = pool.install(|| manifest.problems(&config.dir, stop))?.first() {
@@ -57,52 +56,76 @@ impl Upload {
             audience.parts.iter().map(|part| Part::of(&config.dir, part)).collect();
         let (endpoint, account) = (client.known_as(), &config.ad_account);
         let target = match &config.target {
-            TargetSpec::Create { name, generation, .. } => {
-                let key =
-                    TargetName { ad_account: account, user_type, name, generation: *generation };
-                ledger.target_by_name(endpoint, &key)?
-            }
-            TargetSpec::Audience(id) => {
-                ledger.target_by_audience(endpoint, account, user_type, id)?
-            }
+            TargetSpec::Create { name, .. } => store
+                .target_by_name(endpoint, &TargetName { ad_account: account, user_type, name })?,
+            TargetSpec::Audience(id) => store.target_by_number(endpoint, account, user_type, id)?,
         };
-        let lock = lock(ledger, &target)?;
-        let target = ledger.target(target.id)?;
-        if target.state == TargetState::Deleted {
+        let upload = Self::locked(config, client, store, &target, parts)?;
+        if upload.target.state == TargetState::Deleted {
             return Err(Error::api(
                 ExitCode::Temporary,
                 "another throng has just recorded that the audience is deleted",
                 "run the same command again",
             ));
         }
-        if target.user_type != user_type {
+        if upload.target.user_type != user_type {
             return Err(Error::usage(
-                format!("the audience holds {}, not {user_type}", target.user_type),
+                format!("the audience holds {}, not {user_type}", upload.target.user_type),
                 "check --audience",
             ));
         }
-        let acknowledged = ledger.acknowledged(&target)?;
-        let planned = ledger.planned(&target)?;
-        let is_fixed = matches!(config.target, TargetSpec::Create { content: Content::Fixed, .. });
-        let has_other_content = is_fixed
+        let planned = store.planned(&upload.target)?;
+        let content = upload.config.target.content();
+        let has_other_content = content == Content::Fixed
             && !planned.is_empty()
-            && planned != parts.iter().map(|part| part.sha256.clone()).collect();
-        Ok(Self { config, client, user_type, parts, target, acknowledged, has_other_content, lock })
+            && planned != upload.parts.iter().map(|part| part.sha256.clone()).collect();
+        Ok(Self { has_other_content, ..upload })
+    }
+
+    /// The upload of a job's run: these parts, which lie in the directory that `config` names, to a target that the job
+    /// has found already.
+    pub(crate) fn of_job(
+        config: UploadConfig,
+        client: Client,
+        store: &Store,
+        (run, target): (RunId, &Target),
+        parts: Vec<Part>,
+    ) -> Result<Self> {
+        Ok(Self { run: Some(run), ..Self::locked(config, client, store, target, parts)? })
+    }
+
+    fn locked(
+        config: UploadConfig,
+        client: Client,
+        store: &Store,
+        target: &Target,
+        parts: Vec<Part>,
+    ) -> Result<Self> {
+        let lock = store.lock(target)?.ok_or_else(|| {
+            Error::api(
+                ExitCode::Temporary,
+                "another throng is uploading to this audience",
+                "wait until it has finished; what it has uploaded is then not sent again",
+            )
+        })?;
+        // It may have changed before it was locked.
+        let target = store.target(target.id)?;
+        Ok(Self {
+            config,
+            client,
+            user_type: target.user_type,
+            parts,
+            confirmed: store.confirmed(&target)?,
+            target,
+            has_other_content: false,
+            run: None,
+            _lock: lock,
+        })
     }
 
     /// The parts that are still to be sent.
     pub fn left(&self) -> impl Iterator<Item = &Part> {
-        self.parts.iter().filter(|part| !self.acknowledged.contains(&part.sha256))
-    }
-
-    /// The ledger's number of the target.
-    pub(crate) fn target_id(&self) -> i64 {
-        self.target.id
-    }
-
-    /// How far the target is.
-    pub(crate) fn target_state(&self) -> &TargetState {
-        &self.target.state
+        self.parts.iter().filter(|part| !self.confirmed.contains(&part.sha256))
     }
 
     /// What would be sent, for programs.
@@ -115,7 +138,7 @@ impl Upload {
     /// Sends what is left.
     pub fn run(
         mut self,
-        ledger: &mut Ledger,
+        store: &Store,
         progress: &UploadProgress,
         notify: &dyn Fn(&Notice<'_>),
     ) -> Result<UploadSummary> {
@@ -125,45 +148,45 @@ impl Upload {
             return Ok(summary.ended(&self.target, started.elapsed()));
         }
         let session = self.session(started, progress, notify);
-        self.apply_verdict(ledger, &session)?;
+        self.apply_verdict(store, &session)?;
         self.check_content()?;
         let left: Vec<Part> = self.left().cloned().collect();
         let summary = UploadSummary::new(&self.config, self.user_type, &self.parts, &left);
-        let is_created = matches!(self.target.state, TargetState::Ready { .. });
-        if left.is_empty() && is_created {
+        if left.is_empty() && self.target.platform_id().is_some() {
             return Ok(summary.ended(&self.target, started.elapsed()));
         }
         progress.begin(&left);
-        let run = self.begin_run(ledger)?;
-        let sent = self.send_all(ledger, run, &session, left);
-        let recorded = ledger.end_run(run, sent.as_ref().map(drop));
+        let run = match self.run {
+            Some(run) => run,
+            None => store.begin_run(&self.config.command, None)?,
+        };
+        let dir = self.config.dir.canonicalize();
+        let dir = dir.map_err(|e| Error::reading("look at", &self.config.dir, e))?;
+        let planned: Vec<NewPart<'_>> = self.parts.iter().map(Part::for_store).collect();
+        store.begin_upload(run, &self.target, &dir, &planned)?;
+        let sent = self.send_all(store, run, &session, left);
+        let recorded = store.end_upload(run, &self.target, sent.as_ref().map(drop));
         sent.and(recorded)?;
-        self.target = ledger.target(self.target.id)?;
+        self.target = store.target(self.target.id)?;
         Ok(summary.ended(&self.target, started.elapsed()))
     }
 
-    /// Finds out what became of a create that an earlier run began, and adopts the audience if there is one. Nothing
-    /// else is sent.
+    /// Finds out what became of a create that an earlier run began: the target is ready afterwards, or planned again.
+    /// Nobody is sent.
     pub(crate) fn settle_create(
         mut self,
-        ledger: &mut Ledger,
+        store: &Store,
         progress: &UploadProgress,
         notify: &dyn Fn(&Notice<'_>),
     ) -> Result<()> {
         let session = self.session(Instant::now(), progress, notify);
-        self.apply_verdict(ledger, &session)?;
-        let is_open = matches!(self.target.state, TargetState::Intent { .. });
-        let Some(first) = self.left().next().cloned().filter(|_| is_open) else { return Ok(()) };
-        let run = self.begin_run(ledger)?;
-        let settled = self.create(ledger, run, &session, &first);
-        let recorded = ledger.end_run(run, settled.as_ref().copied());
-        settled.and(recorded)
-    }
-
-    fn begin_run(&self, ledger: &mut Ledger) -> Result<RunId> {
-        let dir = self.config.dir.canonicalize();
-        let dir = dir.map_err(|e| Error::reading("look at", &self.config.dir, e))?;
-        ledger.begin_run(&self.target, &dir, &self.config.command, &self.parts)
+        self.apply_verdict(store, &session)?;
+        let run = self.run.ok_or(Error::Internal("a create is settled by a job"))?;
+        let recorder = Recorder { store, run, target: &self.target };
+        match self.target.state {
+            TargetState::Intent { .. } => self.creation()?.settle(recorder, &session),
+            TargetState::Planned | TargetState::Ready { .. } | TargetState::Deleted => Ok(()),
+        }
     }
 
     fn session<'a>(
@@ -182,64 +205,75 @@ impl Upload {
         }
     }
 
-    fn create(
-        &self,
-        ledger: &mut Ledger,
-        run: RunId,
-        session: &Session<'_>,
-        first: &Part,
-    ) -> Result<()> {
+    fn creation(&self) -> Result<Creation<'_>> {
         let TargetSpec::Create { name, description, opt_out_link, has_marker, .. } =
             &self.config.target
         else {
             return Err(Error::Internal("an audience that was given by its number is not created"));
         };
-        let creation = Creation {
+        Ok(Creation {
             name,
             description: description.as_deref(),
             opt_out_link: opt_out_link.as_deref(),
             has_marker: *has_marker,
             ad_account: &self.config.ad_account,
             parts: self.parts.len(),
-        };
-        creation.run(&self.target, ledger, run, session, first)
+        })
     }
 
     fn send_all(
         &mut self,
-        ledger: &mut Ledger,
+        store: &Store,
         run: RunId,
         session: &Session<'_>,
         mut left: Vec<Part>,
     ) -> Result<()> {
-        if !matches!(self.target.state, TargetState::Ready { .. }) {
-            self.create(ledger, run, session, &left[0])?;
-            self.target = ledger.target(self.target.id)?;
-            let acknowledged = ledger.acknowledged(&self.target)?;
-            left.retain(|part| !acknowledged.contains(&part.sha256));
-            session.progress.parts_done.fetch_add(1, Ordering::Relaxed);
+        if matches!(self.target.state, TargetState::Intent { .. }) {
+            let recorder = Recorder { store, run, target: &self.target };
+            self.creation()?.settle(recorder, session)?;
+            self.target = store.target(self.target.id)?;
         }
-        let TargetState::Ready { audience } = &self.target.state else {
-            return Err(Error::Internal("an audience that was created is not ready"));
-        };
+        let first = left.first().cloned().ok_or(Error::Internal("no part is left to be sent"))?;
+        if self.target.platform_id().is_none() {
+            let recorder = Recorder { store, run, target: &self.target };
+            self.creation()?.run(recorder, session, &first)?;
+            self.target = store.target(self.target.id)?;
+        }
+        let confirmed = store.confirmed(&self.target)?;
+        let count = left.len();
+        left.retain(|part| !confirmed.contains(&part.sha256));
+        session.progress.parts_done.fetch_add((count - left.len()) as u64, Ordering::Relaxed);
+        let audience = self.target.platform_id();
+        let audience =
+            audience.ok_or(Error::Internal("an audience that was created is not ready"))?;
+        // The answer to a part that it has already tells the number that other calls take.
+        if left.is_empty() && self.run.is_none() && self.target.fb_id.as_ref() == Some(audience) {
+            left.push(first);
+        }
         let sending = send::Addition {
             audience,
             ad_account: &self.config.ad_account,
             parallel: self.config.parallel,
             parts: self.parts.len(),
         };
-        sending.send(&self.target, ledger, run, session, left)
+        sending.send(Recorder { store, run, target: &self.target }, session, left)
     }
 
     /// Takes a person's word for what became of a create, unless the API knows better: the command that said it is run
     /// again after a failure, and must not make another audience then.
-    fn apply_verdict(&mut self, ledger: &mut Ledger, session: &Session<'_>) -> Result<()> {
+    fn apply_verdict(&mut self, store: &Store, session: &Session<'_>) -> Result<()> {
         let TargetSpec::Create { verdict: Some(verdict), .. } = &self.config.target else {
             return Ok(());
         };
         match (verdict, &self.target.state) {
             (Verdict::Is(audience), TargetState::Planned | TargetState::Intent { .. }) => {
-                ledger.ready(&self.target, audience, None)?;
+                store.ready(&self.target, audience, None)?;
+            }
+            (Verdict::Is(audience), TargetState::Ready { audience: known })
+                if audience != known && self.target.fb_id.as_ref() == Some(known) =>
+            {
+                // It was found in a list that has only Facebook's number.
+                store.ready(&self.target, audience, None)?;
             }
             (Verdict::Is(audience), TargetState::Ready { audience: known })
                 if audience != known && self.target.fb_id.as_ref() != Some(audience) =>
@@ -254,12 +288,12 @@ impl Upload {
             | (_, TargetState::Deleted) => {}
             (Verdict::IsNot, TargetState::Intent { .. }) => {
                 // An audience that has the marker is there, whatever was said.
-                if self.listed(ledger, session)?.is_none() {
-                    ledger.withdraw(&self.target)?;
+                if self.listed(store, session)?.is_none() {
+                    store.withdraw(&self.target)?;
                 }
             }
             (Verdict::IsNot, TargetState::Ready { audience }) => {
-                if self.listed(ledger, session)?.is_some() {
+                if self.listed(store, session)?.is_some() {
                     return Err(Error::usage(
                         format!("audience {audience} was created and is there"),
                         format!(
@@ -267,28 +301,24 @@ impl Upload {
                         ),
                     ));
                 }
-                self.target = ledger.start_over(&self.target)?;
-                self.lock = lock(ledger, &self.target)?;
+                self.target = store.start_over(&self.target)?;
             }
         }
-        self.target = ledger.target(self.target.id)?;
-        self.acknowledged = ledger.acknowledged(&self.target)?;
+        self.target = store.target(self.target.id)?;
+        self.confirmed = store.confirmed(&self.target)?;
         Ok(())
     }
 
     /// The target's audience in the API's list, by what is known of it. If its create was never confirmed, a
     /// list that the token may not see has nothing to say.
-    fn listed(&self, ledger: &Ledger, session: &Session<'_>) -> Result<Option<ListedAudience>> {
+    fn listed(&self, store: &Store, session: &Session<'_>) -> Result<Option<ListedAudience>> {
         let target = &self.target;
-        let marker = ledger.marker(target)?;
-        let number = match &target.state {
-            TargetState::Ready { audience } => Some(audience),
-            TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => None,
-        };
+        let marker = store.marker(target)?;
+        let number = target.platform_id();
         let account = self.config.ad_account.clone();
         let listed = session.until_done(None, Call::List, move |client| client.list(&account))?;
         let listed = match listed {
-            Ok((listed, _)) => listed,
+            Ok(listed) => listed,
             Err(failure) => match number {
                 None if failure.is_refusal() => return Ok(None),
                 None => return Err(create::unlisted(&failure, target)),
@@ -324,21 +354,18 @@ impl Upload {
 }
 
 /// A target's audience among those of an API's list, by what is known of it.
-pub(crate) fn find_listed(
+fn find_listed(
     listed: Vec<ListedAudience>,
     target: &Target,
     marker: Option<&str>,
 ) -> Option<ListedAudience> {
-    let number = match &target.state {
-        TargetState::Ready { audience } => Some(audience),
-        TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => None,
-    };
+    let number = target.platform_id();
     let is_same = |audience: &ListedAudience| {
         let has = |number: Option<&Id>| {
             number.is_some() && [audience.id(), audience.fb_id()].contains(&number)
         };
         let is_marked = marker.is_some_and(|marker| create::is_marked(audience, marker));
-        // Revision A's list has no other number than Facebook's, which may have come too late for the ledger.
+        // Revision A's list has no other number than Facebook's, which may have come too late for the store.
         let is_namesake = number.is_some()
             && marker.is_none()
             && target.fb_id.is_none()
@@ -367,7 +394,7 @@ impl fmt::Display for Upload {
         )?;
         writeln!(f, "  {:<46}{:>12}{:>14}  request", "part", "entries", "bytes")?;
         for part in &self.parts {
-            let request = if self.acknowledged.contains(&part.sha256) {
+            let request = if self.confirmed.contains(&part.sha256) {
                 "none: uploaded before"
             } else {
                 std::mem::replace(&mut next, "PUT")
@@ -379,17 +406,6 @@ impl fmt::Display for Upload {
         });
         write!(f, "{} parts, {} entries, {} bytes to send", left.0, left.1, left.2)
     }
-}
-
-/// Excludes other runs from a target.
-fn lock(ledger: &Ledger, target: &Target) -> Result<TargetLock> {
-    ledger.lock(target)?.ok_or_else(|| {
-        Error::api(
-            ExitCode::Temporary,
-            "another throng is uploading to this audience",
-            "wait until it has finished; what it has uploaded is then not sent again",
-        )
-    })
 }
 
 fn choose<'a>(manifest: &'a Manifest, config: &UploadConfig) -> Result<&'a AudienceManifest> {

@@ -1,6 +1,6 @@
 //! Parts to an audience that exists, a few in flight.
 //!
-//! Whoever calls keeps the queue, the waits and the ledger; threads only make requests. So one part that waits for its
+//! Whoever calls keeps the queue, the waits and the store; threads only make requests. So one part that waits for its
 //! next attempt holds up nobody, and a server that asks for patience gets it from all.
 
 use std::collections::VecDeque;
@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::ledger::{AttemptId, Ledger, RunId, Target};
 use super::part::Part;
-use super::{Call, Decision, Failure, FailureKind, Outcome, Sending, Session, background, create};
+use super::session::{Recorder, Session};
+use super::{Call, Decision, Failure, FailureKind, Outcome, Sending, background, create};
 use crate::api::{CustomAudience, Form, Id};
 use crate::error::{Error, ExitCode, Result};
+use crate::store::{RequestId, Target};
 
 /// How long to wait for a result at once, if nothing else is due.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -24,7 +25,7 @@ pub(super) struct Addition<'a> {
     pub(super) audience: &'a Id,
     pub(super) ad_account: &'a Id,
     pub(super) parallel: usize,
-    /// Parts of the directory, for messages.
+    /// Parts of the upload, for messages.
     pub(super) parts: usize,
 }
 
@@ -32,8 +33,8 @@ pub(super) struct Addition<'a> {
 struct Job {
     part: Part,
     attempts: u32,
-    /// The request that is under way, in the ledger.
-    recorded: Option<AttemptId>,
+    /// The request that is under way, in the store.
+    recorded: Option<RequestId>,
 }
 
 /// A part whose request has ended; nothing if the request panicked.
@@ -49,17 +50,16 @@ struct Queue {
 }
 
 impl Addition<'_> {
-    /// Sends parts until all are acknowledged or one cannot be.
+    /// Sends parts until all are confirmed or one cannot be.
     pub(super) fn send(
         &self,
-        target: &Target,
-        ledger: &mut Ledger,
-        run: RunId,
+        recorder: Recorder<'_>,
         session: &Session<'_>,
         parts: Vec<Part>,
     ) -> Result<()> {
+        let target = recorder.target;
         let count = self.parallel.min(parts.len());
-        let mut acknowledged = self.parts.saturating_sub(parts.len());
+        let mut confirmed = self.parts.saturating_sub(parts.len());
         if count == 0 {
             return Ok(());
         }
@@ -82,7 +82,7 @@ impl Addition<'_> {
                 && let Some(mut job) = queue.next(Instant::now())
             {
                 queue.in_flight += 1;
-                job.recorded = Some(ledger.begin_attempt(run, Call::Add, Some(&job.part))?);
+                job.recorded = Some(recorder.begin(Call::Add, Some(&job.part))?);
                 jobs.send(job).map_err(|_| Error::Internal("no thread takes parts"))?;
             }
             let wait = queue.time_until_due(Instant::now()).min(WAIT_MAX);
@@ -95,21 +95,22 @@ impl Addition<'_> {
                 done.ok_or(Error::Internal("a request's thread ended without a result"))?;
             queue.in_flight -= 1;
             job.attempts += 1;
-            let attempt = job.recorded.take();
+            let request = job.recorded.take();
+            let request = request.ok_or(Error::Internal("a request that was not recorded"))?;
             let failure = match outcome {
                 Ok(audience) => {
                     let checked = self.check(&audience, target);
-                    create::recorded(checked, Call::Add, ledger, attempt)?;
-                    ledger.acknowledge(target, run, attempt, &job.part, &audience)?;
-                    acknowledged += 1;
+                    create::recorded(checked, Call::Add, recorder, request)?;
+                    let CustomAudience { id, fb_id, .. } = &audience;
+                    let (to, part) = ((recorder.run, target), &job.part.sha256);
+                    recorder.store.confirm(to, Some(request), part, id, fb_id.as_ref())?;
+                    confirmed += 1;
                     session.progress.parts_done.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
                 Err(failure) => failure,
             };
-            if let Some(attempt) = attempt {
-                ledger.end_attempt(attempt, Some(&failure))?;
-            }
+            recorder.fail(request, &failure)?;
             match session.decide(&failure, job.attempts)? {
                 Decision::RetryAfter(wait) => queue.put_off(job, wait, failure.retry_after),
                 Decision::FindOut | Decision::GiveUp => failed = Some(failed.unwrap_or(failure)),
@@ -118,7 +119,13 @@ impl Addition<'_> {
         session.progress.stop.check()?;
         match failed {
             None => Ok(()),
-            Some(failure) => Err(failure.into_error(Some((acknowledged, self.parts)))),
+            Some(failure)
+                if failure.kind == FailureKind::NotFound
+                    && target.fb_id.as_ref() == Some(self.audience) =>
+            {
+                Err(number_unknown(target, self.audience))
+            }
+            Some(failure) => Err(failure.into_error(Some((confirmed, self.parts)))),
         }
     }
 
@@ -162,6 +169,18 @@ impl Addition<'_> {
         }
         create::check_type(audience, target)
     }
+}
+
+/// An audience that was found by its marker in a list that has only Facebook's numbers, which the API does not take.
+fn number_unknown(target: &Target, fb_id: &Id) -> Error {
+    let name = target.name.as_deref().unwrap_or_default();
+    Error::api(
+        ExitCode::Unknown,
+        format!(
+            "`{name}` was created (Facebook's number {fb_id}), but the API's own number of it is not known"
+        ),
+        "look it up at the vendor, and run the same command with --adopt ID",
+    )
 }
 
 fn out_of_time() -> Failure {

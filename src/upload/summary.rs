@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::config::UploadConfig;
-use super::ledger::{Target, TargetState};
 use super::part::Part;
 use crate::figures;
 use crate::normalize::UserType;
+use crate::store::Target;
 
 /// What an upload came to.
 #[derive(Clone, Debug, Serialize)]
@@ -62,10 +62,7 @@ impl UploadSummary {
     }
 
     pub(super) fn ended(self, target: &Target, elapsed: Duration) -> Self {
-        let audience = match &target.state {
-            TargetState::Ready { audience } => Some(audience.to_string()),
-            TargetState::Planned | TargetState::Intent { .. } | TargetState::Deleted => None,
-        };
+        let audience = target.platform_id().map(ToString::to_string);
         let fb_id = target.fb_id.as_ref().map(ToString::to_string);
         Self { audience, fb_id, seconds: elapsed.as_secs_f64(), ..self }
     }

@@ -58,7 +58,7 @@ impl Case {
             let bytes = fs::read(file.unwrap().path()).unwrap();
             assert!(
                 !bytes.windows(TOKEN.len()).any(|w| w == TOKEN.as_bytes()),
-                "it is in the ledger"
+                "it is in the store"
             );
         }
         output
@@ -107,7 +107,7 @@ fn requests_are_what_the_contract_says() {
         assert!(head.contains("accept: application/json\r\n"), "{head}");
         assert!(head.contains("content-type: multipart/form-data; boundary="), "{head}");
     }
-    // Everything is acknowledged: nothing is sent again.
+    // Everything is confirmed: nothing is sent again.
     assert_ends(&case.upload(&server, &[]), 0, "0 of 3 parts sent, 3 uploaded before");
     assert_eq!(server.seen().len(), 3);
 }
@@ -203,8 +203,6 @@ fn an_answer_that_is_none_leaves_the_create_undecided() {
         Step::Answer("HTTP/1.1 200 OK\r\nContent-Le".to_owned()),
         Step::Answer("220 ftp.example.com ready\r\n\r\n".to_owned()),
         Step::CutBeforeAnswer,
-        Step::Answer(json(500, "")),
-        Step::Answer(json(503, r#"{"error": "busy"}"#)),
     ] {
         let case = Case::new(3, 100);
         // The create, and then a list without the marker.
@@ -215,30 +213,52 @@ fn an_answer_that_is_none_leaves_the_create_undecided() {
     }
 }
 
+/// A list without audiences, as often as it is asked for a marker that it does not have.
+fn empty_lists() -> Vec<Step> {
+    vec![Step::Answer(json(200, "[]")); 6]
+}
+
 #[test]
 fn a_person_decides_what_became_of_a_create() {
     let case = Case::new(3, 100);
-    let empty = Step::Answer(json(200, "[]"));
-    let server = RawServer::start(vec![
-        Step::CutBeforeAnswer,
-        empty.clone(),
-        empty.clone(),
-        empty.clone(),
-        empty.clone(),
-        // The second run asks the list, too; the third is told that there is none, and makes sure.
-        empty.clone(),
-        empty.clone(),
-        empty.clone(),
-        empty.clone(),
-        empty,
-        Step::Answer(audience(60)),
-    ]);
-    let undecided = case.upload(&server, &[]);
-    assert_ends(&undecided, 8, "--create-again");
-    assert_ends(&case.upload(&server, &[]), 8, "--adopt ID");
+    // The second run is told that there is none, and makes sure.
+    let one_more = Step::Answer(json(200, "[]"));
+    let steps = [vec![Step::CutBeforeAnswer], empty_lists(), vec![one_more]].concat();
+    let server = RawServer::start([steps, vec![Step::Answer(audience(60))]].concat());
+    assert_ends(&case.upload(&server, &[]), 8, "--create-again");
     assert_eq!(posts(&server.seen()), 1);
     assert_ends(&case.upload(&server, &["--create-again"]), 0, "audience 60");
     assert_eq!(posts(&server.seen()), 2);
+}
+
+#[test]
+fn a_later_run_that_does_not_find_the_audience_makes_it_again() {
+    let case = Case::new(3, 100);
+    let steps = [vec![Step::CutBeforeAnswer], empty_lists(), empty_lists()].concat();
+    let server = RawServer::start([steps, vec![Step::Answer(audience(60))]].concat());
+    assert_ends(&case.upload(&server, &[]), 8, "the API's list does not have it");
+    assert_eq!(posts(&server.seen()), 1);
+    let again = case.upload(&server, &[]);
+    assert_ends(&again, 0, "audience 60");
+    assert!(stderr(&again).contains("does not have the audience: it is created again"));
+    assert_eq!(posts(&server.seen()), 2);
+}
+
+#[test]
+fn a_create_that_failed_in_the_server_is_made_again_if_the_list_does_not_have_it() {
+    for failure in [json(500, ""), json(503, r#"{"error": "busy"}"#)] {
+        let case = Case::new(3, 100);
+        let failed = [vec![Step::Answer(failure)], empty_lists()].concat();
+        let server = RawServer::start([failed.clone(), vec![Step::Answer(audience(60))]].concat());
+        assert_ends(&case.upload(&server, &[]), 0, "audience 60");
+        assert_eq!(posts(&server.seen()), 2);
+        // As often as other requests, and no more.
+        let case = Case::new(3, 100);
+        let server = RawServer::start([failed.clone(), failed].concat());
+        let undecided = case.upload(&server, &["--attempts", "2"]);
+        assert_ends(&undecided, 8, "it is not known whether `News` was created");
+        assert_eq!(posts(&server.seen()), 2);
+    }
 }
 
 #[test]
@@ -263,7 +283,7 @@ fn parts_are_retried_until_the_attempts_are_used_up_and_the_next_run_goes_on() {
         Step::Answer(audience(59)),
     ]);
     let failed = case.upload(&server, &["--attempts", "4"]);
-    assert_ends(&failed, 7, "(status 503): busy; 1 of 2 parts are uploaded");
+    assert_ends(&failed, 7, "(status 503): busy; 1 of 2 parts are confirmed");
     assert_eq!(stderr(&failed).matches("retry: ").count(), 3, "{}", stderr(&failed));
     assert_eq!(server.seen().len(), 5);
     assert_ends(&case.upload(&server, &[]), 0, "1 of 2 parts sent, 1 uploaded before");

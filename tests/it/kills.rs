@@ -5,13 +5,11 @@ use std::fs;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use throng::emit::Manifest;
 use throng::sandbox::{Sandbox, SandboxConfig};
-use throng::stop::Stop;
 
 use crate::support::home::{Home, digests, email, emails, stderr, summary};
 use crate::support::upload::TOKEN;
-use crate::support::{Random, entries};
+use crate::support::{Random, digest_hex};
 
 /// How often a night is killed.
 const KILLS: u64 = 30;
@@ -128,24 +126,42 @@ impl World {
         panic!("never done");
     }
 
-    /// What the state says of the live audience: its entries are in it, each once.
+    /// The entries of the live audience as the store has them, each once. Nothing is half done.
     fn check_state(&self) -> BTreeSet<String> {
-        let db = Connection::open(self.home.path("state/sync.sqlite")).unwrap();
-        let open: i64 = db
-            .query_row("SELECT count(*) FROM run WHERE state != 'settled'", [], |row| row.get(0))
+        let db = Connection::open(self.home.path("state/throng.sqlite")).unwrap();
+        let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        let others = "SELECT count(*) FROM generation WHERE state != 'deleted' AND role != 'live'";
+        assert_eq!(count(others), 0, "generations that wait for something");
+        let intended = "SELECT count(*) FROM delivery WHERE state = 'intended'";
+        assert_eq!(count(intended), 0, "parts that are still to be sent");
+        let sql = "SELECT printf('%06d/%s.txt', kept_in, sha256), delivery.state
+             FROM delivery JOIN part USING (sha256) JOIN generation ON generation.id = generation_id
+             WHERE generation.state = 'ready'";
+        let mut query = db.prepare(sql).unwrap();
+        let parts: Vec<(String, String)> = query
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
             .unwrap();
-        assert_eq!(open, 0, "runs that are not settled");
-        let sql =
-            "SELECT first_run FROM audience WHERE next_first_run IS NULL AND delete_id IS NULL";
-        let first: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        let mut named: Vec<String> = parts.iter().map(|(path, _)| path.clone()).collect();
+        named.sort();
+        let mut files: Vec<String> = Vec::new();
+        for run in self.home.list("state/parts") {
+            let of_run = self.home.list(&format!("state/parts/{run}"));
+            files.extend(of_run.iter().map(|name| format!("{run}/{name}")));
+        }
+        files.sort();
+        assert_eq!(files, named, "every file is named by a row, and every row has its file");
         let mut held = BTreeSet::new();
-        for name in self.home.list("state/runs") {
-            let dir = self.home.path("state/runs").join(&name);
-            let manifest = Manifest::read(&dir).unwrap();
-            assert!(manifest.problems(&dir, &Stop::default()).unwrap().is_empty(), "{name}");
-            if name.parse::<i64>().unwrap() >= first {
-                for entry in entries(&dir) {
-                    assert!(held.insert(entry), "somebody is held twice");
+        for (path, state) in parts {
+            let text = fs::read_to_string(self.home.path("state/parts").join(&path)).unwrap();
+            assert!(
+                path.contains(&digest_hex(text.as_bytes())),
+                "{path} is not what its name says"
+            );
+            if state == "confirmed" {
+                for entry in text.lines() {
+                    assert!(held.insert(entry.to_owned()), "somebody is held twice");
                 }
             }
         }
@@ -221,6 +237,6 @@ fn replacements_that_are_killed_end_with_one_audience() {
     assert_eq!(audiences.len(), 1);
     assert_eq!(audiences[0].1, world.wanted());
     assert_eq!(world.check_state(), world.wanted());
-    let leftovers = fs::read_dir(world.home.path("state/runs")).unwrap().count();
+    let leftovers = fs::read_dir(world.home.path("state/parts")).unwrap().count();
     assert!(leftovers <= 3, "{leftovers} directories");
 }

@@ -24,7 +24,6 @@ mod library;
 #[cfg(feature = "sandbox")]
 mod month;
 #[cfg(feature = "sandbox")]
-mod ledger;
 mod log;
 mod manual;
 #[cfg(feature = "sandbox")]
@@ -48,6 +47,7 @@ mod sandbox_command;
 mod secrets;
 mod support;
 #[cfg(feature = "sandbox")]
+mod store;
 mod sync;
 mod texts;
 mod tidy;

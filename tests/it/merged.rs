@@ -1,10 +1,10 @@
-//! Nights after the directories of earlier ones were put together: whoever is in no other place is known still.
+//! Nights after the small parts of earlier ones were merged: whoever is in no other place is known still.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
-use throng::limits::HOLDINGS_MAX;
+use throng::limits::SMALL_PARTS_MAX;
 use throng::sandbox::{Sandbox, SandboxConfig};
 
 use crate::support::home::{Home, digests, email, emails, stderr, summary};
@@ -65,25 +65,27 @@ fn assert_counts(audience: &Value, counts: [(&str, u64); 3]) {
 #[test]
 fn who_is_only_in_a_merged_run_is_known_must_go_and_is_replaced() {
     let mut job = Job::new();
-    for night in 0..HOLDINGS_MAX as u64 {
+    // The first night has four parts, each further one has one.
+    for night in 0..SMALL_PARTS_MAX as u64 - 3 {
         job.people.insert(100 + night);
         job.night(0, &[]);
     }
-    // The night that would put them together is interrupted.
+    assert_eq!(job.home.list("state/parts").len(), SMALL_PARTS_MAX - 3);
+    // One more is one too many, also if the night is interrupted. Its own parts stay, and what was not sent goes.
     job.people.extend(200..225);
     job.opt_out(&[2]);
     job.sandbox.push_fault("add,from=2,status=503".parse().unwrap());
     let audience = job.night(7, &[]);
     assert_counts(&audience, [("new", 25), ("must_go", 1), ("gone", 0)]);
-    assert_eq!(job.home.list("state/runs").len(), HOLDINGS_MAX + 1);
+    let merged = format!("{:06}", SMALL_PARTS_MAX - 2);
+    assert_eq!(job.home.list("state/parts"), [&merged[..]]);
     job.sandbox.clear_faults();
     let audience = job.night(0, &[]);
     assert_counts(&audience, [("new", 15), ("must_go", 1), ("gone", 0)]);
-    let merged = format!("000001-{:06}", HOLDINGS_MAX + 2);
-    assert_eq!(job.home.list("state/runs"), [&merged[..]]);
+    assert_eq!(job.home.list("state/parts").len(), 2);
     assert_eq!(job.members(), digests(job.people.iter().copied()));
 
-    // From here on everybody is known from the merged directory alone.
+    // From here on everybody is known from few parts alone.
     job.people.remove(&5);
     job.opt_out(&[2, 110]);
     let requests = job.sandbox.exchanges().len();
@@ -92,10 +94,9 @@ fn who_is_only_in_a_merged_run_is_known_must_go_and_is_replaced() {
     assert_eq!(job.list("must-go"), digests([2, 110]));
     assert_eq!(job.list("gone"), digests([5]));
     assert_eq!(job.sandbox.exchanges().len(), requests, "nobody is new");
-    let runs = format!("state/runs/{merged}");
+    let parts = format!("state/parts/{merged}");
     for args in [
-        &["verify", &runs][..],
-        &["history", "--state", "state"],
+        &["history", "--state", "state"][..],
         &["history", "--state", "state", "--json"],
         &["history", "--state", "state", "--html"],
         &["sync", "nightly.toml", "--dry-run"],
@@ -111,11 +112,11 @@ fn who_is_only_in_a_merged_run_is_known_must_go_and_is_replaced() {
     // A replacement that is interrupted keeps what counts for the live audience, and then needs nothing of it.
     job.sandbox.push_fault("add,from=2,status=503".parse().unwrap());
     job.night(7, &["--replace"]);
-    assert!(job.home.path(&runs).exists());
+    assert!(job.home.path(&parts).exists());
     job.sandbox.clear_faults();
     let audience = job.night(0, &[]);
-    assert_counts(&audience, [("held_after", 117), ("must_go", 0), ("gone", 0)]);
-    assert!(!job.home.path(&runs).exists());
+    assert_counts(&audience, [("held_after", 114), ("must_go", 0), ("gone", 0)]);
+    assert!(!job.home.path(&parts).exists());
     let left = job.people.iter().copied().filter(|person| ![2, 110].contains(person));
     assert_eq!(job.members(), digests(left));
     assert_counts(&job.night(0, &[]), [("new", 0), ("must_go", 0), ("gone", 0)]);

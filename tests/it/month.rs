@@ -278,7 +278,6 @@ fn somebody_in_a_part_without_an_answer_who_opts_out_must_go() {
     assert_eq!(record.exit_code, 0, "{:?}", record.error);
     assert_eq!(job.members(), digests(world.customers.difference(&world.opted_out)));
     assert_eq!(night_of(&config).audiences[0].must_go, 0);
-    assert_eq!(fs::read_dir(job.path("state/unconfirmed")).unwrap().count(), 0);
 }
 
 #[test]
@@ -332,7 +331,7 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
-fn an_audience_that_was_deleted_is_created_again_and_a_lost_ledger_is_not_guessed_about() {
+fn an_audience_that_was_deleted_is_created_again_and_a_lost_store_is_not_guessed_about() {
     let job = Job::new();
     let world = World { customers: (0..100).collect(), opted_out: BTreeSet::new() };
     job.export(&world, 1);
@@ -340,16 +339,16 @@ fn an_audience_that_was_deleted_is_created_again_and_a_lost_ledger_is_not_guesse
     assert_eq!(night_of(&config).exit_code, 0);
     let id = throng::api::Id::from(job.sandbox.audiences().unwrap()[0].id);
     config.client.delete(&id).unwrap();
-    let mut ledger = throng::upload::Ledger::open(&job.path("state")).unwrap();
-    ledger.forget(&job.sandbox.endpoint(), &id).unwrap();
-    drop(ledger);
+    let store = throng::store::Store::open(&job.path("state")).unwrap();
+    store.forget(&job.sandbox.endpoint(), &id).unwrap();
+    drop(store);
     let record = night_of(&config);
     assert_eq!(record.exit_code, 0, "{:?}", record.error);
     assert!(record.notes.iter().any(|note| note.contains("was deleted")), "{:?}", record.notes);
     assert_eq!(job.members().len(), 100);
     for file in fs::read_dir(job.path("state")).unwrap() {
         let path = file.unwrap().path();
-        if path.file_name().unwrap().to_str().unwrap().starts_with("ledger") {
+        if path.file_name().unwrap().to_str().unwrap().starts_with("throng.sqlite") {
             fs::remove_file(path).unwrap();
         }
     }
@@ -365,13 +364,14 @@ fn a_damaged_state_is_refused_and_rebuilt_by_a_full_upload() {
     job.export(&world, 1);
     let mut config = job.config("never");
     assert_eq!(night_of(&config).exit_code, 0);
-    let part = job.path("state/runs/000001/email_hash-00001.txt");
+    let part = fs::read_dir(job.path("state/parts/000001")).unwrap().next().unwrap().unwrap();
+    let part = part.path();
     let mut bytes = fs::read(&part).unwrap();
     bytes[3] ^= 1;
     fs::write(&part, bytes).unwrap();
     let record = night_of(&config);
     assert_eq!(record.exit_code, 3, "{:?}", record.error);
-    assert!(record.error.unwrap().contains("does not match its manifest"));
+    assert!(record.error.unwrap().contains("SHA-256 differs"));
     config.is_full = true;
     let record = night_of(&config);
     assert_eq!(record.exit_code, 0, "{:?}", record.error);

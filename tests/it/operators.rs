@@ -14,7 +14,7 @@ fn sandbox(revision: Revision, faults: &[&str]) -> Sandbox {
     Sandbox::start(SandboxConfig { revision, faults, token, ..SandboxConfig::default() }).unwrap()
 }
 
-/// `throng` in the user's home, told by the environment where API, ledger and token are.
+/// `throng` in the user's home, told by the environment where API, state and token are.
 fn throng(user: &User<'_>, sandbox: &Sandbox, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
     command
@@ -76,7 +76,7 @@ fn history_has_the_unfinished_first_with_a_command_that_works_when_it_is_pasted(
         "unfinished: {name} (audience 59), custom_audience_third_party_id of ad account 7 at <endpoint>
   2 of 4 parts confirmed, {entries} entries in all
   <date>  exit code 7: 40 entries in 4 parts, 3 requests, 1 failed
-    failed to add a part: the server cannot at the moment (status 503): this fault was asked for; 2 of 4 parts are uploaded
+    failed to add a part: the server cannot at the moment (status 503): this fault was asked for; 2 of 4 parts are confirmed
   go on with: cd <home> && <throng> upload --endpoint <endpoint> --state 'state of mine' \"it's out\" ...
 Later (audience 60), custom_audience_third_party_id of ad account 7 at <endpoint>
   4 of 4 parts confirmed, 40 entries in all
@@ -391,7 +391,7 @@ fn situations_of_account_and_api() -> Vec<Situation> {
         situation(
             "busy",
             6,
-            "(status 503): this fault was asked for; nothing is uploaded yet",
+            "(status 503): this fault was asked for; nothing is confirmed yet",
             "again later",
         )
         .faults(&["create,when=head,status=503"]),
@@ -399,7 +399,7 @@ fn situations_of_account_and_api() -> Vec<Situation> {
             .faults(&["create,when=head,status=429"]),
         situation("asked to wait for long", 6, "it asks to wait 86400 s", "again later")
             .faults(&["create,when=head,status=429,retry_after=86400"]),
-        situation("partly", 7, "1 of 4 parts are uploaded", "run the same command again")
+        situation("partly", 7, "1 of 4 parts are confirmed", "run the same command again")
             .faults(&["add,status=500"]),
         situation(
             "partly, by nonsense",

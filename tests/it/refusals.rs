@@ -150,7 +150,7 @@ fn a_state_directory_may_be_called_like_an_address() {
     command.args(["--state", "file:state", "--endpoint", "http://127.0.0.1:1"]);
     let ended = command.env("THRONG_TOKEN", "canary").output().unwrap();
     assert_eq!(ended.status.code(), Some(0), "{}", said(&ended));
-    assert!(place.path("file:state/ledger.sqlite").exists());
+    assert!(place.path("file:state/throng.sqlite").exists());
 }
 
 #[test]

@@ -35,8 +35,7 @@ fn the_job_of_the_fixtures_runs_every_night() {
         ("night/throng.prom", 0o644),
         ("night/rejects.csv", 0o600),
         ("night/state", 0o700),
-        ("night/state/sync.sqlite", 0o600),
-        ("night/state/ledger.sqlite", 0o600),
+        ("night/state/throng.sqlite", 0o600),
     ] {
         let found = fs::metadata(home.path(file)).unwrap().permissions().mode();
         assert_eq!(found & 0o777, mode, "{file}");
@@ -88,32 +87,35 @@ fn a_dry_run_that_is_killed_leaves_nothing_that_confuses() {
     }
     assert!(sandbox.exchanges().is_empty());
     // As a kill leaves them that comes at the worst moment.
-    home.make_dir("state/dry-run");
-    home.write("state/dry-run/manifest.json", "{");
-    home.make_dir("state/runs/.000001.throng-1-0000000000000000");
+    home.make_dir("state/prepared");
+    home.write("state/prepared/manifest.json", "{");
+    home.make_dir("state/.prepared.throng-1-0000000000000000");
     let dry = summary(&home.sync(&["--dry-run"]));
     assert_eq!((&dry["run"], &dry["audiences"][0]["new"]), (&1.into(), &20_000.into()));
     assert!(!home.path("report.html").exists());
     let real = summary(&home.sync(&[]));
     assert_eq!((&real["run"], &real["audiences"][0]["entries_sent"]), (&1.into(), &20_000.into()));
     let mut left: Vec<String> = home.list("state");
-    left.retain(|name| name.starts_with('.') || name == "dry-run");
+    left.retain(|name| name.starts_with('.') || name == "prepared");
     assert!(left.is_empty(), "{left:?}");
-    assert_eq!(home.list("state/runs"), ["000001"]);
+    assert_eq!(home.list("state/parts"), ["000001"]);
 }
 
 #[test]
 fn what_a_killed_run_left_anywhere_in_the_state_is_removed() {
     let (home, _sandbox) = first_night(20);
-    for dir in ["lists", "unconfirmed/.000001.new", "runs/.000002.throng-1"] {
-        home.make_dir(&format!("state/{dir}"));
-    }
-    home.write("state/lists/.email_hash-gone.new", "a digest");
-    home.write("state/unconfirmed/.000001.new/email_hash-00001.txt", "a digest");
     assert_eq!(home.sync(&[]).status.code(), Some(0));
-    for dir in ["state", "state/lists", "state/unconfirmed", "state/runs"] {
+    for dir in ["lists", "parts/000001", "prepared", ".prepared.throng-1"] {
+        home.make_dir(&format!("state/{dir}"));
+        home.write(&format!("state/{dir}/.email_hash-gone.new"), "a digest");
+        home.write(&format!("state/{dir}/a-part.txt"), "a digest");
+    }
+    assert_eq!(home.sync(&[]).status.code(), Some(0));
+    for dir in ["state", "state/lists", "state/parts/000001"] {
         assert!(home.list(dir).iter().all(|name| !name.starts_with('.')), "{dir}");
     }
+    assert!(!home.path("state/prepared").exists());
+    assert_eq!(home.list("state/parts/000001").len(), 2, "parts that rows name stay");
 }
 
 #[test]
@@ -205,15 +207,16 @@ fn sigterm_ends_soon_and_the_next_run_goes_on() {
 
 #[test]
 fn a_damaged_state_is_refused_and_new_audiences_need_nothing_of_it() {
+    let a_part = |run: &Path| fs::read_dir(run).unwrap().next().unwrap().unwrap().path();
     let damages: [&dyn Fn(&Path); 3] = [
         &|run| fs::remove_dir_all(run).unwrap(),
-        &|run| fs::write(run.join("manifest.json"), "{").unwrap(),
-        &|run| fs::write(run.join("email_hash-00001.txt"), "").unwrap(),
+        &|run| fs::remove_file(a_part(run)).unwrap(),
+        &|run| fs::write(a_part(run), "").unwrap(),
     ];
     for damage in damages {
         let (home, sandbox) = first_night(40);
         assert_eq!(home.sync(&[]).status.code(), Some(0));
-        damage(&home.path("state/runs/000001"));
+        damage(&home.path("state/parts/000001"));
         home.write("opt_outs.txt", &(email(3) + "\n"));
         let refused = home.sync(&[]);
         assert!(matches!(refused.status.code(), Some(3 | 4)), "{}", stderr(&refused));
@@ -251,16 +254,13 @@ fn a_clock_that_goes_back_loses_nothing() {
     home.write("export.csv", &emails(0..110));
     assert_eq!(home.sync(&[]).status.code(), Some(0));
     // The clock was ten years ahead in the first night, and one year in the second.
-    for (database, tables) in [("sync.sqlite", &["run"][..]), ("ledger.sqlite", &["run"])] {
-        let db = rusqlite::Connection::open(home.path("state").join(database)).unwrap();
-        for table in tables {
-            db.execute_batch(&format!(
-                "UPDATE {table} SET started_at = started_at + 31536000000 * (CASE id WHEN 1 THEN 10 ELSE 1 END)"
-            ))
-            .unwrap();
-        }
+    let db = rusqlite::Connection::open(home.path("state/throng.sqlite")).unwrap();
+    for (table, run) in [("run", "id"), ("upload", "run_id")] {
+        db.execute_batch(&format!(
+            "UPDATE {table} SET started_at = started_at + 31536000000 * (CASE {run} WHEN 1 THEN 10 ELSE 1 END)"
+        ))
+        .unwrap();
     }
-    let db = rusqlite::Connection::open(home.path("state/sync.sqlite")).unwrap();
     for (run, years) in [(1, 10_i64), (2, 1)] {
         let json: String =
             db.query_row("SELECT record FROM run WHERE id = ?1", [run], |row| row.get(0)).unwrap();

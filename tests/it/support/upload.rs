@@ -1,5 +1,5 @@
 //! What tests of uploads share: a prepared directory, the oracle's members, the real binary, and what must hold of
-//! sandbox and ledger when an upload is done.
+//! sandbox and store when an upload is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use throng::api::Form;
 use throng::emit::Manifest;
 use throng::normalize::{Normalizer, RuleOptions, UserType};
 use throng::sandbox::{Exchange, Sandbox};
-use throng::upload::LEDGER_FILE;
+use throng::store::STORE_FILE;
 
 use super::{Random, config, oracle, run};
 
@@ -150,7 +150,7 @@ impl<'a> User<'a> {
         assert!(members.iter().eq(self.prepared.members.iter()), "other members than the oracle's");
     }
 
-    /// Checks the members, and that ledger and sandbox agree on what was sent: nothing again that was confirmed.
+    /// Checks the members, and that store and sandbox agree on what was sent: nothing again that was confirmed.
     pub(crate) fn check_done(&self, sandbox: &Sandbox) {
         self.check_members(sandbox);
         let attempts = self.attempts();
@@ -161,13 +161,9 @@ impl<'a> User<'a> {
         let sent = sent_by_length(&exchanges, has_marker);
         for (part, bytes) in &self.prepared.parts {
             let of_part: Vec<_> = attempts.iter().filter(|(sha256, _)| sha256 == part).collect();
-            let confirmed = of_part.iter().filter(|(_, outcome)| outcome == "acknowledged").count();
+            let confirmed = of_part.iter().filter(|(_, outcome)| outcome == "confirmed").count();
             assert_eq!(confirmed, 1, "a part is confirmed once: {of_part:?}");
-            assert_eq!(
-                of_part.last().unwrap().1,
-                "acknowledged",
-                "and not sent again: {of_part:?}"
-            );
+            assert_eq!(of_part.last().unwrap().1, "confirmed", "and not sent again: {of_part:?}");
             let as_long = |sha256: &str| self.prepared.parts.get(sha256) == Some(bytes);
             let parts = self.prepared.parts.keys().filter(|part| as_long(part)).count();
             let recorded = attempts.iter().filter(|(sha256, _)| as_long(sha256)).count();
@@ -186,19 +182,19 @@ impl<'a> User<'a> {
         assert!(new.is_empty(), "nothing is left to be asked: {new:?}");
     }
 
-    /// Part and outcome of the requests that carried a part, as the ledger has them, in order.
+    /// Part and outcome of the requests that carried a part, as the store has them, in order.
     pub(crate) fn attempts(&self) -> Vec<(String, String)> {
-        let ledger = open_ledger(&self.state());
-        let mut query = ledger
-            .prepare("SELECT sha256, coalesce(outcome, '') FROM attempt WHERE sha256 IS NOT NULL ORDER BY id")
+        let store = open_store(&self.state());
+        let mut query = store
+            .prepare("SELECT sha256, coalesce(outcome, '') FROM request WHERE sha256 IS NOT NULL ORDER BY id")
             .unwrap();
         let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         rows.map(Result::unwrap).collect()
     }
 }
 
-pub(crate) fn open_ledger(state: &Path) -> Connection {
-    Connection::open(state.join(LEDGER_FILE)).unwrap()
+pub(crate) fn open_store(state: &Path) -> Connection {
+    Connection::open(state.join(STORE_FILE)).unwrap()
 }
 
 /// How many files of each length came in as a whole: the form around them has one length in all requests of a kind.

@@ -1,5 +1,5 @@
 //! What outlives a run: decisions of people, names that are used again, directories that change, two throngs at once,
-//! and a ledger that cannot be used.
+//! and a store that cannot be used.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use throng::normalize::UserType;
 use throng::sandbox::{Revision, Sandbox, SandboxConfig};
 
-use crate::support::upload::{Prepared, TOKEN, User, open_ledger, said};
+use crate::support::upload::{Prepared, TOKEN, User, open_store, said};
 use crate::support::{config, run};
 
 fn sandbox(faults: &[&str]) -> Sandbox {
@@ -156,7 +156,7 @@ fn one_of_two_throngs_waits_for_another_day() {
     sandbox.clear_faults();
     ends(&user, &sandbox, &[], 0, "has all 40 entries");
     user.check_done(&sandbox);
-    // Many that start at the same moment, on a ledger that is not there yet: one does it, none creates another.
+    // Many that start at the same moment, on a store that is not there yet: one does it, none creates another.
     let user = User::new(&prepared, &[]);
     let children: Vec<_> = (0..6).map(|_| user.start(&sandbox)).collect();
     let codes = children.into_iter().map(|mut child| child.wait().unwrap().code().unwrap());
@@ -216,7 +216,7 @@ fn a_directory_that_is_prepared_again_meanwhile_is_never_mixed() {
 }
 
 #[test]
-fn a_ledger_that_cannot_be_used_stops_the_run_before_anything_is_sent() {
+fn a_store_that_cannot_be_used_stops_the_run_before_anything_is_sent() {
     let prepared = Prepared::new(40, 12);
     let sandbox = sandbox(&[]);
     let user = User::new(&prepared, &[]);
@@ -226,15 +226,15 @@ fn a_ledger_that_cannot_be_used_stops_the_run_before_anything_is_sent() {
     fs::remove_file(user.state()).unwrap();
     // It is no database.
     fs::create_dir(user.state()).unwrap();
-    fs::write(user.state().join("ledger.sqlite"), [b'x'; 8192]).unwrap();
+    fs::write(user.state().join("throng.sqlite"), [b'x'; 8192]).unwrap();
     ends(&user, &sandbox, &[], 4, "it is damaged");
     ends(&user, &sandbox, &[], 4, "--audience ID");
     fs::remove_dir_all(user.state()).unwrap();
     assert_eq!(sandbox.exchanges().len(), 0);
     // Pages in its middle were overwritten.
     ends(&user, &sandbox, &["--no-marker"], 0, "audience 59");
-    let path = user.state().join("ledger.sqlite");
-    open_ledger(&user.state()).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let path = user.state().join("throng.sqlite");
+    open_store(&user.state()).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     let mut bytes = fs::read(&path).unwrap();
     bytes[4096..].fill(0x5A);
     fs::write(&path, bytes).unwrap();
@@ -361,7 +361,7 @@ fn part_names_that_throng_does_not_write_reach_nobody() {
 }
 
 #[test]
-fn the_ledger_is_for_its_owner_and_its_schema_says_what_is_in_it() {
+fn the_store_is_for_its_owner_and_its_schema_says_what_is_in_it() {
     let prepared = Prepared::new(40, 12);
     let sandbox = sandbox(&["add,nth=1,status=503", "add,nth=2,cut"]);
     let user = User::new(&prepared, &["--parallel", "1"]);
@@ -371,26 +371,26 @@ fn the_ledger_is_for_its_owner_and_its_schema_says_what_is_in_it() {
     for file in fs::read_dir(user.state()).unwrap() {
         assert_eq!(mode(&file.unwrap().path()), 0o600);
     }
-    let ledger = open_ledger(&user.state());
-    let one = |sql: &str| ledger.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    let store = open_store(&user.state());
+    let one = |sql: &str| store.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(
-        one("SELECT state || ' ' || audience_id || ' ' || fb_id FROM target"),
+        one("SELECT state || ' ' || platform_id || ' ' || fb_id FROM generation"),
         "ready 59 6017382038943"
     );
-    let marker = one("SELECT marker FROM target");
+    let marker = one("SELECT marker FROM generation");
     let description = sandbox.audiences().unwrap()[0].description.clone().unwrap();
     assert_eq!(description, format!("[throng {marker}]"));
     let outcomes = "SELECT group_concat(call || ':' || outcome || ':' || coalesce(status, ''), ' ')
-                    FROM (SELECT * FROM attempt ORDER BY id)";
+                    FROM (SELECT * FROM request ORDER BY id)";
     // Which part is tried again first is left to chance.
     let outcomes = one(outcomes);
-    assert!(outcomes.starts_with("create:acknowledged: add:busy:503 add:broken: "), "{outcomes}");
-    assert_eq!(outcomes.matches("add:acknowledged:").count(), 3, "{outcomes}");
+    assert!(outcomes.starts_with("create:confirmed: add:busy:503 add:broken: "), "{outcomes}");
+    assert_eq!(outcomes.matches("add:confirmed:").count(), 3, "{outcomes}");
     let requests = sandbox.exchanges().len().to_string();
-    assert_eq!(one("SELECT CAST(count(*) AS TEXT) FROM attempt"), requests);
+    assert_eq!(one("SELECT CAST(count(*) AS TEXT) FROM request"), requests);
     let open =
-        "SELECT CAST(count(*) AS TEXT) FROM attempt WHERE ended_at IS NULL OR ended_at < began_at";
+        "SELECT CAST(count(*) AS TEXT) FROM request WHERE ended_at IS NULL OR ended_at < began_at";
     assert_eq!(one(open), "0");
-    let parts = "SELECT CAST(count(*) AS TEXT) FROM part WHERE acknowledged_by = planned_by AND acknowledged_at > 0";
+    let parts = "SELECT CAST(count(*) AS TEXT) FROM delivery WHERE confirmed_by = run_id AND confirmed_at > 0";
     assert_eq!(one(parts), "4");
 }

@@ -1,0 +1,132 @@
+//! Which audiences there are, what is in them, and the runs that put it there: one database that survives whatever ends
+//! the process.
+//!
+//! The tables are in `schema.sql` beside this file, for whoever wants to query them. Part files never change and are
+//! known by the digest of their bytes; what each is for, and how far it is, is a row ([`deliveries`](self)). Every
+//! change is one transaction, synced before it returns (WAL, `synchronous=FULL`), so that at any point a killed run
+//! leaves:
+//!
+//! | killed | the store says | the next run |
+//! |---|---|---|
+//! | before the intent is written | generation `planned` | creates the audience |
+//! | between the intent and the answer | `intent`, with the marker; the first part `sent` | asks the API's list for the marker |
+//! | after the audience is confirmed | `ready`, some parts `confirmed` | sends the others |
+//! | between a request and its answer | the part is `sent`: it may be in | counts it as possible until a request with it is confirmed |
+//! | before or after another generation takes over | `live` and `next`, or `old` and `live`: one transaction | goes on with it |
+//! | while files are put into `parts/` | files that no row names | removes them |
+//!
+//! `throng upload` and `throng sync` share all of it. There is no token in it, and no entry.
+
+pub(crate) mod deliveries;
+mod files;
+mod history;
+mod lock;
+mod requests;
+mod runs;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::disk::sqlite;
+use crate::error::{Error, Result};
+
+pub(crate) use self::deliveries::{HeldPart, Standing};
+pub use self::history::{History, TargetRecord, UploadRecord};
+pub use self::lock::TargetLock;
+pub(crate) use self::requests::RequestFailure;
+pub use self::requests::RequestId;
+pub use self::runs::RunId;
+pub(crate) use self::targets::{AudienceKey, Generations};
+pub use self::targets::{Target, TargetName, TargetState};
+pub use self::words::{Call, DeliveryState, FailureKind, GenerationRole, Purpose};
+
+/// The store's name within the state directory.
+pub const STORE_FILE: &str = "throng.sqlite";
+
+/// The databases of a layout that was never released.
+const EARLIER_FILES: [&str; 2] = ["ledger.sqlite", "sync.sqlite"];
+
+/// The version of the tables (`PRAGMA user_version`).
+const SCHEMA_VERSION: i32 = 1;
+
+/// The name that messages have for it.
+const NAME: &str = "store";
+
+/// The store of a state directory.
+#[derive(Debug)]
+pub struct Store {
+    db: Connection,
+    dir: PathBuf,
+}
+
+impl Store {
+    /// Opens the store of a state directory, and makes both if they are not there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or written, is damaged, or is of another version or layout.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join(STORE_FILE);
+        if !path.exists()
+            && let Some(file) = EARLIER_FILES.into_iter().find(|file| dir.join(file).exists())
+        {
+            return Err(Error::State {
+                what: NAME,
+                operation: "open",
+                path: dir.to_owned(),
+                message: format!("its {file} is of an earlier layout, which this throng does not read"),
+                hint: Some("move the directory away, and give audiences that exist by their number: `id` in a job, --audience ID".to_owned()),
+            });
+        }
+        let db = sqlite::open(NAME, &path, include_str!("schema.sql"), SCHEMA_VERSION)?;
+        Ok(Self { db, dir: dir.to_owned() })
+    }
+
+    /// The state directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Forgets every change from here on when it is closed: for a dry run.
+    pub(crate) fn forget_changes(&self) -> Result<()> {
+        self.db.execute_batch("BEGIN").map_err(self.failing("read"))
+    }
+
+    /// Makes a change whole or not at all.
+    fn change<T>(&self, change: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let result = (|| {
+            // In a dry run everything is one transaction, which nobody commits.
+            if !self.db.is_autocommit() {
+                return change(&self.db);
+            }
+            let whole = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+            let value = change(&whole)?;
+            whole.commit().map(|()| value)
+        })();
+        result.map_err(self.failing("write"))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        read(&self.db).map_err(self.failing("read"))
+    }
+
+    fn failing(&self, operation: &'static str) -> impl Fn(rusqlite::Error) -> Error + use<> {
+        let path = self.dir.join(STORE_FILE);
+        move |error| sqlite::error(NAME, operation, &path, &error)
+    }
+}
+
+/// All rows of a query.
+fn rows<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    db.prepare_cached(sql)?.query_map(params, row)?.collect()
+}

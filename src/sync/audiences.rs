@@ -1,0 +1,165 @@
+//! The audiences of a job as they stand tonight: what the store knows of each, and what is found out before anything
+//! is prepared.
+
+use super::night::Night;
+use crate::config::Label;
+use crate::error::{Error, ExitCode, Result};
+use crate::job::JobAudience;
+use crate::store::{AudienceKey, Generations, TargetState};
+use crate::upload::{TargetSpec, Upload, UploadConfig, Verdict};
+
+/// An audience of the job tonight.
+pub(super) struct NightAudience<'a> {
+    pub(super) job: &'a JobAudience,
+    pub(super) generations: Generations,
+    /// The reason why nothing is uploaded to it tonight.
+    pub(super) trouble: Option<Error>,
+}
+
+impl NightAudience<'_> {
+    pub(super) fn label(&self) -> &Label {
+        &self.job.spec.label
+    }
+
+    /// True if another audience is being built that is to take its place.
+    pub(super) fn is_being_replaced(&self) -> bool {
+        self.generations.next.is_some()
+    }
+}
+
+impl<'a> Night<'a> {
+    /// Finds every audience in the store, and finds out what became of creates that were never answered.
+    pub(super) fn look_up(&mut self) -> Result<Vec<NightAudience<'a>>> {
+        let config = self.config;
+        let mut audiences = Vec::new();
+        for job in &config.job.audiences {
+            let label = &job.spec.label;
+            let key = AudienceKey {
+                endpoint: config.client.known_as(),
+                ad_account: &config.job.target.ad_account,
+                user_type: job.spec.user_type,
+                name: job.name(),
+                given_id: job.id.as_ref(),
+            };
+            let (generations, is_moved, is_again) =
+                self.store.generations_of_job(label.as_str(), &key)?;
+            if is_moved {
+                self.note(format!(
+                    "`{label}` goes to another audience now: everybody is uploaded to it who is not known to be in it"
+                ));
+            }
+            if is_again {
+                self.note(format!("the audience of `{label}` was deleted: it is created again"));
+            }
+            let mut audience = NightAudience { job, generations, trouble: None };
+            self.settle_create(&mut audience)?;
+            if config.is_full {
+                self.start_over(&mut audience)?;
+            }
+            if config.is_replacing {
+                self.replace_on_demand(&mut audience)?;
+            }
+            audiences.push(audience);
+        }
+        Ok(audiences)
+    }
+
+    /// Finds out what became of a create without an answer, by a person's word or by the API's list. Nobody is sent. If
+    /// it cannot be told, that is the trouble of this audience alone, unless a person is there.
+    fn settle_create(&mut self, audience: &mut NightAudience<'_>) -> Result<()> {
+        let Generations { live, next, .. } = &audience.generations;
+        let is_open = |state: &TargetState| matches!(state, TargetState::Intent { .. });
+        let target = next.as_ref().filter(|next| is_open(&next.state)).unwrap_or(live).clone();
+        let label = audience.label().clone();
+        let verdict = self.config.verdicts.iter().find(|(of, _)| *of == label);
+        let verdict = verdict.map(|(_, verdict)| verdict.clone());
+        if verdict.is_none() && !is_open(&target.state) {
+            return Ok(());
+        }
+        if verdict.is_none() && self.config.is_dry_run {
+            self.note(format!(
+                "it is not known whether the audience of `{label}` was created: a real run would ask the API first"
+            ));
+            return Ok(());
+        }
+        let is_gone = verdict == Some(Verdict::IsNot) && target.platform_id().is_some();
+        let config = self.upload_config(audience.job, verdict.clone())?;
+        let settled = Upload::of_job(
+            config,
+            self.config.client.clone(),
+            self.store,
+            (self.run, &target),
+            Vec::new(),
+        )
+        .and_then(|upload| upload.settle_create(self.store, &self.progress.upload, self.notify));
+        audience.generations = self.store.generations(audience.generations.audience)?;
+        match settled.map_err(|error| named(error, &label)) {
+            Ok(()) if is_gone => {
+                self.note(format!("the audience of `{label}` was deleted: it is created again"));
+            }
+            Ok(()) => {}
+            Err(error) if verdict.is_some() || is_interruption(&error) => return Err(error),
+            Err(error) => audience.trouble = Some(error),
+        }
+        Ok(())
+    }
+
+    /// Everybody is sent again. Whoever was sent before counts as somebody who may be in the audience.
+    fn start_over(&mut self, audience: &mut NightAudience<'_>) -> Result<()> {
+        let id = audience.generations.audience;
+        if let (Some(_), Some(creation)) = (&audience.generations.next, &audience.job.creation) {
+            // Some who are in what was built so far may have opted out since.
+            audience.generations = self.store.begin_next_again(id, &creation.name)?;
+        }
+        self.store.distrust(id)?;
+        let parts = self.store.held_parts(audience.generations.target())?;
+        let lost: Vec<_> = parts.iter().filter(|part| !part.is_intact()).collect();
+        if !lost.is_empty() {
+            self.note(format!(
+                "{} parts of `{}` are lost or damaged: nobody knows who of them must go",
+                lost.len(),
+                audience.label()
+            ));
+        }
+        lost.into_iter().try_for_each(|part| self.store.forget_part(&part.sha256))
+    }
+
+    /// The upload of an audience: to the one that was given by its number, until another one takes its place.
+    pub(super) fn upload_config(
+        &self,
+        audience: &JobAudience,
+        verdict: Option<Verdict>,
+    ) -> Result<UploadConfig> {
+        let mut target = match (&audience.id, &audience.creation) {
+            (_, Some(creation)) => creation.target(),
+            (Some(id), None) => TargetSpec::Audience(id.clone()),
+            (None, None) => {
+                return Err(Error::Internal("an audience of a job has neither id nor name"));
+            }
+        };
+        if let TargetSpec::Create { verdict: of_target, .. } = &mut target {
+            *of_target = verdict;
+        }
+        let (job, dir) = (&self.config.job, self.store.run_dir(self.run));
+        Ok(job.upload_config(audience, target, dir, self.config.command.clone()))
+    }
+}
+
+/// True if the run was asked to stop.
+pub(super) fn is_interruption(error: &Error) -> bool {
+    matches!(error.exit_code(), ExitCode::Interrupted | ExitCode::Terminated)
+}
+
+/// The error with the audience that it is about, and with flags as a job with several audiences has them.
+pub(super) fn named(error: Error, label: &Label) -> Error {
+    match error {
+        Error::Api { code, message, hint } => {
+            let flags = |hint: String| {
+                hint.replace("--adopt ID", &format!("--adopt {label}=ID"))
+                    .replace("--create-again", &format!("--create-again {label}"))
+            };
+            Error::Api { code, message: format!("`{label}`: {message}"), hint: hint.map(flags) }
+        }
+        other => other,
+    }
+}
