@@ -57,7 +57,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("filter", &["hash", "normalize", "record"]),
     ("api", &["normalize"]),
-    ("store", &["api", "config", "disk", "emit", "normalize"]),
+    ("store", &["api", "disk", "normalize"]),
     ("upload", &["api", "config", "disk", "emit", "normalize", "store"]),
     ("job", &["api", "config", "disk", "emit", "hash", "normalize", "source", "upload"]),
     ("sync", &["api", "config", "disk", "emit", "job", "normalize", "prepare", "store", "upload"]),
