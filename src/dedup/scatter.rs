@@ -7,7 +7,7 @@
 //! A full block stays where it is as long as the budget grants another one; after that it is written to the
 //! spill file and used again. So the first part of a large input stays in memory and the rest goes to disk.
 
-use super::slab::{self, Slab};
+use super::slab::{self, LINE_BYTES, Slab};
 use super::spill::Chain;
 use super::store::Store;
 use super::{Budget, CLEAR_ENTRY_BYTES_MAX, key_of};
@@ -234,9 +234,6 @@ impl Scatter {
 
 /// Digests that are staged of a partition.
 const LINE_DIGESTS: usize = 4;
-
-/// Their bytes, and what blocks are a multiple of.
-pub(super) const LINE_BYTES: u32 = 128;
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]

@@ -7,6 +7,9 @@ use memmap2::MmapMut;
 
 use crate::error::{Error, Result};
 
+/// Bytes of two cache lines, which are written at once. Blocks are a multiple of them.
+pub(super) const LINE_BYTES: u32 = 128;
+
 /// A piece of memory, zero at first.
 #[derive(Debug)]
 pub(super) struct Slab(MmapMut);

@@ -4,6 +4,7 @@ mod hex;
 mod list;
 mod manifest;
 mod part;
+mod part_file;
 mod rejects;
 mod seal;
 mod verify;

@@ -20,7 +20,7 @@ use std::thread::Builder;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::PartManifest;
-use super::part::Part;
+use super::part_file::Part;
 use crate::error::{Error, Result};
 use crate::hash::{self, Digest, Kernel, Stream};
 use crate::limits::{PARTS_COMPLETE_MAX, SYNCS_WAITING};

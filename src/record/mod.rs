@@ -1,6 +1,7 @@
 //! The records of a chunk, as places of the wanted fields: nothing is copied but what had to be unescaped.
 
 mod csv;
+mod field;
 mod sample;
 mod lines;
 mod scan;

@@ -17,7 +17,7 @@ use std::arch::x86_64::{
 };
 
 use super::Records;
-use super::csv::{Field, RecordTooLong, check_length};
+use super::field::{Field, RecordTooLong, check_length};
 use crate::hash::Kernel;
 
 /// Reads the wanted columns of all records of a chunk.
