@@ -132,6 +132,9 @@
 pub mod limits;
 #[doc(hidden)]
 pub mod role;
+#[doc(hidden)]
+pub mod notation;
+mod written;
 mod max_rejects;
 mod mutex;
 mod buffers;
@@ -140,8 +143,6 @@ pub mod quote;
 #[doc(hidden)]
 pub mod utc;
 mod figures;
-#[doc(hidden)]
-pub mod notation;
 pub mod error;
 pub mod stop;
 pub mod progress;

@@ -1,6 +1,8 @@
 //! Bounds on memory, queues, files and threads, all in one place. What a format or a standard limits stands beside the code
 //! that knows the format.
 
+use std::time::Duration;
+
 /// Longest record in bytes, without its line end. A longer line is rejected as `too_long`; a longer CSV record ends the
 /// run, because it is nearly always a quote that never closes. It bounds what a stream must hold to find a boundary.
 #[doc(hidden)]
@@ -131,6 +133,27 @@ pub(crate) const CA_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Longest token in bytes; what is longer is not a token but the wrong file.
 pub(crate) const TOKEN_BYTES_MAX: usize = 4096;
+
+/// Most parts of an upload that may be in flight at once.
+pub const PARALLEL_MAX: usize = 64;
+
+/// Parts of an upload in flight at once, unless somebody chooses otherwise.
+pub const PARALLEL: usize = 3;
+
+/// Most times that a request is made, unless somebody chooses otherwise.
+pub const ATTEMPTS: u32 = 8;
+
+/// Longest wait before the second attempt, unless somebody chooses otherwise.
+pub const RETRY_WAIT: Duration = Duration::from_secs(1);
+
+/// Longest time of a request, unless somebody chooses otherwise.
+pub const REQUEST_TIME: Duration = Duration::from_mins(15);
+
+/// Longest time of an upload, unless somebody chooses otherwise.
+pub const TIME_LIMIT: Duration = Duration::from_hours(6);
+
+/// Fewest members of an audience, unless a job chooses otherwise.
+pub const MIN_ENTRIES: u64 = 1;
 
 const _: () = {
     assert!(

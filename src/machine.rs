@@ -10,17 +10,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// Memory that is assumed where the system does not tell.
 const MEMORY_BYTES_UNKNOWN: u64 = 2 << 30;
 
-/// How many threads to use.
-pub fn threads(asked: Option<usize>) -> Result<usize> {
-    match asked {
-        Some(count @ 1..=THREADS_MAX) => Ok(count),
-        Some(_) => Err(Error::usage(format!("--threads takes 1 to {THREADS_MAX}"), "")),
-        None => Ok(cores()),
-    }
-}
-
 /// Threads that can run at once.
-pub(crate) fn cores() -> usize {
+pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 

@@ -59,6 +59,10 @@ impl std::str::FromStr for MaxRejects {
     }
 }
 
+crate::written::written! {
+    MaxRejects: { "type": ["number", "string"], "minimum": 0, "pattern": "^[0-9.]+ *%?$" },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::written::written;
+
 /// Most digits of an id: what any integer of 64 bits has.
 const DIGITS_MAX: usize = 20;
 
 /// A number of the vendor's or of Facebook's. The wire has it as a number or as a string.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(String);
 
 impl Id {
@@ -50,12 +51,8 @@ impl FromStr for Id {
     }
 }
 
-impl TryFrom<String> for Id {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
+written! {
+    Id: { "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]{1,20}$" },
 }
 
 impl fmt::Display for Id {

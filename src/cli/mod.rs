@@ -7,12 +7,12 @@ mod upload;
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use throng::config::{AudienceSpec, ColumnSelector, MaxRejects};
+use throng::config::{
+    AudienceSpec, ColumnSelector, Delimiter, Format, Io, Limits, MaxRejects, Threads,
+};
 use throng::hash::Kernel;
-use throng::normalize::{Case, Country, Idn, Prehashed, RuleOptions, UserType, Vanity};
-use throng::notation;
+use throng::normalize::{RuleOptions, UserType};
 
 #[cfg(feature = "sandbox")]
 pub(crate) use self::sandbox::SandboxArgs;
@@ -25,8 +25,6 @@ pub(crate) use self::upload::{
 /// Headings in the help of `throng prepare`, so that what most people need stands alone on top.
 const RULES: &str = "Rules";
 const READING: &str = "How inputs are read";
-const PARTS: &str = "Upload files";
-const MACHINE: &str = "Memory and threads";
 
 const BEGIN_WITH: &str = "\
 Begin with:
@@ -140,7 +138,7 @@ pub(crate) struct PrepareArgs {
         short = 't',
         long,
         value_name = "TYPE",
-        value_parser = user_type(),
+        value_enum,
         required_unless_present = "map",
         conflicts_with = "map"
     )]
@@ -167,7 +165,7 @@ pub(crate) struct PrepareArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) against: Vec<PathBuf>,
     /// Rejected values that are too many: a count (500), a share (0.1) or a percentage (10%)
-    #[arg(long, value_name = "LIMIT", default_value = "10%")]
+    #[arg(long, value_name = "LIMIT", default_value_t = MaxRejects::DEFAULT)]
     pub(crate) max_rejects: MaxRejects,
     /// List rejected values with source, line, column and reason in this CSV file
     #[arg(long, value_name = "FILE")]
@@ -178,37 +176,24 @@ pub(crate) struct PrepareArgs {
     #[command(flatten)]
     pub(crate) show: ShowArgs,
     #[command(flatten, next_help_heading = RULES)]
-    pub(crate) rules: RuleArgs,
+    pub(crate) rules: RuleOptions,
     /// The column that holds each row's country (ISO 3166, two letters), for phone numbers
     #[arg(long, value_name = "COLUMN", help_heading = RULES)]
     pub(crate) country_column: Option<ColumnSelector>,
     /// The format of inputs
     #[arg(long, value_enum, default_value_t, help_heading = READING)]
-    pub(crate) format: FormatArg,
+    pub(crate) format: Format,
     /// The byte between CSV fields; found if left out
-    #[arg(long, value_name = "CHAR", value_parser = notation::delimiter, help_heading = READING)]
-    pub(crate) delimiter: Option<u8>,
+    #[arg(long, value_name = "CHAR", help_heading = READING)]
+    pub(crate) delimiter: Option<Delimiter>,
     /// The first record is no header
     #[arg(long, help_heading = READING)]
     pub(crate) no_header: bool,
-    /// Most entries of a part
-    #[arg(long, value_name = "N", default_value_t = throng::limits::PART_LINES, value_parser = clap::value_parser!(u64).range(1..), help_heading = PARTS)]
-    pub(crate) part_lines: u64,
-    /// Most bytes of a part, such as 50M
-    #[arg(long, value_name = "SIZE", value_parser = notation::size, help_heading = PARTS)]
-    pub(crate) part_bytes: Option<u64>,
-    /// Memory limit, such as 512M or 4G [default: half of what the machine or its cgroup allows]
-    #[arg(long, value_name = "SIZE", value_parser = notation::size, help_heading = MACHINE)]
-    pub(crate) memory: Option<u64>,
-    /// Worker threads [default: one for each core]
-    #[arg(long, value_name = "N", help_heading = MACHINE)]
-    pub(crate) threads: Option<usize>,
-    /// Where entries go that the memory limit does not hold [default: beside the output]
-    #[arg(long, value_name = "DIR", help_heading = MACHINE)]
-    pub(crate) tmp_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
     /// How files are read
     #[arg(long, value_enum, default_value_t, help_heading = READING)]
-    pub(crate) io: IoArg,
+    pub(crate) io: Io,
     /// Force a kernel, to test it
     #[arg(long, hide = true, value_name = "NAME")]
     pub(crate) kernel: Option<Kernel>,
@@ -221,13 +206,13 @@ pub(crate) struct PrepareArgs {
 #[derive(Debug, Args)]
 pub(crate) struct HashArgs {
     /// What the values are
-    #[arg(short = 't', long, value_name = "TYPE", value_parser = user_type())]
+    #[arg(short = 't', long, value_name = "TYPE", value_enum)]
     pub(crate) user_type: UserType,
     #[command(flatten)]
-    pub(crate) rules: RuleArgs,
+    pub(crate) rules: RuleOptions,
     /// Worker threads [default: one for each core]
     #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
+    pub(crate) threads: Option<Threads>,
 }
 
 /// Check that a prepared directory still matches its manifest.
@@ -242,113 +227,6 @@ pub(crate) struct VerifyArgs {
     /// Print nothing but what does not match and, with --json, the result
     #[arg(short, long)]
     pub(crate) quiet: bool,
-}
-
-/// Choices within the rules.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct RuleArgs {
-    /// The country of phone numbers that do not say theirs: two letters (ISO 3166), such as DE
-    #[arg(long, value_name = "XX")]
-    country: Option<Country>,
-    /// Values that are SHA-256 digests already
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    prehashed: PrehashedArg,
-    /// Letter case of third-party ids
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    case: CaseArg,
-    /// Letters outside ASCII in domains of e-mail addresses
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    idn: IdnArg,
-    /// Letters between the digits of phone numbers
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    vanity: VanityArg,
-}
-
-impl RuleArgs {
-    pub(crate) fn options(&self) -> RuleOptions {
-        RuleOptions {
-            country: self.country,
-            prehashed: match self.prehashed {
-                PrehashedArg::Auto => Prehashed::Auto,
-                PrehashedArg::Always => Prehashed::Always,
-                PrehashedArg::Never => Prehashed::Never,
-            },
-            case: match self.case {
-                CaseArg::Lower => Case::Lower,
-                CaseArg::Keep => Case::Keep,
-            },
-            idn: match self.idn {
-                IdnArg::Reject => Idn::Reject,
-                IdnArg::Punycode => Idn::Punycode,
-            },
-            vanity: match self.vanity {
-                VanityArg::Reject => Vanity::Reject,
-                VanityArg::Convert => Vanity::Convert,
-            },
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum PrehashedArg {
-    /// Pass them on, hash the others
-    #[default]
-    Auto,
-    /// Every value must be one
-    Always,
-    /// No value may be one
-    Never,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum CaseArg {
-    /// Lower-case them: the API asks for uniform casing
-    #[default]
-    Lower,
-    /// Keep them, for ids that are case-sensitive
-    Keep,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum IdnArg {
-    /// Reject the address
-    #[default]
-    Reject,
-    /// Convert the domain by UTS 46
-    Punycode,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum VanityArg {
-    /// Reject the number
-    #[default]
-    Reject,
-    /// Map them to the keypad
-    Convert,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum FormatArg {
-    /// Found by name and content
-    #[default]
-    Auto,
-    /// One value a line
-    Lines,
-    /// Comma-separated, or as --delimiter says
-    Csv,
-    /// Tab-separated
-    Tsv,
-    /// Columns in row groups; found by content like the others
-    Parquet,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum IoArg {
-    /// Mapped where that is possible
-    #[default]
-    Auto,
-    /// Through buffers
-    Read,
 }
 
 /// What is seen of a run.
@@ -376,12 +254,6 @@ pub(crate) enum ProgressArg {
     Never,
 }
 
-/// Reads a user type, and names all of them to help, manual and shells.
-fn user_type() -> impl TypedValueParser<Value = UserType> {
-    let types = UserType::ALL.map(|of| PossibleValue::new(of.name()).help(of.noun()));
-    PossibleValuesParser::new(types).try_map(|name| name.parse::<UserType>())
-}
-
 fn parse_map(text: &str) -> Result<AudienceSpec, String> {
     let (column, what) =
         text.rsplit_once('=').ok_or("expected COLUMN=TYPE, for example email=email_hash")?;
@@ -401,34 +273,6 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-
-    /// Flags and the job file have the same words.
-    #[test]
-    fn words_are_those_of_the_library() {
-        fn words<T: ValueEnum>() -> Vec<String> {
-            let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-            names.map(|value| value.get_name().to_owned()).collect()
-        }
-        assert_eq!(words::<PrehashedArg>(), Prehashed::CHOICES.map(|of| of.0));
-        assert_eq!(words::<CaseArg>(), Case::CHOICES.map(|of| of.0));
-        assert_eq!(words::<IdnArg>(), Idn::CHOICES.map(|of| of.0));
-        assert_eq!(words::<VanityArg>(), Vanity::CHOICES.map(|of| of.0));
-    }
-
-    /// Flags and the job file have the same defaults.
-    #[test]
-    fn defaults_are_those_of_the_library() {
-        let upload = ["throng", "upload", "x", "--audience", "1", "--ad-account", "1"];
-        let Command::Upload(upload) = Cli::parse_from(upload).command else { panic!("upload") };
-        assert_eq!(usize::from(upload.parallel), throng::upload::PARALLEL);
-        assert_eq!(upload.api.request_time, throng::upload::REQUEST_TIME);
-        assert_eq!(upload.time_limit, throng::upload::TIME_LIMIT);
-        let retry = throng::upload::RetryPolicy::default();
-        assert_eq!((upload.attempts, upload.retry_wait), (retry.attempts_max, retry.wait_first));
-        let prepare = ["throng", "prepare", "x", "-t", "fbid"];
-        let Command::Prepare(prepare) = Cli::parse_from(prepare).command else { panic!("prepare") };
-        assert_eq!(prepare.max_rejects, MaxRejects::DEFAULT);
-    }
 
     #[test]
     fn definition_is_consistent() {

@@ -1,14 +1,11 @@
 //! `throng sync`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use jiff::civil::Date;
 use throng::api::Id;
-use throng::config::{Label, MaxRejects};
-use throng::job::{Overrides, Share};
-use throng::notation;
+use throng::config::{GuardOptions, Label};
 
 use super::ShowArgs;
 
@@ -57,37 +54,9 @@ pub(crate) struct SyncArgs {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
     pub(crate) date: Option<Date>,
     #[command(flatten)]
-    pub(crate) guards: GuardArgs,
+    pub(crate) guards: GuardOptions,
     #[command(flatten)]
     pub(crate) show: ShowArgs,
-}
-
-/// What stands for the guards of the job file, for one run.
-#[derive(Clone, Copy, Debug, Args)]
-#[command(args_override_self = true)]
-pub(crate) struct GuardArgs {
-    /// Rejected values that are too many: a count (500), a share (0.1) or a percentage (10%)
-    #[arg(long, value_name = "LIMIT")]
-    max_rejects: Option<MaxRejects>,
-    /// How many fewer members than in the last run stop it, such as 20%
-    #[arg(long, value_name = "SHARE")]
-    max_shrink: Option<Share>,
-    /// How many more members than in the last run stop it, such as 100%
-    #[arg(long, value_name = "SHARE")]
-    max_growth: Option<Share>,
-    /// Fewest members
-    #[arg(long, value_name = "N")]
-    min_entries: Option<u64>,
-    /// How old the newest input may be, such as 30h, where the job file says something about it
-    #[arg(long, value_name = "TIME", value_parser = notation::time)]
-    max_age: Option<Duration>,
-}
-
-impl From<GuardArgs> for Overrides {
-    fn from(args: GuardArgs) -> Self {
-        let GuardArgs { max_rejects, max_shrink, max_growth, min_entries, max_age } = args;
-        Self { max_rejects, max_shrink, max_growth, min_entries, max_age }
-    }
 }
 
 fn parse_adopt(text: &str) -> Result<(Label, Id), String> {

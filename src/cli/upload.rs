@@ -2,13 +2,13 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use throng::api::{self, Id};
-use throng::config::Label;
+use throng::config::{Label, SendOptions, Time};
+use throng::limits::REQUEST_TIME;
 use throng::notation;
 use throng::upload::Endpoint;
 
@@ -55,9 +55,8 @@ pub(crate) struct UploadArgs {
     /// After exit code 8, or if it was deleted: the audience does not exist, create it
     #[arg(long, requires = "create", conflicts_with = "adopt")]
     pub(crate) create_again: bool,
-    /// Parts in flight at once
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub(crate) parallel: u8,
+    #[command(flatten)]
+    pub(crate) send: SendOptions,
     /// Say what would be sent, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -68,15 +67,6 @@ pub(crate) struct UploadArgs {
     pub(crate) api: ApiArgs,
     #[command(flatten)]
     pub(crate) state: StateArgs,
-    /// Most times that a request is made
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) attempts: u32,
-    /// The longest wait before the second attempt, such as 500ms; it doubles with each further one
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = notation::time)]
-    pub(crate) retry_wait: Duration,
-    /// How long the whole upload may take
-    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = notation::time)]
-    pub(crate) time_limit: Duration,
     #[command(flatten)]
     pub(crate) show: ShowArgs,
 }
@@ -157,8 +147,8 @@ pub(crate) struct ApiArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// How long a request may take
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = notation::time)]
-    pub(crate) request_time: Duration,
+    #[arg(long, value_name = "TIME", default_value_t = Time(REQUEST_TIME))]
+    pub(crate) request_time: Time,
 }
 
 /// Reads an address. One that is refused is not repeated: a password may be in it.

@@ -26,7 +26,7 @@ pub(super) fn planner(args: &ApiArgs) -> Result<Client> {
 fn client_with(token: Token, args: &ApiArgs) -> Result<Client> {
     Client::new(ClientConfig {
         ca_file: args.ca_file.clone(),
-        request_time_max: args.request_time,
+        request_time_max: args.request_time.0,
         ..ClientConfig::new(args.endpoint.clone(), token)
     })
 }

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use throng::config::Count;
 use throng::filter::Filter;
 use throng::machine;
 use throng::normalize::Normalizer;
@@ -12,8 +13,8 @@ use throng::{ExitCode, Result};
 use crate::cli::HashArgs;
 
 pub(crate) fn run(args: &HashArgs) -> Result<ExitCode> {
-    let pool = machine::pool(machine::threads(args.threads)?)?;
-    let normalizer = Normalizer::new(args.user_type, args.rules.options());
+    let pool = machine::pool(args.threads.map_or_else(machine::cores, Count::to_usize))?;
+    let normalizer = Normalizer::new(args.user_type, args.rules);
     Filter::new(args.user_type, normalizer).run(WhileAnswersAreRead, io::stdout(), &pool)?;
     Ok(ExitCode::Done)
 }

@@ -3,11 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use throng::config::{
-    AudienceSpec, ColumnSelector, Format, Header, Input, Io, OutputOptions, PrepareConfig,
-    ReadOptions, RejectList, Resources, SuppressInput,
+    AudienceSpec, ColumnSelector, Header, Input, OutputOptions, PrepareConfig, ReadOptions,
+    RejectList, Resources, SuppressInput,
 };
-use throng::limits;
-use throng::machine;
 use throng::normalize::UserType;
 use throng::prepare::Prepare;
 use throng::progress::Progress;
@@ -16,7 +14,7 @@ use throng::source::{self, ExpandError};
 use throng::{Error, ExitCode, Result};
 
 use super::{Event, print_json, progress, say, signals, tell};
-use crate::cli::{FormatArg, IoArg, PrepareArgs};
+use crate::cli::PrepareArgs;
 
 pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
     let show = args.show;
@@ -50,19 +48,8 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
         Some(user_type) => vec![AudienceSpec::new(user_type, args.column)],
         None => args.map,
     };
-    let format = match (args.format, args.delimiter) {
-        (FormatArg::Lines | FormatArg::Parquet, Some(_)) => {
-            return Err(Error::usage(
-                "lines and Parquet have no delimiter",
-                "leave --delimiter or --format out",
-            ));
-        }
-        (FormatArg::Lines, None) => Format::Lines,
-        (FormatArg::Parquet, None) => Format::Parquet,
-        (FormatArg::Tsv, None) => Format::Csv(Some(b'\t')),
-        (FormatArg::Auto, None) => Format::Auto,
-        (_, delimiter) => Format::Csv(delimiter),
-    };
+    let read = ReadOptions::new(args.format, args.delimiter)
+        .map_err(|why| Error::usage(why, "leave --delimiter or --format out"))?;
     Ok(PrepareConfig {
         inputs: inputs(&args.inputs)?,
         suppress: args
@@ -75,49 +62,25 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
             .collect(),
         against: args.against.into_iter().map(Into::into).collect(),
         audiences,
-        rules: args.rules.options(),
+        rules: args.rules,
         read: ReadOptions {
-            format,
             header: if args.no_header { Header::Absent } else { Header::Auto },
             country_column: args.country_column,
-            io: match args.io {
-                IoArg::Auto => Io::Auto,
-                IoArg::Read => Io::Read,
-            },
+            io: args.io,
+            ..read
         },
         max_rejects: args.max_rejects,
         output: OutputOptions {
             dir: args.output,
             overwrite: args.overwrite,
-            part_lines: args.part_lines,
-            part_bytes: args.part_bytes,
+            part_lines: args.limits.part_lines.get(),
+            part_bytes: args.limits.part_bytes.map(|size| size.0),
             rejects: args
                 .rejects
                 .map(|path| RejectList { path, with_values: args.rejects_with_values }),
         },
-        resources: Resources {
-            kernel: args.kernel.unwrap_or_default(),
-            ..resources(args.memory, args.threads, args.tmp_dir)?
-        },
+        resources: Resources { kernel: args.kernel.unwrap_or_default(), ..args.limits.resources() },
     })
-}
-
-/// Decides what a run may use.
-fn resources(
-    memory: Option<u64>,
-    threads: Option<usize>,
-    tmp_dir: Option<PathBuf>,
-) -> Result<Resources> {
-    let memory_bytes = memory.unwrap_or_else(machine::default_memory_bytes);
-    if memory_bytes < limits::MEMORY_BYTES_MIN {
-        let least = limits::MEMORY_BYTES_MIN / 1024 / 1024;
-        return Err(Error::usage(
-            format!("--memory {memory_bytes} is too little"),
-            format!("give at least {least}M"),
-        ));
-    }
-    let threads = machine::threads(threads)?;
-    Ok(Resources { threads, memory_bytes, tmp_dir, ..Resources::default() })
 }
 
 /// `FILE`, or `TYPE=FILE`. A file whose name begins like that is written `./email_hash=...`.

@@ -22,8 +22,7 @@ const RUNS_SHOWN: u32 = 90;
 
 pub(crate) fn run(args: &SyncArgs) -> Result<ExitCode> {
     let Some(path) = &args.job else {
-        let text = if args.schema { job::SCHEMA } else { job::EXAMPLE };
-        print(text)?;
+        print(if args.schema { job::schema() } else { job::EXAMPLE.to_owned() })?;
         return Ok(ExitCode::Done);
     };
     let job = load(path, args)?;
@@ -34,7 +33,7 @@ pub(crate) fn run(args: &SyncArgs) -> Result<ExitCode> {
 fn load(path: &Path, args: &SyncArgs) -> Result<Job> {
     let date = args.date.map_or_else(job::today, Ok)?;
     let mut job = Job::load(path, &env, date)?;
-    job.override_guards(&args.guards.into());
+    job.override_guards(&args.guards);
     Ok(job)
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn run(args: UploadArgs) -> Result<ExitCode> {
 
 /// Uploads to a sandbox within this process.
 fn rehearse(mut args: UploadArgs) -> Result<ExitCode> {
-    let (show, request_time_max) = (args.show, args.api.request_time);
+    let (show, request_time_max) = (args.show, args.api.request_time.0);
     args.ad_account.get_or_insert_with(|| 1.into());
     let endpoint = args.api.endpoint.clone();
     let (client, sandbox) = rehearsal::reach(None, |token| ClientConfig {
@@ -91,13 +91,9 @@ fn decide(args: UploadArgs) -> Result<UploadConfig> {
         audience: args.user_type,
         target,
         ad_account: args.ad_account.ok_or(Error::Internal("an upload without an ad account"))?,
-        parallel: usize::from(args.parallel),
-        retry: RetryPolicy {
-            attempts_max: args.attempts,
-            wait_first: args.retry_wait,
-            ..RetryPolicy::default()
-        },
-        time_max: args.time_limit,
+        parallel: args.send.parallel.to_usize(),
+        retry: RetryPolicy::from(&args.send),
+        time_max: args.send.time_limit.0,
         command,
     })
 }

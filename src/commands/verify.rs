@@ -31,7 +31,7 @@ struct Audience<'a> {
 
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let manifest = Manifest::read(&args.dir)?;
-    let pool = machine::pool(machine::threads(None)?)?;
+    let pool = machine::pool(machine::cores())?;
     let problems = pool.install(|| manifest.problems(&args.dir, &Stop::default()))?;
     let audiences = manifest.audiences.iter().map(|audience| Audience {
         label: &audience.label,

@@ -1,4 +1,4 @@
-//! How a user names a column.
+//! Names of columns.
 
 /// A column, as a user names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,4 +39,8 @@ impl std::fmt::Display for ColumnSelector {
             Self::Number(number) => write!(f, "{number}"),
         }
     }
+}
+
+crate::written::written! {
+    ColumnSelector: { "type": ["integer", "string"], "minimum": 1, "minLength": 1 },
 }

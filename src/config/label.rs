@@ -1,14 +1,15 @@
-//! What an audience is called within a run.
+//! Names of audiences within a run.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::limits::LABEL_BYTES_MAX;
 use crate::normalize::UserType;
+use crate::written::written;
 
-/// What an audience is called within a run: its parts are named so, and manifest and summary. Safe as part of a file
+/// The name of an audience within a run: its parts are named so, and manifest and summary. Safe as part of a file
 /// name on any system, hence without upper case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct Label(String);
 
 impl Label {
@@ -41,12 +42,8 @@ impl std::str::FromStr for Label {
     }
 }
 
-impl TryFrom<String> for Label {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
+written! {
+    Label: { "type": "string", "pattern": format!("^[a-z0-9][a-z0-9_-]{{0,{}}}$", LABEL_BYTES_MAX - 1) },
 }
 
 impl From<Label> for String {

@@ -1,22 +1,29 @@
-//! What will be done, decided once.
+//! Options and bounds, in one place: what commands, the job file and programs choose, and the configuration it becomes.
 
 mod column;
 mod input;
 mod label;
+mod options;
+mod share;
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::hash::Kernel;
-use crate::limits::{BLOCK_BYTES, CHUNK_BYTES, PART_LINES};
-use crate::machine;
+use crate::limits::PART_LINES;
 use crate::normalize::{RuleOptions, UserType};
 
 pub use crate::max_rejects::MaxRejects;
 pub use crate::role::Role;
+pub use crate::written::{Count, Delimiter, Line, MemoryLimit, Size, Threads, Time};
 pub use column::ColumnSelector;
 pub(crate) use input::Content;
 pub use input::{Input, Supply};
 pub use label::Label;
+pub use options::{GuardOptions, Limits, SendOptions};
+pub use share::{MAX_GROWTH, MAX_SHRINK, Share};
 
 /// A suppression list, and which audiences it is for.
 #[derive(Clone, Debug)]
@@ -119,16 +126,22 @@ pub(crate) fn audience_name(label: &Label, user_type: UserType) -> String {
 }
 
 /// The format of inputs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Format {
     /// Found by name and content.
     #[default]
     Auto,
     /// One value a line.
     Lines,
-    /// CSV with this delimiter, or the one that is found.
-    Csv(Option<u8>),
-    /// Parquet.
+    /// Comma-separated, or by another delimiter.
+    Csv,
+    /// Tab-separated.
+    Tsv,
+    /// Columns in row groups; found by content like the others.
     Parquet,
 }
 
@@ -142,8 +155,8 @@ pub enum Header {
     Absent,
 }
 
-/// How regular files are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Ways to read regular files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Io {
     /// Mapped where that is possible and local.
     #[default]
@@ -157,12 +170,31 @@ pub enum Io {
 pub struct ReadOptions {
     /// Their format.
     pub format: Format,
+    /// The byte between fields of CSV; found if not given.
+    pub delimiter: Option<u8>,
     /// Their header.
     pub header: Header,
     /// The column that holds each row's country.
     pub country_column: Option<ColumnSelector>,
     /// How files are read.
     pub io: Io,
+}
+
+impl ReadOptions {
+    /// Options with a format and a delimiter that go together; else why they do not.
+    pub fn new(format: Format, delimiter: Option<Delimiter>) -> Result<Self, &'static str> {
+        let Some(Delimiter(byte)) = delimiter else {
+            return Ok(Self { format, ..Self::default() });
+        };
+        match format {
+            Format::Auto | Format::Csv => {
+                Ok(Self { format: Format::Csv, delimiter: Some(byte), ..Self::default() })
+            }
+            Format::Lines => Err("lines have no delimiter"),
+            Format::Tsv => Err("tsv has its own delimiter"),
+            Format::Parquet => Err("Parquet has no delimiter"),
+        }
+    }
 }
 
 /// What a run may use. By default: all cores, and half of the memory that the machine or its cgroup allows.
@@ -174,10 +206,10 @@ pub struct Resources {
     pub memory_bytes: u64,
     /// Where spill files go; beside the output if not given.
     pub tmp_dir: Option<PathBuf>,
-    /// Bytes of a chunk; [`CHUNK_BYTES`] but in tests.
+    /// Bytes of a chunk; [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES) but in tests.
     #[doc(hidden)]
     pub chunk_bytes: usize,
-    /// Bytes of a block; [`BLOCK_BYTES`] but in tests.
+    /// Bytes of a block; [`BLOCK_BYTES`](crate::limits::BLOCK_BYTES) but in tests.
     #[doc(hidden)]
     pub block_bytes: usize,
     /// What computes on many values at once; the fastest there is but in tests.
@@ -187,14 +219,7 @@ pub struct Resources {
 
 impl Default for Resources {
     fn default() -> Self {
-        Self {
-            threads: machine::cores(),
-            memory_bytes: machine::default_memory_bytes(),
-            tmp_dir: None,
-            chunk_bytes: CHUNK_BYTES,
-            block_bytes: BLOCK_BYTES,
-            kernel: Kernel::default(),
-        }
+        Limits::default().resources()
     }
 }
 

@@ -73,7 +73,8 @@ pub fn records(data: &[u8]) {
     while let Some(rest) = text.strip_prefix(b"\xef\xbb\xbf") {
         text = rest;
     }
-    let (dialect, table) = record::detect(text, window % 2 == 0, Path::new("x"), Format::Auto);
+    let (dialect, table) =
+        record::detect(text, window % 2 == 0, Path::new("x"), Format::Auto, None);
     assert!(table.second_row <= text.len() && !dialect.name().is_empty());
     let Framing::Csv { delimiter } = framing else {
         let whole = lines(text, framing, text.len() + 1, io);

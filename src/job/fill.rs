@@ -7,7 +7,7 @@
 use jiff::Span;
 use jiff::civil::Date;
 
-/// Where variables come from.
+/// The source of variables.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The form of a date that gives none.
@@ -16,15 +16,7 @@ const DATE_FORM: &str = "%Y-%m-%d";
 /// Most days, weeks or months between the run and a date.
 const OFFSET_MAX: i32 = 9999;
 
-/// A string with its variables and dates filled in.
-#[derive(Clone, Debug)]
-pub(super) struct Filled {
-    pub(super) text: String,
-    /// Whether a variable's value is in it, which no message may show.
-    pub(super) has_variables: bool,
-}
-
-/// What is wrong with a string. It never holds a variable's value.
+/// A mistake in a string. It never holds a variable's value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Flaw {
     pub(super) message: String,
@@ -36,40 +28,39 @@ fn flaw<T>(message: impl Into<String>, hint: &'static str) -> Result<T, Flaw> {
 }
 
 /// Fills in variables and, if there is a date, dates.
-pub(super) fn fill(text: &str, env: Env<'_>, date: Option<Date>) -> Result<Filled, Flaw> {
-    let mut filled = Filled { text: String::with_capacity(text.len()), has_variables: false };
+pub(super) fn fill(text: &str, env: Env<'_>, date: Option<Date>) -> Result<String, Flaw> {
+    let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['$', '{', '}']) {
-        filled.text.push_str(&rest[..at]);
+        filled.push_str(&rest[..at]);
         rest = &rest[at..];
         if let Some(after) = rest.strip_prefix("$${") {
-            filled.text.push_str("${");
+            filled.push_str("${");
             rest = after;
         } else if let Some(after) = rest.strip_prefix("${") {
             let Some((inner, after)) = after.split_once('}') else {
                 return flaw("a variable has no end", "write ${NAME}, or $${ for ${ itself");
             };
-            filled.text.push_str(&variable(inner, env)?);
-            filled.has_variables = true;
+            filled.push_str(&variable(inner, env)?);
             rest = after;
         } else if date.is_some() && (rest.starts_with("{{") || rest.starts_with("}}")) {
-            filled.text.push_str(&rest[..1]);
+            filled.push_str(&rest[..1]);
             rest = &rest[2..];
         } else if let (Some(date), Some(after)) = (date, rest.strip_prefix('{')) {
             let hint = "write {date}, {date-1d} or {date:%Y%m%d}; {{ is { itself";
             let Some((inner, after)) = after.split_once('}') else {
                 return flaw("a date has no end", hint);
             };
-            filled.text.push_str(&dated(inner, date, hint)?);
+            filled.push_str(&dated(inner, date, hint)?);
             rest = after;
         } else if rest.starts_with("{date") {
             return flaw("a date stands where none is filled in", "dates are for paths of files");
         } else {
-            filled.text.push_str(&rest[..1]);
+            filled.push_str(&rest[..1]);
             rest = &rest[1..];
         }
     }
-    filled.text.push_str(rest);
+    filled.push_str(rest);
     Ok(filled)
 }
 
@@ -152,7 +143,7 @@ mod tests {
     }
 
     fn filled(text: &str, date: Option<Date>) -> Result<String, String> {
-        fill(text, &env, date).map(|filled| filled.text).map_err(|flaw| flaw.message)
+        fill(text, &env, date).map_err(|flaw| flaw.message)
     }
 
     #[test]

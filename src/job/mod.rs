@@ -2,25 +2,29 @@
 //!
 //! ```text
 //! fill       ${VARIABLES} and {dates} within strings
-//! table      TOML, key by key: every error says where, and which key is meant
+//! document   TOML, filled in -> the tables of `file`; every error says where, and which key is meant
 //! read       tables -> Job, with everything decided that can be decided without looking at files
 //! find       globs -> files, and whether they are too old
 //! check      what a run would do, and what is missing
+//! schema     the tables of `file` -> JSON schema, and from it the keys that are `known`
 //! ```
 //!
-//! Keys are called like the flags of `prepare` and `upload`. Paths are relative to the folder of the job file. A token is
+//! Keys are called like the flags of `prepare`, `sync` and `upload`: tables that are flags as well are structs of
+//! [`config`](crate::config). Paths are relative to the folder of the job file. A token is
 //! never written into the file, and no message shows the value of a variable: it could be a secret.
 
 mod check;
+mod document;
+mod file;
 mod fill;
 mod find;
+mod known;
 mod read;
-mod table;
+mod schema;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,12 +32,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use secrecy::zeroize::Zeroizing;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::api::Id;
-use crate::config::{AudienceSpec, ColumnSelector, MaxRejects, PrepareConfig};
+use crate::config::{
+    AudienceSpec, ColumnSelector, Count, GuardOptions, MAX_GROWTH, MAX_SHRINK, PrepareConfig, Share,
+};
 use crate::error::{Error, Result};
+use crate::limits::MIN_ENTRIES;
 use crate::normalize::UserType;
 use crate::quote::{Cause, Quoted};
 use crate::upload::{
@@ -43,12 +51,10 @@ use crate::upload::{
 pub use self::check::{Check, Missing};
 pub(crate) use self::find::Age;
 pub use self::find::{Found, FoundFile, FoundPattern};
+pub use self::schema::schema;
 
 /// The example that `throng sync --init` prints.
 pub const EXAMPLE: &str = include_str!("example.toml");
-
-/// The JSON schema of the job file, for editors.
-pub const SCHEMA: &str = include_str!("job.schema.json");
 
 /// Longest job file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -132,9 +138,10 @@ pub struct CreationSpec {
     pub has_marker: bool,
 }
 
-/// When a new audience takes the place of one that people have left, since this API cannot remove anybody.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// Occasions on which a new audience takes the place of one that people have left, since this API cannot remove anybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Replace {
     /// Only if a person asks for it.
     #[default]
@@ -143,12 +150,6 @@ pub enum Replace {
     WhenOptedOut,
     /// When somebody is in it who is no member any more.
     Always,
-}
-
-impl Replace {
-    /// The words of the job file.
-    pub const CHOICES: [(&'static str, Self); 3] =
-        [("never", Self::Never), ("when-opted-out", Self::WhenOptedOut), ("always", Self::Always)];
 }
 
 /// What stops a run before anything is posted, besides rejects.
@@ -164,48 +165,19 @@ pub struct Guards {
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { max_shrink: Share(0.2), max_growth: Share(1.0), min_entries: 1 }
+        Self { max_shrink: MAX_SHRINK, max_growth: MAX_GROWTH, min_entries: MIN_ENTRIES }
     }
 }
 
-/// A share, 0.2 or 20%; of a growth, it may be more than the whole.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Share(pub f64);
-
-impl std::str::FromStr for Share {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let share = match text.strip_suffix('%') {
-            Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
-            None => text.parse().ok().filter(|_| text.contains('.')),
-        };
-        share
-            .filter(|share| share.is_finite() && *share >= 0.0)
-            .map(Self)
-            .ok_or_else(|| "expected a share (0.2) or a percentage (20%)".to_owned())
+impl Guards {
+    /// These, but for what the options say.
+    fn overridden(self, options: &GuardOptions) -> Self {
+        Self {
+            max_shrink: options.max_shrink.unwrap_or(self.max_shrink),
+            max_growth: options.max_growth.unwrap_or(self.max_growth),
+            min_entries: options.min_entries.map_or(self.min_entries, Count::get),
+        }
     }
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", (self.0 * 1e4).round() / 1e2)
-    }
-}
-
-/// What a person changes for one run, having looked at why a guard stopped it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Overrides {
-    /// Of `max-rejects`.
-    pub max_rejects: Option<MaxRejects>,
-    /// Of `max-shrink`, for all audiences.
-    pub max_shrink: Option<Share>,
-    /// Of `max-growth`, for all audiences.
-    pub max_growth: Option<Share>,
-    /// Of `min-entries`, for all audiences.
-    pub min_entries: Option<u64>,
-    /// Of `max-age`, for inputs and suppression lists that have one.
-    pub max_age: Option<Duration>,
 }
 
 /// The API of a job.
@@ -245,7 +217,7 @@ pub fn date_at(at: Timestamp, zone: &TimeZone) -> Date {
     zone.to_datetime(at).date()
 }
 
-/// What day it is in the time zone of the process.
+/// The date of today in the time zone of the process.
 pub fn today() -> Result<Date> {
     let said = std::env::var_os("TZ");
     let zone =
@@ -259,7 +231,7 @@ pub fn today() -> Result<Date> {
     Ok(date_at(Timestamp::now(), &zone))
 }
 
-/// Whether `TZ` means UTC, for containers that have no files of time zones: also where nothing is said.
+/// Tells if `TZ` means UTC, for containers that have no files of time zones: also where nothing is said.
 fn is_utc(said: Option<&OsStr>) -> bool {
     said.is_none_or(|name| name == "UTC" || name == "Etc/UTC")
 }
@@ -294,21 +266,19 @@ impl Job {
         env: &dyn Fn(&str) -> Option<String>,
         date: Date,
     ) -> Result<Self> {
-        read::job(table::File { path, text, env, date, specs: &read::SPECS })
+        read::job(&document::Document::parse(text, path, env, date)?, env)
     }
 
-    /// Puts a person's word in the place of the file's.
-    pub fn override_guards(&mut self, overrides: &Overrides) {
-        let Overrides { max_rejects, max_shrink, max_growth, min_entries, max_age } = *overrides;
+    /// Puts a person's word in the place of the file's. An age stands for those that the file has only.
+    pub fn override_guards(&mut self, overrides: &GuardOptions) {
+        let GuardOptions { max_rejects, max_age, .. } = *overrides;
         self.prepare.max_rejects = max_rejects.unwrap_or(self.prepare.max_rejects);
         for JobAudience { guards, .. } in &mut self.audiences {
-            guards.max_shrink = max_shrink.unwrap_or(guards.max_shrink);
-            guards.max_growth = max_growth.unwrap_or(guards.max_growth);
-            guards.min_entries = min_entries.unwrap_or(guards.min_entries);
+            *guards = guards.overridden(overrides);
         }
         let lists = self.suppress.iter_mut().flat_map(|list| &mut list.files);
         for pattern in self.inputs.iter_mut().chain(lists) {
-            pattern.max_age = pattern.max_age.map(|age| max_age.unwrap_or(age));
+            pattern.max_age = pattern.max_age.map(|age| max_age.map_or(age, |max_age| max_age.0));
         }
     }
 
@@ -324,7 +294,7 @@ impl Job {
         }
     }
 
-    /// How to reach the API.
+    /// The configuration of a client that reaches the API.
     pub fn client_config(&self, token: Token) -> ClientConfig {
         ClientConfig {
             ca_file: self.target.ca_file.clone(),
@@ -356,12 +326,12 @@ impl Job {
 }
 
 impl JobAudience {
-    /// What people call it: its name, or its label.
+    /// Its name, or its label.
     pub fn name(&self) -> &str {
         self.creation.as_ref().map_or(self.spec.label.as_str(), |creation| &creation.name)
     }
 
-    /// Where it goes as long as no other audience took its place.
+    /// The target as long as no other audience took its place.
     pub fn target(&self) -> Result<TargetSpec> {
         match (&self.id, &self.creation) {
             (Some(id), _) => Ok(TargetSpec::Audience(id.clone())),

@@ -1,259 +1,131 @@
 //! From the tables of a job file to a [`Job`].
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::de::DeTable;
-
-use super::table::{File, INIT_HINT, Table, TableSpec, Value};
+use super::document::{Document, INIT_HINT};
+use super::file::{
+    AudienceTable, Files, InputTable, JobFile, ReportTable, SuppressTable, TargetTable,
+};
 use super::{
-    CreationSpec, FilePattern, Guards, Job, JobAudience, JobTarget, Replace, ReportPaths, Share,
-    SuppressList,
+    CreationSpec, FilePattern, Guards, Job, JobAudience, JobTarget, Replace, ReportPaths,
+    SuppressList, known,
 };
 use crate::api;
 use crate::config::{
-    AudienceSpec, ColumnSelector, Format, Header, MaxRejects, OutputOptions, PrepareConfig,
-    ReadOptions, RejectList, Resources,
+    AudienceSpec, ColumnSelector, GuardOptions, Header, Limits, Line, MaxRejects, OutputOptions,
+    PrepareConfig, ReadOptions, RejectList, SendOptions, Share,
 };
 use crate::error::{Error, Result};
-use crate::limits;
-use crate::machine;
-use crate::normalize::{Case, Idn, Prehashed, RuleOptions, Vanity};
-use crate::notation;
-use crate::upload::{Endpoint, PARALLEL, PARALLEL_MAX, REQUEST_TIME, RetryPolicy, TIME_LIMIT};
+use crate::upload::{Endpoint, RetryPolicy};
 
 /// The variable that holds the address of the API if the file does not say it.
 const ENDPOINT_VARIABLE: &str = "THRONG_ENDPOINT";
 
-/// All tables that a job file may have, the top of the file first.
-pub(super) static SPECS: [&TableSpec; 8] =
-    [&TOP, &INPUT, &SUPPRESS, &AUDIENCE, &RULES, &TARGET, &LIMITS, &REPORT];
-
-static TOP: TableSpec = TableSpec {
-    name: "",
-    keys: &[
-        "name", "state", "input", "suppress", "audience", "rules", "target", "limits", "report",
-    ],
-};
-
-static INPUT: TableSpec = TableSpec {
-    name: "[input]",
-    keys: &["files", "format", "delimiter", "no-header", "country", "country-column"],
-};
-
-static SUPPRESS: TableSpec =
-    TableSpec { name: "[[suppress]]", keys: &["files", "user-type", "column", "max-age"] };
-
-static AUDIENCE: TableSpec = TableSpec {
-    name: "[[audience]]",
-    keys: &[
-        "label",
-        "user-type",
-        "column",
-        "name",
-        "description",
-        "opt-out-link",
-        "no-marker",
-        "id",
-        "replace",
-        "max-shrink",
-        "max-growth",
-        "min-entries",
-    ],
-};
-
-static RULES: TableSpec =
-    TableSpec { name: "[rules]", keys: &["prehashed", "case", "idn", "vanity"] };
-
-static TARGET: TableSpec = TableSpec {
-    name: "[target]",
-    keys: &[
-        "ad-account",
-        "endpoint",
-        "sandbox",
-        "token-file",
-        "ca-file",
-        "parallel",
-        "request-time",
-        "time-limit",
-        "attempts",
-        "retry-wait",
-    ],
-};
-
-static LIMITS: TableSpec = TableSpec {
-    name: "[limits]",
-    keys: &[
-        "max-rejects",
-        "max-shrink",
-        "max-growth",
-        "min-entries",
-        "max-age",
-        "memory",
-        "threads",
-        "tmp-dir",
-        "part-lines",
-        "part-bytes",
-    ],
-};
-
-static REPORT: TableSpec = TableSpec { name: "[report]", keys: &["html", "metrics", "rejects"] };
-
-/// Reads a whole job.
-pub(super) fn job(file: File<'_>) -> Result<Job> {
-    let document = DeTable::parse(file.text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        file.error(&span, format!("not TOML: {}", error.message()), INIT_HINT)
-    })?;
-    let top = Table::new(file, 0..0, &TOP, document.get_ref())?;
-    let name = top.need("name")?.parsed_by(notation::line)?;
-    let state_dir = path(&top.need("state")?)?;
-    let input = one(&top, "input", &INPUT)?;
-    let Some(input) = input else { return Err(lacks(&top, "[input]")) };
-    let limits = one(&top, "limits", &LIMITS)?;
-    let report = one(&top, "report", &REPORT)?;
-    let Some(target) = one(&top, "target", &TARGET)? else { return Err(lacks(&top, "[target]")) };
-    let target = job_target(&target)?;
-    let guards = limits.as_ref().map_or(Ok(Guards::default()), |t| guards(t, Guards::default()))?;
-    let audiences = audiences(&top, guards)?;
-    let read = read_options(&input, &audiences)?;
-    let max_age = limits.as_ref().and_then(|limits| limits.get("max-age"));
-    let max_age = max_age.map(|value| value.parsed_by(notation::time)).transpose()?;
-    let suppress = top.tables("suppress", &SUPPRESS)?;
+/// Decides what a file says. `env` looks up the variables that stand for what it does not say.
+pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<Job> {
+    let JobFile {
+        name,
+        state,
+        input,
+        suppress,
+        audience,
+        rules,
+        target,
+        upload,
+        guards,
+        limits,
+        report,
+    } = document.read()?;
+    let all_guards = Guards::default().overridden(&guards);
+    check_shrink(document, "guards.max-shrink", all_guards.max_shrink)?;
+    let audiences = audiences(document, audience, all_guards)?;
+    let read = read_options(document, &input, &audiences)?;
+    let suppress = suppress.into_iter().enumerate();
     let suppress: Vec<SuppressList> = suppress
-        .iter()
-        .map(|table| suppress_list(table, &audiences, read.header))
+        .map(|(index, table)| suppress_list(document, index, table, &audiences, read.header))
         .collect::<Result<_>>()?;
+    let reports = report_paths(document, &report)?;
+    let tmp_dir = limits.tmp_dir.as_ref().and_then(|dir| dir.to_str());
+    let tmp_dir = tmp_dir.map(|dir| document.path("limits.tmp-dir", dir)).transpose()?;
+    let limits = Limits { tmp_dir, ..limits };
+    let rejects = report.rejects.map(|path| document.path("report.rejects", &path)).transpose()?;
     let prepare = PrepareConfig {
         inputs: Vec::new(),
         suppress: Vec::new(),
         against: Vec::new(),
         audiences: audiences.iter().map(|audience| audience.spec.clone()).collect(),
-        rules: rules(&top, &input)?,
-        max_rejects: max_rejects(limits.as_ref())?,
-        output: output(limits.as_ref(), report.as_ref())?,
-        resources: resources(limits.as_ref())?,
+        rules,
+        max_rejects: guards.max_rejects.unwrap_or(MaxRejects::DEFAULT),
+        // Where the parts go is for the engine to decide.
+        output: OutputOptions {
+            dir: PathBuf::new(),
+            overwrite: true,
+            part_lines: limits.part_lines.get(),
+            part_bytes: limits.part_bytes.map(|size| size.0),
+            rejects: rejects.map(|path| RejectList { path, with_values: false }),
+        },
+        resources: limits.resources(),
         read,
     };
+    let max_age = guards.max_age.map(|age| age.0);
     Ok(Job {
-        path: file.path.to_owned(),
-        name,
-        date: file.date,
-        inputs: patterns(&input.need("files")?, max_age)?,
+        path: document.path.to_owned(),
+        name: name.0,
+        date: document.date,
+        inputs: patterns(document, "input.files", input.files, max_age)?,
         suppress,
         audiences,
         prepare,
-        target,
-        state_dir,
-        report: report_paths(report.as_ref())?,
+        target: job_target(document, target, &upload, env)?,
+        state_dir: document.path("state", &state)?,
+        report: reports,
     })
 }
 
-/// The table of a key that there is at most one of.
-fn one<'a>(
-    top: &Table<'a>,
-    key: &'static str,
-    spec: &'static TableSpec,
-) -> Result<Option<Table<'a>>> {
-    Ok(top.tables(key, spec)?.pop())
-}
-
-fn lacks(top: &Table<'_>, table: &str) -> Error {
-    top.error(format!("the job needs {table}"), INIT_HINT)
-}
-
-/// A path, relative to the folder of the job file.
-fn path(value: &Value<'_>) -> Result<PathBuf> {
-    let text = value.text()?.text;
-    if text.is_empty() || text.contains('\0') {
-        return Err(value.error(format!("`{}` names no file", value.key), ""));
-    }
-    if text.starts_with("~/") {
-        let message = format!("`{}`: ~ is not known in a job file", value.key);
-        return Err(value.error(message, "write ${HOME}"));
-    }
-    Ok(base(&value.file).join(text))
-}
-
-fn dated_path(value: &Value<'_>) -> Result<PathBuf> {
-    Ok(base(&value.file).join(value.dated()?.1.text))
-}
-
-fn base<'a>(file: &File<'a>) -> &'a Path {
-    file.path.parent().unwrap_or(Path::new(""))
-}
-
-fn patterns(value: &Value<'_>, max_age: Option<Duration>) -> Result<Vec<FilePattern>> {
-    let pattern = |(written, filled, span): (&str, super::fill::Filled, _)| {
-        if filled.text == "-" {
-            let message = format!("`{}`: a job cannot read standard input", value.key);
-            return Err(value.file.error(&span, message, "name a file, or a named pipe"));
+fn patterns(
+    document: &Document<'_>,
+    key: &str,
+    files: Files,
+    max_age: Option<Duration>,
+) -> Result<Vec<FilePattern>> {
+    let is_list = document.get(key).is_some_and(|value| value.get_ref().is_array());
+    let pattern = |(index, filled): (usize, String)| {
+        let key = if is_list { format!("{key}.{index}") } else { key.to_owned() };
+        document.path(&key, &filled)?;
+        if filled == "-" {
+            let why = "a job cannot read standard input";
+            return Err(document.wrong(&key, why, "name a file, or a named pipe"));
         }
         Ok(FilePattern {
-            written: written.to_owned(),
-            filled: filled.text,
-            base: base(&value.file).to_owned(),
-            place: value.file.place(&span),
+            written: document.written(&key),
+            filled,
+            base: document.folder().to_owned(),
+            place: document.place(&key),
             max_age,
         })
     };
-    value.dated_list()?.into_iter().map(pattern).collect()
+    files.0.into_iter().enumerate().map(pattern).collect()
 }
 
-fn read_options(input: &Table<'_>, audiences: &[JobAudience]) -> Result<ReadOptions> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Word {
-        Auto,
-        Lines,
-        Csv,
-        Tsv,
-        Parquet,
-    }
-    let words = [
-        ("auto", Word::Auto),
-        ("lines", Word::Lines),
-        ("csv", Word::Csv),
-        ("tsv", Word::Tsv),
-        ("parquet", Word::Parquet),
-    ];
-    let word = input.get("format").map_or(Ok(Word::Auto), |value| value.choice(&words))?;
-    let value = input.get("delimiter");
-    let delimiter = value.as_ref().map(|v| v.parsed_by(notation::delimiter)).transpose()?;
-    let format = match (word, delimiter, &value) {
-        (Word::Lines | Word::Tsv | Word::Parquet, _, Some(value)) => {
-            let kind = match word {
-                Word::Tsv => "tsv has its own",
-                Word::Parquet => "Parquet has no",
-                _ => "lines have no",
-            };
-            return Err(value.error(
-                format!("`delimiter`: {kind} delimiter"),
-                "leave it out, or write format = \"csv\"",
-            ));
-        }
-        (Word::Lines, ..) => Format::Lines,
-        (Word::Parquet, ..) => Format::Parquet,
-        (Word::Tsv, ..) => Format::Csv(Some(b'\t')),
-        (Word::Auto, None, _) => Format::Auto,
-        (_, delimiter, _) => Format::Csv(delimiter),
-    };
-    let no_header = input.get("no-header");
-    let is_absent = no_header.as_ref().map_or(Ok(false), Value::boolean)?;
-    let country_column: Option<ColumnSelector> =
-        input.get("country-column").map(|value| value.parsed_or_number(str::parse)).transpose()?;
+fn read_options(
+    document: &Document<'_>,
+    input: &InputTable,
+    audiences: &[JobAudience],
+) -> Result<ReadOptions> {
+    let read = ReadOptions::new(input.format, input.delimiter).map_err(|why| {
+        document.wrong("input.delimiter", why, "leave it out, or write format = \"csv\"")
+    })?;
     let columns = audiences.iter().filter_map(|audience| audience.spec.column.as_ref());
-    let has_name = columns.chain(&country_column).any(is_name);
-    if let (true, Some(value), true) = (is_absent, &no_header, has_name) {
-        return Err(value.error(
-            "`no-header`: columns cannot be found by name without a header",
-            "give the numbers of columns, counted from 1",
-        ));
+    if input.no_header && columns.chain(&input.country_column).any(is_name) {
+        let why = "columns cannot be found by name without a header";
+        let hint = "give the numbers of columns, counted from 1";
+        return Err(document.wrong("input.no-header", why, hint));
     }
     Ok(ReadOptions {
-        format,
-        header: if is_absent { Header::Absent } else { Header::Auto },
-        country_column,
-        ..ReadOptions::default()
+        header: if input.no_header { Header::Absent } else { Header::Auto },
+        country_column: input.country_column.clone(),
+        ..read
     })
 }
 
@@ -262,240 +134,167 @@ fn is_name(column: &ColumnSelector) -> bool {
 }
 
 fn suppress_list(
-    table: &Table<'_>,
+    document: &Document<'_>,
+    index: usize,
+    table: SuppressTable,
     audiences: &[JobAudience],
     header: Header,
 ) -> Result<SuppressList> {
-    let user_type = table.get("user-type");
-    let value = user_type.as_ref();
-    let user_type = value.map(Value::user_type).transpose()?;
-    if let (Some(value), Some(of)) = (value, user_type)
-        && audiences.iter().all(|audience| audience.spec.user_type != of)
-    {
-        let message = format!("`user-type`: no audience of the job holds {of}");
-        return Err(value.error(message, "leave it out, or add the audience"));
+    let SuppressTable { files, user_type, column, max_age } = table;
+    let key = |key: &str| format!("suppress.{index}.{key}");
+    let is_held = |of| audiences.iter().any(|audience| audience.spec.user_type == of);
+    if let Some(of) = user_type.filter(|of| !is_held(*of)) {
+        let why = format!("no audience of the job holds {of}");
+        return Err(document.wrong(&key("user-type"), why, "leave it out, or add the audience"));
     }
-    let value = table.get("column");
-    let column = value.as_ref().map(|value| value.parsed_or_number(str::parse)).transpose()?;
-    if let (Some(value), Some(ColumnSelector::Name(_)), Header::Absent) = (&value, &column, header)
-    {
-        return Err(value.error(
-            "`column`: columns cannot be found by name with no-header in [input]",
-            "give the column's number, counted from 1",
-        ));
+    if header == Header::Absent && column.as_ref().is_some_and(is_name) {
+        let why = "columns cannot be found by name with no-header in [input]";
+        let hint = "give the column's number, counted from 1";
+        return Err(document.wrong(&key("column"), why, hint));
     }
-    let max_age = table.get("max-age").map(|value| value.parsed_by(notation::time)).transpose()?;
-    Ok(SuppressList { files: patterns(&table.need("files")?, max_age)?, user_type, column })
+    let files = patterns(document, &key("files"), files, max_age.map(|age| age.0))?;
+    Ok(SuppressList { files, user_type, column })
 }
 
-fn audiences(top: &Table<'_>, defaults: Guards) -> Result<Vec<JobAudience>> {
-    let tables = top.tables("audience", &AUDIENCE)?;
+fn audiences(
+    document: &Document<'_>,
+    tables: Vec<AudienceTable>,
+    defaults: Guards,
+) -> Result<Vec<JobAudience>> {
     if tables.is_empty() {
-        return Err(lacks(top, "[[audience]]"));
+        return Err(document.error("", known::needs("", "audience"), INIT_HINT));
     }
     let mut audiences: Vec<JobAudience> = Vec::new();
-    for table in &tables {
-        let audience = audience(table, defaults)?;
+    for (index, table) in tables.into_iter().enumerate() {
+        let key = format!("audience.{index}");
+        let has_label = table.label.is_some();
+        let audience = audience(document, &key, table, defaults)?;
         for other in &audiences {
-            check_differ(table, &audience, other)?;
+            if let Some((message, hint)) = likeness(&audience, other, has_label) {
+                return Err(document.error(&key, message, hint));
+            }
         }
         audiences.push(audience);
     }
     Ok(audiences)
 }
 
-/// Two audiences must not be the same one, in the state directory or with the API.
-fn check_differ(table: &Table<'_>, one: &JobAudience, other: &JobAudience) -> Result<()> {
-    if one.spec.label == other.spec.label {
-        let (label, user_type) = (&one.spec.label, one.spec.user_type);
-        if table.get("label").is_none() {
-            let message = format!("there is another audience of {user_type} without a label");
-            return Err(table.error(message, "tell them apart: label = \"newsletter\""));
-        }
-        return Err(table.error(format!("there is another audience with the label {label}"), ""));
-    }
-    if one.id.is_some() && one.id == other.id {
-        return Err(table.error("there is another audience with the same `id`", ""));
-    }
+/// In what two audiences are the same one, in the state directory or with the API; and what to do.
+fn likeness(
+    one: &JobAudience,
+    other: &JobAudience,
+    has_label: bool,
+) -> Option<(String, &'static str)> {
+    let AudienceSpec { label, user_type, .. } = &one.spec;
     let name = |of: &JobAudience| of.creation.as_ref().map(|creation| creation.name.clone());
-    if one.spec.user_type == other.spec.user_type && name(one).is_some() && name(one) == name(other)
+    if *label == other.spec.label && has_label {
+        Some((format!("there is another audience with the label {label}"), ""))
+    } else if *label == other.spec.label {
+        let message = format!("there is another audience of {user_type} without a label");
+        Some((message, "tell them apart: label = \"newsletter\""))
+    } else if one.id.is_some() && one.id == other.id {
+        Some(("there is another audience with the same `id`".to_owned(), ""))
+    } else if *user_type == other.spec.user_type && name(one).is_some() && name(one) == name(other)
     {
         let message = "there is another audience with the same `name` and `user-type`";
-        return Err(table.error(message, "give each a name of its own"));
+        Some((message.to_owned(), "give each a name of its own"))
+    } else {
+        None
+    }
+}
+
+fn audience(
+    document: &Document<'_>,
+    key: &str,
+    table: AudienceTable,
+    defaults: Guards,
+) -> Result<JobAudience> {
+    let AudienceTable { label, user_type, column, id, replace, .. } = table;
+    if table.name.is_none() && id.is_none() {
+        let message = "[[audience]] needs a `name`, or the `id` of an audience that exists";
+        return Err(document.error(key, message, ""));
+    }
+    if table.name.is_none() && replace != Replace::Never {
+        let message = "`replace` needs the `name` of the audience that takes the place of `id`";
+        return Err(document.error(key, message, ""));
+    }
+    if table.name.is_none() {
+        for of in ["description", "opt-out-link", "no-marker"] {
+            let of_creation = format!("{key}.{of}");
+            if document.get(&of_creation).is_some() {
+                let message = format!("`{of}` is for an audience that is created, not for `id`");
+                let hint = "leave it out, or give the `name` of what may take the place of `id`";
+                return Err(document.error(&of_creation, message, hint));
+            }
+        }
+    }
+    let text = |line: Option<Line>| line.map(|line| line.0);
+    let creation = table.name.map(|name| CreationSpec {
+        name: name.0,
+        description: text(table.description),
+        opt_out_link: text(table.opt_out_link),
+        has_marker: !table.no_marker.unwrap_or_default(),
+    });
+    let guards = defaults.overridden(&GuardOptions {
+        max_shrink: table.max_shrink,
+        max_growth: table.max_growth,
+        min_entries: table.min_entries,
+        ..GuardOptions::default()
+    });
+    check_shrink(document, &format!("{key}.max-shrink"), guards.max_shrink)?;
+    let label = label.unwrap_or_else(|| user_type.into());
+    let spec = AudienceSpec { label, user_type, column };
+    Ok(JobAudience { spec, id, creation, replace, guards })
+}
+
+fn check_shrink(document: &Document<'_>, key: &str, share: Share) -> Result<()> {
+    if share > Share(1.0) {
+        return Err(document.wrong(key, "expected at most 100%", ""));
     }
     Ok(())
 }
 
-fn audience(table: &Table<'_>, defaults: Guards) -> Result<JobAudience> {
-    let user_type = table.need("user-type")?.user_type()?;
-    let label = table.get("label").map(|value| value.parsed()).transpose()?;
-    let column = table.get("column").map(|value| value.parsed_or_number(str::parse)).transpose()?;
-    let spec = AudienceSpec::new(user_type, column);
-    let spec = match label {
-        Some(label) => AudienceSpec { label, ..spec },
-        None => spec,
+fn job_target(
+    document: &Document<'_>,
+    table: TargetTable,
+    upload: &SendOptions,
+    env: super::fill::Env<'_>,
+) -> Result<JobTarget> {
+    for key in ["target.endpoint", "target.token-file", "target.ca-file"] {
+        if table.sandbox.is_some() && document.get(key).is_some() {
+            let hint = "leave it out, or leave `sandbox` out";
+            return Err(document.wrong(key, "a sandbox is reached without it", hint));
+        }
+    }
+    let path = |key: &str, path: Option<String>| {
+        path.map(|path| document.path(&format!("target.{key}"), &path)).transpose()
     };
-    let id = table.get("id").map(|value| value.parsed_or_number(str::parse)).transpose()?;
-    let replace =
-        table.get("replace").map_or(Ok(Replace::Never), |value| value.choice(&Replace::CHOICES))?;
-    let name = table.get("name");
-    if name.is_none() && id.is_none() {
-        let message = "[[audience]] needs a `name`, or the `id` of an audience that exists";
-        return Err(table.error(message, ""));
-    }
-    if name.is_none() && replace != Replace::Never {
-        let message = "`replace` needs the `name` of the audience that takes the place of `id`";
-        return Err(table.error(message, ""));
-    }
-    let creation = name.map(|name| creation(table, &name)).transpose()?;
-    for key in ["description", "opt-out-link", "no-marker"] {
-        if let (None, Some(value)) = (&creation, table.get(key)) {
-            let message = format!("`{key}` is for an audience that is created, not for `id`");
-            let hint = "leave it out, or give the `name` of what may take the place of `id`";
-            return Err(value.error(message, hint));
-        }
-    }
-    Ok(JobAudience { spec, id, creation, replace, guards: guards(table, defaults)? })
-}
-
-fn creation(table: &Table<'_>, name: &Value<'_>) -> Result<CreationSpec> {
-    let line = |key| table.get(key).map(|value: Value<'_>| value.parsed_by(notation::line));
-    Ok(CreationSpec {
-        name: name.parsed_by(notation::line)?,
-        description: line("description").transpose()?,
-        opt_out_link: line("opt-out-link").transpose()?,
-        has_marker: !table.get("no-marker").map_or(Ok(false), |value| value.boolean())?,
-    })
-}
-
-/// The guards of a table, where it has its own.
-fn guards(table: &Table<'_>, defaults: Guards) -> Result<Guards> {
-    let share = |key| table.get(key).map(|value: Value<'_>| value.parsed_or_number(str::parse));
-    let max_shrink: Share = share("max-shrink").transpose()?.unwrap_or(defaults.max_shrink);
-    if let (true, Some(value)) = (max_shrink > Share(1.0), table.get("max-shrink")) {
-        return Err(value.error("`max-shrink` takes at most 100%", ""));
-    }
-    let min_entries = table.get("min-entries").map(|value| value.number(0..=u64::MAX));
-    Ok(Guards {
-        max_shrink,
-        max_growth: share("max-growth").transpose()?.unwrap_or(defaults.max_growth),
-        min_entries: min_entries.transpose()?.unwrap_or(defaults.min_entries),
-    })
-}
-
-fn rules(top: &Table<'_>, input: &Table<'_>) -> Result<RuleOptions> {
-    let country = input.get("country").map(|value| value.parsed()).transpose()?;
-    let mut options = RuleOptions { country, ..RuleOptions::default() };
-    if let Some(rules) = one(top, "rules", &RULES)? {
-        if let Some(value) = rules.get("prehashed") {
-            options.prehashed = value.choice(&Prehashed::CHOICES)?;
-        }
-        if let Some(value) = rules.get("case") {
-            options.case = value.choice(&Case::CHOICES)?;
-        }
-        if let Some(value) = rules.get("idn") {
-            options.idn = value.choice(&Idn::CHOICES)?;
-        }
-        if let Some(value) = rules.get("vanity") {
-            options.vanity = value.choice(&Vanity::CHOICES)?;
-        }
-    }
-    Ok(options)
-}
-
-fn job_target(table: &Table<'_>) -> Result<JobTarget> {
-    let time = |key, default| {
-        table.get(key).map_or(Ok(default), |value: Value<'_>| value.parsed_by(notation::time))
-    };
-    let count = |key, default, most| {
-        table.get(key).map_or(Ok(default), |value: Value<'_>| value.number(1..=most))
-    };
-    let retry = RetryPolicy::default();
-    let sandbox = table.get("sandbox");
-    for key in ["endpoint", "token-file", "ca-file"] {
-        if let (Some(_), Some(value)) = (&sandbox, table.get(key)) {
-            let message = format!("`{key}`: a sandbox is reached without it");
-            return Err(value.error(message, "leave it out, or leave `sandbox` out"));
-        }
-    }
-    let attempts = count("attempts", u64::from(retry.attempts_max), u64::from(u32::MAX))?;
-    let parallel = count("parallel", PARALLEL as u64, PARALLEL_MAX as u64)?;
     Ok(JobTarget {
-        endpoint: endpoint(table)?,
-        sandbox: sandbox.as_ref().map(path).transpose()?,
-        ad_account: table.need("ad-account")?.parsed_or_number(str::parse)?,
-        token_file: table.get("token-file").map(|value| path(&value)).transpose()?,
-        ca_file: table.get("ca-file").map(|value| path(&value)).transpose()?,
-        parallel: usize::try_from(parallel).unwrap_or(PARALLEL),
-        retry: RetryPolicy {
-            attempts_max: u32::try_from(attempts).unwrap_or(u32::MAX),
-            wait_first: time("retry-wait", retry.wait_first)?,
-            ..retry
-        },
-        request_time_max: time("request-time", REQUEST_TIME)?,
-        time_max: time("time-limit", TIME_LIMIT)?,
+        endpoint: table.endpoint.map_or_else(|| endpoint_of_environment(env), Ok)?,
+        sandbox: path("sandbox", table.sandbox)?,
+        ad_account: table.ad_account,
+        token_file: path("token-file", table.token_file)?,
+        ca_file: path("ca-file", table.ca_file)?,
+        parallel: upload.parallel.to_usize(),
+        retry: RetryPolicy::from(upload),
+        request_time_max: table.request_time.0,
+        time_max: upload.time_limit.0,
     })
 }
 
-fn endpoint(table: &Table<'_>) -> Result<Endpoint> {
-    if let Some(value) = table.get("endpoint") {
-        return value.parsed();
-    }
-    let variable = (table.file.env)(ENDPOINT_VARIABLE);
+fn endpoint_of_environment(env: super::fill::Env<'_>) -> Result<Endpoint> {
+    let variable = env(ENDPOINT_VARIABLE);
     variable.as_deref().unwrap_or(api::ENDPOINT).parse().map_err(|why: String| {
         Error::usage(format!("the variable {ENDPOINT_VARIABLE} is wrong: {why}"), "")
     })
 }
 
-fn max_rejects(limits: Option<&Table<'_>>) -> Result<MaxRejects> {
-    let value = limits.and_then(|limits| limits.get("max-rejects"));
-    value.map_or(Ok(MaxRejects::DEFAULT), |value| value.parsed_or_number(str::parse))
-}
-
-/// Where the parts go is for the engine to decide.
-fn output(limits: Option<&Table<'_>>, report: Option<&Table<'_>>) -> Result<OutputOptions> {
-    let limit = |key| limits.and_then(|limits| limits.get(key));
-    let part_lines = limit("part-lines").map(|value| value.number(1..=u64::MAX)).transpose()?;
-    let part_bytes =
-        limit("part-bytes").map(|value| value.parsed_or_number(notation::size)).transpose()?;
-    let rejects = report.and_then(|report| report.get("rejects"));
-    let rejects = rejects.map(|value| dated_path(&value)).transpose()?;
-    Ok(OutputOptions {
-        dir: PathBuf::new(),
-        overwrite: true,
-        part_lines: part_lines.unwrap_or(limits::PART_LINES),
-        part_bytes,
-        rejects: rejects.map(|path| RejectList { path, with_values: false }),
-    })
-}
-
-fn resources(limits: Option<&Table<'_>>) -> Result<Resources> {
-    let limit = |key| limits.and_then(|limits| limits.get(key));
-    let threads = limit("threads").map(|value| value.number(1..=limits::THREADS_MAX as u64));
-    let threads = threads.transpose()?.and_then(|threads| usize::try_from(threads).ok());
-    let memory = limit("memory");
-    let memory_bytes =
-        memory.as_ref().map(|value| value.parsed_or_number(notation::size)).transpose()?;
-    if let (Some(value), Some(bytes)) = (&memory, memory_bytes)
-        && bytes < limits::MEMORY_BYTES_MIN
-    {
-        let least = limits::MEMORY_BYTES_MIN / 1024 / 1024;
-        return Err(value.error("`memory` is too little", format!("give at least {least}M")));
-    }
-    Ok(Resources {
-        threads: machine::threads(threads)?,
-        memory_bytes: memory_bytes.unwrap_or_else(machine::default_memory_bytes),
-        tmp_dir: limit("tmp-dir").map(|value| path(&value)).transpose()?,
-        chunk_bytes: limits::CHUNK_BYTES,
-        block_bytes: limits::BLOCK_BYTES,
-        kernel: crate::hash::Kernel::default(),
-    })
-}
-
-fn report_paths(report: Option<&Table<'_>>) -> Result<ReportPaths> {
-    let value = |key| report.and_then(|report| report.get(key));
+fn report_paths(document: &Document<'_>, report: &ReportTable) -> Result<ReportPaths> {
+    let path = |key: &str, path: &Option<String>| {
+        path.as_ref().map(|path| document.path(&format!("report.{key}"), path)).transpose()
+    };
     Ok(ReportPaths {
-        html: value("html").map(|value| dated_path(&value)).transpose()?,
-        metrics: value("metrics").map(|value| path(&value)).transpose()?,
+        html: path("html", &report.html)?,
+        metrics: path("metrics", &report.metrics)?,
     })
 }

@@ -8,7 +8,7 @@ use jiff::civil::date;
 use serde_json::Value;
 
 use super::*;
-use crate::config::{Format, Header};
+use crate::config::{Format, Header, MaxRejects, Time};
 use crate::normalize::{Case, Idn, Prehashed, RuleOptions, Vanity};
 
 /// The least that a job needs.
@@ -110,7 +110,7 @@ fn the_whole_example_says_what_it_seems_to_say() {
     assert_eq!(job.suppress[0].column, Some(ColumnSelector::Name("email".to_owned())));
     assert_eq!(job.suppress[0].files[0].max_age, Some(Duration::from_hours(8 * 24)));
     let read = &job.prepare.read;
-    assert_eq!((read.format, read.header), (Format::Csv(Some(b';')), Header::Auto));
+    assert_eq!((read.format, read.delimiter, read.header), (Format::Csv, Some(b';'), Header::Auto));
     assert_eq!(read.country_column, Some(ColumnSelector::Name("country".to_owned())));
     let rules = &job.prepare.rules;
     assert_eq!(rules.country.map(|country| country.to_string()).as_deref(), Some("DE"));
@@ -157,38 +157,24 @@ fn the_example_and_its_comments_agree() {
     );
 }
 
-/// Every key of the parser is in the schema and in the example, and the other way round.
+/// The example shows every key that there is, and no other is read.
 #[test]
-fn parser_schema_and_example_have_the_same_keys() {
-    let schema: Value = serde_json::from_str(SCHEMA).expect("JSON");
-    let example = whole_example();
-    let example = toml::de::DeTable::parse(&example).expect("TOML");
-    for spec in read::SPECS {
-        let key = spec.name.trim_matches(['[', ']']);
-        let known: BTreeSet<&str> = spec.keys.iter().copied().collect();
-        assert_eq!(known.len(), spec.keys.len(), "a key twice in {}", spec.name);
-        let (object, shown) = if key.is_empty() {
-            (&schema, keys(example.get_ref()))
-        } else {
-            let property = &schema["properties"][key];
-            let object = if property["type"] == "array" { &property["items"] } else { property };
-            let value = example.get_ref().iter().find(|(name, _)| name.get_ref() == key);
-            let shown = match value.expect(key).1.get_ref() {
-                toml::de::DeValue::Table(table) => keys(table),
-                toml::de::DeValue::Array(items) => {
-                    let tables = items.iter().filter_map(|item| item.get_ref().as_table());
-                    tables.flat_map(keys).collect()
-                }
-                _ => panic!("{key} is a table"),
-            };
-            (object, shown)
+fn example_and_schema_have_the_same_keys() {
+    let whole = whole_example();
+    let example = toml::de::DeTable::parse(&whole).expect("TOML");
+    for known::KnownTable { header, keys: known } in &*known::TABLES {
+        let shown = match header.trim_matches(['[', ']']) {
+            "" => keys(example.get_ref()),
+            key => {
+                let value = example.get_ref().iter().find(|(name, _)| name.get_ref() == key);
+                let value = value.expect(key).1.get_ref();
+                let items = value.as_array().into_iter().flatten();
+                let tables = items.map(toml::Spanned::get_ref).chain([value]);
+                tables.filter_map(toml::de::DeValue::as_table).flat_map(keys).collect()
+            }
         };
-        let described: BTreeSet<&str> =
-            object["properties"].as_object().expect(key).keys().map(String::as_str).collect();
-        assert_eq!(described, known, "schema and parser differ in {}", spec.name);
-        assert_eq!(object["additionalProperties"], false, "{}", spec.name);
-        let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
-        assert_eq!(shown, known, "example and parser differ in {}", spec.name);
+        let known: BTreeSet<String> = known.iter().cloned().collect();
+        assert_eq!(shown, known, "{header}");
     }
 }
 
@@ -196,50 +182,46 @@ fn keys(table: &toml::de::DeTable<'_>) -> BTreeSet<String> {
     table.keys().map(|key| key.get_ref().to_string()).collect()
 }
 
-/// The words and bounds of the schema are those of the parser.
+/// The schema has no null, which TOML has not, and names words, bounds, defaults and what is needed.
 #[test]
-fn schema_and_parser_allow_the_same() {
-    let schema: Value = serde_json::from_str(SCHEMA).expect("JSON");
-    let property = |table: &str, key: &str| {
-        let table = &schema["properties"][table];
-        let object = if table["type"] == "array" { &table["items"] } else { table };
-        object["properties"][key].clone()
+fn the_schema_says_what_the_file_may_hold() {
+    let text = schema();
+    assert!(!text.contains("null"), "{text}");
+    let schema: Value = serde_json::from_str(&text).expect("JSON");
+    let table = |table: &str| {
+        let table = schema["properties"][table].clone();
+        if table["type"] == "array" { table["items"].clone() } else { table }
     };
-    let words = |table: &str, key: &str| -> Vec<String> {
-        let words = property(table, key)["anyOf"][0]["enum"].clone();
-        serde_json::from_value(words).expect("words")
-    };
-    let names = |choices: &[&str]| choices.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(words("audience", "user-type"), names(&UserType::ALL.map(UserType::name)));
-    assert_eq!(words("suppress", "user-type"), names(&UserType::ALL.map(UserType::name)));
-    assert_eq!(words("audience", "replace"), names(&Replace::CHOICES.map(|of| of.0)));
-    assert_eq!(words("rules", "prehashed"), names(&Prehashed::CHOICES.map(|of| of.0)));
-    assert_eq!(words("rules", "case"), names(&Case::CHOICES.map(|of| of.0)));
-    assert_eq!(words("rules", "idn"), names(&Idn::CHOICES.map(|of| of.0)));
-    assert_eq!(words("rules", "vanity"), names(&Vanity::CHOICES.map(|of| of.0)));
-    let most = |table, key| property(table, key)["anyOf"][0]["maximum"].as_u64();
-    assert_eq!(most("target", "parallel"), Some(crate::upload::PARALLEL_MAX as u64));
-    assert_eq!(most("limits", "threads"), Some(crate::limits::THREADS_MAX as u64));
-    for (table, key, value) in [
-        ("target", "parallel", Value::from(crate::upload::PARALLEL)),
-        ("target", "attempts", RetryPolicy::default().attempts_max.into()),
+    for known in &known::TABLES[1..] {
+        let table = table(known.header.trim_matches(['[', ']']));
+        assert_eq!(table["additionalProperties"], false, "{}", known.header);
+        assert!(table["description"].is_string(), "{}", known.header);
+        for key in &known.keys {
+            assert!(table["properties"][key]["description"].is_string(), "{key}");
+        }
+    }
+    let property = |of: &str, key: &str| table(of)["properties"][key].clone();
+    let types = property("audience", "user-type")["anyOf"][0].to_string();
+    assert!(UserType::ALL.iter().all(|of| types.contains(&format!("\"{of}\""))), "{types}");
+    assert_eq!(property("upload", "parallel")["anyOf"][0]["maximum"], 64);
+    assert_eq!(property("limits", "threads")["anyOf"][1]["$ref"], "#/$defs/variable");
+    for (of, key, value) in [
+        ("upload", "parallel", Value::from(crate::limits::PARALLEL)),
+        ("upload", "time-limit", "6h".into()),
+        ("target", "request-time", "15m".into()),
         ("limits", "part-lines", crate::limits::PART_LINES.into()),
-        ("limits", "max-rejects", MaxRejects::DEFAULT.to_string().into()),
-        ("limits", "max-shrink", Guards::default().max_shrink.to_string().into()),
-        ("limits", "max-growth", Guards::default().max_growth.to_string().into()),
-        ("limits", "min-entries", Guards::default().min_entries.into()),
+        ("guards", "max-rejects", MaxRejects::DEFAULT.to_string().into()),
+        ("guards", "max-shrink", Guards::default().max_shrink.to_string().into()),
+        ("guards", "max-growth", Guards::default().max_growth.to_string().into()),
+        ("guards", "min-entries", Guards::default().min_entries.into()),
+        ("rules", "prehashed", "auto".into()),
+        ("audience", "replace", "never".into()),
     ] {
-        assert_eq!(property(table, key)["default"], value, "{key}");
+        assert_eq!(property(of, key)["default"], value, "{key}");
     }
-    // What is needed of each table.
-    for (table, key) in [("input", "files"), ("audience", "user-type"), ("target", "ad-account")] {
-        let line = LEAST.lines().find(|line| line.starts_with(key)).expect(key);
-        let (message, _) = mistake(&LEAST.replace(&format!("{line}\n"), ""));
-        assert!(message.contains(&format!("needs `{key}`")), "{message}");
-        let object = &schema["properties"][table];
-        let object = if object["type"] == "array" { &object["items"] } else { object };
-        assert_eq!(object["required"], serde_json::json!([key]), "{table}");
-    }
+    assert_eq!(table("input")["required"], serde_json::json!(["files"]));
+    let needed = serde_json::json!(["name", "state", "input", "audience", "target"]);
+    assert_eq!(schema["required"], needed);
 }
 
 /// Every kind of mistake: what is said after the file's name, and what to do.
@@ -285,7 +267,7 @@ fn an_audience_that_exists_may_have_a_name_for_what_takes_its_place() {
 #[test]
 fn variables_stand_for_numbers_and_lists_too() {
     let text = LEAST.replace("ad-account = 7", "ad-account = \"${ACCOUNT}\"")
-        + "parallel = \"${PARALLEL:-5}\"\n[limits]\nmemory = \"${MEMORY}\"\nthreads = \"${THREADS}\"\n";
+        + "[upload]\nparallel = \"${PARALLEL:-5}\"\n[limits]\nmemory = \"${MEMORY}\"\nthreads = \"${THREADS}\"\n";
     let job = parse(&text).expect("a job");
     assert_eq!(job.target.ad_account, 1_234_567.into());
     assert_eq!(job.target.parallel, 5);
@@ -295,15 +277,16 @@ fn variables_stand_for_numbers_and_lists_too() {
 
 #[test]
 fn numbers_and_strings_mean_the_same_where_both_are_usual() {
-    for (number, text) in [
-        ("max-rejects = 0.25", "max-rejects = \"25%\""),
-        ("max-rejects = 5_00", "max-rejects = \"500\""),
-        ("max-shrink = 0.25", "max-shrink = \"25 %\""),
-        ("max-growth = 2.5", "max-growth = \"250%\""),
-        ("part-bytes = 1048576", "part-bytes = \"1M\""),
+    for (table, number, text) in [
+        ("guards", "max-rejects = 0.25", "max-rejects = \"25%\""),
+        ("guards", "max-rejects = 5_00", "max-rejects = \"500\""),
+        ("guards", "max-shrink = 0.25", "max-shrink = \"25 %\""),
+        ("guards", "max-growth = 2.5", "max-growth = \"250%\""),
+        ("guards", "max-growth = 2.0", "max-growth = \"200%\""),
+        ("limits", "part-bytes = 1048576", "part-bytes = \"1M\""),
     ] {
         let of = |line: &str| {
-            let job = parse(&format!("{LEAST}[limits]\n{line}\n")).expect(line);
+            let job = parse(&format!("{LEAST}[{table}]\n{line}\n")).expect(line);
             let Job { prepare, audiences, .. } = job;
             (prepare.max_rejects, audiences[0].guards, prepare.output.part_bytes)
         };
@@ -363,15 +346,15 @@ fn paths_are_relative_to_the_job_file() {
 fn a_person_overrides_the_guards_of_all_audiences() {
     let text = example_of_the_api();
     let mut job = parse(&text).expect("a job");
-    job.override_guards(&Overrides::default());
+    job.override_guards(&GuardOptions::default());
     assert_eq!(format!("{job:?}"), format!("{:?}", parse(&text).expect("a job")));
     let age = Duration::from_hours(90 * 24);
-    job.override_guards(&Overrides {
+    job.override_guards(&GuardOptions {
         max_rejects: Some(MaxRejects::Count(7)),
         max_shrink: Some(Share(0.9)),
         max_growth: None,
-        min_entries: Some(0),
-        max_age: Some(age),
+        min_entries: Some(Count::clamped(0)),
+        max_age: Some(Time(age)),
     });
     assert_eq!(job.prepare.max_rejects, MaxRejects::Count(7));
     let [one, other] = &job.audiences[..] else { panic!("two audiences") };
@@ -383,19 +366,8 @@ fn a_person_overrides_the_guards_of_all_audiences() {
     assert_eq!((job.inputs[0].max_age, job.suppress[0].files[0].max_age), (Some(age), Some(age)));
     // Who said nothing about age does not care.
     let mut job = parse(LEAST).expect("a job");
-    job.override_guards(&Overrides { max_age: Some(age), ..Overrides::default() });
+    job.override_guards(&GuardOptions { max_age: Some(Time(age)), ..GuardOptions::default() });
     assert_eq!(job.inputs[0].max_age, None);
-}
-
-#[test]
-fn shares_are_shown_as_they_are_written() {
-    for text in ["0%", "7%", "20%", "12.5%", "33.33%", "100%", "250%"] {
-        assert_eq!(text.parse::<Share>().expect(text).to_string(), text);
-    }
-    assert_eq!("0.07".parse::<Share>().expect("a share").to_string(), "7%");
-    for text in ["", "%", "20", "-1%", "NaN", "inf", ".", "1e400.0"] {
-        assert!(text.parse::<Share>().is_err(), "{text}");
-    }
 }
 
 /// A night is the date that people have where the job runs, just after midnight and on the days clocks change.
@@ -432,28 +404,28 @@ proptest::proptest! {
 
     /// A known key with the value of a variable: the value is never told.
     #[test]
-    fn no_message_has_a_variables_value(table in 0..read::SPECS.len(), key in 0_usize..12) {
-        let spec = read::SPECS[table];
-        let key = spec.keys[key % spec.keys.len()];
+    fn no_message_has_a_variables_value(table in 0..known::TABLES.len(), key in 0_usize..12) {
+        let known::KnownTable { header, keys } = &known::TABLES[table];
+        let key = &keys[key % keys.len()];
         let line = format!("{key} = '${{SECRET}}'");
-        let old = |old: &str| old.split(" = ").next() == Some(key);
+        let old = |old: &str| old.split(" = ").next() == Some(key.as_str());
         let mut text = String::new();
         let mut place = "";
         for written in LEAST.lines() {
             if written.starts_with('[') {
                 place = written;
             }
-            if place != spec.name || !old(written) {
+            if place != *header || !old(written) {
                 text.extend([written, "\n"]);
             }
-            if written == spec.name || (spec.name.is_empty() && text.len() < 2) {
+            if written == *header || (header.is_empty() && text.len() < 2) {
                 text.extend([&line, "\n"]);
             }
         }
-        if spec.name.is_empty() {
+        if header.is_empty() {
             text = format!("{line}\n{text}");
-        } else if !LEAST.contains(spec.name) {
-            text.extend([spec.name, "\n", &line, "\n"]);
+        } else if !LEAST.contains(header.as_str()) {
+            text.extend([header.as_str(), "\n", &line, "\n"]);
         }
         proptest::prop_assert!(text.contains(&line));
         if let Err(error) = parse(&text) {

@@ -1,5 +1,8 @@
 //! Canonical forms of the identifiers that are uploaded in clear: Facebook ids, third-party ids, advertiser ids.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{Note, Reason, Verdict, email, phone, prehashed, trim};
 
 /// Longest third-party id in bytes.
@@ -11,19 +14,18 @@ const FBID_MAX: &[u8] = b"18446744073709551615";
 /// A device id that a whole generation of Android 2.2 devices reports (Android issue 10603).
 const SHARED_ANDROID_ID: &[u8] = b"9774d56d682e549c";
 
-/// What to do with the letter case of third-party ids.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Treatment of the letter case of third-party ids.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Case {
-    /// Lower-case them, because the API asks for uniform casing.
+    /// Lower-case them: the API asks for uniform casing.
     #[default]
     Lower,
-    /// Keep them as they are, for ids that are case-sensitive.
+    /// Keep them, for ids that are case-sensitive.
     Keep,
-}
-
-impl Case {
-    /// What people call them, in flags and the job file.
-    pub const CHOICES: [(&'static str, Self); 2] = [("lower", Self::Lower), ("keep", Self::Keep)];
 }
 
 /// Facebook id: ASCII digits, 1 to `u64::MAX`, no leading zero; the `.0` of a float export is dropped.

@@ -1,6 +1,9 @@
 //! Canonical form of an e-mail address: trimmed, trailing dots off, ASCII lower case, a subset of RFC 5321 that every
 //! mail system accepts.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{Note, Prehashed, Reason, Verdict, prehashed};
 
 /// Longest address in bytes (RFC 5321 4.5.3.1.3, less the angle brackets).
@@ -10,20 +13,18 @@ const LOCAL_BYTES_MAX: usize = 64;
 /// Longest label of a domain name in bytes (RFC 1035 2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 
-/// What to do with letters outside ASCII in a domain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Treatment of letters outside ASCII in a domain.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Idn {
     /// Reject the address.
     #[default]
     Reject,
-    /// Convert the domain by UTS 46 first.
+    /// Convert the domain by UTS 46.
     Punycode,
-}
-
-impl Idn {
-    /// What people call them, in flags and the job file.
-    pub const CHOICES: [(&'static str, Self); 2] =
-        [("reject", Self::Reject), ("punycode", Self::Punycode)];
 }
 
 #[derive(Debug)]

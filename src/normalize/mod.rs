@@ -12,10 +12,13 @@ mod shape;
 mod trim;
 
 use rlibphonenumber::Region;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use self::email::EmailRule;
 use self::phone::PhoneRule;
 use crate::hash::{self, Digest, Kernel, Messages};
+use crate::written::written;
 
 pub use self::clear::Case;
 pub use self::email::Idn;
@@ -29,19 +32,32 @@ pub(crate) use self::trim::{is_null_word, trim};
 
 /// What the entries of an audience are, in the API's words.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    clap::ValueEnum,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum UserType {
-    /// SHA-256 of an e-mail address.
+    /// E-mail addresses, hashed.
     EmailHash,
-    /// SHA-256 of an international phone number.
+    /// Phone numbers, hashed.
     PhoneHash,
-    /// Facebook user id, in clear.
+    /// Facebook user ids, in clear.
     Fbid,
-    /// An id of the advertiser's own, in clear.
+    /// Ids of your own, in clear.
     CustomAudienceThirdPartyId,
-    /// Apple or Google advertising id, or Android ID, in clear.
+    /// Advertising ids of devices, in clear.
     MobileAdvertiserId,
 }
 
@@ -141,25 +157,35 @@ impl std::str::FromStr for Country {
     }
 }
 
+written! {
+    Country: { "type": "string", "minLength": 2, "maxLength": 2 },
+}
+
 impl std::fmt::Display for Country {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.region.as_region_str())
     }
 }
 
-/// The choices that a user has within the rules.
-#[derive(Clone, Copy, Debug, Default)]
+/// The choices that a user has within the rules: flags of the commands that normalize, `[rules]` of a job file.
+#[derive(Clone, Copy, Debug, Default, clap::Args, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RuleOptions {
-    /// What to do with digests.
-    pub prehashed: Prehashed,
-    /// What to do with the letter case of third-party ids.
-    pub case: Case,
-    /// What to do with letters outside ASCII in domains.
-    pub idn: Idn,
-    /// What to do with letters in phone numbers.
-    pub vanity: Vanity,
-    /// The country of phone numbers that do not say theirs.
+    /// The country of phone numbers that do not say theirs: two letters (ISO 3166), such as DE.
+    #[arg(long, value_name = "XX")]
     pub country: Option<Country>,
+    /// Values that are SHA-256 digests already.
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub prehashed: Prehashed,
+    /// Letter case of third-party ids.
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub case: Case,
+    /// Letters outside ASCII in domains of e-mail addresses.
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub idn: Idn,
+    /// Letters between the digits of phone numbers.
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub vanity: Vanity,
 }
 
 /// What a value became.

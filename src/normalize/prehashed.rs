@@ -2,26 +2,27 @@
 
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::trim::NULL_WORDS;
 use super::{Reason, Verdict};
 use crate::hash::{self, Digest};
 
-/// What to do with values that are digests already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Treatment of values that are digests already.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Prehashed {
-    /// Pass digests on and hash everything else.
+    /// Pass them on, hash the others.
     #[default]
     Auto,
-    /// Every value must be a digest.
+    /// Every value must be one.
     Always,
-    /// No value may be a digest.
+    /// No value may be one.
     Never,
-}
-
-impl Prehashed {
-    /// What people call them, in flags and the job file.
-    pub const CHOICES: [(&'static str, Self); 3] =
-        [("auto", Self::Auto), ("always", Self::Always), ("never", Self::Never)];
 }
 
 /// How much a value looks like a digest.

@@ -54,12 +54,11 @@ pub(super) fn summed(
 /// The options that decide what is in the parts, by the names of their flags.
 pub(super) fn options(config: &PrepareConfig) -> serde_json::Map<String, serde_json::Value> {
     let rules = &config.rules;
-    let lower = |debug: String| debug.to_ascii_lowercase();
     let json = serde_json::json!({
-        "prehashed": lower(format!("{:?}", rules.prehashed)),
-        "case": lower(format!("{:?}", rules.case)),
-        "idn": lower(format!("{:?}", rules.idn)),
-        "vanity": lower(format!("{:?}", rules.vanity)),
+        "prehashed": rules.prehashed,
+        "case": rules.case,
+        "idn": rules.idn,
+        "vanity": rules.vanity,
         "country": rules.country.map(|country| country.to_string()),
         "country-column": config.read.country_column.as_ref().map(ColumnSelector::text),
         "max-rejects": config.max_rejects.to_string(),

@@ -23,8 +23,14 @@ pub struct SampleTable {
     pub second_row: usize,
 }
 
-/// Finds the dialect of a sample, which is all of the input if `is_all`.
-pub fn detect(sample: &[u8], is_all: bool, path: &Path, format: Format) -> (Dialect, SampleTable) {
+/// Finds the dialect of a sample, which is all of the input if `is_all`. `format` and `delimiter` are what a person chose.
+pub fn detect(
+    sample: &[u8],
+    is_all: bool,
+    path: &Path,
+    format: Format,
+    delimiter: Option<u8>,
+) -> (Dialect, SampleTable) {
     let has_lf = memchr::memchr(b'\n', sample).is_some();
     let has_cr = memchr::memchr(b'\r', sample).is_some();
     let line_end = if has_cr && !has_lf { b'\r' } else { b'\n' };
@@ -35,9 +41,9 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, format: Format) -> (Dial
     let sample = &sample[first_row..];
     let delimiter = match format {
         Format::Lines | Format::Parquet => None,
-        Format::Csv(Some(delimiter)) => Some(delimiter),
-        Format::Csv(None) | Format::Auto if told.is_some() => told,
-        Format::Csv(None) => Some(sniff(sample, is_all).unwrap_or(b',')),
+        Format::Tsv => Some(b'\t'),
+        Format::Csv | Format::Auto if delimiter.or(told).is_some() => delimiter.or(told),
+        Format::Csv => Some(sniff(sample, is_all).unwrap_or(b',')),
         Format::Auto => match extension(path).as_deref() {
             Some("csv") => Some(sniff(sample, is_all).unwrap_or(b',')),
             Some("tsv" | "tab") => Some(b'\t'),
@@ -173,7 +179,7 @@ mod tests {
     use super::*;
 
     fn framing(sample: &str, name: &str) -> Framing {
-        detect(sample.as_bytes(), true, Path::new(name), Format::Auto).0.framing
+        detect(sample.as_bytes(), true, Path::new(name), Format::Auto, None).0.framing
     }
 
     #[test]
@@ -193,8 +199,10 @@ mod tests {
     #[test]
     fn line_that_names_the_delimiter_is_no_record() {
         for text in ["sep=;\nid;email\n1;a@b.co\n", "\"SEP=;\"\r\nid;email\r\n1;a@b.co\r\n"] {
-            for format in [Format::Auto, Format::Csv(None), Format::Csv(Some(b';'))] {
-                let (dialect, table) = detect(text.as_bytes(), true, Path::new("x.txt"), format);
+            let chosen = [(Format::Auto, None), (Format::Csv, None), (Format::Csv, Some(b';'))];
+            for (format, delimiter) in chosen {
+                let (dialect, table) =
+                    detect(text.as_bytes(), true, Path::new("x.txt"), format, delimiter);
                 assert_eq!(dialect.framing, Framing::Csv { delimiter: b';' });
                 assert_eq!(table.find("email"), [1]);
                 assert!(text[table.first_row..].starts_with("id;"));
@@ -202,16 +210,19 @@ mod tests {
             }
         }
         for text in ["sep=x\n", "sep=\"\n", "sep=;;\n", "sep=;", "Sep = ;\n"] {
-            assert_eq!(detect(text.as_bytes(), true, Path::new("x"), Format::Auto).1.first_row, 0);
+            assert_eq!(
+                detect(text.as_bytes(), true, Path::new("x"), Format::Auto, None).1.first_row,
+                0
+            );
         }
     }
 
     #[test]
     fn second_row_is_where_the_header_ends() {
         let (_, table) =
-            detect(b"id,email\r\n1,a@b.co\r\n", true, Path::new("x.csv"), Format::Auto);
+            detect(b"id,email\r\n1,a@b.co\r\n", true, Path::new("x.csv"), Format::Auto, None);
         assert!(matches!(table.second_row, 9 | 10));
-        let (_, table) = detect(b"email\na@b.co", true, Path::new("x"), Format::Auto);
+        let (_, table) = detect(b"email\na@b.co", true, Path::new("x"), Format::Auto, None);
         assert_eq!(table.second_row, 6);
     }
 }

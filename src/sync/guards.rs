@@ -1,7 +1,8 @@
 //! What must not pass at 3 a.m.: an export that is half written, empty, old, or of somebody else.
 
 use super::{AudienceRecord, GuardRecord, SyncRecord};
-use crate::job::{Guards, Share};
+use crate::config::Share;
+use crate::job::Guards;
 
 /// Far less than one member of all that an audience can hold: 0.29 of 100 are 29, whatever the last bits say.
 const TOLERANCE: f64 = 1e-12;

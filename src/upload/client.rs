@@ -51,7 +51,7 @@ impl ClientConfig {
             token,
             ca_file: None,
             use_proxy: true,
-            request_time_max: super::REQUEST_TIME,
+            request_time_max: crate::limits::REQUEST_TIME,
         }
     }
 }

@@ -81,7 +81,7 @@ pub struct UploadConfig {
     pub target: TargetSpec,
     /// The ad account that the audience belongs to.
     pub ad_account: Id,
-    /// Most parts in flight at once; 1 to [`super::PARALLEL_MAX`].
+    /// Most parts in flight at once; 1 to [`crate::limits::PARALLEL_MAX`].
     pub parallel: usize,
     /// How patient to be.
     pub retry: RetryPolicy,
@@ -99,9 +99,9 @@ impl UploadConfig {
             audience: None,
             target,
             ad_account: ad_account.into(),
-            parallel: super::PARALLEL,
+            parallel: crate::limits::PARALLEL,
             retry: RetryPolicy::default(),
-            time_max: super::TIME_LIMIT,
+            time_max: crate::limits::TIME_LIMIT,
             command: String::new(),
         }
     }

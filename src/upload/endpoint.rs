@@ -13,6 +13,7 @@ use super::echo;
 use crate::error::{Error, Result};
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::quote::{Cause, Quoted};
+use crate::written::written;
 
 /// The address of the API: scheme, host, port and a path before the calls' own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +158,10 @@ fn without(text: &str, secret: &str) -> String {
     }
     shown.push_str(&text[from..]);
     shown
+}
+
+written! {
+    Endpoint: { "type": "string", "minLength": 1 },
 }
 
 #[cfg(test)]

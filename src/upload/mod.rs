@@ -52,18 +52,6 @@ pub use self::retry::Decision;
 pub use self::retry::RetryPolicy;
 pub use self::summary::UploadSummary;
 
-/// Most parts in flight at once.
-pub const PARALLEL_MAX: usize = 64;
-
-/// Parts in flight at once, unless somebody said otherwise.
-pub const PARALLEL: usize = 3;
-
-/// How long a request may take, unless somebody said otherwise.
-pub const REQUEST_TIME: Duration = Duration::from_mins(15);
-
-/// How long an upload may take, unless somebody said otherwise.
-pub const TIME_LIMIT: Duration = Duration::from_hours(6);
-
 /// The variable that holds the token.
 pub const TOKEN_VARIABLE: &str = "THRONG_TOKEN";
 

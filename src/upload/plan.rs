@@ -42,7 +42,7 @@ impl Upload {
     /// Compares the directory with its manifest, finds the target in the store, and takes its lock.
     pub fn plan(config: UploadConfig, client: Client, store: &Store, stop: &Stop) -> Result<Self> {
         let manifest = Manifest::read(&config.dir)?;
-        let pool = machine::pool(machine::threads(None)?)?;
+        let pool = machine::pool(machine::cores())?;
         if let Some(problem) = pool.install(|| manifest.problems(&config.dir, stop))?.first() {
             return Err(Error::input(
                 &config.dir,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::failure::{Call, Failure, FailureKind};
+use crate::config::SendOptions;
 
 /// How patient an upload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +18,15 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
+        Self::from(&SendOptions::default())
+    }
+}
+
+impl From<&SendOptions> for RetryPolicy {
+    fn from(options: &SendOptions) -> Self {
         Self {
-            attempts_max: 8,
-            wait_first: Duration::from_secs(1),
+            attempts_max: options.attempts_max(),
+            wait_first: options.retry_wait.0,
             wait_max: Duration::from_mins(1),
         }
     }

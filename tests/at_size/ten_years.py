@@ -73,7 +73,7 @@ def write_job(audiences):
     job = ['name = "ten years"', 'state = "state"', "[input]", 'files = "export.csv"']
     for number in range(audiences):
         job += ["[[audience]]", f'label = "a{number}"', 'user-type = "email_hash"', f'column = "a{number}"', f'name = "A{number}"']
-    job += ["[target]", 'sandbox = "sandbox"', "ad-account = 1", "[limits]", 'max-growth = "100000000%"']
+    job += ["[target]", 'sandbox = "sandbox"', "ad-account = 1", "[guards]", 'max-growth = "100000000%"']
     Path("job.toml").write_text("\n".join(job) + "\n")
 
 

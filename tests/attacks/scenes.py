@@ -164,11 +164,13 @@ replace = "{replace}"
 [target]
 ad-account = 7
 endpoint = "http://127.0.0.1:{place.port}"
+[upload]
 attempts = 2
 retry-wait = "20ms"
 [limits]
 part-lines = 30
 threads = 2
+[guards]
 max-shrink = "90%"
 max-growth = "900%"
 [report]

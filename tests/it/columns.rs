@@ -432,6 +432,6 @@ fn a_table_may_have_json_in_it_if_its_format_is_said() {
     let mut config = desk.config(UserType::EmailHash, "");
     config.inputs = vec![Input::Path(input)];
     assert!(plan(config.clone()).unwrap_err().to_string().contains("JSON"));
-    config.read.format = Format::Csv(Some(b'\t'));
+    config.read.format = Format::Tsv;
     assert_eq!(run(config).unwrap().audiences[0].raw, 1);
 }

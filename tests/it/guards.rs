@@ -55,7 +55,7 @@ fn what_a_guard_prints_goes_on_when_it_is_run() {
 #[test]
 fn an_old_export_stops_a_run_and_the_command_goes_on() {
     let (home, sandbox) = first_night(30);
-    home.job_with(&sandbox, "", |job| job.replace("[limits]", "[limits]\nmax-age = \"26h\""));
+    home.job_with(&sandbox, "", |job| job.replace("[guards]", "[guards]\nmax-age = \"26h\""));
     let days_ago = std::time::SystemTime::now() - Duration::from_hours(75);
     fs::File::options()
         .append(true)

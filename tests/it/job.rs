@@ -18,7 +18,7 @@ name = \"Newsletter\"
 [target]
 ad-account = 7
 endpoint = \"http://127.0.0.1:1\"
-[limits]
+[guards]
 max-age = \"1h\"
 ";
 
@@ -225,7 +225,7 @@ fn init_prints_a_job_that_is_one() {
     let checked = desk.sync(&args, Some("token"));
     assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
     let schema = desk.sync(&["--schema"], None);
-    assert_eq!(String::from_utf8(schema.stdout).unwrap(), throng::job::SCHEMA);
+    assert_eq!(String::from_utf8(schema.stdout).unwrap(), throng::job::schema());
     assert_eq!(desk.sync(&["--init", "--schema"], None).status.code(), Some(2));
     assert_eq!(desk.sync(&["--init", "new.toml"], None).status.code(), Some(2));
     assert_eq!(desk.sync(&["new.toml"], None).status.code(), Some(2));

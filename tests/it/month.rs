@@ -71,11 +71,13 @@ impl Job {
             [target]
             ad-account = 7
             endpoint = "{}"
+            [upload]
             parallel = 2
             attempts = 3
             retry-wait = "1ms"
-            [limits]
+            [guards]
             max-shrink = "30%"
+            [limits]
             part-lines = 40
             threads = 2
             "#,

@@ -201,7 +201,8 @@ impl Case {
                 None
             }
             Shape::Csv(delimiter, ..) => {
-                config.read.format = Format::Csv(Some(delimiter));
+                config.read.format = Format::Csv;
+                config.read.delimiter = Some(delimiter);
                 Some(ColumnSelector::Name("wanted".to_owned()))
             }
         };

@@ -14,6 +14,9 @@ use rlibphonenumber::{
 
 use self::plan::Plan;
 use self::scan::Digits;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{
     Country, Note, Prehashed, Reason, Verdict, prehashed,
     trim::{self, trim},
@@ -24,20 +27,18 @@ pub(super) const DIGITS_MIN: usize = 7;
 /// See [`DIGITS_MIN`].
 pub(super) const DIGITS_MAX: usize = 15;
 
-/// What to do with letters between digits, as in 1-800-FLOWERS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Treatment of letters between digits, as in 1-800-FLOWERS.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Vanity {
     /// Reject the number.
     #[default]
     Reject,
-    /// Map the letters to the keypad (ITU-T E.161).
+    /// Map them to the keypad (ITU-T E.161).
     Convert,
-}
-
-impl Vanity {
-    /// What people call them, in flags and the job file.
-    pub const CHOICES: [(&'static str, Self); 2] =
-        [("reject", Self::Reject), ("convert", Self::Convert)];
 }
 
 #[derive(Debug)]

@@ -188,7 +188,13 @@ fn look(
             Dialect::COLUMNS,
             SampleTable { rows: columns.sample(SAMPLE_ROWS), first_row: 0, second_row: 0 },
         ),
-        None => record::detect(&source.sample, source.is_sample_all, &source.path, read.format),
+        None => record::detect(
+            &source.sample,
+            source.is_sample_all,
+            &source.path,
+            read.format,
+            read.delimiter,
+        ),
     })
 }
 

@@ -89,15 +89,15 @@ impl Home {
         files
     }
 
-    /// Writes the job file, with these limits.
-    pub(crate) fn job(&self, sandbox: &Sandbox, limits: &str) {
-        self.job_with(sandbox, limits, |job| job);
+    /// Writes the job file, with these guards.
+    pub(crate) fn job(&self, sandbox: &Sandbox, guards: &str) {
+        self.job_with(sandbox, guards, |job| job);
     }
 
     pub(crate) fn job_with(
         &self,
         sandbox: &Sandbox,
-        limits: &str,
+        guards: &str,
         change: impl FnOnce(String) -> String,
     ) {
         let job = format!(
@@ -120,6 +120,8 @@ name = "News"
 [target]
 ad-account = 7
 endpoint = "{}"
+
+[upload]
 parallel = 1
 attempts = 2
 retry-wait = "1ms"
@@ -127,7 +129,9 @@ retry-wait = "1ms"
 [limits]
 part-lines = 10
 threads = 2
-{limits}
+
+[guards]
+{guards}
 
 [report]
 html = "report.html"

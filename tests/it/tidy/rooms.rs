@@ -8,16 +8,17 @@ use std::path::Path;
 use super::files;
 
 /// Rooms that everybody may use: they know nothing of what throng does. Each may use those before it.
-const GROUND: [&str; 14] = [
+const GROUND: [&str; 15] = [
     "limits",
     "role",
+    "notation",
+    "written",
     "max_rejects",
     "mutex",
     "buffers",
     "quote",
     "utc",
     "figures",
-    "notation",
     "error",
     "stop",
     "progress",
