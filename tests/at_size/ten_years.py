@@ -8,7 +8,6 @@ then two more are real. What they uploaded, and whom they took for known, is com
 """
 
 import argparse
-import copy
 import csv
 import hashlib
 import json
@@ -22,8 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
-# HOLDINGS_MAX in src/config/bounds.rs.
-KEPT = 64
+# SMALL_PARTS_MAX in src/limits.rs, and one run's more.
+KEPT = 65
 
 
 def main():
@@ -63,9 +62,9 @@ def live_through(throng, args):
             wanted = (new, nights * args.new - new, 0)
             if found != wanted:
                 raise SystemExit(f"{what}: {audience['name']} has new, known, gone = {found} instead of {wanted}")
-    directories = len(list(Path("state/runs").iterdir()))
-    if directories > KEPT:
-        raise SystemExit(f"{directories} directories of runs are left, not at most {KEPT}")
+    folders = len(list(Path("state/parts").iterdir()))
+    if folders > KEPT:
+        raise SystemExit(f"{folders} folders of parts are left, not at most {KEPT}")
     run("history", throng, "history", "--state", "state")
 
 
@@ -87,50 +86,40 @@ def write_export(args, nights):
 
 
 def make_up_nights(args):
-    runs = Path("state/runs")
-    first = runs / "000001"
-    manifest = json.loads((first / "manifest.json").read_text())
-    state = sqlite3.connect("state/sync.sqlite")
-    ledger = sqlite3.connect("state/ledger.sqlite")
-    ((record,),) = state.execute("SELECT record FROM run WHERE id = 1")
+    store = sqlite3.connect("state/throng.sqlite")
     day = 86_400_000
-    uploads = state.execute("SELECT label, target_id FROM upload WHERE run_id = 1").fetchall()
-    targets = dict(uploads)
-    ledger_runs = {row[1]: row for row in ledger.execute("SELECT * FROM run")}
-    next_run = 1 + max(row[0] for row in ledger_runs.values())
-    next_attempt = 1 + ledger.execute("SELECT max(id) FROM attempt").fetchone()[0]
+    (run,) = store.execute("SELECT command, version, started_at, options, record FROM run WHERE id = 1").fetchall()
+    generations = store.execute(
+        "SELECT label, generation.id FROM generation JOIN audience ON audience.id = audience_id ORDER BY label"
+    ).fetchall()
+    number_of = lambda label: int(label.removeprefix("a"))
     for night in range(2, args.nights + 1):
-        directory = runs / f"{night:06}"
-        directory.mkdir(mode=0o700)
-        made = copy.deepcopy(manifest)
-        for number, audience in enumerate(made["audiences"]):
+        at = run[2] + night * day
+        folder = Path(f"state/parts/{night:06}")
+        folder.mkdir(mode=0o700)
+        store.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", (night, *run[:2], at, *run[3:]))
+        for label, generation in generations:
             digests = sorted(
-                hashlib.sha256(person(number, night, one).encode()).hexdigest() for one in range(args.new)
+                hashlib.sha256(person(number_of(label), night, one).encode()).hexdigest() for one in range(args.new)
             )
             content = "".join(digest + "\n" for digest in digests).encode()
-            (part,) = audience["parts"]
-            (directory / part["file"]).write_bytes(content)
-            part["lines"], part["bytes"] = len(digests), len(content)
-            part["sha256"] = hashlib.sha256(content).hexdigest()
-            target = targets[audience["label"]]
-            run = list(ledger_runs[target])
-            run[0], run[2], run[8], run[9] = next_run, str(directory), run[8] + night * day, run[9] + night * day
-            ledger.execute(f"INSERT INTO run VALUES ({','.join('?' * len(run))})", run)
-            ledger.execute(
-                "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (target, part["sha256"], part["file"], len(digests), len(content), next_run, next_run, run[9]),
+            sha256, entries, size = hashlib.sha256(content).hexdigest(), len(digests), len(content)
+            (folder / f"{sha256}.txt").write_bytes(content)
+            store.execute("INSERT INTO part VALUES (?, ?, ?, ?)", (sha256, entries, size, night))
+            store.execute(
+                "INSERT INTO delivery VALUES (?, 'add', ?, 'confirmed', ?, ?, ?, ?)",
+                (generation, sha256, night, f"{label}-00001.txt", night, at),
             )
-            ledger.execute(
-                "INSERT INTO attempt VALUES (?, ?, 'add', ?, ?, ?, 'acknowledged', NULL)",
-                (next_attempt, next_run, part["sha256"], run[8], run[9]),
+            store.execute(
+                "INSERT INTO upload VALUES (?, ?, ?, 1, ?, ?, ?, ?, 0, NULL)",
+                (night, generation, str(folder), entries, size, at, at),
             )
-            next_run += 1
-            next_attempt += 1
-        (directory / "manifest.json").write_text(json.dumps(made))
-        state.execute("INSERT INTO run VALUES (?, 'settled', ?, ?)", (night, night * day, record))
-        state.executemany("INSERT INTO upload VALUES (?, ?, ?)", [(night, *upload) for upload in uploads])
-    state.commit()
-    ledger.commit()
+            store.execute(
+                "INSERT INTO request (run_id, generation_id, call, sha256, may_hold, began_at, ended_at, outcome)"
+                " VALUES (?, ?, 'add', ?, 0, ?, ?, 'confirmed')",
+                (night, generation, sha256, at, at),
+            )
+    store.commit()
 
 
 def run(what, *command):

@@ -1,6 +1,6 @@
 """What a power cut could take: no run can be cut off from its disk here, but its calls show what it would lose.
 
-Whatever gets its name was synced before, and so was the ledger before a request begins; at the end of a run nothing is
+Whatever gets its name was synced before, and so was the store before a request begins; at the end of a run nothing is
 left that only the memory of the machine has."""
 
 import os
@@ -23,7 +23,7 @@ def cases(place, scene):
 def at_any_moment(place, scene):
     scene.begin(place)
     command = scene.command()
-    # One request after the other: when one begins, the ledger is written of no other.
+    # One request after the other: when one begins, the store is written of no other.
     is_alone = command[0] == "upload"
     ended = place.run([*command, *(["--parallel", "1"] if is_alone else [])], before=place.strace(CALLS))
     must(ended.code == 0, f"not done: {ended}")
@@ -81,8 +81,8 @@ class Memory:
             self.give_name(*paths)
         elif name == "connect" and "AF_INET" in what:
             self.requests += 1
-            ledger = [path for path in self.unwritten if "/ledger.sqlite" in path and not is_made_anew(path)]
-            must(not self.is_alone or not ledger, f"a request begins before {ledger} is synced")
+            store = [path for path in self.unwritten if "/throng.sqlite" in path and not is_made_anew(path)]
+            must(not self.is_alone or not store, f"a request begins before {store} is synced")
 
     def give_name(self, path, to):
         lost = self.below(self.unwritten, path) | self.below(self.unlisted, path)

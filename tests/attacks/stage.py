@@ -39,7 +39,7 @@ class Ended:
 
 
 class Place:
-    """A directory at one path for all cases, since ledgers and manifests name paths and addresses."""
+    """A directory at one path for all cases, since stores and manifests name paths and addresses."""
 
     def __init__(self, throng, root):
         self.throng, self.root = throng, pathlib.Path(root)

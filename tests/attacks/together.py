@@ -162,7 +162,6 @@ UPLOAD = ["upload", "out", "--create", "News", "--ad-account", "7", "--state", "
 REPLACE = [prepare("b", "--overwrite", "-q"), prepare("a", "--overwrite", "-q")]
 VERIFY = ["verify", "out"]
 COMPARE = ["prepare", "a.txt", "-t", "email_hash", "-o", "new", "--against", "out", "--overwrite", "--json", "-q"]
-MANIFEST = ["manifest", "out", "-t", "email_hash"]
 
 
 def refused(ended, code, words):
@@ -208,18 +207,6 @@ def sync_both(place, crowd, meet):
         if ended.code != 0:
             refused(ended, 6, "another run of this job is going on")
     crowd.job.check(place)
-
-
-def manifest_both(place, crowd, meet):
-    place.reset()
-    place.ok(prepare("a", "-q"))
-    place.path("out/manifest.json").unlink()
-    for ended in meet(place, MANIFEST, MANIFEST):
-        if ended.code != 0:
-            refused(ended, 4, "it exists")
-    place.ok(VERIFY)
-    must(set(entries_of(place.path("out"))) == crowd.sets[0], "the entries are not what they were")
-    must(not place.hidden(), f"left behind: {place.hidden()}")
 
 
 CHANGED = ["it does not match its manifest", "the directory was changed", "it has no manifest.json", "no such file"]
@@ -289,7 +276,6 @@ ATTACKS = {
     "prepare --overwrite twice": prepare_both_over,
     "upload twice": upload_both,
     "sync twice": sync_both,
-    "manifest twice": manifest_both,
     "upload, replace": read_and_replace(UPLOAD, is_uploaded),
     "verify, replace": read_and_replace(VERIFY, is_verified),
     "compare, replace": read_and_replace(COMPARE, is_compared),
