@@ -24,8 +24,11 @@ use crate::store::{RequestId, Target};
 /// How often the list is asked for a marker that it does not have: it may be late.
 const LOOKS: u32 = 6;
 
+/// The same for a later run, which believes it then.
+const LOOKS_LATER: u32 = 9;
+
 /// The wait before the second look, as a multiple of the retry policy's first wait. It doubles each time: a minute in
-/// all, unless somebody said otherwise.
+/// all, and four for a later run, unless somebody said otherwise.
 const LOOK_WAIT: u32 = 2;
 
 /// The longest wait between two looks.
@@ -75,7 +78,7 @@ impl Creation<'_> {
             let mut decision = session.decide(&failure, attempts)?;
             if decision == Decision::FindOut {
                 session.progress.stop.check()?;
-                if self.find(recorder, session)? {
+                if self.find(LOOKS, recorder, session)? {
                     return Ok(());
                 }
                 let again = Failure { was_sent: false, ..failure.clone() };
@@ -100,7 +103,7 @@ impl Creation<'_> {
 
     /// Finds out what became of the create of an earlier run: the target is ready afterwards, or planned again.
     pub(super) fn settle(&self, recorder: Recorder<'_>, session: &Session<'_>) -> Result<()> {
-        if self.find(recorder, session)? {
+        if self.find(LOOKS_LATER, recorder, session)? {
             return Ok(());
         }
         if recorder.store.marker(recorder.target)?.is_none() {
@@ -134,12 +137,12 @@ impl Creation<'_> {
 
     /// Asks the list for the markers of creates without an answer, several times if it does not have them, and adopts
     /// the audience that has one. `false` if there is none.
-    fn find(&self, recorder: Recorder<'_>, session: &Session<'_>) -> Result<bool> {
+    fn find(&self, looks: u32, recorder: Recorder<'_>, session: &Session<'_>) -> Result<bool> {
         let markers = recorder.store.open_markers(recorder.target)?;
         if markers.is_empty() {
             return Ok(false);
         }
-        let waits: Vec<Duration> = (0..LOOKS - 1)
+        let waits: Vec<Duration> = (0..looks - 1)
             .map(|n| (session.retry.wait_first * LOOK_WAIT * 2_u32.pow(n)).min(LOOK_WAIT_MAX))
             .collect();
         (session.notify)(&Notice::LookingForMarker { longest: waits.iter().sum() });
