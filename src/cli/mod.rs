@@ -32,7 +32,7 @@ Begin with:
   throng upload audience --create Newsletter --sandbox   rehearse: nothing leaves this machine
   throng upload audience --create Newsletter --ad-account 1234567";
 
-/// How every command ends; the README has the same table with what a scheduler should do.
+/// Table of how every command ends; the README has the same table with what a scheduler should do.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0         done, also if there was nothing to do

@@ -23,9 +23,7 @@ pub(crate) fn man(args: &ManArgs) -> Result<ExitCode> {
     let mut command = Cli::command().disable_help_subcommand(true);
     // Commands below commands learn their whole name by it.
     command.build();
-    let mut names = Vec::new();
-    collect_names(&command, &mut names);
-    write_pages(&command, &names, &day().iso_day(), args)?;
+    write_pages(&command, &day().iso_day(), args)?;
     Ok(ExitCode::Done)
 }
 
@@ -37,22 +35,11 @@ fn day() -> Utc {
 }
 
 /// The page of a command, and those of the commands below it.
-fn write_pages(command: &clap::Command, names: &[String], day: &str, args: &ManArgs) -> Result<()> {
-    let path = args.dir.join(format!("{}.1", name(command)));
-    let page = page::render(command, names, day).map_err(|e| Error::writing("write", &path, e))?;
+fn write_pages(command: &clap::Command, day: &str, args: &ManArgs) -> Result<()> {
+    let name = command.get_display_name().unwrap_or_else(|| command.get_name());
+    let path = args.dir.join(format!("{name}.1"));
+    let page = page::render(command, day).map_err(|e| Error::writing("write", &path, e))?;
     write_whole(&path, page.as_bytes(), Readers::Everyone)?;
-    shown_below(command).try_for_each(|below| write_pages(below, names, day, args))
-}
-
-fn collect_names(command: &clap::Command, names: &mut Vec<String>) {
-    names.push(name(command));
-    shown_below(command).for_each(|below| collect_names(below, names));
-}
-
-fn name(command: &clap::Command) -> String {
-    command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
-}
-
-fn shown_below(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
-    command.get_subcommands().filter(|below| !below.is_hide_set())
+    let below = command.get_subcommands().filter(|below| !below.is_hide_set());
+    below.into_iter().try_for_each(|below| write_pages(below, day, args))
 }
