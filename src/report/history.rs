@@ -3,10 +3,13 @@
 use serde::Serialize;
 
 use super::fill;
-use super::outcome::{Tone, guard_words, sum, word};
-use super::trend::Trend;
+use super::outcome::sum;
+use super::runs::{Row, rows};
 use crate::error::Result;
 use crate::sync::SyncRecord;
+
+/// Runs to know of that stand above all the others.
+const REMARKABLE_MAX: usize = 12;
 
 #[derive(Serialize)]
 struct HistoryPage<'a> {
@@ -21,25 +24,8 @@ struct Job<'a> {
     last_success_at: Option<i64>,
     held: u64,
     sent: u64,
-    trend: Trend,
-    runs: Vec<Row<'a>>,
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    run: &'a SyncRecord,
-    word: &'static str,
-    tone: Tone,
-    seconds: f64,
-    has_figures: bool,
-    members: u64,
-    new: u64,
-    sent: u64,
-    rejected: u64,
-    values: u64,
-    must_go: u64,
-    /// Why it did not come to its end.
-    why: Option<String>,
+    remarkable: Vec<&'a Row<'a>>,
+    runs: &'a [Row<'a>],
 }
 
 /// The runs of one job or several as one HTML file that needs nothing else. Runs are given the latest first.
@@ -54,15 +40,18 @@ pub fn render_history(records: &[SyncRecord]) -> Result<String> {
             names.push(&record.job);
         }
     }
-    let of_job = |name| records.iter().filter(move |record| record.job == name).collect();
-    let jobs = names.into_iter().map(|name| Job::of(name, of_job(name))).collect();
+    let of_job =
+        |name: &&str| records.iter().filter(|record| record.job == *name).collect::<Vec<_>>();
+    let records: Vec<_> = names.iter().map(of_job).collect();
+    let rows: Vec<_> = records.iter().map(|records| rows(records)).collect();
+    let jobs = names.into_iter().zip(&records).zip(&rows);
+    let jobs = jobs.map(|((name, records), rows)| Job::of(name, records, rows)).collect();
     fill("history.html", &HistoryPage { jobs })
 }
 
 impl<'a> Job<'a> {
-    fn of(name: &'a str, records: Vec<&'a SyncRecord>) -> Self {
-        let real: Vec<&SyncRecord> =
-            records.iter().rev().copied().filter(|run| !run.is_dry_run).collect();
+    fn of(name: &'a str, records: &[&'a SyncRecord], rows: &'a [Row<'a>]) -> Self {
+        let real: Vec<_> = records.iter().filter(|run| !run.is_dry_run).collect();
         let completed = real.iter().filter(|run| run.is_success()).count();
         let last_success = records.iter().find(|run| run.is_success());
         Self {
@@ -72,28 +61,12 @@ impl<'a> Job<'a> {
             last_success_at: last_success.map(|run| run.ended_at),
             held: last_success.map_or(0, |run| sum(run, |audience| audience.held_after)),
             sent: real.iter().map(|run| sum(run, |audience| audience.entries_sent)).sum(),
-            trend: Trend::of(&real),
-            runs: records.into_iter().map(Row::of).collect(),
-        }
-    }
-}
-
-impl<'a> Row<'a> {
-    fn of(run: &'a SyncRecord) -> Self {
-        let (word, tone) = word(run);
-        Self {
-            run,
-            word,
-            tone,
-            seconds: run.seconds(),
-            has_figures: sum(run, |audience| audience.read) > 0,
-            members: sum(run, |audience| audience.members),
-            new: sum(run, |audience| audience.new),
-            sent: sum(run, |audience| audience.entries_sent),
-            rejected: sum(run, |audience| audience.rejected),
-            values: sum(run, |audience| audience.read.saturating_sub(audience.blank)),
-            must_go: sum(run, |audience| audience.must_go),
-            why: run.guard.as_ref().map(guard_words).or_else(|| run.error.clone()),
+            remarkable: rows
+                .iter()
+                .filter(|row| row.is_remarkable())
+                .take(REMARKABLE_MAX)
+                .collect(),
+            runs: rows,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What people and programs see of a run: a page, the history as a page, metrics.
 //!
 //! ```text
-//! page      one run, with the trend of the ninety before it      -> one HTML file, for a person
+//! page      one run, with the last ones before it                -> one HTML file, for a person
 //! history   runs across days, of one job or several              -> one HTML file, for a person
 //! metrics   the last run                                         -> Prometheus text, for the node exporter
 //! ```
@@ -15,7 +15,7 @@ mod history;
 mod metrics;
 mod outcome;
 mod page;
-mod trend;
+mod runs;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
@@ -34,7 +34,7 @@ const TEMPLATES: [(&str, &str); 6] = [
     ("history.html", include_str!("history.html")),
     ("frame.html", include_str!("frame.html")),
     ("audience.html", include_str!("audience.html")),
-    ("trend.html", include_str!("trend.html")),
+    ("runs.html", include_str!("runs.html")),
     ("style.css", include_str!("style.css")),
 ];
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::fill;
 use super::funnel::{self, Step};
 use super::outcome::{Outcome, sum};
-use super::trend::{RUNS_MAX, Trend};
+use super::runs::{Row, rows};
 use crate::error::Result;
 use crate::sync::{AudienceRecord, SyncRecord};
 
@@ -18,7 +18,7 @@ struct Page<'a> {
     opt_outs_unread: u64,
     audiences: Vec<AudiencePage<'a>>,
     phases: Vec<Phase<'a>>,
-    trend: Trend,
+    runs: Vec<Row<'a>>,
 }
 
 #[derive(Serialize)]
@@ -43,17 +43,20 @@ struct Phase<'a> {
 /// Shades that phases take in turn.
 const SHADES: usize = 5;
 
-/// The page for `current`: one HTML file that needs nothing else. `earlier` are the runs before it, the latest first,
-/// of which ninety are shown.
+/// The last runs, this one among them, that stand on its page; of those before, the ones to know of do, too.
+const RUNS_SHOWN: usize = 14;
+
+/// The page for `current`: one HTML file that needs nothing else. `earlier` are the runs before it, the latest first.
 ///
 /// # Errors
 ///
 /// None that a record could cause; a template that cannot be filled is a defect.
 pub fn render(current: &SyncRecord, earlier: &[SyncRecord]) -> Result<String> {
     // Dry runs changed nothing and are no nights.
-    let real = earlier.iter().filter(|run| !run.is_dry_run).take(RUNS_MAX - 1);
-    let mut runs: Vec<&SyncRecord> = std::iter::once(current).chain(real).collect();
-    runs.reverse();
+    let real = earlier.iter().filter(|run| !run.is_dry_run);
+    let runs: Vec<&SyncRecord> = std::iter::once(current).chain(real).collect();
+    let rows = rows(&runs).into_iter().enumerate();
+    let runs = rows.filter(|(index, row)| *index < RUNS_SHOWN || row.is_remarkable());
     fill(
         "page.html",
         &Page {
@@ -64,7 +67,7 @@ pub fn render(current: &SyncRecord, earlier: &[SyncRecord]) -> Result<String> {
             opt_outs_unread: sum(current, |audience| audience.suppression_rejected),
             audiences: current.audiences.iter().map(audience_page).collect(),
             phases: phases(current),
-            trend: Trend::of(&runs),
+            runs: runs.map(|(_, row)| row).collect(),
         },
     )
 }
