@@ -46,10 +46,11 @@
 //!
 //! let progress = Progress::default(); // counters, and a way to stop from another thread
 //! let summary = Prepare::plan(config, &progress)?.run(&progress)?;
-//! assert_eq!((summary.audiences[0].duplicates, summary.audiences[0].suppressed), (1, 1));
+//! let figures = &summary.audiences[0].figures;
+//! assert_eq!((figures.duplicates, figures.sets.suppressed), (1, 1));
 //!
 //! let manifest = Manifest::read(&dir)?;
-//! assert_eq!(manifest.audiences[0].sets.written, 1);
+//! assert_eq!(manifest.audiences[0].figures.sets.written, 1);
 //! assert!(manifest.problems(&dir, &progress.stop)?.is_empty()); // as `throng verify` does
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -158,6 +159,7 @@ pub mod normalize;
 #[doc(hidden)]
 pub mod dialect;
 pub mod entries;
+pub mod audience;
 pub mod config;
 #[doc(hidden)]
 pub mod source;

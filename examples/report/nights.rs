@@ -1,10 +1,10 @@
 //! Ninety-one made-up nights: an audience that grows, people who come, leave and opt out, and what goes wrong in three
 //! months. The same at every call.
 
+use throng::audience::{AudienceFigures, Rejects};
+use throng::entries::Counts;
 use throng::normalize::Reason;
-use throng::sync::{
-    AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord,
-};
+use throng::sync::{AudienceRecord, GuardRecord, InputRecord, PhaseRecord, SyncRecord};
 use throng::utc::Utc;
 
 const NIGHTS: i64 = 91;
@@ -57,8 +57,8 @@ fn night(run: i64) -> SyncRecord {
         ended_at: started_at + took,
         command: COMMAND.to_owned(),
         replace_command: format!("{COMMAND} --replace"),
-        inputs: inputs(started_at, email.read),
-        records: email.read + 41_812,
+        inputs: inputs(started_at, email.figures.read),
+        records: email.figures.read + 41_812,
         phases: names
             .into_iter()
             .zip(millis)
@@ -123,18 +123,24 @@ fn audience(run: i64, base: u64, name: &str, user_type: &str, number: &str) -> A
         audience: Some(number.to_owned()),
         fb_id: Some(format!("60173820389{number}")),
         action: if is_first { "create" } else { "add" }.to_owned(),
-        read: members + blank + rejected + duplicates,
-        blank,
-        rejected,
-        rejects: rejects(user_type, rejected),
-        duplicates,
-        members,
-        suppressed,
-        known: members - suppressed - new,
-        gone: age * 310,
+        figures: AudienceFigures {
+            read: members + blank + rejected + duplicates,
+            blank,
+            rejected,
+            rejects: rejects(user_type, rejected),
+            duplicates,
+            sets: Counts {
+                members,
+                suppressed,
+                known: members - suppressed - new,
+                gone: age * 310,
+                must_go: 0,
+                written: new,
+            },
+            suppression_read: 41_812,
+            ..AudienceFigures::default()
+        },
         gone_list: (age > 0).then(|| format!("/var/lib/throng/nightly/{user_type}-gone.txt")),
-        suppression_read: 41_812,
-        new,
         parts,
         parts_sent: parts,
         entries_sent: new,
@@ -145,7 +151,7 @@ fn audience(run: i64, base: u64, name: &str, user_type: &str, number: &str) -> A
     }
 }
 
-fn rejects(user_type: &str, rejected: u64) -> Vec<RejectRecord> {
+fn rejects(user_type: &str, rejected: u64) -> Vec<Rejects> {
     let reasons = match user_type {
         "email_hash" => [Reason::NoAtSign, Reason::BadDomain, Reason::NullWord, Reason::NonAscii],
         _ => [Reason::NationalNumber, Reason::InvalidLength, Reason::NullWord, Reason::Letters],
@@ -155,7 +161,7 @@ fn rejects(user_type: &str, rejected: u64) -> Vec<RejectRecord> {
     for (index, reason) in reasons.into_iter().enumerate() {
         let count = if index == 3 { left } else { left * 5 / 8 };
         left -= count;
-        rejects.push(RejectRecord {
+        rejects.push(Rejects {
             reason: reason.code().to_owned(),
             advice: reason.advice().to_owned(),
             count,
@@ -181,23 +187,28 @@ fn stop(record: &mut SyncRecord, exit_code: u8, error: &str, hint: &str) {
 fn half_written(record: &mut SyncRecord) {
     for audience in &mut record.audiences {
         let figures = [
-            &mut audience.read,
-            &mut audience.blank,
-            &mut audience.rejected,
-            &mut audience.duplicates,
-            &mut audience.members,
-            &mut audience.suppressed,
-            &mut audience.new,
+            &mut audience.figures.read,
+            &mut audience.figures.blank,
+            &mut audience.figures.rejected,
+            &mut audience.figures.duplicates,
+            &mut audience.figures.sets.members,
+            &mut audience.figures.sets.suppressed,
+            &mut audience.figures.sets.written,
         ];
         for figure in figures {
             *figure = *figure * 41 / 100;
         }
-        audience.read = audience.blank + audience.rejected + audience.duplicates + audience.members;
-        audience.known = audience.members - audience.suppressed - audience.new;
-        audience.gone = audience.held_before - audience.known;
-        audience.rejects = rejects(&audience.user_type.clone(), audience.rejected);
+        audience.figures.read = audience.figures.blank
+            + audience.figures.rejected
+            + audience.figures.duplicates
+            + audience.figures.sets.members;
+        audience.figures.sets.known = audience.figures.sets.members
+            - audience.figures.sets.suppressed
+            - audience.figures.sets.written;
+        audience.figures.sets.gone = audience.held_before - audience.figures.sets.known;
+        audience.figures.rejects = rejects(&audience.user_type.clone(), audience.figures.rejected);
     }
-    record.inputs = inputs(record.started_at, record.audiences[0].read);
+    record.inputs = inputs(record.started_at, record.audiences[0].figures.read);
     stop(
         record,
         3,
@@ -215,12 +226,17 @@ fn half_written(record: &mut SyncRecord) {
 
 fn wrong_column(record: &mut SyncRecord) {
     for audience in &mut record.audiences {
-        audience.rejected = audience.read * 96 / 100;
-        audience.members = audience.read - audience.rejected;
-        (audience.blank, audience.duplicates, audience.suppressed, audience.new) = (0, 0, 0, 0);
-        audience.known = audience.members;
-        audience.gone = audience.held_before - audience.known;
-        audience.rejects = rejects(&audience.user_type.clone(), audience.rejected);
+        audience.figures.rejected = audience.figures.read * 96 / 100;
+        audience.figures.sets.members = audience.figures.read - audience.figures.rejected;
+        (
+            audience.figures.blank,
+            audience.figures.duplicates,
+            audience.figures.sets.suppressed,
+            audience.figures.sets.written,
+        ) = (0, 0, 0, 0);
+        audience.figures.sets.known = audience.figures.sets.members;
+        audience.figures.sets.gone = audience.held_before - audience.figures.sets.known;
+        audience.figures.rejects = rejects(&audience.user_type.clone(), audience.figures.rejected);
     }
     let error = "96.0% of the values are rejected: more than max_rejects = 10% allows";
     stop(record, 3, error, "these look like phone numbers: --user-type phone_hash?");
@@ -252,11 +268,11 @@ fn partly_uploaded(record: &mut SyncRecord) {
 
 fn nothing_to_do(record: &mut SyncRecord) {
     for audience in &mut record.audiences {
-        audience.known += audience.new;
-        audience.held_before = audience.known + audience.gone;
+        audience.figures.sets.known += audience.figures.sets.written;
+        audience.held_before = audience.figures.sets.known + audience.figures.sets.gone;
         audience.held_after = audience.held_before;
         "none".clone_into(&mut audience.action);
-        (audience.new, audience.parts, audience.parts_sent) = (0, 0, 0);
+        (audience.figures.sets.written, audience.parts, audience.parts_sent) = (0, 0, 0);
         (audience.entries_sent, audience.bytes_sent) = (0, 0);
     }
 }
@@ -264,14 +280,14 @@ fn nothing_to_do(record: &mut SyncRecord) {
 fn with_people_who_must_go(record: &mut SyncRecord) {
     let [email, phone] = &mut record.audiences[..] else { return };
     for (audience, must_go) in [(&mut *email, 312), (phone, 41)] {
-        audience.must_go = must_go;
+        audience.figures.sets.must_go = must_go;
         audience.must_go_list =
             Some(format!("/var/lib/throng/nightly/{}-must-go.txt", audience.user_type));
     }
-    let more = email.read / 40;
-    email.rejected += more;
-    email.members -= more;
-    email.known -= more;
-    email.gone += more;
-    email.rejects = rejects("email_hash", email.rejected);
+    let more = email.figures.read / 40;
+    email.figures.rejected += more;
+    email.figures.sets.members -= more;
+    email.figures.sets.known -= more;
+    email.figures.sets.gone += more;
+    email.figures.rejects = rejects("email_hash", email.figures.rejected);
 }

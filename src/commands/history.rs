@@ -55,10 +55,10 @@ fn print_night(night: &SyncRecord) -> Result<()> {
         Timestamp::from_millisecond(night.started_at).map_or_else(|_| "-".to_owned(), date),
         night.run,
         night.job,
-        sum(|audience| audience.members),
-        sum(|audience| audience.new),
+        sum(|audience| audience.figures.sets.members),
+        sum(|audience| audience.figures.sets.written),
         sum(|audience| audience.entries_sent),
-        sum(|audience| audience.must_go),
+        sum(|audience| audience.figures.sets.must_go),
     ))?;
     if let Some(error) = night.error.as_ref().filter(|_| night.exit_code != KILLED) {
         line(format_args!("  {error}\n"))?;

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let audiences = manifest.audiences.iter().map(|audience| Audience {
         label: &audience.label,
         user_type: audience.user_type,
-        entries: audience.sets.written,
+        entries: audience.figures.sets.written,
         parts: audience.parts.len(),
     });
     let verified = Verified {

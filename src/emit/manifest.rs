@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::audience::AudienceFigures;
 use crate::config::{AudienceSpec, Label, audience_name};
 use crate::disk::{MANIFEST_FILE, create_file, plain_file};
-use crate::entries::Counts;
 use crate::error::{Error, Result};
 use crate::limits::MANIFEST_BYTES_MAX;
 use crate::normalize::UserType;
@@ -68,48 +68,24 @@ pub struct AudienceManifest {
     pub label: Label,
     /// What its entries are.
     pub user_type: UserType,
-    /// Member records read.
-    pub read: u64,
-    /// Member values with nothing in them.
-    pub blank: u64,
-    /// Member values that were hashed or taken as they are.
-    pub raw: u64,
-    /// Member values that were digests already.
-    pub prehashed: u64,
-    /// Rejected member values by reason.
-    pub rejected: Vec<RejectManifest>,
-    /// Accepted member values that were there already.
-    pub duplicates: u64,
-    /// What the sets amount to.
-    pub sets: Counts,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: AudienceFigures,
     /// The upload files, in order.
     pub parts: Vec<PartManifest>,
     /// The list of who is known but no member any more, if there are any: one digest a line, of clear ids the SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gone: Option<PartManifest>,
+    pub gone_list: Option<PartManifest>,
     /// The list of who is suppressed, and known or unconfirmed, written in the same way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub must_go: Option<PartManifest>,
+    pub must_go_list: Option<PartManifest>,
 }
 
 impl AudienceManifest {
     /// All its files: upload files and lists.
     pub(super) fn files(&self) -> impl Iterator<Item = &PartManifest> {
-        self.parts.iter().chain(&self.gone).chain(&self.must_go)
+        self.parts.iter().chain(&self.gone_list).chain(&self.must_go_list)
     }
-}
-
-/// Rejects of one reason.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RejectManifest {
-    /// The reason's code.
-    pub reason: String,
-    /// How many.
-    pub count: u64,
-    /// The first input in which it occurred.
-    pub first_source: String,
-    /// The line there, counted from 1.
-    pub first_line: u64,
 }
 
 /// An upload file.

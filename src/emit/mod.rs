@@ -11,7 +11,7 @@ mod verify;
 
 #[doc(hidden)]
 pub use self::list::ListWriter;
-pub use self::manifest::{AudienceManifest, InputManifest, Manifest, PartManifest, RejectManifest};
+pub use self::manifest::{AudienceManifest, InputManifest, Manifest, PartManifest};
 #[doc(hidden)]
 pub use self::part::{PartLimits, Parts, Placed, write_parts};
 #[doc(hidden)]

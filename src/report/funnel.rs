@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::audience::AudienceFigures;
+use crate::entries::Counts;
 use crate::sync::AudienceRecord;
 
 /// Thinnest bar, in percent: what is there can be seen.
@@ -32,8 +34,9 @@ enum Kind {
 
 /// The rows for an audience; none if nothing was read.
 pub(super) fn steps(audience: &AudienceRecord) -> Vec<Step> {
-    let AudienceRecord { read, blank, rejected, duplicates, members, .. } = *audience;
-    let AudienceRecord { suppressed, known, new, entries_sent, .. } = *audience;
+    let AudienceFigures { read, blank, rejected, duplicates, sets, .. } = &audience.figures;
+    let (read, blank, rejected, duplicates) = (*read, *blank, *rejected, *duplicates);
+    let Counts { members, suppressed, known, written, .. } = *sets;
     if read == 0 {
         return Vec::new();
     }
@@ -45,9 +48,9 @@ pub(super) fn steps(audience: &AudienceRecord) -> Vec<Step> {
         (Kind::Left, "Members", "different people", members),
         (Kind::Gone, "Opted out", "held back, never sent", suppressed),
         (Kind::Gone, "Known already", "not sent again", known),
-        (Kind::Left, "New", "to be sent", new),
+        (Kind::Left, "New", "to be sent", written),
     ];
-    steps.push((Kind::Sent, "Uploaded", "confirmed by the API", entries_sent));
+    steps.push((Kind::Sent, "Uploaded", "confirmed by the API", audience.entries_sent));
     let mut left = 0;
     let step = |(kind, label, note, count): (Kind, &'static str, &'static str, u64)| {
         let start = match kind {
@@ -83,15 +86,17 @@ mod tests {
 
     #[test]
     fn what_goes_ends_where_what_is_left_begins() {
+        let sets =
+            Counts { members: 800, suppressed: 200, known: 500, written: 100, ..Counts::default() };
         let audience = AudienceRecord {
-            read: 1000,
-            blank: 100,
-            rejected: 1,
-            duplicates: 99,
-            members: 800,
-            suppressed: 200,
-            known: 500,
-            new: 100,
+            figures: AudienceFigures {
+                read: 1000,
+                blank: 100,
+                rejected: 1,
+                duplicates: 99,
+                sets,
+                ..AudienceFigures::default()
+            },
             entries_sent: 2000,
             ..AudienceRecord::default()
         };

@@ -21,28 +21,36 @@ type Label<'a> = (&'static str, &'a str);
 type AudienceFigure = (&'static str, &'static str, fn(&AudienceRecord) -> u64);
 
 const AUDIENCE_FIGURES: [AudienceFigure; 16] = [
-    ("read_records", "Member records that were read.", |audience| audience.read),
-    ("blank_records", "Member records with nothing in them.", |audience| audience.blank),
+    ("read_records", "Member records that were read.", |audience| audience.figures.read),
+    ("blank_records", "Member records with nothing in them.", |audience| audience.figures.blank),
     (
         "duplicate_records",
         "Accepted member records of people who were there already.",
-        |audience| audience.duplicates,
+        |audience| audience.figures.duplicates,
     ),
-    ("members", "Different members, opted out or not.", |audience| audience.members),
+    ("members", "Different members, opted out or not.", |audience| audience.figures.sets.members),
     ("suppressed_members", "Members that are held back because they opted out.", |audience| {
-        audience.suppressed
+        audience.figures.sets.suppressed
     }),
-    ("known_members", "Members that the audience held already.", |audience| audience.known),
-    ("new_members", "Members that are new to the audience.", |audience| audience.new),
+    ("known_members", "Members that the audience held already.", |audience| {
+        audience.figures.sets.known
+    }),
+    ("new_members", "Members that are new to the audience.", |audience| {
+        audience.figures.sets.written
+    }),
     ("gone_entries", "Entries of the audience that are no members any more.", |audience| {
-        audience.gone
+        audience.figures.sets.gone
     }),
-    ("must_go_entries", "Entries of the audience that opted out.", |audience| audience.must_go),
-    ("opt_out_records", "Entries of the opt-out lists.", |audience| audience.suppression_read),
+    ("must_go_entries", "Entries of the audience that opted out.", |audience| {
+        audience.figures.sets.must_go
+    }),
+    ("opt_out_records", "Entries of the opt-out lists.", |audience| {
+        audience.figures.suppression_read
+    }),
     (
         "opt_out_rejected_records",
         "Values of the opt-out lists that could not be read: these people are not held back.",
-        |audience| audience.suppression_rejected,
+        |audience| audience.figures.suppression_rejected,
     ),
     ("parts", "Parts that the new members were cut into.", |audience| audience.parts),
     ("uploaded_parts", "Parts that the API confirmed.", |audience| audience.parts_sent),
@@ -70,7 +78,7 @@ pub fn metrics(run: &SyncRecord, last_success_at: Option<i64>) -> String {
     }
     let rejects = run.audiences.iter().flat_map(|audience| {
         let [name, user_type] = labels(audience);
-        audience.rejects.iter().map(move |reject| {
+        audience.figures.rejects.iter().map(move |reject| {
             (vec![name, user_type, ("reason", reject.reason.as_str())], count(reject.count))
         })
     });

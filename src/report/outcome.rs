@@ -152,7 +152,7 @@ pub(super) fn guard_words(guard: &GuardRecord) -> String {
 /// The sentence for a run that came to its end.
 fn done(run: &SyncRecord) -> String {
     let sent = sum(run, |audience| audience.entries_sent);
-    let new = sum(run, |audience| audience.new);
+    let new = sum(run, |audience| audience.figures.sets.written);
     let entries = |number: u64| if number == 1 { "entry" } else { "entries" };
     if run.is_dry_run {
         return format!("Nothing was sent. {} new {} would be uploaded.", count(new), entries(new));

@@ -63,8 +63,8 @@ pub fn render(current: &SyncRecord, earlier: &[SyncRecord]) -> Result<String> {
             run: current,
             seconds: current.seconds(),
             outcome: Outcome::of(current),
-            must_go: sum(current, |audience| audience.must_go),
-            opt_outs_unread: sum(current, |audience| audience.suppression_rejected),
+            must_go: sum(current, |audience| audience.figures.sets.must_go),
+            opt_outs_unread: sum(current, |audience| audience.figures.suppression_rejected),
             audiences: current.audiences.iter().map(audience_page).collect(),
             phases: phases(current),
             runs: runs.map(|(_, row)| row).collect(),
@@ -75,7 +75,7 @@ pub fn render(current: &SyncRecord, earlier: &[SyncRecord]) -> Result<String> {
 fn audience_page(audience: &AudienceRecord) -> AudiencePage<'_> {
     AudiencePage {
         steps: funnel::steps(audience),
-        values: audience.read.saturating_sub(audience.blank),
+        values: audience.figures.values(),
         added: audience.held_after.saturating_sub(audience.held_before),
         audience,
     }

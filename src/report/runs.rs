@@ -55,30 +55,26 @@ fn row<'a>(run: &'a SyncRecord, earlier: &[&SyncRecord]) -> Row<'a> {
         word,
         tone,
         seconds: run.seconds(),
-        has_figures: sum(run, |audience| audience.read) > 0,
-        members: sum(run, |audience| audience.members),
-        new: sum(run, |audience| audience.new),
+        has_figures: sum(run, |audience| audience.figures.read) > 0,
+        members: sum(run, |audience| audience.figures.sets.members),
+        new: sum(run, |audience| audience.figures.sets.written),
         sent: sum(run, |audience| audience.entries_sent),
-        rejected: sum(run, |audience| audience.rejected),
-        values: sum(run, values),
-        must_go: sum(run, |audience| audience.must_go),
+        rejected: sum(run, |audience| audience.figures.rejected),
+        values: sum(run, |audience| audience.figures.values()),
+        must_go: sum(run, |audience| audience.figures.sets.must_go),
         why: run.guard.as_ref().map(guard_words).or_else(|| run.error.clone()),
         odd,
     }
 }
 
-fn values(audience: &AudienceRecord) -> u64 {
-    audience.read.saturating_sub(audience.blank)
-}
-
 fn odd(run: &SyncRecord, earlier: &[&SyncRecord]) -> Vec<String> {
-    let read = run.audiences.iter().filter(|audience| audience.read > 0);
+    let read = run.audiences.iter().filter(|audience| audience.figures.read > 0);
     read.flat_map(|audience| odd_figures(audience, earlier)).collect()
 }
 
 fn odd_figures(audience: &AudienceRecord, earlier: &[&SyncRecord]) -> Vec<String> {
     let is_same = |one: &&AudienceRecord| {
-        one.read > 0 && one.name == audience.name && one.user_type == audience.user_type
+        one.figures.read > 0 && one.name == audience.name && one.user_type == audience.user_type
     };
     let completed = earlier.iter().filter(|run| run.is_success());
     let same: Vec<&AudienceRecord> =
@@ -90,14 +86,17 @@ fn odd_figures(audience: &AudienceRecord, earlier: &[&SyncRecord]) -> Vec<String
     let mut say = |shown: String, usual: String| {
         odd.push(format!("{}: {shown}, usually {usual}", audience.name));
     };
-    let AudienceRecord { members, new, .. } = *audience;
-    if let Some(usual) = usual(|audience| audience.members)
+    let (members, new) = (audience.figures.sets.members, audience.figures.sets.written);
+    if let Some(usual) = usual(|audience| audience.figures.sets.members)
         && members.abs_diff(usual) > usual / 10
     {
         say(format!("{} members", count(members)), count(usual));
     }
-    let added: Vec<u64> =
-        same.iter().filter(|one| !is_built(one)).map(|audience| audience.new).collect();
+    let added: Vec<u64> = same
+        .iter()
+        .filter(|one| !is_built(one))
+        .map(|audience| audience.figures.sets.written)
+        .collect();
     if let Some(usual) = median(added)
         && !is_built(audience)
         && (new > (3 * usual).max(usual + 100) || new == 0 && usual >= 10)
@@ -120,7 +119,8 @@ fn is_built(audience: &AudienceRecord) -> bool {
 
 /// Millionths of the values that were rejected.
 fn rejected_ppm(audience: &AudienceRecord) -> u64 {
-    let ppm = u128::from(audience.rejected) * 1_000_000 / u128::from(values(audience).max(1));
+    let ppm = u128::from(audience.figures.rejected) * 1_000_000
+        / u128::from(audience.figures.values().max(1));
     u64::try_from(ppm).unwrap_or(u64::MAX)
 }
 
@@ -138,10 +138,13 @@ fn median(mut figures: Vec<u64>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audience::AudienceFigures;
+    use crate::entries::Counts;
 
     fn night(run: i64, members: u64, exit_code: u8) -> SyncRecord {
-        let audience =
-            AudienceRecord { read: members, members, new: 40, ..AudienceRecord::default() };
+        let sets = Counts { members, written: 40, ..Counts::default() };
+        let figures = AudienceFigures { read: members, sets, ..AudienceFigures::default() };
+        let audience = AudienceRecord { figures, ..AudienceRecord::default() };
         SyncRecord { run, exit_code, audiences: vec![audience], ..SyncRecord::default() }
     }
 
@@ -167,7 +170,7 @@ mod tests {
     fn a_half_written_export_is_odd_and_does_not_become_usual() {
         let mut nights: Vec<_> = (1..=91).map(|run| night(run, growing(run), 0)).collect();
         for night in &mut nights[40..44] {
-            night.audiences[0].members = 50_000;
+            night.audiences[0].figures.sets.members = 50_000;
         }
         let odd = odd(&nights);
         assert_eq!(odd.iter().map(|(run, _)| *run).collect::<Vec<_>>(), [44, 43, 42, 41]);
@@ -182,15 +185,18 @@ mod tests {
             change(&mut nights[8].audiences[0]);
             odd(&nights).into_iter().flat_map(|(_, odd)| odd).collect::<Vec<_>>()
         };
-        assert_eq!(last(|audience| audience.new = 0), [": 0 new, usually 40"]);
-        assert_eq!(last(|audience| audience.new = 141), [": 141 new, usually 40"]);
-        assert!(last(|audience| audience.new = 140).is_empty());
+        assert_eq!(last(|audience| audience.figures.sets.written = 0), [": 0 new, usually 40"]);
+        assert_eq!(last(|audience| audience.figures.sets.written = 141), [": 141 new, usually 40"]);
+        assert!(last(|audience| audience.figures.sets.written = 140).is_empty());
         let built = |audience: &mut AudienceRecord| {
-            (audience.new, audience.action) = (100_000, "replace".to_owned());
+            (audience.figures.sets.written, audience.action) = (100_000, "replace".to_owned());
         };
         assert!(last(built).is_empty());
-        assert_eq!(last(|audience| audience.rejected = 1_100), [": 1.1% rejected, usually 0%"]);
-        assert!(last(|audience| audience.rejected = 900).is_empty());
+        assert_eq!(
+            last(|audience| audience.figures.rejected = 1_100),
+            [": 1.10% rejected, usually 0%"]
+        );
+        assert!(last(|audience| audience.figures.rejected = 900).is_empty());
     }
 
     #[test]

@@ -54,14 +54,15 @@ pub(super) fn check(
 }
 
 fn check_number(guards: &Guards, audience: &AudienceRecord) -> Option<Stopped> {
-    let AudienceRecord { name, members, .. } = audience;
+    let AudienceRecord { name, figures, .. } = audience;
+    let members = figures.sets.members;
     let least = guards.min_entries;
-    if *members >= least {
+    if members >= least {
         return None;
     }
     let message = format!("`{name}` has {members} members, and min-entries asks for {least}");
     let (found, limit) = (members.to_string(), least.to_string());
-    let flag = ("--min-entries", Allowed::AtLeast(*members));
+    let flag = ("--min-entries", Allowed::AtLeast(members));
     Some(stopped("min_entries", name, (found, limit), flag, message))
 }
 
@@ -70,12 +71,14 @@ fn check_change(
     audience: &AudienceRecord,
     before: Option<&SyncRecord>,
 ) -> Option<Stopped> {
-    let AudienceRecord { name, members, .. } = audience;
-    let earlier = before?.audiences.iter().find(|earlier| earlier.name == *name)?.members;
+    let AudienceRecord { name, figures, .. } = audience;
+    let members = figures.sets.members;
+    let earlier =
+        before?.audiences.iter().find(|earlier| earlier.name == *name)?.figures.sets.members;
     if earlier == 0 {
         return None;
     }
-    let change = count(*members) / count(earlier) - 1.0;
+    let change = count(members) / count(earlier) - 1.0;
     let (guard, flag, word, limit) = match (guards.max_shrink, guards.max_growth) {
         (Share(limit), _) if -change > limit + TOLERANCE => {
             ("max_shrink", "--max-shrink", "fewer", guards.max_shrink)
@@ -123,7 +126,9 @@ mod tests {
     use super::*;
 
     fn audience(members: u64) -> AudienceRecord {
-        AudienceRecord { name: "news".to_owned(), members, ..AudienceRecord::default() }
+        let mut audience = AudienceRecord { name: "news".to_owned(), ..AudienceRecord::default() };
+        audience.figures.sets.members = members;
+        audience
     }
 
     fn night(members: u64) -> SyncRecord {

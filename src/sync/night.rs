@@ -9,7 +9,7 @@ use super::config::SyncConfig;
 use super::guards::{self, Stopped};
 use super::outcome::outcome;
 use super::record::{if_killed, records};
-use super::{AudienceRecord, GuardRecord, InputRecord, PhaseRecord, RejectRecord, SyncRecord};
+use super::{AudienceRecord, GuardRecord, InputRecord, PhaseRecord, SyncRecord};
 use crate::config::{KnownInput, KnownPart, KnownSource, PrepareConfig, Role};
 use crate::disk::sqlite::now;
 use crate::emit::{Manifest, PartManifest};
@@ -315,7 +315,7 @@ impl Night<'_> {
             described.fb_id = live.fb_id.as_ref().map(ToString::to_string);
             (described.held_before, described.held_after) = (held, held);
             self.record.audiences.push(described);
-            self.remember_must_go(audience, prepared.must_go)?;
+            self.remember_must_go(audience, prepared.figures.sets.must_go)?;
         }
         Ok(())
     }
@@ -378,30 +378,11 @@ impl Night<'_> {
 }
 
 fn describe_audience(audience: &AudienceSummary) -> AudienceRecord {
-    let rejects = audience.rejects.iter().map(|reject| RejectRecord {
-        reason: reject.reason.to_owned(),
-        advice: reject.advice.to_owned(),
-        count: reject.count,
-        first_source: reject.first_source.clone(),
-        first_line: reject.first_line,
-    });
     AudienceRecord {
         name: audience.label.to_string(),
         user_type: audience.user_type.name().to_owned(),
         action: "none".to_owned(),
-        read: audience.read,
-        blank: audience.blank,
-        rejected: audience.rejected,
-        rejects: rejects.collect(),
-        duplicates: audience.duplicates,
-        members: audience.raw + audience.prehashed - audience.duplicates,
-        suppressed: audience.suppressed,
-        known: audience.known,
-        gone: audience.gone,
-        must_go: audience.must_go,
-        suppression_read: audience.suppression_read,
-        suppression_rejected: audience.suppression_rejected,
-        new: audience.written,
+        figures: audience.figures.clone(),
         parts: audience.parts.len() as u64,
         ..AudienceRecord::default()
     }

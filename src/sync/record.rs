@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audience::AudienceFigures;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
@@ -126,37 +127,14 @@ pub struct AudienceRecord {
     pub action: String,
     /// The vendor's number of the audience that this one replaces.
     pub replaced: Option<String>,
-    /// Member records.
-    pub read: u64,
-    /// Values with nothing in them.
-    pub blank: u64,
-    /// Rejected values.
-    pub rejected: u64,
-    /// The rejected values by reason, the frequent ones first.
-    pub rejects: Vec<RejectRecord>,
-    /// Accepted values that were there already.
-    pub duplicates: u64,
-    /// Different members, opted out or not.
-    pub members: u64,
-    /// Members that are held back because they opted out.
-    pub suppressed: u64,
-    /// Members that the audience holds already.
-    pub known: u64,
-    /// In the audience, but no member any more.
-    pub gone: u64,
-    /// Opted out, but in the audience, or in a part of it whose answer got lost.
-    pub must_go: u64,
+    /// Its figures: what is `written` is new to the audience.
+    #[serde(flatten)]
+    pub figures: AudienceFigures,
     /// The file that lists who is gone, as entries; `None` if there is none.
     pub gone_list: Option<String>,
     /// The file that lists who must go, as entries; `None` if there is none.
     pub must_go_list: Option<String>,
-    /// Entries of the opt-out lists.
-    pub suppression_read: u64,
-    /// Values of the opt-out lists that were rejected: these people are not held back.
-    pub suppression_rejected: u64,
-    /// Members that are new to the audience.
-    pub new: u64,
-    /// Parts that these were cut into.
+    /// Parts that new entries were cut into.
     pub parts: u64,
     /// Parts that the API has confirmed in this run.
     pub parts_sent: u64,
@@ -168,22 +146,6 @@ pub struct AudienceRecord {
     pub held_before: u64,
     /// Entries that it holds after the run.
     pub held_after: u64,
-}
-
-/// Rejects of one reason.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RejectRecord {
-    /// The reason's code; see [`crate::normalize::Reason`].
-    pub reason: String,
-    /// What it means, and what to do.
-    pub advice: String,
-    /// How many.
-    pub count: u64,
-    /// The first input in which it occurred.
-    pub first_source: String,
-    /// The line there, counted from 1.
-    pub first_line: u64,
 }
 
 /// A part of a run's time.

@@ -56,7 +56,7 @@ impl Night<'_> {
         let mut begun = false;
         for audience in audiences.iter_mut().filter(|audience| audience.trouble.is_none()) {
             let described = self.described(audience)?;
-            let (gone, must_go) = (described.gone, described.must_go);
+            let (gone, must_go) = (described.figures.sets.gone, described.figures.sets.must_go);
             let is_due = match audience.job.replace {
                 Replace::Never => false,
                 Replace::WhenOptedOut => must_go > 0,
@@ -73,14 +73,15 @@ impl Night<'_> {
             return Ok(());
         }
         let before = self.record.audiences.clone();
-        let gone_lists: Vec<_> = before.iter().map(|of| (of.gone, of.gone_list.clone())).collect();
+        let gone_lists: Vec<_> =
+            before.iter().map(|of| (of.figures.sets.gone, of.gone_list.clone())).collect();
         let summary = self.timed("prepare", |night| night.prepare(prepare, audiences))?;
         let notes = self.record.notes.len();
         self.describe(&summary, audiences)?;
         // The same inputs have nothing else to say.
         self.record.notes.truncate(notes);
         for (audience, (gone, list)) in self.record.audiences.iter_mut().zip(gone_lists) {
-            (audience.gone, audience.gone_list) = (gone, list);
+            (audience.figures.sets.gone, audience.gone_list) = (gone, list);
         }
         Ok(())
     }
@@ -172,7 +173,7 @@ impl Night<'_> {
                 ));
             }
             let described = self.described(audience)?;
-            described.must_go = left;
+            described.figures.sets.must_go = left;
             described.must_go_list = Some(list).filter(|_| left > 0);
             self.remember_must_go(audience, left)?;
         }

@@ -41,33 +41,19 @@ impl fmt::Display for Funnel<'_> {
             None => writeln!(f)?,
         }
         let of = self.audience;
-        row(f, "read", of.read, "")?;
-        row(f, "blank", of.blank, "")?;
-        row(f, "rejected", of.rejected, "")?;
-        for reject in &of.rejects {
-            let first = format!(
-                "{} · first: {}, line {}",
-                reject.advice,
-                reject.first_source.escape_debug(),
-                reject.first_line
-            );
-            row(f, &format!("  {}", reject.reason), reject.count, &first)?;
-        }
-        row(f, "duplicates", of.duplicates, "")?;
-        row(f, "opted out", of.suppressed, "held back")?;
-        if of.suppression_rejected > 0 {
-            let note = "values of the opt-out lists that could not be read: these people are NOT held back";
-            row(f, "  unreadable", of.suppression_rejected, note)?;
-        }
-        row(f, "already known", of.known, "")?;
-        row(f, "new", of.new, if self.is_dry_run { "would be uploaded" } else { "" })?;
+        let sets = &of.figures.sets;
+        of.figures.write_values(f)?;
+        row(f, "opted out", sets.suppressed, "held back")?;
+        of.figures.write_unreadable(f)?;
+        row(f, "already known", sets.known, "")?;
+        row(f, "new", sets.written, if self.is_dry_run { "would be uploaded" } else { "" })?;
         row(f, "uploaded", of.entries_sent, &action(of))?;
-        row(f, "gone", of.gone, "in the audience, but no longer in the inputs")?;
-        if of.must_go > 0 && of.action != "replace" {
+        row(f, "gone", sets.gone, "in the audience, but no longer in the inputs")?;
+        if sets.must_go > 0 && of.action != "replace" {
             row(
                 f,
                 "MUST GO",
-                of.must_go,
+                sets.must_go,
                 "opted out, but in the audience: build it anew with --replace",
             )?;
         }

@@ -58,7 +58,7 @@ def live_through(throng, args):
         print(f"    {phases}; peak {record['peak_memory_bytes'] >> 20} MiB")
         new = args.new if what == "next night" else 0
         for audience in record["audiences"]:
-            found = (audience["new"], audience["known"], audience["gone"])
+            found = (audience["written"], audience["known"], audience["gone"])
             wanted = (new, nights * args.new - new, 0)
             if found != wanted:
                 raise SystemExit(f"{what}: {audience['name']} has new, known, gone = {found} instead of {wanted}")

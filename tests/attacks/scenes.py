@@ -219,7 +219,7 @@ rejects = "rejects.csv"
 
     def check(self, place):
         quiet = place.ok(["sync", "nightly.toml"])
-        must(json.loads(quiet.stdout.splitlines()[-1])["audiences"][0]["new"] == 0, "somebody is new again")
+        must(json.loads(quiet.stdout.splitlines()[-1])["audiences"][0]["written"] == 0, "somebody is new again")
         must(place.audiences() == [("News", self.wanted())], "the audience is not the oracle's")
         must(self.held(place) == self.wanted(), "the state does not say what the audience holds")
         for name in ["report.html", "throng.prom", "rejects.csv"]:

@@ -68,7 +68,7 @@ def result(out):
     files = {file.name: file.read_bytes() for file in out.iterdir() if file.name != "manifest.json"}
     manifest = json.loads((out / "manifest.json").read_text())
     for audience in manifest["audiences"]:
-        for reject in audience["rejected"]:
+        for reject in audience["rejects"]:
             del reject["first_source"], reject["first_line"]
     records = [source["records"] for source in manifest["inputs"]]
     return files, manifest["audiences"], records

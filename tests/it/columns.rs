@@ -39,7 +39,7 @@ impl Desk {
 
     fn count(&self, config: PrepareConfig) -> (u64, usize) {
         let summary = run(config).unwrap();
-        (summary.audiences[0].read, entries(&self.out()).len())
+        (summary.audiences[0].figures.read, entries(&self.out()).len())
     }
 }
 
@@ -72,8 +72,8 @@ fn first_person_without_the_wanted_value_is_no_header() {
     let config = desk.config(UserType::EmailHash, text);
     let config = by_number(config, &[(1, UserType::EmailHash), (2, UserType::PhoneHash)]);
     let summary = run(config).unwrap();
-    assert_eq!(summary.audiences[0].read, 3);
-    assert_eq!(summary.audiences[1].written, 3);
+    assert_eq!(summary.audiences[0].figures.read, 3);
+    assert_eq!(summary.audiences[1].figures.sets.written, 3);
     assert!(notes(&summary).contains("took the first row for data"), "{}", notes(&summary));
 }
 
@@ -112,7 +112,7 @@ fn header_is_told_by_its_cells_and_said_so() {
     ] {
         let config = by_number(desk.config(user_type, text), &[(column, user_type)]);
         let summary = run(config).unwrap();
-        assert_eq!(summary.audiences[0].read, 2, "{user_type}");
+        assert_eq!(summary.audiences[0].figures.read, 2, "{user_type}");
         assert!(notes(&summary).contains("took the first row for a header"), "{user_type}");
     }
 }
@@ -178,10 +178,16 @@ fn opt_out_list_serves_every_audience_that_it_has_a_column_for() {
     let desk = Desk::new();
     let both = desk.write("both.csv", "tel;e-mail\n+44 20 7946 0018;\n;bob@example.com\n");
     let summary = run(suppressing(two_audiences(&desk), &both)).unwrap();
-    assert_eq!(summary.audiences.iter().map(|a| a.suppressed).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(
+        summary.audiences.iter().map(|a| a.figures.sets.suppressed).collect::<Vec<_>>(),
+        [1, 1]
+    );
     let one = desk.write("one.csv", "id;e-mail\nx;ann@example.com\ny;bob@example.com\n");
     let summary = run(suppressing(two_audiences(&desk), &one)).unwrap();
-    assert_eq!(summary.audiences.iter().map(|a| a.suppressed).collect::<Vec<_>>(), [2, 0]);
+    assert_eq!(
+        summary.audiences.iter().map(|a| a.figures.sets.suppressed).collect::<Vec<_>>(),
+        [2, 0]
+    );
     let note = "no column holds phone_hash: nobody is held back there";
     assert!(notes(&summary).contains(note), "{}", notes(&summary));
 }
@@ -221,7 +227,10 @@ fn mostly_empty_columns_are_found() {
         column: None,
     });
     let summary = run(config).unwrap();
-    assert_eq!((summary.audiences[0].read, summary.audiences[0].written), (62, 1));
+    assert_eq!(
+        (summary.audiences[0].figures.read, summary.audiences[0].figures.sets.written),
+        (62, 1)
+    );
 }
 
 #[test]
@@ -233,7 +242,10 @@ fn opt_outs_and_earlier_results_are_read_whatever_prehashed_says() {
     let mut config = desk.config(UserType::EmailHash, &digests);
     config.rules.prehashed = Prehashed::Always;
     let summary = run(suppressing(config, &raw_list)).unwrap();
-    assert_eq!((summary.audiences[0].suppressed, summary.audiences[0].written), (1, 1));
+    assert_eq!(
+        (summary.audiences[0].figures.sets.suppressed, summary.audiences[0].figures.sets.written),
+        (1, 1)
+    );
 
     let known = desk.0.path().join("known");
     let mut earlier = desk.config(UserType::EmailHash, "bob@example.com\n");
@@ -245,7 +257,10 @@ fn opt_outs_and_earlier_results_are_read_whatever_prehashed_says() {
     config.against.push(known.into());
     let digest_list = desk.write("digests.txt", &digests);
     let summary = run(suppressing(config, &digest_list)).unwrap();
-    assert_eq!((summary.audiences[0].must_go, summary.audiences[0].written), (1, 1));
+    assert_eq!(
+        (summary.audiences[0].figures.sets.must_go, summary.audiences[0].figures.sets.written),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -260,7 +275,10 @@ fn earlier_result_is_taken_as_it_stands_and_other_rules_are_told() {
     config.against.push(known.into());
     let summary = run(config).unwrap();
     // `aa` is another entry than the `Aa` that was uploaded.
-    assert_eq!((summary.audiences[0].known, summary.audiences[0].gone), (1, 1));
+    assert_eq!(
+        (summary.audiences[0].figures.sets.known, summary.audiences[0].figures.sets.gone),
+        (1, 1)
+    );
     assert!(notes(&summary).contains("prepared with another --case"), "{}", notes(&summary));
 }
 
@@ -319,7 +337,7 @@ fn column_that_is_filled_late_is_not_passed_over() {
         );
         let number = if late.starts_with(other) { 1 } else { 2 };
         config.suppress[0].column = Some(ColumnSelector::Number(number));
-        assert_eq!(run(config).unwrap().audiences[0].suppressed, 1, "{header}");
+        assert_eq!(run(config).unwrap().audiences[0].figures.sets.suppressed, 1, "{header}");
         fs::remove_dir_all(desk.out()).unwrap();
     }
     // The same holds of inputs: the referrers are no customers.
@@ -343,7 +361,7 @@ fn column_that_is_called_what_it_holds_needs_no_choice() {
         let list = desk.write("out.csv", &filled_late(header, early, early));
         let text = "ann@example.com\nbob@example.com\n";
         let config = suppressing(desk.config(UserType::EmailHash, text), &list);
-        assert_eq!(run(config).unwrap().audiences[0].suppressed, 1, "{header}");
+        assert_eq!(run(config).unwrap().audiences[0].figures.sets.suppressed, 1, "{header}");
         fs::remove_dir_all(desk.out()).unwrap();
     }
     // Words within words say nothing, and a column of different people is what a list is about.
@@ -359,20 +377,26 @@ fn column_that_is_called_what_it_holds_needs_no_choice() {
         let list = desk.write("out.csv", &text);
         let text = "ann@example.com\ncy@example.com\n";
         let config = suppressing(desk.config(UserType::EmailHash, text), &list);
-        assert_eq!(run(config).unwrap().audiences[0].suppressed, 1, "{header}");
+        assert_eq!(run(config).unwrap().audiences[0].figures.sets.suppressed, 1, "{header}");
         fs::remove_dir_all(desk.out()).unwrap();
     }
     // A column that is called like numbers by accident serves no audience of numbers.
     let late = "bob@example.com,2026-11-24";
     let list = desk.write("out.csv", &filled_late("email,cancelled_at", "bob@example.com,", late));
     let summary = run(suppressing(two_audiences(&desk), &list)).unwrap();
-    assert_eq!(summary.audiences.iter().map(|a| a.suppressed).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(
+        summary.audiences.iter().map(|a| a.figures.sets.suppressed).collect::<Vec<_>>(),
+        [1, 0]
+    );
     fs::remove_dir_all(desk.out()).unwrap();
     // So does one that few of the list's people have.
     let late = ",+442079460018";
     let list = desk.write("out.csv", &filled_late("e-mail,phone", "bob@example.com,", late));
     let summary = run(suppressing(two_audiences(&desk), &list)).unwrap();
-    assert_eq!(summary.audiences.iter().map(|a| a.suppressed).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(
+        summary.audiences.iter().map(|a| a.figures.sets.suppressed).collect::<Vec<_>>(),
+        [1, 1]
+    );
 }
 
 #[test]
@@ -386,7 +410,7 @@ fn opt_out_list_with_rows_and_without_values_stops_the_run() {
     assert!(error.to_string().contains("`email` is blank in all its rows"), "{error}");
     let mut told = config;
     told.suppress[0].column = Some(ColumnSelector::Name("email".to_owned()));
-    assert_eq!(run(told).unwrap().audiences[0].suppressed, 0);
+    assert_eq!(run(told).unwrap().audiences[0].figures.sets.suppressed, 0);
 }
 
 #[test]
@@ -433,5 +457,5 @@ fn a_table_may_have_json_in_it_if_its_format_is_said() {
     config.inputs = vec![Input::Path(input)];
     assert!(plan(config.clone()).unwrap_err().to_string().contains("JSON"));
     config.read.format = Format::Tsv;
-    assert_eq!(run(config).unwrap().audiences[0].raw, 1);
+    assert_eq!(run(config).unwrap().audiences[0].figures.raw, 1);
 }

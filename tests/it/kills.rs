@@ -214,7 +214,7 @@ fn killed_nights_upload_nobody_who_had_opted_out_and_lose_nobody() {
     world.check_kills();
     world.check_history();
     let quiet = summary(&world.home.sync(&[]));
-    assert_eq!(quiet["audiences"][0]["new"], 0);
+    assert_eq!(quiet["audiences"][0]["written"], 0);
 }
 
 #[test]

@@ -51,7 +51,10 @@ fn audiences_of_one_type_have_parts_of_their_own() {
     let mut config = desk.config(&[("work", "work"), ("home", "home"), ("email_hash", "work")]);
     config.output.part_lines = 2;
     let summary = run(config.clone()).unwrap();
-    assert_eq!(summary.audiences.iter().map(|a| a.written).collect::<Vec<_>>(), [3, 2, 3]);
+    assert_eq!(
+        summary.audiences.iter().map(|a| a.figures.sets.written).collect::<Vec<_>>(),
+        [3, 2, 3]
+    );
     let text = summary.to_string();
     assert!(text.contains("work (email_hash)\n"), "{text}");
     assert!(text.contains("\nemail_hash\n"), "{text}");
@@ -82,7 +85,10 @@ fn earlier_results_are_known_by_label() {
     let mut config = desk.config(&[("home", "work"), ("work", "home")]);
     config.against.push(earlier.output.dir.into());
     let summary = run(config.clone()).unwrap();
-    let sets = summary.audiences.iter().map(|a| (a.known, a.gone, a.written));
+    let sets = summary
+        .audiences
+        .iter()
+        .map(|a| (a.figures.sets.known, a.figures.sets.gone, a.figures.sets.written));
     assert_eq!(sets.collect::<Vec<_>>(), [(1, 1, 2), (1, 2, 1)]);
     config.audiences.push(spec("other", "work"));
     let error = run(config).unwrap_err();
@@ -104,12 +110,16 @@ fn whoever_opted_out_is_in_no_audience_of_the_type() {
         let list = desk.write(name, text);
         let mut config = suppressing(desk.config(&both), &list);
         let summary = run(config.clone()).unwrap();
-        let held_back = summary.audiences.iter().map(|a| a.suppressed).collect::<Vec<_>>();
+        let held_back =
+            summary.audiences.iter().map(|a| a.figures.sets.suppressed).collect::<Vec<_>>();
         assert_eq!(held_back, [1, 1], "{name}");
         assert!(!summary.notes.iter().any(|note| note.contains("nobody")), "{:?}", summary.notes);
         config.suppress[0].user_type = Some(UserType::EmailHash);
         let summary = run(config).unwrap();
-        assert_eq!(summary.audiences.iter().map(|a| a.suppressed).collect::<Vec<_>>(), [1, 1]);
+        assert_eq!(
+            summary.audiences.iter().map(|a| a.figures.sets.suppressed).collect::<Vec<_>>(),
+            [1, 1]
+        );
     }
 }
 
@@ -130,7 +140,10 @@ fn fifty_audiences_stay_within_the_least_memory() {
     let mut config = desk.config(&audiences);
     config.resources.memory_bytes = throng::limits::MEMORY_BYTES_MIN;
     let summary = run(config).unwrap();
-    assert_eq!(summary.audiences.iter().map(|a| a.written).sum::<u64>(), 25 * 3 + 25 * 2);
+    assert_eq!(
+        summary.audiences.iter().map(|a| a.figures.sets.written).sum::<u64>(),
+        25 * 3 + 25 * 2
+    );
 }
 
 #[test]
@@ -152,7 +165,7 @@ fn upload_takes_a_label_or_the_type_of_the_only_one() {
     for (which, count) in [("home", 2), ("work", 3), ("phones", 2), ("phone_hash", 2)] {
         let (code, text) = upload(&["-t", which]);
         assert_eq!(code, Some(0), "{text}");
-        assert!(text.contains(&format!("had {count} members")), "{which}: {text}");
+        assert!(text.contains(&format!(": {count} members (")), "{which}: {text}");
     }
     let names = "it holds work (email_hash), home (email_hash), phones (phone_hash)";
     for (which, message, hint) in [

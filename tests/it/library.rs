@@ -35,9 +35,15 @@ fn values_are_taken_as_they_are() {
     job.max_rejects = MaxRejects::Count(1);
     let summary = run(job).unwrap();
     let audience = &summary.audiences[0];
-    assert_eq!((audience.read, audience.blank, audience.rejected), (8, 1, 1));
-    assert_eq!(audience.rejects[0].reason, "control_character");
-    assert_eq!((&audience.rejects[0].first_source[..], audience.rejects[0].first_line), ("ids", 5));
+    assert_eq!(
+        (audience.figures.read, audience.figures.blank, audience.figures.rejected),
+        (8, 1, 1)
+    );
+    assert_eq!(audience.figures.rejects[0].reason, "control_character");
+    assert_eq!(
+        (&audience.figures.rejects[0].first_source[..], audience.figures.rejects[0].first_line),
+        ("ids", 5)
+    );
     let text = part(dir.path(), UserType::CustomAudienceThirdPartyId);
     let mut found: Vec<&str> = text.lines().collect();
     found.sort_unstable();
@@ -86,7 +92,10 @@ fn values_hold_back_and_are_read_once() {
     job.suppress.push(opted_out.into());
     let again = job.clone();
     let summary = run(job).unwrap();
-    assert_eq!((summary.audiences[0].suppressed, summary.audiences[0].written), (1, 1));
+    assert_eq!(
+        (summary.audiences[0].figures.sets.suppressed, summary.audiences[0].figures.sets.written),
+        (1, 1)
+    );
     let error = run(again).unwrap_err();
     assert_eq!(error.exit_code(), ExitCode::Usage, "{error}");
 }
@@ -105,6 +114,7 @@ fn values_are_for_one_user_type() {
     job.audiences.push(AudienceSpec::from(UserType::PhoneHash));
     let only = Some(UserType::EmailHash);
     job.suppress.push(SuppressInput { user_type: only, ..list().into() });
-    let suppressed: Vec<u64> = run(job).unwrap().audiences.iter().map(|a| a.suppressed).collect();
+    let suppressed: Vec<u64> =
+        run(job).unwrap().audiences.iter().map(|a| a.figures.sets.suppressed).collect();
     assert_eq!(suppressed, [1, 0]);
 }

@@ -83,7 +83,7 @@ fn every_command_has_a_page() {
         ".TP\n\\fB\\-\\-parallel\\fR \\fI<N>\\fR [default: 3]\nParts in flight at once\n",
         "comes from the variable \\fBTHRONG_TOKEN\\fR or from \\-\\-token\\-file.",
         ".SH EXAMPLES\n.EX\nthrong upload audience \\-\\-create Newsletter",
-        "environment variable \\fITHRONG_LOG\\fR",
+        "the \\fBTHRONG_LOG\\fR environment variable",
         "\n8         what a request came to is unknown",
     ] {
         assert!(upload.contains(part), "{part}\nin {upload}");

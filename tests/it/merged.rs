@@ -76,12 +76,12 @@ fn who_is_only_in_a_merged_run_is_known_must_go_and_is_replaced() {
     job.opt_out(&[2]);
     job.sandbox.push_fault("add,from=2,status=503".parse().unwrap());
     let audience = job.night(7, &[]);
-    assert_counts(&audience, [("new", 25), ("must_go", 1), ("gone", 0)]);
+    assert_counts(&audience, [("written", 25), ("must_go", 1), ("gone", 0)]);
     let merged = format!("{:06}", SMALL_PARTS_MAX - 2);
     assert_eq!(job.home.list("state/parts"), [&merged[..]]);
     job.sandbox.clear_faults();
     let audience = job.night(0, &[]);
-    assert_counts(&audience, [("new", 15), ("must_go", 1), ("gone", 0)]);
+    assert_counts(&audience, [("written", 15), ("must_go", 1), ("gone", 0)]);
     assert_eq!(job.home.list("state/parts").len(), 2);
     assert_eq!(job.members(), digests(job.people.iter().copied()));
 
@@ -90,7 +90,7 @@ fn who_is_only_in_a_merged_run_is_known_must_go_and_is_replaced() {
     job.opt_out(&[2, 110]);
     let requests = job.sandbox.exchanges().len();
     let audience = job.night(0, &[]);
-    assert_counts(&audience, [("new", 0), ("must_go", 2), ("gone", 1)]);
+    assert_counts(&audience, [("written", 0), ("must_go", 2), ("gone", 1)]);
     assert_eq!(job.list("must-go"), digests([2, 110]));
     assert_eq!(job.list("gone"), digests([5]));
     assert_eq!(job.sandbox.exchanges().len(), requests, "nobody is new");
@@ -107,7 +107,7 @@ fn who_is_only_in_a_merged_run_is_known_must_go_and_is_replaced() {
     }
     job.people.insert(300);
     let audience = job.night(0, &[]);
-    assert_counts(&audience, [("new", 1), ("entries_sent", 1), ("must_go", 2)]);
+    assert_counts(&audience, [("written", 1), ("entries_sent", 1), ("must_go", 2)]);
 
     // A replacement that is interrupted keeps what counts for the live audience, and then needs nothing of it.
     job.sandbox.push_fault("add,from=2,status=503".parse().unwrap());
@@ -119,5 +119,5 @@ fn who_is_only_in_a_merged_run_is_known_must_go_and_is_replaced() {
     assert!(!job.home.path(&parts).exists());
     let left = job.people.iter().copied().filter(|person| ![2, 110].contains(person));
     assert_eq!(job.members(), digests(left));
-    assert_counts(&job.night(0, &[]), [("new", 0), ("must_go", 0), ("gone", 0)]);
+    assert_counts(&job.night(0, &[]), [("written", 0), ("must_go", 0), ("gone", 0)]);
 }

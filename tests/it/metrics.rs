@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use throng::audience::Rejects;
 use throng::report::metrics;
-use throng::sync::{PhaseRecord, RejectRecord, SyncRecord};
+use throng::sync::{PhaseRecord, SyncRecord};
 
 use crate::support::nights;
 
@@ -79,8 +80,8 @@ fn figures_of_the_record_are_there() {
     let audience = &runs[0].audiences[0];
     let labels = [("audience", "Customers by e-mail"), ("user_type", "email_hash")];
     for (name, figure) in [
-        ("read_records", audience.read),
-        ("members", audience.members),
+        ("read_records", audience.figures.read),
+        ("members", audience.figures.sets.members),
         ("must_go_entries", 312),
         ("uploaded_entries", audience.entries_sent),
         ("held_entries", audience.held_after),
@@ -88,7 +89,7 @@ fn figures_of_the_record_are_there() {
         assert_eq!(value(&samples, name, &labels), figure.to_string(), "{name}");
     }
     let reason = [labels[0], labels[1], ("reason", "no_at_sign")];
-    let rejects = &audience.rejects;
+    let rejects = &audience.figures.rejects;
     let count = rejects.iter().find(|reject| reject.reason == "no_at_sign").unwrap().count;
     assert_eq!(value(&samples, "rejected_records", &reason), count.to_string());
     let ended = format!("{}.{:03}", runs[0].ended_at / 1000, runs[0].ended_at % 1000);
@@ -117,8 +118,8 @@ fn labels_are_escaped_and_series_are_never_repeated() {
     run.job = hostile.to_owned();
     run.audiences[0].name = hostile.to_owned();
     run.audiences[1] = run.audiences[0].clone();
-    let reject = RejectRecord { reason: hostile.to_owned(), count: 1, ..RejectRecord::default() };
-    run.audiences[0].rejects = vec![reject.clone(), reject];
+    let reject = Rejects { reason: hostile.to_owned(), count: 1, ..Rejects::default() };
+    run.audiences[0].figures.rejects = vec![reject.clone(), reject];
     run.phases = vec![PhaseRecord { name: "upload".to_owned(), seconds: 0.5 }; 2];
     let samples = parse(&metrics(&run, None));
     let labels = |more: &[(&'static str, &'static str)]| {

@@ -172,9 +172,9 @@ fn assert_done(job: &Job, record: &SyncRecord, world: &World, uploaded: &BTreeSe
     assert_eq!(job.members(), digests(uploaded));
     let audience = &record.audiences[0];
     assert_eq!(audience.held_after, uploaded.len() as u64);
-    assert_eq!(audience.entries_sent, audience.new);
+    assert_eq!(audience.entries_sent, audience.figures.sets.written);
     let must_go = digests(uploaded.intersection(&world.opted_out));
-    assert_eq!(audience.must_go, must_go.len() as u64);
+    assert_eq!(audience.figures.sets.must_go, must_go.len() as u64);
     let list = audience.must_go_list.as_ref().map(|list| fs::read_to_string(list).unwrap());
     let listed: BTreeSet<String> = list.unwrap_or_default().lines().map(str::to_owned).collect();
     assert_eq!(listed, must_go);
@@ -246,7 +246,7 @@ fn a_create_without_an_answer_is_found_out_about_the_next_night() {
     job.export(&world, 2);
     let record = night_of(&config);
     assert_eq!(record.exit_code, 0, "{:?}", record.error);
-    assert_eq!(record.audiences[0].must_go, 1);
+    assert_eq!(record.audiences[0].figures.sets.must_go, 1);
     let mut expected = digests(world.customers.difference(&world.opted_out));
     expected.extend(digests([&early]));
     assert_eq!(job.members(), expected);
@@ -271,15 +271,15 @@ fn somebody_in_a_part_without_an_answer_who_opts_out_must_go() {
     assert_eq!(record.exit_code, 0, "{:?}", record.error);
     let must_go: BTreeSet<String> =
         digests(&world.opted_out).intersection(&there).cloned().collect();
-    assert_eq!(record.audiences[0].must_go, must_go.len() as u64);
+    assert_eq!(record.audiences[0].figures.sets.must_go, must_go.len() as u64);
     let list = fs::read_to_string(record.audiences[0].must_go_list.as_ref().unwrap()).unwrap();
     assert_eq!(list.lines().map(str::to_owned).collect::<BTreeSet<_>>(), must_go);
     // They are known of until the audience is built anew.
-    assert_eq!(night_of(&config).audiences[0].must_go, must_go.len() as u64);
+    assert_eq!(night_of(&config).audiences[0].figures.sets.must_go, must_go.len() as u64);
     let record = night_of(&SyncConfig { is_replacing: true, ..config.clone() });
     assert_eq!(record.exit_code, 0, "{:?}", record.error);
     assert_eq!(job.members(), digests(world.customers.difference(&world.opted_out)));
-    assert_eq!(night_of(&config).audiences[0].must_go, 0);
+    assert_eq!(night_of(&config).audiences[0].figures.sets.must_go, 0);
 }
 
 #[test]
@@ -309,7 +309,14 @@ fn opted_out_people_leave_with_the_audience_that_is_replaced() {
     assert_eq!(job.members(), wanted);
     assert_ne!(job.sandbox.audiences().unwrap()[0].id, first);
     let quiet = night_of(&config);
-    assert_eq!((quiet.exit_code, quiet.audiences[0].must_go, quiet.audiences[0].new), (0, 0, 0));
+    assert_eq!(
+        (
+            quiet.exit_code,
+            quiet.audiences[0].figures.sets.must_go,
+            quiet.audiences[0].figures.sets.written
+        ),
+        (0, 0, 0)
+    );
     assert_eq!(job.members(), wanted);
 }
 
@@ -321,7 +328,7 @@ fn a_dry_run_changes_nothing() {
     let mut config = job.config("never");
     config.is_dry_run = true;
     let record = night_of(&config);
-    assert_eq!((record.exit_code, record.audiences[0].new), (0, 100));
+    assert_eq!((record.exit_code, record.audiences[0].figures.sets.written), (0, 100));
     assert!(job.members().is_empty());
     config.is_dry_run = false;
     let record = night_of(&config);
@@ -379,6 +386,13 @@ fn a_damaged_state_is_refused_and_rebuilt_by_a_full_upload() {
     assert_eq!(record.exit_code, 0, "{:?}", record.error);
     config.is_full = false;
     let record = night_of(&config);
-    assert_eq!((record.exit_code, record.audiences[0].known, record.audiences[0].new), (0, 100, 0));
+    assert_eq!(
+        (
+            record.exit_code,
+            record.audiences[0].figures.sets.known,
+            record.audiences[0].figures.sets.written
+        ),
+        (0, 100, 0)
+    );
     assert_eq!(job.members().len(), 100);
 }

@@ -104,7 +104,7 @@ fn a_column_is_found_by_its_values_and_a_list_of_opt_outs_may_be_parquet() {
     };
     let config = config(UserType::PhoneHash, &[parquet("spark.parquet")], &out);
     let summary = run(config).unwrap();
-    assert_eq!(summary.audiences[0].written, 26);
+    assert_eq!(summary.audiences[0].figures.sets.written, 26);
     // Everybody opted out.
     for (input, list) in [("rows.csv", "duckdb.parquet"), ("pyarrow.parquet", "rows.csv")] {
         assert_eq!(prepare(input, list), [""; 0]);
@@ -215,7 +215,9 @@ fn levels_and_columns_have_bounds() {
         fs::write(&path, bytes).unwrap();
         let summary =
             run(by_name(config(UserType::EmailHash, std::slice::from_ref(&path), &out), "email"));
-        summary.map(|summary| summary.audiences[0].written).map_err(|error| error.to_string())
+        summary
+            .map(|summary| summary.audiences[0].figures.sets.written)
+            .map_err(|error| error.to_string())
     };
     assert_eq!(prepare(&small(1)), Ok(2));
     let wide = [
@@ -310,7 +312,7 @@ fn nobody_is_lost_to_a_wrong_number_of_rows() {
         fs::write(&path, bytes).unwrap();
         let config =
             config(UserType::EmailHash, std::slice::from_ref(&path), &dir.path().join("out"));
-        run(by_name(config, "email")).map(|summary| summary.audiences[0].read)
+        run(by_name(config, "email")).map(|summary| summary.audiences[0].figures.read)
     };
     let all = places(&whole);
     assert_eq!(with_rows(60, &all).unwrap(), 60);

@@ -15,11 +15,11 @@ use crate::support::oracle::{self, Outcome};
 use crate::support::{by_name, config, entries, fixture, lines, portable, run, suppressing};
 
 fn assert_counts(audience: &AudienceSummary, expected: &Outcome) {
-    assert_eq!(audience.read, expected.read);
-    assert_eq!(audience.blank, expected.blank);
-    assert_eq!(audience.rejected, expected.rejected);
-    assert_eq!(audience.raw + audience.prehashed, expected.accepted);
-    assert_eq!(audience.duplicates, expected.accepted - expected.set.len() as u64);
+    assert_eq!(audience.figures.read, expected.read);
+    assert_eq!(audience.figures.blank, expected.blank);
+    assert_eq!(audience.figures.rejected, expected.rejected);
+    assert_eq!(audience.figures.raw + audience.figures.prehashed, expected.accepted);
+    assert_eq!(audience.figures.duplicates, expected.accepted - expected.set.len() as u64);
 }
 
 /// All files of a directory but the manifest, which names the inputs.
@@ -110,7 +110,10 @@ fn crowded_digests_are_split_until_they_fit() {
     config.resources.memory_bytes = 1 << 20;
     config.resources.block_bytes = 512;
     let summary = run(config).unwrap();
-    assert_eq!((summary.audiences[0].written, summary.audiences[0].duplicates), (15_000, 5_000));
+    assert_eq!(
+        (summary.audiences[0].figures.sets.written, summary.audiences[0].figures.duplicates),
+        (15_000, 5_000)
+    );
     let expected: Vec<String> = (0..15_000).map(|n| format!("{n:064x}")).collect();
     assert_eq!(entries(&out), expected);
 }
@@ -164,7 +167,7 @@ fn crm_export_gives_exactly_the_oracles_entries() {
         assert_counts(&summary.audiences[0], &members);
         let left = members.set.difference(&suppressed.set).cloned();
         assert_eq!(entries(&out), oracle::in_order(user_type, left));
-        assert!(summary.audiences[0].suppressed > 50);
+        assert!(summary.audiences[0].figures.sets.suppressed > 50);
     }
 }
 
@@ -186,11 +189,11 @@ fn roles_decide_as_sets_do() {
     config.against.push(known.into());
     let summary = run(config).unwrap();
     let audience = &summary.audiences[0];
-    assert_eq!(audience.suppressed, 201);
-    assert_eq!(audience.known, 399);
-    assert_eq!(audience.gone, 500);
-    assert_eq!(audience.must_go, 101);
-    assert_eq!(audience.written, 900);
+    assert_eq!(audience.figures.sets.suppressed, 201);
+    assert_eq!(audience.figures.sets.known, 399);
+    assert_eq!(audience.figures.sets.gone, 500);
+    assert_eq!(audience.figures.sets.must_go, 101);
+    assert_eq!(audience.figures.sets.written, 900);
     let expected = oracle::in_order(UserType::Fbid, (1101..=2000).map(|n: u64| n.to_string()));
     assert_eq!(entries(&out), expected);
     let digests = |numbers: std::ops::RangeInclusive<u64>| {

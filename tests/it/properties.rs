@@ -271,25 +271,25 @@ impl Case {
         }
         let summary = summary.unwrap();
         let audience = &summary.audiences[0];
-        prop_assert_eq!(audience.read, first.read + second.read);
-        prop_assert_eq!(audience.blank, first.blank + second.blank);
-        prop_assert_eq!(audience.rejected, first.rejected + second.rejected);
+        prop_assert_eq!(audience.figures.read, first.read + second.read);
+        prop_assert_eq!(audience.figures.blank, first.blank + second.blank);
+        prop_assert_eq!(audience.figures.rejected, first.rejected + second.rejected);
         let accepted = first.accepted + second.accepted;
-        prop_assert_eq!(audience.raw + audience.prehashed, accepted);
-        prop_assert_eq!(audience.duplicates, accepted - members.len() as u64);
+        prop_assert_eq!(audience.figures.raw + audience.figures.prehashed, accepted);
+        prop_assert_eq!(audience.figures.duplicates, accepted - members.len() as u64);
         let is_suppressed = |entry: &String| is_list && opted_out.set.contains(entry);
         let left = members.iter().copied().filter(|e| !is_suppressed(e) && !known.set.contains(*e));
         let expected = oracle::in_order(self.user_type, left.cloned());
         prop_assert_eq!(entries(&out), expected);
         let must_go = known.set.iter().filter(|entry| is_suppressed(entry)).count();
-        prop_assert_eq!(audience.must_go, must_go as u64);
+        prop_assert_eq!(audience.figures.sets.must_go, must_go as u64);
         let gone = known.set.iter().filter(|entry| !members.contains(entry)).count();
-        prop_assert_eq!(audience.gone, gone as u64);
+        prop_assert_eq!(audience.figures.sets.gone, gone as u64);
         let suppressed = members.iter().filter(|entry| is_suppressed(entry)).count();
-        prop_assert_eq!(audience.suppressed, suppressed as u64);
+        prop_assert_eq!(audience.figures.sets.suppressed, suppressed as u64);
         let rows = csv::Reader::from_path(list).unwrap().into_records().count() as u64;
         let opted_out = if is_list { opted_out.rejected } else { 0 };
-        prop_assert_eq!(rows, audience.rejected + opted_out);
+        prop_assert_eq!(rows, audience.figures.rejected + opted_out);
         Ok(summary.spilled_bytes)
     }
 }

@@ -253,7 +253,7 @@ fn hostile() -> SyncRecord {
     let mut value = serde_json::to_value(&record).unwrap();
     poison(&mut value);
     record = serde_json::from_value(value).unwrap();
-    record.audiences[0].must_go = 3;
+    record.audiences[0].figures.sets.must_go = 3;
     "replace".clone_into(&mut record.audiences[0].action);
     record
 }

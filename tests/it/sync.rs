@@ -28,7 +28,7 @@ fn the_job_of_the_fixtures_runs_every_night() {
     for audience in audiences {
         assert_eq!(audience["action"], "create");
         assert!(audience["entries_sent"].as_u64().unwrap() > 0);
-        assert_eq!(audience["held_after"], audience["new"]);
+        assert_eq!(audience["held_after"], audience["written"]);
     }
     for (file, mode) in [
         ("night/report.html", 0o600),
@@ -42,13 +42,13 @@ fn the_job_of_the_fixtures_runs_every_night() {
     }
     let second = summary(&home.sync(&[]));
     for (before, now) in audiences.iter().zip(second["audiences"].as_array().unwrap()) {
-        assert_eq!((&now["new"], &now["entries_sent"]), (&0.into(), &0.into()));
+        assert_eq!((&now["written"], &now["entries_sent"]), (&0.into(), &0.into()));
         assert_eq!(now["action"], "none");
-        assert_eq!((&now["known"], &now["audience"]), (&before["new"], &before["audience"]));
+        assert_eq!((&now["known"], &now["audience"]), (&before["written"], &before["audience"]));
     }
     let replaced = summary(&home.sync(&["--replace"]));
     assert_eq!(replaced["audiences"][0]["action"], "replace", "{replaced}");
-    assert_eq!(replaced["audiences"][0]["held_after"], audiences[0]["new"]);
+    assert_eq!(replaced["audiences"][0]["held_after"], audiences[0]["written"]);
     assert_ne!(replaced["audiences"][0]["audience"], audiences[0]["audience"]);
 }
 
@@ -91,7 +91,7 @@ fn a_dry_run_that_is_killed_leaves_nothing_that_confuses() {
     home.write("state/prepared/manifest.json", "{");
     home.make_dir("state/.prepared.throng-1-0000000000000000");
     let dry = summary(&home.sync(&["--dry-run"]));
-    assert_eq!((&dry["run"], &dry["audiences"][0]["new"]), (&1.into(), &20_000.into()));
+    assert_eq!((&dry["run"], &dry["audiences"][0]["written"]), (&1.into(), &20_000.into()));
     assert!(!home.path("report.html").exists());
     let real = summary(&home.sync(&[]));
     assert_eq!((&real["run"], &real["audiences"][0]["entries_sent"]), (&1.into(), &20_000.into()));
@@ -124,7 +124,7 @@ fn full_sends_everybody_again() {
     assert_eq!(home.sync(&[]).status.code(), Some(0));
     let before = requests(&sandbox, "PUT");
     let dry = summary(&home.sync(&["--full", "--dry-run"]));
-    assert_eq!(dry["audiences"][0]["new"], 50);
+    assert_eq!(dry["audiences"][0]["written"], 50);
     assert_eq!(requests(&sandbox, "PUT"), before);
     let usual = summary(&home.sync(&[]));
     assert_eq!((&usual["audiences"][0]["known"], requests(&sandbox, "PUT")), (&50.into(), before));
@@ -137,7 +137,7 @@ fn full_sends_everybody_again() {
         "all parts are sent again, to the same audience"
     );
     assert_eq!(members(&sandbox), digests(0..50));
-    assert_eq!(summary(&home.sync(&[]))["audiences"][0]["new"], 0);
+    assert_eq!(summary(&home.sync(&[]))["audiences"][0]["written"], 0);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_damaged_state_is_refused_and_new_audiences_need_nothing_of_it() {
         let rebuilt = home.sync(&["--full", "--replace"]);
         assert_eq!(rebuilt.status.code(), Some(0), "{}", stderr(&rebuilt));
         assert_eq!(members(&sandbox), digests((0..40).filter(|person| *person != 3)));
-        assert_eq!(summary(&home.sync(&[]))["audiences"][0]["new"], 0);
+        assert_eq!(summary(&home.sync(&[]))["audiences"][0]["written"], 0);
     }
 }
 
@@ -282,7 +282,7 @@ fn a_clock_that_goes_back_loses_nothing() {
     home.write("export.csv", &emails(0..120));
     let night = summary(&home.sync(&[]));
     let audience = &night["audiences"][0];
-    assert_eq!((&audience["known"], &audience["new"]), (&110.into(), &10.into()), "{night}");
+    assert_eq!((&audience["known"], &audience["written"]), (&110.into(), &10.into()), "{night}");
     assert_eq!(members(&sandbox), digests(0..120));
     let history = summary(&home.throng(&["history", "--state", "state", "--json"]));
     let runs: Vec<i64> = history["nights"]

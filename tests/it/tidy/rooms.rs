@@ -34,16 +34,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("normalize", &["hash"]),
     ("dialect", &["normalize"]),
     ("entries", &["hash"]),
+    ("audience", &["entries"]),
     ("config", &["hash", "normalize"]),
     // The stages do not know each other.
     ("source", &["config", "dialect", "normalize"]),
     ("record", &["config", "dialect", "hash", "normalize"]),
     ("dedup", &["disk", "entries", "hash"]),
-    ("emit", &["config", "disk", "entries", "hash", "normalize"]),
+    ("emit", &["audience", "config", "disk", "entries", "hash", "normalize"]),
     // They are joined here.
     (
         "prepare",
         &[
+            "audience",
             "config",
             "dedup",
             "dialect",
@@ -61,8 +63,22 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &["api", "disk", "normalize"]),
     ("upload", &["api", "config", "disk", "emit", "normalize", "store"]),
     ("job", &["api", "config", "disk", "emit", "hash", "normalize", "source", "upload"]),
-    ("sync", &["api", "config", "disk", "emit", "job", "normalize", "prepare", "store", "upload"]),
-    ("report", &["sync"]),
+    (
+        "sync",
+        &[
+            "api",
+            "audience",
+            "config",
+            "disk",
+            "emit",
+            "job",
+            "normalize",
+            "prepare",
+            "store",
+            "upload",
+        ],
+    ),
+    ("report", &["audience", "entries", "sync"]),
 ];
 
 /// The command: it uses the library as any program does, and each of its rooms those before it.
@@ -82,7 +98,6 @@ const FILES: &[&str] = &[
     "job/",
     "machine.rs",
     "prepare/check.rs",
-    "prepare/engine.rs",
     "sync/",
     "upload/agent.rs",
     "upload/endpoint.rs",
