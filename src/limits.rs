@@ -155,6 +155,9 @@ pub const TIME_LIMIT: Duration = Duration::from_hours(6);
 /// Fewest members of an audience, unless a job chooses otherwise.
 pub const MIN_ENTRIES: u64 = 1;
 
+/// Bytes that a message repeats of a server's words.
+pub(crate) const SHOWN_BYTES_MAX: usize = 200;
+
 const _: () = {
     assert!(
         CHUNK_BYTES + RECORD_BYTES_MAX < u32::MAX as usize / 4,

@@ -1,22 +1,13 @@
 //! What can be taken from an answer that says no: how long to wait, and what to tell a person.
 
-use std::collections::HashMap;
-use std::io;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::echo;
+use super::words;
 
-/// Most characters of a server's own words that a message repeats.
-const MESSAGE_CHARS_MAX: usize = 200;
-
-/// What stands for what is not repeated.
-const HIDDEN: &str = "[...]";
-
-/// Letters of a word that looks like a digest, a number or an address, from which on it is not repeated: a server may
-/// quote an entry that it did not like.
-const HIDDEN_LEN_MIN: usize = 7;
+/// Largest number that is taken for an error's code; a larger one could be an entry.
+const CODE_MAX: u64 = 99_999;
 
 /// Reads `Retry-After` (RFC 9110, 10.2.3): seconds, or a date, which is a wait from `now` on.
 pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
@@ -28,23 +19,48 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// Where a redirection leads: scheme and host of an absolute one, never its query.
-pub(crate) fn redirected(location: &str) -> String {
+/// Where a redirection leads: scheme and host of an absolute one, never its query. `asked` is the API's address.
+pub(crate) fn redirected(location: &str, asked: &str) -> String {
     let uri: Option<ureq::http::Uri> = location.parse().ok();
     let target = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?)));
     match target {
-        Some((scheme, host)) => format!("it redirects to {scheme}://{}", sanitized(host)),
+        Some((scheme @ ("http" | "https"), host)) => {
+            format!("it redirects to {scheme}://{}", words::shown_host(host, asked))
+        }
+        Some(_) => "it redirects to an address that is not of the web".to_owned(),
         None => "it redirects within the server".to_owned(),
     }
 }
 
-/// The text of an error in JSON, in any of the usual forms.
-pub(crate) fn message(body: &[u8]) -> Option<String> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    let object = body.as_object()?;
-    ["error", "errors", "message", "error_description", "detail"]
-        .iter()
-        .find_map(|key| text_of(object.get(*key)?))
+/// The error that an answer tells of, in the server's own words.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Not to be shown as it is.
+    pub(crate) text: String,
+    code: Option<u64>,
+}
+
+impl Said {
+    /// Reads an error in JSON, in any of the usual forms.
+    pub(crate) fn read(body: &[u8]) -> Self {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = ["error", "errors", "message", "error_description", "detail"]
+            .iter()
+            .find_map(|key| text_of(body.get(*key)?));
+        let code = [body.pointer("/error/code"), body.get("code")];
+        let code = code.into_iter().flatten().find_map(Value::as_u64);
+        Self { text: text.unwrap_or_default(), code: code.filter(|code| *code <= CODE_MAX) }
+    }
+
+    /// The error as a message may repeat it.
+    pub(crate) fn shown(&self) -> String {
+        let text = words::shown(&self.text);
+        match self.code {
+            Some(code) if text.is_empty() => format!("code {code}"),
+            Some(code) => format!("{text} (code {code})"),
+            None => text,
+        }
+    }
 }
 
 fn text_of(value: &Value) -> Option<String> {
@@ -63,67 +79,6 @@ fn text_of(value: &Value) -> Option<String> {
         }),
         _ => None,
     }
-}
-
-/// A server's words as a message may repeat them: one line, not too long, and nothing that looks like an entry.
-pub(crate) fn sanitized(text: &str) -> String {
-    let mut printable: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MESSAGE_CHARS_MAX + 1)
-        .collect();
-    if printable.chars().count() > MESSAGE_CHARS_MAX {
-        // Half a word would not be known for what it is.
-        printable.truncate(printable.rfind(' ').unwrap_or_default());
-    }
-    let words = printable.split_whitespace();
-    let words = words.map(|word| if is_hidden(word) { HIDDEN } else { word });
-    words.collect::<Vec<_>>().join(" ")
-}
-
-/// A server's words without entries of the part that they are about, whatever these look like: a customer's id can be
-/// any word. They are looked for in the part itself.
-pub(crate) fn without_entries(text: &str, part: impl io::BufRead) -> String {
-    let lower = text.to_ascii_lowercase();
-    let is_inner = |c: char| c.is_alphanumeric();
-    let edges: Vec<usize> = lower
-        .char_indices()
-        .filter(|(at, c)| {
-            let before = lower[..*at].chars().next_back();
-            !before.is_some_and(is_inner) || !is_inner(*c)
-        })
-        .map(|(at, _)| at)
-        .chain([lower.len()])
-        .collect();
-    let mut phrases: HashMap<&[u8], Vec<(usize, usize)>> = HashMap::new();
-    for (index, from) in edges.iter().enumerate() {
-        for to in &edges[index + 1..] {
-            phrases.entry(&lower.as_bytes()[*from..*to]).or_default().push((*from, *to));
-        }
-    }
-    let mut hidden = vec![false; text.len()];
-    for line in part.split(b'\n') {
-        // A part that cannot be read has nothing to say of the text, so nothing of it is repeated.
-        let Ok(mut line) = line else { return HIDDEN.to_owned() };
-        line.make_ascii_lowercase();
-        for (from, to) in phrases.get(&line[..]).into_iter().flatten() {
-            hidden[*from..*to].fill(true);
-        }
-    }
-    let mut shown = String::new();
-    for (at, c) in text.char_indices() {
-        match hidden[at] {
-            false => shown.push(c),
-            true if at == 0 || !hidden[at - 1] => shown.push_str(HIDDEN),
-            true => {}
-        }
-    }
-    shown
-}
-
-fn is_hidden(word: &str) -> bool {
-    let digits = word.chars().filter(char::is_ascii_digit).count();
-    word.contains('@') || digits >= HIDDEN_LEN_MIN || echo::is_encoded(word)
 }
 
 #[cfg(test)]
@@ -150,54 +105,30 @@ mod tests {
     #[test]
     fn finds_the_text_in_the_usual_forms() {
         for (body, text) in [
-            (r#"{"error": "no"}"#, Some("no")),
-            (r#"{"error": {"code": 7, "message": "no"}}"#, Some("no")),
-            (r#"{"errors": ["a", {"message": "b"}]}"#, Some("a; b")),
-            (r#"{"errors": {"name": ["is missing"]}}"#, Some("name is missing")),
-            (r#"{"message": "no"}"#, Some("no")),
-            (r#"{"code": 7}"#, None),
-            ("<html>no</html>", None),
-            ("[]", None),
+            (r#"{"error": "no"}"#, "no"),
+            (r#"{"error": {"code": 7, "message": "no"}}"#, "no (code 7)"),
+            (r#"{"errors": ["a", {"message": "the"}]}"#, "a; the"),
+            (r#"{"errors": {"name": ["is missing"]}}"#, "name is missing"),
+            (r#"{"message": "no"}"#, "no"),
+            (r#"{"code": 99999}"#, "code 99999"),
+            (r#"{"error": {"code": 1234501}, "code": "12"}"#, ""),
+            ("<html>no</html>", ""),
+            ("[]", ""),
         ] {
-            assert_eq!(message(body.as_bytes()).as_deref(), text, "{body}");
-        }
-    }
-
-    #[test]
-    fn nothing_that_could_be_an_entry_is_repeated() {
-        for (said, shown) in [
-            ("line 3: mary@example.com is no digest", "line 3: [...] is no digest"),
-            ("bad \"+442079460018\",\nsee docs", "bad [...] see docs"),
-            ("f1904cf1a9d73a55fa5de0ac823c4403ded71afd4c3248d00bdcd0866552bb79", "[...]"),
-            ("audience 59 is full", "audience 59 is full"),
-        ] {
-            assert_eq!(sanitized(said), shown);
-        }
-        assert_eq!(sanitized(&"xyz ".repeat(1000)).len(), MESSAGE_CHARS_MAX - 1);
-        assert_eq!(sanitized(&"x".repeat(1000)), "");
-    }
-
-    #[test]
-    fn entries_of_the_part_are_hidden_whatever_they_look_like() {
-        let part = &b"alice\nvip customer 7\nc/12,x\nid\n\xff\n"[..];
-        for (said, shown) in [
-            ("line 1: Alice is unknown", "line 1: [...] is unknown"),
-            ("\"VIP customer 7\": no", "\"[...]\": no"),
-            ("bad c/12,x; see malice", "bad [...]; see malice"),
-            ("vip customers", "vip customers"),
-            ("\u{e9}-id-\u{e9}", "\u{e9}-[...]-\u{e9}"),
-            ("", ""),
-        ] {
-            assert_eq!(without_entries(said, part), shown);
+            assert_eq!(Said::read(body.as_bytes()).shown(), text, "{body}");
         }
     }
 
     #[test]
     fn a_redirection_is_told_without_its_query() {
+        let redirected = |location| redirected(location, "https://api.example.com");
+        let told = "it redirects to https://www.example.com";
+        assert_eq!(redirected("https://www.example.com/x?token=1"), told);
         assert_eq!(
-            redirected("https://evil.example/x?token=1"),
-            "it redirects to https://evil.example"
+            redirected("https://canary.example.com"),
+            "it redirects to https://[...].example.com"
         );
         assert_eq!(redirected("/login"), "it redirects within the server");
+        assert!(!redirected("canary://example.com").contains("canary"));
     }
 }

@@ -1,6 +1,6 @@
 //! One request, one outcome: no retry, no waiting, no memory of what was before.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -10,14 +10,12 @@ use ureq::http::{Request, Response, StatusCode};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use super::agent;
-use super::answer;
+use super::answer::{self, Said};
 use super::attempt::{Attempt, kind_of};
-use super::echo;
 use super::endpoint::{Endpoint, Token};
 use super::failure::{Call, Failure, FailureKind};
 use super::part::Part;
 use crate::api::{self, CustomAudience, Form, Id, ListPage, ListedAudience, Revision};
-use crate::disk::plain_file;
 use crate::error::Result;
 use crate::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::stop::Stop;
@@ -222,10 +220,7 @@ impl Client {
             Ok(response) => self.read(&mut attempt, response),
             Err(error) => Err(attempt.broken(&error)),
         };
-        answer.map_err(|failure| {
-            file.take_back();
-            without_entries(failure, part)
-        })
+        answer.inspect_err(|_| file.take_back())
     }
 
     fn attempt(&self, call: Call, was_sent: bool) -> Attempt {
@@ -268,19 +263,15 @@ impl Client {
             retry_after.and_then(|value| answer::retry_after(value, SystemTime::now()));
         let location = response.headers().get("Location").and_then(|value| value.to_str().ok());
         let redirected = location.filter(|_| status.is_redirection());
-        let redirected = redirected.map(|to| self.token.redact(&answer::redirected(to)));
+        let redirected = redirected.map(|to| answer::redirected(to, self.endpoint.as_str()));
         let mut body = Vec::new();
         // What can be read of the answer is enough; its status is known.
         let _partly = response.body_mut().as_reader().take(ERROR_BYTES_MAX).read_to_end(&mut body);
-        let said = answer::message(&body)
-            .map(|said| answer::sanitized(&echo::plain(&self.token.redact(&said))));
+        let said = Said::read(&body);
         Err(Failure {
             status: Some(status.as_u16()),
             retry_after,
-            ..attempt.fail(
-                kind_of(status, said.as_deref().unwrap_or_default()),
-                &redirected.or(said).unwrap_or_default(),
-            )
+            ..attempt.fail(kind_of(status, &said.text), &redirected.unwrap_or_else(|| said.shown()))
         })
     }
 }
@@ -318,14 +309,4 @@ impl Answer {
             was_sent: true,
         })
     }
-}
-
-/// The same failure without entries of the part in the server's words.
-fn without_entries(mut failure: Failure, part: &Part) -> Failure {
-    if failure.status.is_some() && !failure.detail.is_empty() {
-        let part = plain_file::open(&part.path).map(io::BufReader::new);
-        failure.detail = part
-            .map_or_else(|_| String::new(), |part| answer::without_entries(&failure.detail, part));
-    }
-    failure
 }

@@ -20,7 +20,6 @@ mod background;
 mod client;
 mod config;
 mod create;
-mod echo;
 mod endpoint;
 pub(crate) mod failure;
 pub(crate) mod part;
@@ -31,6 +30,7 @@ mod retry;
 mod send;
 mod session;
 mod summary;
+mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

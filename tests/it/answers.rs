@@ -125,6 +125,13 @@ fn a_refusal_is_told_with_what_to_do_and_not_repeated() {
             "Ads Manager",
         ),
         (404, "{}", 2, "there is no API at this address", "--endpoint"),
+        (
+            400,
+            r#"{"error": {"message": "(#100) Param name must be set", "code": 100}}"#,
+            3,
+            "(status 400): [...] param name must be set (code 100)",
+            "own words",
+        ),
         (413, "", 3, "too large", "--part-bytes"),
         (422, r#"{"errors": {"name": ["is too long"]}}"#, 3, "name is too long", "own words"),
         (302, "", 2, "refused", "--endpoint"),
@@ -170,7 +177,7 @@ fn a_token_that_is_echoed_and_an_entry_that_is_quoted_are_not_repeated() {
     let body = format!(r#"{{"error": "token {TOKEN} at line 2: 2000006 is no fbid"}}"#);
     let server = RawServer::start(vec![Step::Answer(json(422, &body))]);
     let refused = case.upload(&server, &[]);
-    assert_ends(&refused, 3, "token [token] at line 2: [...] is no fbid");
+    assert_ends(&refused, 3, "token [...] at line [...] is no fbid");
     assert!(!stderr(&refused).contains("2000006"));
 }
 

@@ -358,7 +358,7 @@ fn situations_of_the_command() -> Vec<Situation> {
         situation(
             "field",
             3,
-            "does not accept a field or the file (status 422): `opt_out_link` is no link",
+            "does not accept a field or the file (status 422): opt_out_link is no link",
             "own words",
         )
         .args(&["--opt-out-link", "nowhere"]),

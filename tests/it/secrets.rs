@@ -111,6 +111,8 @@ fn echoes(entries: &[String]) -> Vec<String> {
         format!(r#"{{"errors": {{"file": ["{first}", "{second} is wrong"], "{first}": "x"}}}}"#),
         format!("<html>{TOKEN} {first}</html>"),
         format!(r#"{{"message": "{} {first}"}}"#, "x ".repeat(95)),
+        format!(r#"{{"error": {{"code": "{first}", "message": "line {first} of the file"}}}}"#),
+        format!(r#"{{"code": {}, "error": "code {first}"}}"#, first.parse().unwrap_or(0_u64)),
     ]
 }
 
@@ -130,6 +132,25 @@ fn spellings(text: &str) -> Vec<String> {
         base64(format!("x: {text}").as_bytes()),
         base64(base64(bytes).as_bytes()),
         text.replace(' ', "%20"),
+        each(|byte| format!("{byte:02X}")),
+        base64(bytes).to_lowercase(),
+        base64(bytes).replace('+', "-").replace('/', "_"),
+    ]
+}
+
+/// Ways to take a text apart.
+fn pieces(text: &str) -> Vec<String> {
+    let apart = |words: Vec<String>| words.join(" ");
+    let other_case = |c: char| {
+        if c.is_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() }
+    };
+    vec![
+        apart(text.chars().map(String::from).collect()),
+        apart(text.as_bytes().chunks(2).map(const_hex::encode).collect()),
+        apart(text.bytes().map(|byte| byte.to_string()).collect()),
+        apart(base64(text.as_bytes()).chars().map(String::from).collect()),
+        text.chars().rev().collect(),
+        text.chars().map(other_case).collect(),
     ]
 }
 
@@ -179,7 +200,8 @@ fn no_other_spelling_is_repeated_either() {
     for (user_type, input, canaries) in INPUTS {
         let mut home = Home::new();
         let entries = home.prepare(user_type, input);
-        let texts = [spellings(&entries[0]), spellings(TOKEN)].concat();
+        let texts = [&entries[0], TOKEN].map(|text| [spellings(text), pieces(text)].concat());
+        let texts = texts.concat();
         // Each is the reason of another attempt, and of a retry that is told.
         let body = |text: &String| json!({ "error": format!("what is {text} for?") }).to_string();
         // Waits double, so that there are few of them.
@@ -244,7 +266,7 @@ fn calls_without_entries_do_not_repeat_the_token_either() {
             home.throng(&server.endpoint, TOKEN, args);
         }
     }
-    assert!(home.printed.contains("[token]"), "{}", home.printed);
+    assert!(home.printed.contains("oauth [...] is wrong, [...]"), "{}", home.printed);
     assert_absent(&home.everything(), &[TOKEN]);
 }
 
@@ -252,7 +274,8 @@ fn calls_without_entries_do_not_repeat_the_token_either() {
 fn no_audience_is_called_like_the_token() {
     let mut home = Home::new();
     let spelled = spellings(TOKEN);
-    for name in [TOKEN.to_uppercase()].iter().chain(&spelled) {
+    let apart = pieces(TOKEN).remove(0);
+    for name in [TOKEN.to_uppercase(), apart].iter().chain(&spelled) {
         let (with_word, link) = (format!("a {name}"), format!("https://example.com/{name}"));
         let facebook = json!({
             "id": "7", "name": with_word, "description": name, "status": name, "subtype": name,
@@ -276,7 +299,7 @@ fn no_audience_is_called_like_the_token() {
             }
         }
     }
-    assert!(home.printed.contains("a [token]"), "{}", home.printed);
+    assert!(home.printed.contains("a [...]"), "{}", home.printed);
     for text in &spelled {
         assert_absent(&home.printed, &[TOKEN, text]);
     }
