@@ -11,7 +11,7 @@ pub enum Entries {
     Lines {
         /// The ids, each followed by LF.
         text: Vec<u8>,
-        /// How many there are.
+        /// Their number.
         count: usize,
     },
 }

@@ -64,7 +64,7 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// How long something was ago, in one or two units.
+/// The time since something, in one or two units.
 pub(crate) fn age(millis: i64) -> String {
     let minutes = millis / MILLIS_PER_MINUTE;
     let (days, hours) = (minutes / (24 * 60), minutes / 60 % 24);

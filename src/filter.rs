@@ -140,7 +140,7 @@ fn clear_lines(verdicts: &[Verdict], canonical: &Canonical, text: &mut Vec<u8>) 
 /// Cuts the input after line ends.
 struct LineReader<'a, R> {
     input: R,
-    /// Where what was read and not handed out begins; what lies behind `filled` is there to be overwritten.
+    /// Begin of what was read and not handed out; what lies behind `filled` is there to be overwritten.
     buffer: Vec<u8>,
     filled: usize,
     /// Buffers of pieces that were worked on.

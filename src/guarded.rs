@@ -10,13 +10,13 @@ use memmap2::{MmapMut, MmapRaw};
 /// Bytes between the two: whole pages on every machine.
 const ROOM_BYTES: usize = 64 * 1024;
 
-/// What the room is filled with where no values are.
+/// Filling of the room where no values are.
 const UNUSED: u8 = 0xa5;
 
 /// As far from the values as writes are looked for: what a kernel that is wrong would write with one store, and more.
 const NEAR_BYTES: usize = 256;
 
-/// Which of the two pages values are put beside.
+/// The page that values are put beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Edge {
     Front,

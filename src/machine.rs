@@ -1,4 +1,4 @@
-//! What this machine has: cores, and memory as far as cgroups allow.
+//! Resources of this machine: cores, and memory as far as cgroups allow.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub fn default_memory_bytes() -> u64 {
     limits.chain(total_memory_bytes()).min().unwrap_or(MEMORY_BYTES_UNKNOWN) / 2
 }
 
-/// Where the limits of a process are, whose `/proc/self/cgroup` this is: its own and those above it. In a container its
+/// Files with the limits of a process whose `/proc/self/cgroup` this is: its own and those above it. In a container its
 /// own is usually at the root; a service of systemd has one further down. Those that are not there limit nothing.
 fn limit_files(own: &str) -> Vec<PathBuf> {
     let mut files = vec![

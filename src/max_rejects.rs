@@ -1,6 +1,6 @@
 //! When an input is the wrong file.
 
-/// How many rejected values are too many.
+/// Limit on rejected values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MaxRejects {
     /// A share of the values that are not blank, 0 to 1.
@@ -22,7 +22,7 @@ impl MaxRejects {
             .unwrap_or(Self::Share(1.0))
     }
 
-    /// Whether `rejected` of `values` are too many.
+    /// True if `rejected` of `values` are too many.
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
     pub fn is_exceeded(self, rejected: u64, values: u64) -> bool {
         match self {

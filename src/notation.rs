@@ -1,4 +1,5 @@
-//! How people write sizes, times and the like: one reading for flags and the job file. No message repeats what was written.
+//! Sizes, times and the like as people write them: one reading for flags and the job file. No message repeats what was
+//! written.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ use rayon::ThreadPool;
 use crate::error::{Error, Result};
 use crate::mutex;
 
-/// What is done to a job, step by step.
+/// Steps of a job.
 #[derive(Clone, Copy, Debug)]
 pub struct Steps<N, W, S, F> {
     /// Makes the next job, `None` when there are no more. Never called by two threads at once.
@@ -80,7 +80,7 @@ where
     taken.or(made).map_or(Ok(()), Err)
 }
 
-/// Where jobs come from.
+/// Source of jobs.
 struct Maker<N> {
     next: N,
     made: u64,
@@ -88,7 +88,7 @@ struct Maker<N> {
     error: Option<Error>,
 }
 
-/// Where results wait for their turn.
+/// Queue in which results wait for their turn.
 struct Line<S, R, D> {
     queue: Mutex<Queue<S, R, D>>,
     moved: Condvar,
@@ -106,7 +106,7 @@ struct Queue<S, R, D> {
     error: Option<Error>,
 }
 
-/// What a thread does next.
+/// Next task of a thread.
 enum Turn<J, D> {
     Work(u64, J),
     Finish(D),
@@ -116,7 +116,7 @@ impl<S, R, D> Line<S, R, D>
 where
     S: FnMut(R) -> Result<D>,
 {
-    /// What to do next; `None` when all is done.
+    /// Waits for the next task; `None` when all is done.
     fn turn<J, N>(&self, maker: &Mutex<Maker<N>>) -> Option<Turn<J, D>>
     where
         N: FnMut() -> Result<Option<J>>,

@@ -1,4 +1,4 @@
-//! How far a run is, for whoever watches it.
+//! Progress of a run, for whoever watches it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::error::Result;
 use crate::stop::Stop;
 
-/// What a run is doing.
+/// Step of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {
@@ -42,7 +42,7 @@ impl Progress {
         Self { stop, ..Self::default() }
     }
 
-    /// What the run is doing.
+    /// The step that the run is in.
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Reading,

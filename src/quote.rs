@@ -4,8 +4,8 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::path::Path;
 
-/// True for a character that is invisible, steers a terminal, or turns the direction of what follows: names and headers may
-/// hold any.
+/// True for a character that is invisible, steers a terminal, or turns the direction of what follows: names and headers
+/// may hold any.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -71,7 +71,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Why the system refused something, in the words of our messages: lower case, and no number.
+/// Cause of a refusal by the system, in the words of our messages: lower case, and no number.
 #[derive(Debug)]
 pub struct Cause<'a>(pub &'a io::Error);
 

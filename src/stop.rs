@@ -1,4 +1,4 @@
-//! Whether a run is asked to stop, and waiting that ends when it is.
+//! Requests to stop a run, and waiting that ends with one.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};

@@ -12,7 +12,7 @@ use jiff::fmt::strtime;
 pub struct Utc(pub i64);
 
 impl Utc {
-    /// What the system's clock says.
+    /// The time of the system's clock.
     pub fn now() -> Self {
         Self(Timestamp::now().as_millisecond())
     }

@@ -24,7 +24,7 @@ pub use self::resolve::{Resolved, resolve};
 pub use self::scatter::Scatter;
 pub use self::store::Store;
 
-/// How entries are laid out in blocks.
+/// Layout of entries in blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// 32 bytes each: the digest itself.

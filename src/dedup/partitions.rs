@@ -21,7 +21,7 @@ pub struct Partitions {
     /// Of each scatter, the spilled blocks of each role and partition.
     spilled: Vec<[Vec<Chain>; Role::ALL.len()]>,
     extents: Vec<Extent>,
-    /// Where each partition begins in `extents`; one more than there are partitions.
+    /// Begin of each partition in `extents`; one more than there are partitions.
     starts: Vec<usize>,
     /// Memory of digests that were written, to be used again.
     pub(super) digests: Buffers<Vec<Digest>>,

@@ -3,9 +3,9 @@
 /// Digests whose leading `bits` bits are `value`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// How many leading bits.
+    /// Number of leading bits.
     pub bits: u32,
-    /// What they are.
+    /// Their value.
     pub value: u64,
 }
 

@@ -9,12 +9,12 @@ use crate::role::Role;
 /// Beyond this many leading bits, entries cannot be told apart by their keys: the range is resolved as it is.
 const RANGE_BITS_MAX: u32 = 60;
 
-/// What is to be written of a range.
+/// Result of a range.
 #[derive(Debug)]
 pub struct Resolved {
     /// The entries.
     pub entries: Entries,
-    /// What became of the others.
+    /// Sizes of all sets.
     pub counts: Counts,
     /// Known, but no member any more. Clear ids by their SHA-256, here and below.
     pub gone: Vec<Digest>,
@@ -201,7 +201,7 @@ struct Algebra<'a, T> {
     known: &'a [T],
     suppressed_seen: usize,
     known_seen: usize,
-    /// Whether the known entry at `known_seen` is a member.
+    /// True if the known entry at `known_seen` is a member.
     is_member: bool,
     gone: Vec<T>,
     counts: &'a mut Counts,
@@ -221,7 +221,7 @@ impl<'a, T: Ord + Copy> Algebra<'a, T> {
         }
     }
 
-    /// Whether a member is to be written. Members come in ascending order, each once.
+    /// True for a member that is to be written. Members come in ascending order, each once.
     fn admits(&mut self, member: &T) -> bool {
         let is_suppressed = holds(self.suppressed, &mut self.suppressed_seen, member);
         while self.known.get(self.known_seen).is_some_and(|known| known < member) {
@@ -259,7 +259,7 @@ impl<'a, T: Ord + Copy> Algebra<'a, T> {
     }
 }
 
-/// Whether a sorted set holds an entry; `seen` moves on to where it is or would be.
+/// True if a sorted set holds an entry; `seen` moves on to where it is or would be.
 fn holds<T: Ord>(set: &[T], seen: &mut usize, entry: &T) -> bool {
     while set.get(*seen).is_some_and(|other| other < entry) {
         *seen += 1;

@@ -36,13 +36,13 @@ pub struct Scatter {
 #[derive(Clone, Copy, Debug, Default)]
 struct OpenBlock {
     slab: u32,
-    /// Where the entries of the current role begin.
+    /// Begin of the entries of the current role.
     from: u32,
     at: u32,
     end: u32,
 }
 
-/// Where entries of one partition and role are in memory.
+/// Place in memory of entries of one partition and role.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extent {
     pub(super) partition: u32,
@@ -241,7 +241,7 @@ struct CacheLine([Digest; LINE_DIGESTS]);
 
 const _: () = assert!(size_of::<CacheLine>() == LINE_BYTES as usize, "a line is full of digests");
 
-/// Whether a worker can do without a block.
+/// Need of a worker for a block.
 #[derive(Clone, Copy)]
 enum Need {
     Must,

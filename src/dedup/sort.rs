@@ -41,7 +41,7 @@ pub(super) fn sort_and_dedup(
     }
 }
 
-/// Where digests are, as the low bits of a tag: the number of the piece, then the place in it.
+/// Places of digests, as the low bits of a tag: the number of the piece, then the place in it.
 #[derive(Clone, Copy)]
 struct Places {
     piece_bits: u32,
@@ -144,7 +144,7 @@ fn fetch(pieces: &[&[Digest]], len: usize, tags: &[u64], sorted: &mut Vec<Digest
     is_told
 }
 
-/// Whether two digests differ, in any of their words without looking at one after the other.
+/// True if two digests differ, in any of their words without looking at one after the other.
 #[inline]
 fn differ(one: &Digest, other: &Digest) -> bool {
     let (words, other_words) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);

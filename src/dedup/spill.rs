@@ -30,7 +30,7 @@ const HEAD_BYTES: usize = 12;
 /// Blocks of a spill file that belong together.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Chain {
-    /// Where the last block begins.
+    /// Begin of the last block.
     offset: u64,
     /// Bytes of its entries; 0 if there are no blocks.
     len: u32,

@@ -17,7 +17,7 @@ use super::private::DIR_MODE;
 use super::sync_dir;
 use crate::error::{Error, Result};
 
-/// How often to try for a hidden file or directory that another run takes for a left-over just before it is locked.
+/// Number of tries for a hidden file or directory that another run takes for a left-over just before it is locked.
 const LOCK_ATTEMPTS: u32 = 8;
 
 /// A hidden directory for what is to be called `path`, for its owner alone, and the lock on it.
@@ -92,7 +92,7 @@ fn check_replaceable(path: &Path) -> Result<()> {
     }
 }
 
-/// What the names of hidden files and directories for `name` begin with.
+/// Prefix of the names of hidden files and directories for `name`.
 fn prefix(name: &OsString) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(name);
@@ -132,8 +132,9 @@ fn remove_leftovers(parent: &Path, prefix: &OsString) {
     }
 }
 
-/// Where others can rename what is not theirs, a directory of this name can be anything that somebody wants to be rid
-/// of: it is a left-over only if it holds parts and lists, and is no finished result. Files they could remove themselves.
+/// True for a left-over. Where others can rename what is not theirs, a directory of this name can be anything that
+/// somebody wants to be rid of: it is a left-over only if it holds parts and lists, and is no finished result. Files
+/// they could remove themselves.
 fn is_file_or_unfinished(path: &Path) -> bool {
     let is_part = |name: &str| {
         let numbered = |end: &str| end.len() == 5 && end.bytes().all(|byte| byte.is_ascii_digit());

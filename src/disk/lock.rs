@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::private;
 use crate::error::{Error, Result};
 
-/// How often a lock is tried that somebody has. [`FileLock::is_held`] takes one for a moment to see whether it is free.
+/// Number of tries for a lock that somebody has. [`FileLock::is_held`] takes one for a moment to see whether it is free.
 const ATTEMPTS: u32 = 5;
 
 /// The wait between two tries.

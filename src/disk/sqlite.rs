@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{private, sync_dir};
 use crate::error::{Error, Result};
 
-/// How long to wait for another process that is writing.
+/// Time to wait for another process that is writing.
 const BUSY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Opens a database, and makes it and its directory if they are not there. `what` is what messages call it; `schema`

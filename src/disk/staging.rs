@@ -47,7 +47,7 @@ impl Staging {
         Ok(Self { target, hidden, lock: Some(lock), overwrite, is_published: false })
     }
 
-    /// Where to write.
+    /// The directory to write to.
     pub fn path(&self) -> &Path {
         &self.hidden
     }

@@ -12,7 +12,7 @@ use super::hidden;
 use super::private::FILE_MODE;
 use crate::error::{Error, Result};
 
-/// Who may read a file.
+/// Readers of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
     /// Its owner (0600): everything that tells of customers, were it but their number.

@@ -25,9 +25,9 @@ pub struct Manifest {
     pub created_by: String,
     /// The options that decide what is in the parts, by the names of their flags.
     pub options: serde_json::Map<String, serde_json::Value>,
-    /// What was read, in order.
+    /// Inputs that were read, in order.
     pub inputs: Vec<InputManifest>,
-    /// What was made.
+    /// Audiences that were made.
     pub audiences: Vec<AudienceManifest>,
 }
 
@@ -44,9 +44,9 @@ pub struct InputManifest {
     /// Time of last modification in nanoseconds since 1970, if it is a regular file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified_ns: Option<i128>,
-    /// How it is compressed.
+    /// Its compression.
     pub compression: String,
-    /// How records are written.
+    /// Notation of its records.
     pub format: String,
     /// The columns that were used: number and header, for which user type.
     pub columns: Vec<String>,
@@ -55,7 +55,7 @@ pub struct InputManifest {
 }
 
 impl InputManifest {
-    /// Whether it is all parts of a directory that an earlier run wrote.
+    /// True if it is all parts of a directory that an earlier run wrote.
     pub(crate) fn is_directory(&self) -> bool {
         matches!(&self.role[..], "known" | "unconfirmed")
     }
@@ -64,9 +64,9 @@ impl InputManifest {
 /// An audience.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AudienceManifest {
-    /// What it is called; its parts are named so.
+    /// Its name, which is part of its files' names.
     pub label: Label,
-    /// What its entries are.
+    /// Type of its entries.
     pub user_type: UserType,
     /// Its figures.
     #[serde(flatten)]
@@ -186,7 +186,7 @@ impl Manifest {
         Some(audience.parts.iter().map(|part| dir.join(&part.file)).collect())
     }
 
-    /// What it holds, for messages.
+    /// Names of its audiences, for messages.
     pub fn names(&self) -> String {
         let names = self.audiences.iter().map(|of| audience_name(&of.label, of.user_type));
         names.collect::<Vec<_>>().join(", ")
@@ -194,7 +194,7 @@ impl Manifest {
 }
 
 impl PartManifest {
-    /// Whether a part may be called so. A name reaches the API, in a header of its own within the body.
+    /// True for a name that a part may have. A name reaches the API, in a header of its own within the body.
     pub(crate) fn is_plain_name(name: &str) -> bool {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         name.bytes().all(is_plain) && !name.starts_with('.') && !name.is_empty()

@@ -52,7 +52,7 @@ struct OpenPart {
     bytes: u64,
 }
 
-/// What those who write have in common.
+/// Things that those who write have in common.
 #[derive(Debug)]
 struct Shared {
     seals: Seals,
@@ -233,7 +233,7 @@ struct Used {
     bytes: u64,
 }
 
-/// How far entries from `from` on fit into the room, and what they use of it.
+/// Counts how far entries from `from` on fit into the room, and what they use of it.
 fn cut(entries: &Entries, from: usize, room: PartLimits, is_fresh: bool) -> (usize, Used) {
     let at_least = u64::from(is_fresh);
     match entries {

@@ -19,7 +19,7 @@ pub(super) struct Part {
     pub(super) file: File,
     /// Bytes that are not written yet; while the part is open, and so not all of them are known, [`OPEN`] more.
     pub(super) bytes_left: AtomicU64,
-    /// How many lines and bytes, once that is known.
+    /// Lines and bytes, once their number is known.
     pub(super) lines: AtomicU64,
     pub(super) bytes: AtomicU64,
 }
@@ -45,7 +45,7 @@ impl Part {
         }
     }
 
-    /// What the manifest says of a complete part.
+    /// Description of a complete part for the manifest.
     pub(super) fn manifest(&self, sha256: String) -> PartManifest {
         PartManifest {
             file: self.name.clone(),

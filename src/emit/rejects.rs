@@ -13,11 +13,11 @@ use crate::normalize::{Reason, UserType};
 /// One rejected value.
 #[derive(Debug)]
 pub struct Reject<'a> {
-    /// Which input.
+    /// The input.
     pub path: &'a Path,
     /// The line, counted from 1.
     pub line: u64,
-    /// What messages call the column.
+    /// Name of the column in messages.
     pub column: &'a str,
     /// For which audience.
     pub user_type: UserType,
@@ -37,7 +37,7 @@ pub struct RejectWriter {
 }
 
 impl RejectWriter {
-    /// How every list begins.
+    /// Header of every list.
     pub(crate) const BEGIN: &'static str = "source,line,column,user_type,reason";
 
     /// Begins the list.

@@ -35,7 +35,7 @@ pub(super) struct Seals {
     kernel: Kernel,
 }
 
-/// What the thread that syncs is told.
+/// Message to the thread that syncs.
 #[derive(Debug)]
 enum Sync {
     /// These bytes will not change any more.

@@ -19,7 +19,7 @@ use crate::stop::Stop;
 pub struct Problem {
     /// The file within the directory.
     pub file: String,
-    /// What is wrong with it.
+    /// The difference.
     pub message: String,
 }
 

@@ -1,6 +1,6 @@
 //! Exit codes, the contract with schedulers.
 
-/// How the process ends. Documented in the README for schedulers; the numbers never change their meaning.
+/// End of the process. Documented in the README for schedulers; the numbers never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
@@ -20,7 +20,7 @@ pub enum ExitCode {
     Temporary = 6,
     /// Partly uploaded: the same command goes on where it stopped.
     Partial = 7,
-    /// What a request came to cannot be found out: a person must decide.
+    /// The effect of a request cannot be found out: a person must decide.
     Unknown = 8,
     /// Interrupted by SIGINT.
     Interrupted = 130,

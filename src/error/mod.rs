@@ -1,4 +1,4 @@
-//! What can end a run: the operation, the subject, the position and the cause, in one line that a person can act on.
+//! Errors that end a run: the operation, the subject, the position and the cause, in one line that a person can act on.
 //!
 //! A rejected value is no error; see [`crate::normalize::Reason`]. No error text holds bytes of a record.
 
@@ -16,7 +16,7 @@ pub use self::exit_code::ExitCode;
 /// Result of everything that can end a run.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Which side of the run a file is on; it decides the exit code.
+/// Side of the run that a file is on; it decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// A file that is read.
@@ -25,83 +25,83 @@ pub enum Side {
     Output,
 }
 
-/// Why a run ended.
+/// Cause of a run's end.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The request contradicts itself or the state of the file system.
     #[error("{message}")]
     Usage {
-        /// What is wrong.
+        /// The fault.
         message: String,
-        /// What to do.
+        /// The remedy.
         hint: Option<String>,
     },
     /// The operating system refused an operation on a file.
     #[error("failed to {operation} {}: {}", Quoted(path), Cause(source))]
     Io {
-        /// What was being done, as a verb.
+        /// The operation, as a verb.
         operation: &'static str,
         /// On which file.
         path: PathBuf,
-        /// Which side of the run.
+        /// The side of the run.
         side: Side,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
     /// An input cannot be used.
     #[error("refused {}{}: {message}", Quoted(path), At(*line))]
     Input {
-        /// Which input.
+        /// The input.
         path: PathBuf,
         /// On which line, counted from 1.
         line: Option<u64>,
         /// Why.
         message: String,
-        /// What to do.
+        /// The remedy.
         hint: Option<String>,
     },
-    /// What is to be written cannot be.
+    /// An output cannot be written.
     #[error("cannot write {}: {message}", Quoted(path))]
     Output {
-        /// Which file or directory.
+        /// The file or directory.
         path: PathBuf,
         /// Why.
         message: String,
-        /// What to do.
+        /// The remedy.
         hint: Option<String>,
     },
     /// Values were rejected that speak for a wrong file.
     #[error("{message}")]
     WrongFile {
-        /// What was found, with the counts by reason.
+        /// The finding, with the counts by reason.
         message: String,
-        /// What the values look like.
+        /// The look of the values.
         hint: Option<String>,
-        /// What `--max-rejects` allowed and what it would have to allow, if nothing else speaks against the file.
+        /// The value of `--max-rejects` and the one that would be enough, if nothing else speaks against the file.
         limits: Option<(MaxRejects, MaxRejects)>,
     },
-    /// What throng remembers from run to run cannot be used.
+    /// The memory from run to run cannot be used.
     #[error("failed to {operation} the {what} {}: {message}", Quoted(path))]
     State {
-        /// What it is, such as `ledger`.
+        /// Its name, such as `ledger`.
         what: &'static str,
-        /// What was being done, as a verb.
+        /// The operation, as a verb.
         operation: &'static str,
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         message: String,
-        /// What to do.
+        /// The remedy.
         hint: Option<String>,
     },
     /// The API said no, or could not be reached.
     #[error("{message}")]
     Api {
-        /// How the process ends.
+        /// The exit code.
         code: ExitCode,
-        /// What was being done, and what the answer was.
+        /// The operation and the answer.
         message: String,
-        /// What to do.
+        /// The remedy.
         hint: Option<String>,
     },
     /// A signal asked to stop.
@@ -183,7 +183,7 @@ impl Error {
         }
     }
 
-    /// How the process ends.
+    /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage { .. } => ExitCode::Usage,

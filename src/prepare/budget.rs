@@ -1,4 +1,4 @@
-//! How the memory limit is shared out, and how many partitions and threads that allows.
+//! Sharing out the memory limit, and the number of partitions and threads that it allows.
 //!
 //! Half of the limit is for blocks of entries, a quarter for partitions that are being resolved, and the last quarter
 //! for what is there anyway: chunks under way and what is made of them, the text of parts, stacks and the program.
@@ -27,7 +27,7 @@ const UNKNOWN_ENTRIES: u64 = 32 * 1024 * 1024;
 /// Fewest leading bits: partitions for every worker to be busy with.
 const RADIX_BITS_MIN: u32 = 4;
 
-/// How the limit is shared out.
+/// Shares of the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MemoryPlan {
     pub(super) threads: usize,

@@ -1,4 +1,4 @@
-//! What reading comes to: verdicts of a chunk, and their sum over the chunks of a source, in order.
+//! Result of reading: verdicts of a chunk, and their sum over the chunks of a source, in order.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use crate::record::{LineCounter, Records};
 use crate::role::Role;
 use crate::source::record_too_long;
 
-/// What a chunk amounts to. Lines are counted from 0 within the chunk.
+/// Counts of a chunk. Lines are counted from 0 within the chunk.
 pub(super) struct ChunkTally {
     pub(super) records: u64,
     pub(super) lines: u64,
@@ -44,7 +44,7 @@ impl ChunkReject {
     }
 }
 
-/// Why a chunk could not be worked on.
+/// Error of a chunk.
 pub(super) enum ChunkError {
     /// A record over the limit begins behind so many line ends.
     RecordTooLong {
@@ -59,7 +59,7 @@ impl From<Error> for ChunkError {
     }
 }
 
-/// Where records are, and how often each occurred.
+/// Places of records, and the number of times that each occurred.
 pub(super) trait Places {
     /// The line of a record within its chunk, counted from 0. Asked for in ascending order.
     fn line(&mut self, record: usize) -> u64;
@@ -67,7 +67,7 @@ pub(super) trait Places {
     /// Its number within its chunk.
     fn number(&self, record: usize) -> usize;
 
-    /// How often the record occurred.
+    /// Number of times that the record occurred.
     fn times(&self, record: usize) -> u64;
 }
 
@@ -97,7 +97,7 @@ pub(super) struct FeedTally<'a, P> {
     pub(super) tally: Tally,
     pub(super) places: P,
     pub(super) feed: usize,
-    /// Whether the reject list holds values, and what goes into it.
+    /// The reject list, if there is one: true if it holds values, and what goes into it.
     pub(super) list: Option<(bool, &'a mut Vec<ChunkReject>)>,
 }
 
@@ -185,7 +185,7 @@ impl<'a> SourceSum<'a> {
         Ok(())
     }
 
-    /// What throng wrote, throng must be able to read.
+    /// Refuses rejects among what throng wrote itself.
     pub(super) fn check_known(&self, role: Role) -> Result<()> {
         let is_read = self.tallies.iter().all(|(_, tally)| tally.read == tally.accepted());
         if role.is_earlier() && !is_read {

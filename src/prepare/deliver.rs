@@ -17,7 +17,7 @@ use crate::progress::Progress;
 /// More bits by which a range is split that turned out too large.
 const SPLIT_BITS: u32 = 4;
 
-/// What writing an audience needs.
+/// Things that writing an audience needs.
 pub(super) struct Delivery<'a> {
     pub(super) config: &'a PrepareConfig,
     pub(super) memory: &'a MemoryPlan,
@@ -26,7 +26,7 @@ pub(super) struct Delivery<'a> {
     pub(super) dir: &'a Path,
 }
 
-/// What was written of an audience.
+/// Files that were written of an audience.
 #[derive(Debug)]
 pub(crate) struct Delivered {
     pub(crate) counts: Counts,

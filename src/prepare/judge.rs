@@ -24,7 +24,7 @@ pub(super) struct Judge {
     sources: Vec<JudgedSource>,
 }
 
-/// What is needed of a source when it has been read.
+/// Facts about a source that are needed when it was read.
 struct JudgedSource {
     role: Role,
     path: PathBuf,
@@ -32,7 +32,7 @@ struct JudgedSource {
     columns: Vec<(String, &'static str)>,
     /// The column that feeds each audience, as messages call it.
     feeds: Vec<(usize, String)>,
-    /// Whether it is a list of which throng chose the column.
+    /// True if it is a list of which throng chose the column.
     is_column_chosen: bool,
 }
 
@@ -81,7 +81,7 @@ impl Judge {
         Ok(sums)
     }
 
-    /// What is remarkable about inputs that are accepted on the whole.
+    /// Remarks about inputs that are accepted on the whole.
     pub(super) fn findings(&self, ingested: &[SourceTally]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for read in ingested {
@@ -134,7 +134,7 @@ impl Judge {
         })
     }
 
-    /// What the rejected values look like, and where values of the type are instead.
+    /// A hint: the look of the rejected values, and where values of the type are instead.
     fn hint(&self, user_type: UserType, tally: &Tally) -> String {
         let most = tally.reasons().next().map(|(reason, ..)| reason);
         if most == Some(crate::normalize::Reason::NationalNumber) {

@@ -83,7 +83,7 @@ fn check(part: &KnownPart, stop: &Stop) -> Result<()> {
     }
 }
 
-/// What to tell if known entries were made by other rules than those of `options`.
+/// A note for the case that known entries were made by other rules than those of `options`.
 pub(super) fn rules_changed(
     known: &KnownInput,
     options: &Map<String, Value>,

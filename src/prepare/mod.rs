@@ -63,7 +63,7 @@ impl Prepare {
         Ok(Self { config, audiences, sources, notes, pool, memory })
     }
 
-    /// What was found rather than told, and what is remarkable, for people.
+    /// Notes for people on what was found out rather than given, and what is remarkable.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::normalize::{Note, Reason, Shape, Verdict};
 
-/// What became of the values of one audience.
+/// Counts of the values of one audience, by what became of them.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Records that were read.
@@ -33,7 +33,7 @@ struct Rejects {
 /// A place in an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Which input; empty while it is counted within one.
+    /// The input; empty while it is counted within one.
     pub path: PathBuf,
     /// The line, counted from 1; from 0 while it is counted within a chunk.
     pub line: u64,
@@ -134,7 +134,7 @@ impl Tally {
         reasons.into_iter()
     }
 
-    /// What more than half of the rejected values look like, if they look like anything.
+    /// The shape of more than half of the rejected values, if they have one.
     pub fn usual_shape(&self) -> Option<Shape> {
         Shape::ALL.into_iter().find(|shape| {
             self.shapes[*shape as usize] * 2 > self.rejected() && *shape != Shape::Other

@@ -1,4 +1,4 @@
-//! What one worker does with records: canonical forms -> digests -> partitions.
+//! Work on records: canonical forms -> digests -> partitions.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ use crate::role::Role;
 use crate::source::Chunk;
 use crate::source::parquet::Rows;
 
-/// What a worker keeps from chunk to chunk.
+/// Memory that a worker keeps from chunk to chunk.
 #[derive(Default)]
 pub(super) struct Worker {
     pub(super) records: Records,
@@ -28,7 +28,7 @@ pub(super) struct Worker {
     pub(super) tools: Tools,
 }
 
-/// What records pass through on a worker.
+/// Tools that records pass through on a worker.
 #[derive(Default)]
 pub(super) struct Tools {
     canonical: Canonical,
@@ -37,7 +37,7 @@ pub(super) struct Tools {
     scatters: Vec<Scatter>,
 }
 
-/// How the chunks of the current source are worked on.
+/// Way of the current source's chunks: from fields to audiences.
 pub(super) struct Route<'a> {
     pub(super) role: Role,
     pub(super) dialect: Dialect,
@@ -191,7 +191,7 @@ fn count_lines(chunk: &[u8], records: &Records, route: &Route<'_>) -> u64 {
     }
 }
 
-/// How the entries of an audience are laid out.
+/// Layout of an audience's entries.
 pub(super) fn layout(audience: &Audience) -> Layout {
     if audience.spec.user_type.is_hashed() { Layout::Digest } else { Layout::Clear }
 }

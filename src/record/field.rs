@@ -3,10 +3,11 @@
 use super::Records;
 use crate::limits::RECORD_BYTES_MAX;
 
-/// Error of a record that is longer than the limit. How many line ends stand before it in its chunk is to be counted from here.
+/// Error of a record that is longer than the limit. How many line ends stand before it in its chunk is to be counted
+/// from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordTooLong {
-    /// Where the record begins in its chunk.
+    /// Begin of the record in its chunk.
     pub start: usize,
 }
 

@@ -14,7 +14,7 @@ pub use self::lines::read_lines;
 pub(crate) use self::sample::SAMPLE_ROWS;
 pub use self::sample::{SampleTable, detect};
 
-/// Where a field is: in the chunk, or in the scratch space of unescaped fields.
+/// Place of a field: in the chunk, or in the scratch space of unescaped fields.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u32,
@@ -31,7 +31,7 @@ pub struct Records {
     /// Wanted fields of a record, in the order of the wanted columns; 1 for lines.
     width: usize,
     spans: Vec<Span>,
-    /// Where each record begins in the chunk; empty if records are lines, which are their own numbers.
+    /// Begin of each record in the chunk; empty if records are lines, which are their own numbers.
     starts: Vec<u32>,
     scratch: Vec<u8>,
     len: usize,
@@ -60,12 +60,12 @@ impl Records {
         self.width
     }
 
-    /// How many records there are.
+    /// Number of records.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -104,7 +104,7 @@ impl Records {
         Some(&bytes[start..start + len as usize])
     }
 
-    /// How many line ends stand before a record in its chunk. To be asked in ascending order through one
+    /// Number of line ends before a record in its chunk. To be asked in ascending order through one
     /// [`LineCounter`], which counts on from the last answer.
     pub fn line_of(&self, index: usize, counter: &mut LineCounter<'_>) -> u64 {
         match self.starts.get(index) {
@@ -152,7 +152,7 @@ impl<'a> LineCounter<'a> {
     }
 }
 
-/// How many line ends there are.
+/// Counts line ends.
 pub fn count_lines(bytes: &[u8], end: u8) -> u64 {
     memchr::memchr_iter(end, bytes).count() as u64
 }

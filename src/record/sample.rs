@@ -1,4 +1,4 @@
-//! What the beginning of an input says about its format.
+//! Finding the dialect of an input from its beginning.
 
 use std::path::Path;
 
@@ -17,9 +17,9 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 pub struct SampleTable {
     /// Cells of the first rows.
     pub rows: Vec<Vec<Vec<u8>>>,
-    /// Where the first row begins: behind a line that names the delimiter, if there is one.
+    /// Begin of the first row: behind a line that names the delimiter, if there is one.
     pub first_row: usize,
-    /// Where the second row begins: the bytes that a header takes.
+    /// Begin of the second row: the bytes that a header takes.
     pub second_row: usize,
 }
 

@@ -67,7 +67,7 @@ fn read_avx512(
     Ok(())
 }
 
-/// Which bytes end a field, and which of them a line.
+/// Bytes that end a field, and those of them that end a line.
 #[derive(Clone, Copy)]
 struct Ends {
     fields: u64,
@@ -104,13 +104,13 @@ struct Rows<'a> {
     chunk: &'a [u8],
     wanted: &'a [usize],
     records: &'a mut Records,
-    /// Where it begins.
+    /// Its begin.
     start: usize,
-    /// Where the current field begins.
+    /// Begin of the current field.
     field: usize,
     /// The number of the current field.
     column: usize,
-    /// How many of the wanted fields were found.
+    /// Number of the wanted fields that were found.
     found: usize,
 }
 

@@ -29,9 +29,9 @@ const BUFFERS_KEPT: usize = 64;
 #[derive(Debug)]
 pub struct Chunk {
     bytes: Bytes,
-    /// Whether CSV must be read by the exact machine, because quotes stand where they should not.
+    /// True if CSV must be read by the exact machine, because quotes stand where they should not.
     pub is_exact: bool,
-    /// Whether the chunk stands for one line that is longer than [`RECORD_BYTES_MAX`]; it then has no bytes.
+    /// True if the chunk stands for one line that is longer than [`RECORD_BYTES_MAX`]; it then has no bytes.
     pub is_oversize: bool,
 }
 
@@ -62,12 +62,12 @@ impl Drop for Chunk {
     }
 }
 
-/// Why there are no more chunks: an error, with the number of line ends between the last chunk and its place.
+/// The cause that there are no more chunks: an error, with the number of line ends between the last chunk and its place.
 #[derive(Debug)]
 pub struct Torn {
-    /// What happened, without its line.
+    /// The error, without its line.
     pub error: Error,
-    /// How many lines behind the last chunk it happened; `None` if it is about no line.
+    /// Lines between the last chunk and the error; `None` if it is about no line.
     pub lines_behind: Option<u64>,
 }
 
@@ -207,7 +207,7 @@ impl Chunks {
         Torn { error, lines_behind: Some(0) }
     }
 
-    /// What is left when the source has ended: a last record without a line end.
+    /// Remainder when the source has ended: a last record without a line end.
     fn last_chunk(&mut self) -> std::result::Result<Option<Chunk>, Torn> {
         self.cutter.finish(self.route.pending());
         let pending = self.route.pending();
@@ -383,7 +383,7 @@ struct Streamed {
     /// Bytes still to be left out at the beginning.
     skip: usize,
     compression: Compression,
-    /// Where chunks send their buffers when they are done.
+    /// Way back for the buffers of chunks that are done.
     home: Sender<Vec<u8>>,
     returned: Receiver<Vec<u8>>,
 }

@@ -92,10 +92,11 @@ pub(super) fn document(text: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// How many bytes tell whether a file is a Parquet file.
+/// Number of bytes that tell a Parquet file.
 pub(super) const PARQUET_HEAD_BYTES: usize = 512;
 
-/// Whether it begins like a Parquet file. The magic bytes alone could begin somebody's id; what follows them is no text.
+/// True for a file that begins like a Parquet file. The magic bytes alone could begin somebody's id; what follows them
+/// is no text.
 pub(super) fn is_parquet(head: &[u8]) -> bool {
     let head = &head[..head.len().min(PARQUET_HEAD_BYTES)];
     head.strip_prefix(b"PAR1").is_some_and(|rest| rest.iter().any(|byte| *byte < b'\t'))

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a glob gives no files.
+/// Cause that a glob gives no files.
 #[derive(Debug)]
 pub enum ExpandError {
     /// It is not one, and why.

@@ -1,4 +1,4 @@
-//! Where records end: the cutter that makes every chunk begin and end on a record boundary.
+//! Record boundaries: the cutter that makes every chunk begin and end on a record boundary.
 //!
 //! Lines are simple: the last line end of a window. CSV is not, because a quoted field may hold line ends, and whether
 //! a quote opens or closes a field depends on everything before it. So each window is scanned on its own, in parallel,
@@ -15,9 +15,9 @@ use crate::limits::RECORD_BYTES_MAX;
 #[derive(Debug)]
 pub(super) struct Cutter {
     framing: Framing,
-    /// How many of the pending bytes have been looked at.
+    /// Number of the pending bytes that were looked at.
     scanned: usize,
-    /// Where the last complete record among the pending bytes ends.
+    /// End of the last complete record among the pending bytes.
     boundary: usize,
     csv: CsvState,
 }
@@ -30,7 +30,7 @@ enum CsvState {
     Exact(Dfa),
 }
 
-/// What the windows so far say about the next one.
+/// State between two windows.
 #[derive(Debug)]
 struct Strict {
     inside: bool,
@@ -60,7 +60,7 @@ impl Cutter {
         }
     }
 
-    /// Whether CSV is cut by the exact machine, so that it must be read by it too.
+    /// True if CSV is cut by the exact machine, so that it must be read by it too.
     pub(super) fn is_exact(&self) -> bool {
         matches!(self.csv, CsvState::Exact(_))
     }
@@ -118,7 +118,7 @@ impl Cutter {
         }
     }
 
-    /// Where the last complete record among the pending bytes ends; 0 if none does.
+    /// End of the last complete record among the pending bytes; 0 if none is complete.
     pub(super) fn boundary(&self) -> usize {
         self.boundary
     }
@@ -129,14 +129,14 @@ impl Cutter {
         self.boundary = self.boundary.saturating_sub(len);
     }
 
-    /// Whether the pending bytes are a record that is longer than the limit. They begin at a record boundary.
+    /// True if the pending bytes are a record that is longer than the limit. They begin at a record boundary.
     pub(super) fn is_oversize(&self) -> bool {
         // Two bytes more than the limit, because a CR may belong to the line end: the reader of the records draws the
         // exact line.
         self.boundary == 0 && self.scanned > RECORD_BYTES_MAX + 2
     }
 
-    /// Where the quoted field opened that the pending bytes leave open, if they do.
+    /// Place of the quote that the pending bytes leave open, if they do.
     pub(super) fn open_quote(&self, pending: &[u8]) -> Option<usize> {
         let Framing::Csv { delimiter } = self.framing else { return None };
         let mut dfa = Dfa::RecordStart;
@@ -183,7 +183,7 @@ fn may_follow_close(byte: u8, delimiter: u8) -> bool {
     byte == delimiter || matches!(byte, b'\n' | b'\r' | b'"')
 }
 
-/// What can be said of a window without knowing what is before it. Pairs are for a window that begins outside of
+/// Facts about a window that do not depend on what is before it. Pairs are for a window that begins outside of
 /// quotes and for one that begins inside.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WindowScan {

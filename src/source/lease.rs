@@ -1,22 +1,22 @@
-//! Whether somebody still has a file open for writing.
+//! Telling if somebody still has a file open for writing.
 #![expect(unsafe_code, reason = "no safe crate offers leases")]
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-/// How long a writer may still have a file: a program that was started while it was written has it until it runs, which
+/// Time that a writer may still have a file: a program that was started while it was written has it until it runs, which
 /// takes a while on a busy machine.
 const WRITER_LEAVES_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long to wait before looking again.
+/// Time to wait before looking again.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// `F_SETSIG` of Linux's `fcntl.h`, which the libc crate does not have for every libc.
 #[cfg(target_os = "linux")]
 const F_SETSIG: libc::c_int = 10;
 
-/// Whether a process has the file open for writing, and keeps it open.
+/// True if a process has the file open for writing, and keeps it open.
 pub(super) fn is_open_for_writing(file: &File) -> bool {
     let until = Instant::now() + WRITER_LEAVES_WITHIN;
     while has_writer(file) {
@@ -28,8 +28,9 @@ pub(super) fn is_open_for_writing(file: &File) -> bool {
     false
 }
 
-/// Whether a process has the file open for writing right now, as far as the system tells: it grants a read lease only while
-/// there is no writer (fcntl(2), "Leases"), and only to the file's owner or root. Where it does not tell, `false`.
+/// True if a process has the file open for writing right now, as far as the system tells: it grants a read lease only
+/// while there is no writer (fcntl(2), "Leases"), and only to the file's owner or root. Where it does not tell,
+/// `false`.
 #[cfg(target_os = "linux")]
 fn has_writer(file: &File) -> bool {
     let fd = file.as_raw_fd();

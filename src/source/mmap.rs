@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use memmap2::{Mmap, UncheckedAdvice};
 
-/// How many files can be mapped at once.
+/// Number of files that can be mapped at once.
 const SLOTS: usize = 64;
 
-/// What Linux maps at once, aligned, around a page that is touched, as far as it is in the page cache
+/// Bytes that Linux maps at once, aligned, around a page that is touched, as far as it is in the page cache
 /// (`fault_around_bytes`, 64 KiB unless somebody changes it).
 const FAULT_AROUND_BYTES: usize = 64 * 1024;
 
@@ -67,7 +67,7 @@ impl Mapping {
         Ok(Self { map, slot })
     }
 
-    /// Whether a page was read that the file no longer had.
+    /// True if a page was read that the file no longer had.
     pub(crate) fn is_torn(&self) -> bool {
         GUARDED[self.slot].torn.load(Ordering::Acquire)
     }

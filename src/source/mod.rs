@@ -45,17 +45,17 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// An input that was looked at and can be read.
 pub struct Source {
-    /// What messages call it: its path, or `stdin`.
+    /// Its name in messages: its path, or `stdin`.
     pub path: PathBuf,
-    /// How it is compressed.
+    /// Its compression.
     pub compression: Compression,
     /// The first decoded bytes, without a byte order mark, until they are forgotten.
     pub sample: Vec<u8>,
-    /// Whether it is a Parquet file, which has no sample: its rows are asked of [`Source::table`].
+    /// True for a Parquet file, which has no sample: its rows are asked of [`Source::table`].
     pub is_parquet: bool,
-    /// How many these are.
+    /// Number of the first decoded bytes.
     pub sample_bytes: usize,
-    /// Whether these are all there is.
+    /// True if these are all there is.
     pub is_sample_all: bool,
     /// Size in bytes as stored, where that is known.
     pub bytes: Option<u64>,
@@ -65,7 +65,7 @@ pub struct Source {
     origin: Origin,
 }
 
-/// Where the bytes come from when they are read.
+/// Origin of the bytes.
 enum Origin {
     /// Opened again, so that ten thousand inputs do not need as many descriptors.
     Regular(Identity),
@@ -202,12 +202,12 @@ impl Source {
         })
     }
 
-    /// Whether the input has no bytes at all.
+    /// True if the input has no bytes at all.
     pub fn is_empty(&self) -> bool {
         self.is_sample_all && self.sample_bytes == 0
     }
 
-    /// Whether it is text that is neither a list nor a table: message and hint.
+    /// Says that it is text and neither a list nor a table, if it is: message and hint.
     pub(crate) fn document(&self) -> Option<(&'static str, &'static str)> {
         detect::document(&self.sample)
     }

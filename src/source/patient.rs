@@ -1,5 +1,5 @@
-//! Reading from pipes without getting stuck: whoever feeds a pipe may take hours or never come, and a run that is asked to
-//! stop must not wait for them.
+//! Reading from pipes without getting stuck: whoever feeds a pipe may take hours or never come, and a run that is asked
+//! to stop must not wait for them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::stop::Stop;
 
-/// How long to wait before looking again whether to stop.
+/// Time to wait before looking again whether to stop.
 const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Reads a pipe, terminal or socket; fails when it is asked to stop.

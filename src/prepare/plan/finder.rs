@@ -1,4 +1,4 @@
-//! Which column is meant.
+//! Finding the column that is meant.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ pub(super) struct Finder<'a> {
     pub(super) dialect: Dialect,
     pub(super) role: Role,
     pub(super) read: &'a ReadOptions,
-    /// Whether the input can only be meant for one user type, or must have something for each audience.
+    /// True if the input can only be meant for one user type, or must have something for each audience.
     pub(super) has_one_type: bool,
     /// The column of a suppression list, if the user said which.
     pub(super) list_column: Option<&'a ColumnSelector>,
@@ -154,8 +154,9 @@ impl Finder<'_> {
     }
 
     /// Row numbers, phone numbers, dates and card numbers are Facebook ids by their form. A column that is found by its
-    /// values must be called like them, or strangers would be uploaded, and other numbers in clear; or, if its header says
-    /// nothing, have more digits than customer and phone numbers. The only one need not, but for one of another type.
+    /// values must be called like them, or strangers would be uploaded, and other numbers in clear; or, if its header
+    /// says nothing, have more digits than customer and phone numbers. The only one need not, but for one of another
+    /// type.
     fn check_told_apart(&self, index: usize, user_type: UserType) -> Result<()> {
         let cells = || self.table.cells(index).skip(self.first_row()).map(trim);
         let filled = || cells().filter(|cell| !cell.is_empty() && !is_null_word(cell));
@@ -183,7 +184,7 @@ impl Finder<'_> {
         ))
     }
 
-    /// What to do if no column fits.
+    /// The remedy if no column fits.
     fn nothing_fits_hint(&self, audience: &Audience) -> String {
         if self.table.rows.len() == 1 && !self.has_names() {
             // A day on which nobody opted out, perhaps.
@@ -225,7 +226,7 @@ impl Finder<'_> {
         })
     }
 
-    /// Whether a column has different values in the sample: one alone stands for none (`unknown`, `0`).
+    /// True if a column has different values in the sample: one alone stands for none (`unknown`, `0`).
     fn is_filled(&self, index: usize) -> bool {
         let cells = self.table.cells(index).skip(1).map(trim);
         let mut filled = cells.filter(|cell| !cell.is_empty() && !is_null_word(cell));
@@ -250,7 +251,7 @@ impl Finder<'_> {
         self.blank().filter(move |rival| !is_just_that && may_be_meant(rival))
     }
 
-    /// Whether a column has somebody else in most rows, as one has that says whom a row is about.
+    /// True if a column has somebody else in most rows, as one has that says whom a row is about.
     fn is_of_different_people(&self, index: usize) -> bool {
         let cells = self.table.cells(index).skip(self.first_row()).map(trim);
         let filled: Vec<&[u8]> = cells.filter(|cell| !cell.is_empty()).collect();
@@ -258,12 +259,12 @@ impl Finder<'_> {
         different.len() * 2 > filled.len()
     }
 
-    /// Whether the names of columns are known and no row of their own.
+    /// True if the names of columns are known and no row of their own.
     pub(super) fn has_names(&self) -> bool {
         self.dialect.framing == Framing::Columns
     }
 
-    /// Whether most values of a column, leaving its first cell out, are accepted.
+    /// True if most values of a column, leaving its first cell out, are accepted.
     pub(super) fn fits(&self, audience: &Audience, index: usize) -> bool {
         self.fits_if(audience, index, |_| false)
     }
@@ -304,13 +305,13 @@ impl Finder<'_> {
         }
     }
 
-    /// Whether the header of a column speaks of a type.
+    /// True if the header of a column speaks of a type.
     pub(super) fn is_called_like(&self, index: usize, user_type: UserType) -> bool {
         let header = self.name_of(index);
         self.shows_header() && words(user_type).iter().any(|word| header.contains(word))
     }
 
-    /// Whether it speaks of nothing else: `E-mail address`, but not `e-mail status`.
+    /// True if it speaks of nothing else: `E-mail address`, but not `e-mail status`.
     fn is_called_just(&self, index: usize, user_type: UserType) -> bool {
         let letters = |text: &str| text.replace(' ', "");
         let header = letters(&self.name_of(index));
@@ -329,7 +330,7 @@ impl Finder<'_> {
         format!(" {} ", words.collect::<Vec<_>>().join(" "))
     }
 
-    /// Whether a suppression list may have nothing for one of several user types.
+    /// True if a suppression list may have nothing for one of several user types.
     pub(super) fn may_lack_types(&self) -> bool {
         !self.has_one_type && self.list_column.is_none()
     }
@@ -357,7 +358,7 @@ impl Finder<'_> {
             .collect()
     }
 
-    /// What there is to choose from, for a person who named a column that is not there.
+    /// Columns to choose from, for a person who named a column that is not there.
     fn columns_hint(&self) -> String {
         let holds: Vec<String> = self
             .columns()

@@ -1,4 +1,4 @@
-//! Whether the first row is a header. Nobody may be lost to a wrong guess, and no person's row may be shown as names of
+//! Telling a header from a row of data. Nobody may be lost to a wrong guess, and no person's row may be shown as names of
 //! columns: so a header has to look like one, and the rows below it like people.
 
 use super::Audience;
@@ -7,7 +7,7 @@ use crate::config::Header;
 use crate::normalize::{Shape, Verdict, is_null_word, trim};
 
 impl Finder<'_> {
-    /// Whether the first row is a header: because a column was named, or because it looks like one while the rows below
+    /// True if the first row is a header: because a column was named, or because it looks like one while the rows below
     /// look like people.
     pub(super) fn has_header(
         &self,
@@ -42,7 +42,7 @@ impl Finder<'_> {
                 }))
     }
 
-    /// What people should know of how the first row was taken, if they did not say.
+    /// A note for people on how the first row was taken, if they did not say.
     pub(super) fn first_row_note(
         &self,
         has_header: bool,
@@ -64,7 +64,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Whether other columns show that the first row is a header, for types that accept nearly anything: all its cells
+    /// True if other columns show that the first row is a header, for types that accept nearly anything: all its cells
     /// are filled and differ, and none looks like the identifiers below them.
     fn is_header_elsewhere(&self) -> bool {
         let Some(first) = self.table.rows.first() else { return false };
@@ -73,7 +73,7 @@ impl Finder<'_> {
         first.len() > 1 && is_filled && differ && self.shows_header()
     }
 
-    /// Whether nothing in the first row speaks against a header: no identifier, no number, no textual null. The first
+    /// True if nothing in the first row speaks against a header: no identifier, no number, no textual null. The first
     /// row of a list without a header is a person, who must not get lost.
     fn may_be_header(&self) -> bool {
         let is_name = |cell: &[u8]| {
@@ -91,7 +91,7 @@ impl Finder<'_> {
             && first.is_some_and(|row| row.iter().all(|cell| is_name(cell)))
     }
 
-    /// Whether the first row may be shown to people: it may be a header, and some column below it holds identifiers.
+    /// True if the first row may be shown to people: it may be a header, and some column below it holds identifiers.
     pub(super) fn shows_header(&self) -> bool {
         if self.has_names() {
             return true;

@@ -1,4 +1,4 @@
-//! Which columns of an input feed which audience, decided from its first rows before anything is read in earnest.
+//! Choosing the columns of an input that feed each audience, from its first rows before anything is read in earnest.
 
 mod finder;
 mod header;
@@ -21,7 +21,7 @@ use crate::source::parquet::Table;
 /// An audience and its rule.
 #[derive(Debug)]
 pub struct Audience {
-    /// What was asked for.
+    /// The audience as it was asked for.
     pub spec: AudienceSpec,
     /// The rule of its user type for each role.
     normalizers: [Arc<Normalizer>; Role::ALL.len()],
@@ -56,9 +56,9 @@ impl Audience {
 /// A column that feeds an audience.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    /// Which audience.
+    /// The audience, by its index.
     pub audience: usize,
-    /// Which column.
+    /// The column.
     pub column: Column,
     /// Its place among the wanted columns.
     pub field: usize,
@@ -71,23 +71,23 @@ pub struct SourcePlan {
     pub source: Source,
     /// The role of its entries.
     pub role: Role,
-    /// How it is written.
+    /// Notation of its records.
     pub dialect: Dialect,
-    /// How many records it has, if it says so.
+    /// Number of its records, if it says so.
     pub rows: Option<u64>,
     /// The columns to read, counted from 0, in ascending order, each once.
     pub wanted: Vec<usize>,
-    /// Which of them feed which audience.
+    /// Columns that feed audiences.
     pub feeds: Vec<Feed>,
-    /// Whether the user said which column of this suppression list is meant.
+    /// True if the user said which column of this suppression list is meant.
     pub is_list_column_told: bool,
-    /// Which of them holds the country, as a place in `wanted`.
+    /// Index in `wanted` of the column that holds the country.
     pub country_field: Option<usize>,
     /// Bytes of the header.
     pub skip: usize,
     /// Line ends in the header.
     pub header_lines: u64,
-    /// What was found rather than told, for people.
+    /// Notes for people on what was found out rather than given.
     pub notes: Vec<String>,
     /// Columns that hold identifiers, as messages call them, and what they hold; for hints.
     pub columns: Vec<(String, &'static str)>,
@@ -172,7 +172,7 @@ pub fn plan(
     })
 }
 
-/// How an input is written, and its first rows.
+/// Finds the dialect of an input, and its first rows.
 fn look(
     source: &Source,
     read: &ReadOptions,

@@ -1,4 +1,4 @@
-//! What a run came to: for a person at a glance, for a program as one line of JSON.
+//! Summary of a run: for a person at a glance, for a program as one line of JSON.
 
 mod text;
 
@@ -16,14 +16,14 @@ use crate::machine;
 use crate::normalize::UserType;
 use crate::role::Role;
 
-/// What a `prepare` came to.
+/// Summary of a `prepare`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// The output directory.
     pub output: PathBuf,
     /// For each audience.
     pub audiences: Vec<AudienceSummary>,
-    /// What was found rather than told, and what is remarkable.
+    /// Notes on what was found out rather than given, and what is remarkable.
     pub notes: Vec<String>,
     /// Records read of all inputs, suppression lists and earlier results.
     pub records: u64,
@@ -39,20 +39,20 @@ pub struct Summary {
     pub spilled_bytes: u64,
 }
 
-/// What became of one audience.
+/// Figures of one audience.
 #[derive(Clone, Debug, Serialize)]
 pub struct AudienceSummary {
-    /// What it is called; its parts are named so.
+    /// Its name, which is part of its files' names.
     pub label: Label,
-    /// What its entries are.
+    /// Type of its entries.
     pub user_type: UserType,
     /// Its figures.
     #[serde(flatten)]
     pub figures: AudienceFigures,
-    /// Whether suppression lists were given.
+    /// True if suppression lists were given.
     #[serde(skip)]
     has_suppression: bool,
-    /// Whether earlier results were given.
+    /// True if earlier results were given.
     #[serde(skip)]
     has_known: bool,
     /// The upload files.
