@@ -173,9 +173,9 @@ impl Error {
                 Some("its file system may have no locks: choose a directory on a local disk")
             }
             Self::Io { side: Side::Output, source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    Some("free some space, or choose another place with -o or --tmp-dir")
-                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
+                    "free some space, or choose another place for the output or for spilled entries (tmp-dir)",
+                ),
                 _ => None,
             },
             Self::Internal(_) => Some("please report it with the command that you ran"),

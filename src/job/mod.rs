@@ -6,6 +6,7 @@
 //! read       tables -> Job, with everything decided that can be decided without looking at files
 //! find       globs -> files, and whether they are too old
 //! check      what a run would do, and what is missing
+//! words      what stages call by flags -> keys of the file
 //! schema     the tables of `file` -> JSON schema, and from it the keys that are `known`
 //! ```
 //!
@@ -21,6 +22,7 @@ mod find;
 mod known;
 mod read;
 mod schema;
+mod words;
 #[cfg(test)]
 mod tests;
 
@@ -52,6 +54,7 @@ pub use self::check::{Check, Missing};
 pub(crate) use self::find::Age;
 pub use self::find::{Found, FoundFile, FoundPattern};
 pub use self::schema::schema;
+pub(crate) use self::words::{by_keys, error_by_keys};
 
 /// The example that `throng sync --init` prints.
 pub const EXAMPLE: &str = include_str!("example.toml");

@@ -184,9 +184,7 @@ fn check_chosen(source: &JudgedSource, read: &SourceTally) -> Result<()> {
         message: format!(
             "the suppression list {path} cannot be relied on: column {column} is blank in all its rows"
         ),
-        hint: Some(
-            "name the column with --suppress-column, or with `column` in a job file".to_owned(),
-        ),
+        hint: Some("name the column with --suppress-column".to_owned()),
         limits: None,
     })
 }

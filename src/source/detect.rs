@@ -76,7 +76,7 @@ pub(super) fn document(text: &[u8]) -> Option<(&'static str, &'static str)> {
     if is_json {
         Some((
             "it is JSON, not a list or a table",
-            "take the values out of it, one a line: jq -r '.. | .email? // empty' FILE > list.txt; a table needs --format csv, or `format` in a job file",
+            "take the values out of it, one a line: jq -r '.. | .email? // empty' FILE > list.txt; a table needs --format csv",
         ))
     } else if begins("<!doctype html") || begins("<html") {
         Some((

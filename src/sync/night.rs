@@ -14,7 +14,7 @@ use crate::config::{KnownInput, KnownPart, KnownSource, PrepareConfig, Role};
 use crate::disk::sqlite::now;
 use crate::emit::{Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
-use crate::job::Age;
+use crate::job::{self, Age};
 use crate::prepare::Prepare;
 use crate::prepare::summary::{AudienceSummary, Summary};
 use crate::progress::Progress;
@@ -239,8 +239,8 @@ impl Night<'_> {
         prepare.output.overwrite = true;
         prepare.against = self.known(audiences)?;
         self.progress.is_uploading.store(false, Ordering::Relaxed);
-        let planned = Prepare::plan(prepare, &self.progress.prepare)?;
-        planned.run(&self.progress.prepare).inspect_err(|error| {
+        let planned = Prepare::plan(prepare, &self.progress.prepare).map_err(job::error_by_keys)?;
+        planned.run(&self.progress.prepare).map_err(job::error_by_keys).inspect_err(|error| {
             if let Error::WrongFile { limits: Some((limit, enough)), .. } = error {
                 self.record.guard = Some(GuardRecord {
                     name: "max_rejects".to_owned(),
@@ -302,7 +302,7 @@ impl Night<'_> {
         self.record.records = summary.records;
         self.record.peak_memory_bytes = summary.peak_memory_bytes;
         self.record.spilled_bytes = summary.spilled_bytes;
-        self.record.notes.extend(summary.notes.iter().cloned());
+        self.record.notes.extend(summary.notes.iter().map(|note| job::by_keys(note)));
         self.record.audiences.clear();
         for (prepared, audience) in summary.audiences.iter().zip(audiences) {
             let live = &audience.generations.live;

@@ -288,3 +288,43 @@ fn a_glob_does_not_take_what_the_job_wrote_the_night_before() {
     desk.write("jobs/out/rejects.csv", "source,line,column,user_type,reason\n");
     assert!(check(3).contains("no file matches but this job's own reports"));
 }
+
+/// A job has no flags to choose columns and formats with: what is to be done is said by its keys.
+#[test]
+fn what_a_job_may_do_is_said_by_its_keys() {
+    let desk = Desk::new();
+    let job = |columns: &str| {
+        let job = JOB.replace(
+            "files = [\"in/${SECRET}-{date-1d}*.csv\", \"in/plain.csv\"]",
+            "files = \"in/plain.csv\"",
+        );
+        let job = job.replace("column = \"email\"\n", columns);
+        desk.write(
+            "jobs/nightly.toml",
+            &job.replace("endpoint = \"http://127.0.0.1:1\"", "sandbox = \"sandbox\""),
+        );
+    };
+    desk.inputs();
+    let hint = |expected: &str| {
+        let failed = desk.sync(&["jobs/nightly.toml"], None);
+        let said = stderr(&failed);
+        let hint = said.lines().find(|line| line.starts_with("hint: ")).unwrap_or_default();
+        assert_eq!(hint, expected, "{said}");
+        let record = String::from_utf8(failed.stdout).unwrap();
+        assert!(!record.contains("--column") && !record.contains("--suppress"), "{record}");
+    };
+    job("");
+    desk.write(
+        "jobs/in/plain.csv",
+        "a,b\nann@example.com,x@example.com\nbob@example.com,y@example.com\n",
+    );
+    hint("hint: choose one with `column` in [[audience]]");
+    job("column = \"a\"\n");
+    desk.write(
+        "jobs/out/opted.csv",
+        "a,b\nann@example.com,x@example.com\nbob@example.com,y@example.com\n",
+    );
+    desk.write("jobs/in/plain.csv", "a\nann@example.com\n\"bob@example.com\n");
+    let failed = desk.sync(&["jobs/nightly.toml"], None);
+    assert!(stderr(&failed).contains("`format = \"lines\"` in [input]"), "{}", stderr(&failed));
+}

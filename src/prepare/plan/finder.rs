@@ -143,11 +143,9 @@ impl Finder<'_> {
                 list.join(", ")
             ),
             match self.role {
-                Role::Suppressed => {
-                    "choose one with --suppress-column, or with `column` in a job file"
-                }
+                Role::Suppressed => "choose one with --suppress-column",
                 Role::Member | Role::Known | Role::Unconfirmed => {
-                    "choose one with --column, with --map COLUMN=TYPE, or with `column` in a job file"
+                    "choose one with --column or --map COLUMN=TYPE"
                 }
             },
         ))
@@ -180,7 +178,7 @@ impl Finder<'_> {
                 self.describe(index),
                 Quoted(&self.source.path)
             ),
-            format!("if it holds them, name it: -c {}, or `column` in a job file", index + 1),
+            format!("if it holds them, name column {} with --column", index + 1),
         ))
     }
 
@@ -189,7 +187,7 @@ impl Finder<'_> {
         if self.table.rows.len() == 1 && !self.has_names() {
             // A day on which nobody opted out, perhaps.
             return match self.role {
-                Role::Suppressed => "it has a single row: if that is a header, name its column with --suppress-column, or with `column` in a job file",
+                Role::Suppressed => "it has a single row: if that is a header, name its column with --suppress-column",
                 _ => "it has a single row: is that a header, and nothing was exported?",
             }
             .to_owned();
