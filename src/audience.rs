@@ -8,7 +8,7 @@ use crate::entries::Counts;
 use crate::figures::row;
 use crate::quote::OneLine;
 
-/// What became of an audience's records, and how large its sets are.
+/// Counts of an audience's records by what became of them, and sizes of its sets.
 ///
 /// `read = blank + rejected + raw + prehashed`, `raw + prehashed = duplicates + members`, and
 /// `members = suppressed + known + written`.
@@ -48,9 +48,9 @@ pub struct AudienceFigures {
 pub struct Rejects {
     /// The reason's code; see [`crate::normalize::Reason`].
     pub reason: String,
-    /// What it means, and what to do.
+    /// Meaning of it, and what to do.
     pub advice: String,
-    /// How many.
+    /// Number of values.
     pub count: u64,
     /// The first input in which it occurred.
     pub first_source: String,

@@ -109,7 +109,7 @@ fn explain(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }
 }
 
-/// Examples for somebody who has not used a command before.
+/// Guesses what somebody wants who has not used a command before.
 fn hint(error: &clap::Error) -> Option<&'static str> {
     let text = error.to_string();
     let is_of = |command: &str| text.contains(&format!("Usage: throng {command} "));

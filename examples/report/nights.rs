@@ -4,7 +4,9 @@
 use throng::audience::{AudienceFigures, Rejects};
 use throng::entries::Counts;
 use throng::normalize::Reason;
-use throng::sync::{AudienceRecord, GuardRecord, InputRecord, PhaseRecord, SyncRecord};
+use throng::sync::{
+    AudienceRecord, GuardRecord, InputRecord, MustGoRecord, PhaseRecord, SyncRecord,
+};
 use throng::utc::Utc;
 
 const NIGHTS: i64 = 91;
@@ -281,6 +283,12 @@ fn with_people_who_must_go(record: &mut SyncRecord) {
     let [email, phone] = &mut record.audiences[..] else { return };
     for (audience, must_go) in [(&mut *email, 312), (phone, 41)] {
         audience.figures.sets.must_go = must_go;
+        record.must_go.push(MustGoRecord {
+            audience: audience.name.clone(),
+            user_type: audience.user_type.clone(),
+            entries: must_go,
+            at: record.ended_at,
+        });
         audience.must_go_list =
             Some(format!("/var/lib/throng/nightly/{}-must-go.txt", audience.user_type));
     }

@@ -1,4 +1,4 @@
-//! What all commands that reach the API need: a client, and the store.
+//! Client and store, for all commands that reach the API.
 
 use std::path::PathBuf;
 

@@ -58,7 +58,7 @@ fn print_night(night: &SyncRecord) -> Result<()> {
         sum(|audience| audience.figures.sets.members),
         sum(|audience| audience.figures.sets.written),
         sum(|audience| audience.entries_sent),
-        sum(|audience| audience.figures.sets.must_go),
+        night.must_go_entries(),
     ))?;
     if let Some(error) = night.error.as_ref().filter(|_| night.exit_code != KILLED) {
         line(format_args!("  {error}\n"))?;

@@ -26,10 +26,10 @@ use throng::{Error, ExitCode};
 
 use crate::cli::LogFormat;
 
-/// How standard error is written. One process has one standard error, so this is one switch of the process.
+/// Form of standard error. One process has one standard error, so this is one switch of the process.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// What a line is.
+/// Kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Event {
@@ -99,7 +99,7 @@ pub(crate) fn choose_from_raw_args() {
     IS_JSON.store(is_flag || is_set, Ordering::Relaxed);
 }
 
-/// Whether programs read it: then nothing is drawn there.
+/// Says whether programs read it: then nothing is drawn there.
 pub(crate) fn is_json() -> bool {
     IS_JSON.load(Ordering::Relaxed)
 }

@@ -14,23 +14,23 @@ use throng::upload::UploadProgress;
 use super::{Event, log, tell};
 use crate::cli::{ProgressArg, ShowArgs};
 
-/// How often the bar is drawn.
+/// Time between two drawings of the bar.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How often a line is printed where there is no terminal.
+/// Time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
-/// How often it is for those who want to see it in any case.
+/// The same for those who want to see it in any case.
 const LINE_OFTEN: Duration = Duration::from_secs(1);
 
-/// How far something is.
+/// Progress of something, as it is shown.
 pub(super) struct View {
     what: &'static str,
     at: u64,
     /// 0 if it is not known.
     total: u64,
     is_bytes: bool,
-    /// What a line says besides.
+    /// Text that a line adds.
     detail: String,
     /// The figures of it, for programs.
     fields: Value,
@@ -110,7 +110,7 @@ fn get(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
-/// How far a preparation is.
+/// Shows the progress of a preparation.
 #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision than f64 has")]
 pub(super) fn of_prepare(progress: &Progress, elapsed: Duration) -> View {
     let records = get(&progress.records);
@@ -125,7 +125,7 @@ pub(super) fn of_prepare(progress: &Progress, elapsed: Duration) -> View {
     View { what, at, total, is_bytes, detail, fields }
 }
 
-/// How far an upload is.
+/// Shows the progress of an upload.
 #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision than f64 has")]
 pub(super) fn of_upload(progress: &UploadProgress, elapsed: Duration) -> View {
     let (at, total) = (get(&progress.bytes_sent), get(&progress.bytes_total));

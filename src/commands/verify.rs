@@ -12,7 +12,7 @@ use throng::{ExitCode, Result};
 use super::{Event, print_json, say};
 use crate::cli::VerifyArgs;
 
-/// What was found, for programs.
+/// The findings, for programs.
 #[derive(Serialize)]
 struct Verified<'a> {
     dir: &'a std::path::Path,

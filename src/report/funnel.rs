@@ -16,7 +16,7 @@ pub(super) struct Step {
     note: &'static str,
     pub(super) count: u64,
     kind: Kind,
-    /// Where its bar begins and how wide it is, in percent of what was read.
+    /// Start and width of its bar, in percent of what was read.
     pub(super) start: f64,
     pub(super) width: f64,
 }
@@ -24,11 +24,11 @@ pub(super) struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
-    /// What is left.
+    /// Records or entries that are left.
     Left,
-    /// What is not.
+    /// Those that are not.
     Gone,
-    /// What the API has confirmed.
+    /// Those that the API has confirmed.
     Sent,
 }
 

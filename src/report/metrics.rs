@@ -4,7 +4,7 @@
 //! `sync_job`, since `job` is Prometheus' own. Inputs are summed up by role: a label with a path that holds a date
 //! would be a new series every night.
 //!
-//! What to alert on:
+//! Alert on
 //! - `time() - throng_sync_last_success_timestamp_seconds > 26 * 3600`: a night is missing, whatever the reason, also
 //!   when nothing ran at all. The figure survives failed runs.
 //! - `throng_sync_last_run_exit_code == 8`: a person must decide.
@@ -20,7 +20,7 @@ type Label<'a> = (&'static str, &'a str);
 /// A figure of an audience: its name, its help, and where it is found.
 type AudienceFigure = (&'static str, &'static str, fn(&AudienceRecord) -> u64);
 
-const AUDIENCE_FIGURES: [AudienceFigure; 16] = [
+const AUDIENCE_FIGURES: [AudienceFigure; 15] = [
     ("read_records", "Member records that were read.", |audience| audience.figures.read),
     ("blank_records", "Member records with nothing in them.", |audience| audience.figures.blank),
     (
@@ -40,9 +40,6 @@ const AUDIENCE_FIGURES: [AudienceFigure; 16] = [
     }),
     ("gone_entries", "Entries of the audience that are no members any more.", |audience| {
         audience.figures.sets.gone
-    }),
-    ("must_go_entries", "Entries of the audience that opted out.", |audience| {
-        audience.figures.sets.must_go
     }),
     ("opt_out_records", "Entries of the opt-out lists.", |audience| {
         audience.figures.suppression_read
@@ -76,6 +73,12 @@ pub fn metrics(run: &SyncRecord, last_success_at: Option<i64>) -> String {
             .map(|audience| (labels(audience).to_vec(), count(figure(audience))));
         file.family(name, &format!("{help} Of the last run."), samples);
     }
+    let must_go = run.must_go.iter().map(|of| {
+        (vec![("audience", &*of.audience), ("user_type", &*of.user_type)], count(of.entries))
+    });
+    let help =
+        "Entries of the audience that opted out, as far as is known, also if the last run failed.";
+    file.family("must_go_entries", help, must_go);
     let rejects = run.audiences.iter().flat_map(|audience| {
         let [name, user_type] = labels(audience);
         audience.figures.rejects.iter().map(move |reject| {

@@ -1,4 +1,4 @@
-//! What people and programs see of a run: a page, the history as a page, metrics.
+//! Reports of runs for people and programs: a page, the history as a page, metrics.
 //!
 //! ```text
 //! page      one run, with the last ones before it                -> one HTML file, for a person

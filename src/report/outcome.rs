@@ -1,11 +1,11 @@
-//! How a run ended, at a glance: in a word, in a sentence, and what to do.
+//! The outcome of a run at a glance: in a word, in a sentence, and what to do.
 
 use serde::Serialize;
 
 use crate::figures::count;
 use crate::sync::{AudienceRecord, GuardRecord, KILLED, SyncRecord};
 
-/// How serious it is. The page shows it by word, sign and colour.
+/// Seriousness of an outcome. The page shows it by word, sign and colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Tone {
@@ -19,14 +19,14 @@ pub(super) enum Tone {
     Bad,
 }
 
-/// What the top of the page says.
+/// Texts of the top of the page.
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
     pub(super) tone: Tone,
     pub(super) word: &'static str,
     pub(super) sentence: String,
     pub(super) advice: &'static str,
-    /// What the guard found and allows.
+    /// Figure that the guard found, and limit that it allows.
     guard: Option<String>,
     pub(super) commands: Vec<Command>,
 }
@@ -90,7 +90,7 @@ fn failure(exit_code: u8) -> (&'static str, Tone, &'static str, &'static str) {
     }
 }
 
-/// How a run ended in a word, for lists.
+/// Names the outcome of a run in a word, for lists.
 pub(super) fn word(run: &SyncRecord) -> (&'static str, Tone) {
     match run.exit_code {
         0 if run.is_dry_run => ("Dry run", Tone::Calm),

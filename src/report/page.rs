@@ -36,7 +36,7 @@ struct Phase<'a> {
     seconds: f64,
     percent: f64,
     start: f64,
-    /// Which of the colours.
+    /// Number of its colour.
     shade: usize,
 }
 
@@ -63,7 +63,7 @@ pub fn render(current: &SyncRecord, earlier: &[SyncRecord]) -> Result<String> {
             run: current,
             seconds: current.seconds(),
             outcome: Outcome::of(current),
-            must_go: sum(current, |audience| audience.figures.sets.must_go),
+            must_go: current.must_go_entries(),
             opt_outs_unread: sum(current, |audience| audience.figures.suppression_rejected),
             audiences: current.audiences.iter().map(audience_page).collect(),
             phases: phases(current),

@@ -28,14 +28,14 @@ pub(super) struct Row<'a> {
     rejected: u64,
     values: u64,
     must_go: u64,
-    /// Why it did not come to its end.
+    /// Reason for which it did not come to its end.
     why: Option<String>,
     /// Its odd figures, in words.
     odd: Vec<String>,
 }
 
 impl Row<'_> {
-    /// Whether somebody should know of it.
+    /// Says whether somebody should know of it.
     pub(super) fn is_remarkable(&self) -> bool {
         !self.run.is_dry_run && (self.run.exit_code != 0 || !self.odd.is_empty())
     }
@@ -61,7 +61,7 @@ fn row<'a>(run: &'a SyncRecord, earlier: &[&SyncRecord]) -> Row<'a> {
         sent: sum(run, |audience| audience.entries_sent),
         rejected: sum(run, |audience| audience.figures.rejected),
         values: sum(run, |audience| audience.figures.values()),
-        must_go: sum(run, |audience| audience.figures.sets.must_go),
+        must_go: run.must_go_entries(),
         why: run.guard.as_ref().map(guard_words).or_else(|| run.error.clone()),
         odd,
     }
@@ -112,7 +112,7 @@ fn odd_figures(audience: &AudienceRecord, earlier: &[&SyncRecord]) -> Vec<String
     odd
 }
 
-/// Whether an audience was made from nothing: then all its members are new.
+/// Tells an audience that was made from nothing: then all its members are new.
 fn is_built(audience: &AudienceRecord) -> bool {
     matches!(&*audience.action, "create" | "replace")
 }
@@ -148,7 +148,7 @@ mod tests {
         SyncRecord { run, exit_code, audiences: vec![audience], ..SyncRecord::default() }
     }
 
-    /// What is odd, by run, the latest first.
+    /// The odd figures by run, the latest first.
     fn odd(nights: &[SyncRecord]) -> Vec<(i64, Vec<String>)> {
         let latest_first: Vec<&SyncRecord> = nights.iter().rev().collect();
         let rows = rows(&latest_first).into_iter().filter(|row| !row.odd.is_empty());

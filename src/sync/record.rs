@@ -1,4 +1,4 @@
-//! What a night came to: what reports, metrics, history and guards are made of. No raw value, no token.
+//! The record of a run: the source of which reports, metrics, history and guards are made of. No raw value, no token.
 
 use std::path::Path;
 
@@ -21,15 +21,15 @@ pub struct SyncRecord {
     pub run: i64,
     /// The version of throng.
     pub version: String,
-    /// When it began, in milliseconds since 1970.
+    /// Time of its beginning, in milliseconds since 1970.
     pub started_at: i64,
-    /// When it ended, in milliseconds since 1970.
+    /// Time of its end, in milliseconds since 1970.
     pub ended_at: i64,
-    /// How it ended; see [`crate::ExitCode`].
+    /// Exit code; see [`crate::ExitCode`].
     pub exit_code: u8,
     /// The error, if there was one, in one line.
     pub error: Option<String>,
-    /// What to do about the error.
+    /// Advice about the error.
     pub hint: Option<String>,
     /// The guard that stopped the run before anything was posted, if one did.
     pub guard: Option<GuardRecord>,
@@ -37,17 +37,17 @@ pub struct SyncRecord {
     pub command: String,
     /// The command that builds new audiences without those who must go; empty if it is not known.
     pub replace_command: String,
-    /// Whether nothing was posted because nothing was to be.
+    /// Set if nothing was posted because nothing was to be.
     pub is_dry_run: bool,
-    /// Who must go as far as is known, also if the run ended before it found out.
+    /// Number of those who must go as far as is known, also if the run ended before it found out.
     pub must_go: Vec<MustGoRecord>,
-    /// What was read.
+    /// The inputs.
     pub inputs: Vec<InputRecord>,
-    /// What was made.
+    /// The audiences.
     pub audiences: Vec<AudienceRecord>,
-    /// Where the time went, in order.
+    /// Times of its phases, in order.
     pub phases: Vec<PhaseRecord>,
-    /// What was found rather than told, and what is remarkable.
+    /// Findings that were not told, and remarks.
     pub notes: Vec<String>,
     /// Records read of all inputs.
     pub records: u64,
@@ -59,7 +59,7 @@ pub struct SyncRecord {
     pub retries: u64,
 }
 
-/// How many entries of an audience opted out and are in it, or may be.
+/// Number of entries of an audience that opted out and are in it, or may be.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MustGoRecord {
@@ -67,9 +67,9 @@ pub struct MustGoRecord {
     pub audience: String,
     /// The type of its entries.
     pub user_type: String,
-    /// How many.
+    /// Number of entries.
     pub entries: u64,
-    /// When that was found out, in milliseconds since 1970.
+    /// Time at which that was found out, in milliseconds since 1970.
     pub at: i64,
 }
 
@@ -87,9 +87,9 @@ pub struct GuardRecord {
     pub name: String,
     /// The audience that it looked at, by its name in the job; `None` if it was an input.
     pub audience: Option<String>,
-    /// What it found, for people: `41.2%`, `3 days`.
+    /// Figure that it found, for people: `41.2%`, `3 days`.
     pub found: String,
-    /// What it allows, in the same words.
+    /// Limit that it allows, in the same words.
     pub limit: String,
     /// The command that goes on nevertheless.
     pub command: String,
@@ -105,7 +105,7 @@ pub struct InputRecord {
     pub role: String,
     /// Size in bytes as stored.
     pub bytes: Option<u64>,
-    /// When it was written, in milliseconds since 1970.
+    /// Time of its last change, in milliseconds since 1970.
     pub modified_at: Option<i64>,
     /// Records in it.
     pub records: u64,
@@ -117,7 +117,7 @@ pub struct InputRecord {
 pub struct AudienceRecord {
     /// Its name in the job.
     pub name: String,
-    /// What its entries are.
+    /// Type of its entries.
     pub user_type: String,
     /// The vendor's number, once it is known.
     pub audience: Option<String>,
@@ -159,9 +159,14 @@ pub struct PhaseRecord {
 }
 
 impl SyncRecord {
-    /// Whether the run did all that it was to do, for real.
+    /// Says whether the run did all that it was to do, for real.
     pub fn is_success(&self) -> bool {
         self.exit_code == 0 && !self.is_dry_run
+    }
+
+    /// Counts the entries that opted out and are in an audience, or may be, as far as is known.
+    pub fn must_go_entries(&self) -> u64 {
+        self.must_go.iter().map(|of| of.entries).sum()
     }
 
     /// The record as the store keeps it.

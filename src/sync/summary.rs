@@ -1,4 +1,4 @@
-//! What a night came to, for a person at a glance.
+//! The summary of a run, for a person at a glance.
 
 use std::fmt;
 

@@ -7,7 +7,7 @@ use crate::store::RequestFailure;
 pub use crate::store::{Call, FailureKind};
 
 impl Call {
-    /// What it does, for messages: `failed to ...`.
+    /// Returns what it does, for messages: `failed to ...`.
     pub const fn verb(self) -> &'static str {
         match self {
             Self::Create => "create the audience",
@@ -22,17 +22,17 @@ impl Call {
 /// A request that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Which call it was.
+    /// The call.
     pub call: Call,
-    /// Why.
+    /// The reason.
     pub kind: FailureKind,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,
-    /// What the server or the system said, in one line without token and entries.
+    /// Words of the server or the system, in one line without token and entries.
     pub detail: String,
-    /// How long the server asks to wait.
+    /// Time that the server asks to wait.
     pub retry_after: Option<Duration>,
-    /// Whether the whole request had been sent, so that it may have taken effect.
+    /// Set if the whole request had been sent, so that it may have taken effect.
     pub was_sent: bool,
 }
 
@@ -49,7 +49,7 @@ impl Failure {
         }
     }
 
-    /// Whether the API said no, and would say so again.
+    /// Says whether the API said no, and would say so again.
     pub fn is_refusal(&self) -> bool {
         use FailureKind::{BadField, Credentials, NotFound, Refused, Terms, TooLarge};
         matches!(self.kind, BadField | Credentials | NotFound | Refused | Terms | TooLarge)
@@ -124,7 +124,7 @@ impl Failure {
         RequestFailure { kind, status, may_have_effect: self.is_unknown() }
     }
 
-    /// Whether it cannot be told if the request took effect.
+    /// Says whether it cannot be told if the request took effect.
     pub fn is_unknown(&self) -> bool {
         use FailureKind::{Broken, Busy, Nonsense, RateLimited, Stopped, TimedOut};
         self.was_sent

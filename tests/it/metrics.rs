@@ -99,11 +99,17 @@ fn figures_of_the_record_are_there() {
 }
 
 #[test]
-fn the_last_success_survives_a_failed_run() {
+fn the_last_success_and_who_must_go_survive_a_failed_run() {
     let runs = nights::ending("partial").unwrap();
     let samples = parse(&metrics(&runs[0], Some(1_790_000_000_500)));
     assert_eq!(value(&samples, "last_success_timestamp_seconds", &[]), "1790000000.5");
     assert_eq!(value(&samples, "last_run_exit_code", &[]), "7");
+    let before = nights::ending("done").unwrap().swap_remove(0);
+    let refused = SyncRecord { exit_code: 5, audiences: Vec::new(), ..before };
+    let labels = [("audience", "Customers by e-mail"), ("user_type", "email_hash")];
+    assert_eq!(value(&parse(&metrics(&refused, None)), "must_go_entries", &labels), "312");
+    let page = throng::report::render(&refused, &[]).unwrap();
+    assert!(page.contains("353 people who opted out are in the live audience"));
     let never = parse(&metrics(&runs[0], None));
     assert!(!never.keys().any(|(name, _)| name.contains("last_success")));
     let dry = SyncRecord { is_dry_run: true, exit_code: 0, ..runs[0].clone() };

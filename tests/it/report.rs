@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use throng::sync::SyncRecord;
+use throng::sync::{MustGoRecord, SyncRecord};
 
 use crate::support::browser::{Browser, Screen};
 use crate::support::nights;
@@ -254,6 +254,8 @@ fn hostile() -> SyncRecord {
     poison(&mut value);
     record = serde_json::from_value(value).unwrap();
     record.audiences[0].figures.sets.must_go = 3;
+    let audience = record.audiences[0].name.clone();
+    record.must_go.push(MustGoRecord { audience, entries: 3, ..MustGoRecord::default() });
     "replace".clone_into(&mut record.audiences[0].action);
     record
 }
