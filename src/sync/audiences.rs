@@ -5,7 +5,7 @@ use super::night::Night;
 use crate::config::Label;
 use crate::error::{Error, ExitCode, Result};
 use crate::job::JobAudience;
-use crate::store::{AudienceKey, Generations, TargetState};
+use crate::store::{AudienceKey, Generations, Target, TargetState};
 use crate::upload::{TargetSpec, Upload, UploadConfig, Verdict};
 
 /// An audience of the job tonight.
@@ -14,6 +14,8 @@ pub(super) struct NightAudience<'a> {
     pub(super) generations: Generations,
     /// The reason why nothing is uploaded to it tonight.
     pub(super) trouble: Option<Error>,
+    /// True once everybody that was prepared for it is confirmed. Not so if the upload of another one ended them all.
+    pub(super) is_uploaded: bool,
 }
 
 impl NightAudience<'_> {
@@ -51,7 +53,8 @@ impl<'a> Night<'a> {
             if is_again {
                 self.note(format!("the audience of `{label}` was deleted: it is created again"));
             }
-            let mut audience = NightAudience { job, generations, trouble: None };
+            let mut audience =
+                NightAudience { job, generations, trouble: None, is_uploaded: false };
             self.settle_create(&mut audience)?;
             if config.is_full {
                 self.start_over(&mut audience)?;
@@ -107,7 +110,10 @@ impl<'a> Night<'a> {
     /// Everybody is sent again. Whoever was sent before counts as somebody who may be in the audience.
     fn start_over(&mut self, audience: &mut NightAudience<'_>) -> Result<()> {
         let id = audience.generations.audience;
-        if let (Some(_), Some(creation)) = (&audience.generations.next, &audience.job.creation) {
+        // What may have been created is not given up before it is known: nobody would delete it.
+        let is_open = |next: &Target| matches!(next.state, TargetState::Intent { .. });
+        let next = audience.generations.next.as_ref().filter(|next| !is_open(next));
+        if let (Some(_), Some(creation)) = (next, &audience.job.creation) {
             // Some who are in what was built so far may have opted out since.
             audience.generations = self.store.begin_next_again(id, &creation.name)?;
         }

@@ -92,7 +92,7 @@ impl Night<'_> {
         audiences: &mut [NightAudience<'_>],
     ) -> Result<()> {
         for audience in audiences.iter_mut() {
-            let is_complete = audience.trouble.is_none()
+            let is_complete = audience.is_uploaded
                 && audience
                     .generations
                     .next

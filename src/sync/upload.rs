@@ -23,6 +23,7 @@ impl Night<'_> {
             let prepared = prepared.ok_or(Error::Internal("an audience that was not prepared"))?;
             let uploaded = self.upload_one(audience, prepared);
             self.count_confirmed(audience)?;
+            audience.is_uploaded = uploaded.is_ok();
             let Err(error) = uploaded else { continue };
             let is_hopeless = is_interruption(&error) || error.exit_code() == ExitCode::Credentials;
             audience.trouble = Some(named(error, audience.label()));

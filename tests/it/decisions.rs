@@ -144,6 +144,34 @@ fn one_audience_that_fails_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn what_was_not_tried_does_not_take_the_place_of_what_is_complete() {
+    let (home, sandbox) = first_night(40);
+    home.two_audiences(&sandbox);
+    assert_eq!(home.sync(&[]).status.code(), Some(0));
+    // The new one of the first is complete; that of the second has the first of four parts.
+    sandbox.push_fault("add,from=4,status=503".parse().unwrap());
+    assert_eq!(home.sync(&["--replace"]).status.code(), Some(7));
+    sandbox.clear_faults();
+    let of_second = || {
+        let audiences = sandbox.audiences().unwrap();
+        let named = audiences.iter().filter(|audience| audience.name == "Second");
+        named.map(|audience| audience.member_count).collect::<Vec<_>>()
+    };
+    assert_eq!(of_second(), [40, 10]);
+    // The token is refused at the first, so that nothing is sent to the second.
+    home.write("export.csv", &emails(0..41));
+    sandbox.push_fault("add,first=1,status=403".parse().unwrap());
+    let refused = home.sync(&[]);
+    assert_eq!(refused.status.code(), Some(5), "{}", stderr(&refused));
+    assert_eq!(of_second(), [40, 10]);
+    sandbox.clear_faults();
+    let live = &summary(&home.sync(&["--dry-run"]))["audiences"][1]["held_before"];
+    assert_eq!(*live, 40, "the old one is the live one");
+    assert_eq!(home.sync(&[]).status.code(), Some(0));
+    assert_eq!(of_second(), [41]);
+}
+
+#[test]
 fn a_replacement_that_is_given_up_leaves_no_audience_behind() {
     let (home, sandbox) = first_night(40);
     assert_eq!(home.sync(&[]).status.code(), Some(0));
@@ -160,6 +188,24 @@ fn a_replacement_that_is_given_up_leaves_no_audience_behind() {
     let full = home.sync(&["--full"]);
     assert_eq!(full.status.code(), Some(0), "{}", stderr(&full));
     assert_eq!(members(&sandbox), digests((0..40).filter(|other| *other != person)));
+}
+
+#[test]
+fn what_may_have_been_created_is_not_given_up_before_it_is_known() {
+    let (home, sandbox) = first_night(40);
+    assert_eq!(home.sync(&[]).status.code(), Some(0));
+    sandbox.push_fault("create,when=after,cut".parse().unwrap());
+    sandbox.push_fault("list,status=503".parse().unwrap());
+    for flag in ["--replace", "--full"] {
+        let unknown = home.sync(&[flag]);
+        assert_eq!(unknown.status.code(), Some(8), "{flag}: {}", stderr(&unknown));
+    }
+    assert_eq!(sandbox.audiences().unwrap().len(), 2, "one was created without an answer");
+    sandbox.clear_faults();
+    let full = home.sync(&["--full"]);
+    assert_eq!(full.status.code(), Some(0), "{}", stderr(&full));
+    assert_eq!(sandbox.audiences().unwrap().len(), 1, "it was found, given up and deleted");
+    assert_eq!(members(&sandbox), digests(0..40));
 }
 
 #[test]
