@@ -8,7 +8,7 @@
 //! | the create | the list does not have it: |
 //! |---|---|
 //! | was refused for a while (429), or failed in the server (5xx) | it is made again, as often as other requests |
-//! | lost its answer | a person is asked; the next run looks once more, and then makes it again |
+//! | lost its answer | the run ends; the next one looks longer, and then makes it again |
 //! | was cut with its run | the same |
 //! | had no marker | a person is asked |
 
@@ -200,14 +200,20 @@ impl Creation<'_> {
     }
 
     fn undecided(&self, marker: Option<&str>) -> Error {
-        let looked = match marker {
-            Some(_) => "the API's list does not have it",
-            None => "without a marker it cannot be looked for",
+        let (looked, hint) = match marker {
+            Some(_) => (
+                "the API's list does not have it",
+                "run the same command again later: it looks once more, and creates it if it is not there; who knows better says --adopt ID or --create-again",
+            ),
+            None => (
+                "without a marker it cannot be looked for",
+                "look at the vendor: if it is there, run the same command with --adopt ID; if not, with --create-again",
+            ),
         };
         Error::api(
             ExitCode::Unknown,
             format!("it is not known whether `{}` was created: {looked}", self.name),
-            "look at the vendor: if it is there, run the same command with --adopt ID; if not, with --create-again",
+            hint,
         )
     }
 

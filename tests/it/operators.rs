@@ -412,7 +412,7 @@ fn situations_of_account_and_api() -> Vec<Situation> {
             "unknown",
             8,
             "it is not known whether `News` was created",
-            "--adopt ID; if not, with --create-again",
+            "says --adopt ID or --create-again",
         )
         .faults(&["create,cut"]),
         situation(
