@@ -6,10 +6,10 @@ use crate::config::Format;
 use crate::dialect::{Dialect, Framing};
 use crate::normalize::trim;
 
-/// Rows of the sample that are looked at.
+/// Rows of the sample that are looked at: enough that a share of them means something, few enough that nobody notices.
 pub(crate) const SAMPLE_ROWS: usize = 200;
 
-/// Delimiters that are tried, the likelier ones first.
+/// Delimiters that are tried, the likelier ones first: of two that cut the rows alike, the first is taken.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// The rows of a sample.
@@ -31,6 +31,7 @@ pub fn detect(
     format: Format,
     delimiter: Option<u8>,
 ) -> (Dialect, SampleTable) {
+    // A CR before an LF is white space; one alone ends lines only where there is no LF at all, as on old Macs.
     let has_lf = memchr::memchr(b'\n', sample).is_some();
     let has_cr = memchr::memchr(b'\r', sample).is_some();
     let line_end = if has_cr && !has_lf { b'\r' } else { b'\n' };
@@ -45,6 +46,8 @@ pub fn detect(
         Format::Csv | Format::Auto if delimiter.or(told).is_some() => delimiter.or(told),
         Format::Csv => Some(sniff(sample, is_all).unwrap_or(b',')),
         Format::Auto => match extension(path).as_deref() {
+            // The name says that it is a table, and not which: where the comma is the decimal point it is written with
+            // semicolons. With a single column, its quotes still mean something.
             Some("csv") => Some(sniff(sample, is_all).unwrap_or(b',')),
             Some("tsv" | "tab") => Some(b'\t'),
             _ => sniff(sample, is_all),
@@ -88,6 +91,9 @@ fn extension(path: &Path) -> Option<String> {
 }
 
 /// The delimiter that cuts nearly all rows into the same number of fields, of which there are at least two.
+///
+/// Four rows of five are enough, because exports have torn rows. Of several delimiters the one with the most fields is it:
+/// commas within the addresses of a table with semicolons cut its rows, too, but into fewer.
 fn sniff(sample: &[u8], is_all: bool) -> Option<u8> {
     let score = |delimiter: u8| {
         let table = csv_table(sample, is_all, delimiter);

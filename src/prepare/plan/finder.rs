@@ -94,7 +94,9 @@ impl Finder<'_> {
         }
     }
 
-    /// The one column that can be meant, by its values and, if these leave a choice, by its header.
+    /// The one column that can be meant, by its values and, if these leave a choice, by its header. In this order, because
+    /// a header is a claim and values are evidence: a column `email` with phone numbers makes it the wrong file. Where both
+    /// leave a choice a person is asked, since a platform takes a wrong column without a word.
     fn guess(&self, audience: &Audience) -> Result<Found> {
         let user_type = audience.spec.user_type;
         let width = self.table.width();
@@ -158,6 +160,7 @@ impl Finder<'_> {
     fn check_told_apart(&self, index: usize, user_type: UserType) -> Result<()> {
         let cells = || self.table.cells(index).skip(self.first_row()).map(trim);
         let filled = || cells().filter(|cell| !cell.is_empty() && !is_null_word(cell));
+        // Longer than customer numbers, and no shorter than the longest phone number (E.164).
         let is_long = || filled().filter(|cell| cell.len() >= 15).count() * 2 >= filled().count();
         // An id has no letters, so what has some is a header, if it is no reject.
         let name = self.name_of(index);
@@ -249,7 +252,8 @@ impl Finder<'_> {
         self.blank().filter(move |rival| !is_just_that && may_be_meant(rival))
     }
 
-    /// True if a column has somebody else in most rows, as one has that says whom a row is about.
+    /// True if a column has somebody else in most rows, as one has that says whom a row is about. One of few people says who
+    /// wrote it, and to hold these back would hold back nobody who opted out.
     fn is_of_different_people(&self, index: usize) -> bool {
         let cells = self.table.cells(index).skip(self.first_row()).map(trim);
         let filled: Vec<&[u8]> = cells.filter(|cell| !cell.is_empty()).collect();
@@ -262,7 +266,8 @@ impl Finder<'_> {
         self.dialect.framing == Framing::Columns
     }
 
-    /// True if most values of a column, leaving its first cell out, are accepted.
+    /// True if most values of a column, leaving its first cell out, are accepted. Half is enough to know what is meant; whether
+    /// so many rejects are too many is judged when all rows were read.
     pub(super) fn fits(&self, audience: &Audience, index: usize) -> bool {
         self.fits_if(audience, index, |_| false)
     }
@@ -313,6 +318,7 @@ impl Finder<'_> {
     fn is_called_just(&self, index: usize, user_type: UserType) -> bool {
         let letters = |text: &str| text.replace(' ', "");
         let header = letters(&self.name_of(index));
+        // What headers add to the word of a type without meaning anything else by it.
         let ends = ["address", "adresse", "number", "nummer", "id"];
         let short = ends.iter().find_map(|end| header.strip_suffix(end));
         let is_word = |name: &str| words(user_type).iter().any(|word| letters(word) == name);
@@ -424,7 +430,8 @@ impl Finder<'_> {
     }
 }
 
-/// Words of which headers of a type have one; a space is where a word begins or ends.
+/// Words of which headers of a type have one; a space is where a word begins or ends, so that ` tel` is not in `hotel`, and
+/// ` cell` not in `cancelled`.
 fn words(user_type: UserType) -> &'static [&'static str] {
     match user_type {
         UserType::EmailHash => &["mail"],

@@ -1,5 +1,6 @@
-//! Telling a header from a row of data. Nobody may be lost to a wrong guess, and no person's row may be shown as names of
-//! columns: so a header has to look like one, and the rows below it like people.
+//! Telling a header from a row of data. A header that is taken for a person is one reject; a person who is taken for a header
+//! is lost, in an opt-out list uploaded, and shown as the names of columns. So the row is data unless it looks like a header,
+//! and the rows below it like people.
 
 use super::Audience;
 use super::finder::{Finder, Found};
