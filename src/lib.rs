@@ -110,6 +110,9 @@
 //!
 //! # How it works
 //!
+//! `docs/design.md` follows one value through it, draws the files and the store, argues each crash, and gives the reasons of
+//! what is guessed.
+//!
 //! The stages source, record, normalize, hash, dedup and emit do not know each other, but for the digests of [`mod@hash`]
 //! and the words of [`normalize`]: [`prepare`] joins them, with threads from `ordered`. [`upload`] sends what [`emit`]
 //! describes, [`api`] is what it says, and [`sync`] joins preparing and uploading, as the file of a [`job`] tells it to.

@@ -18,7 +18,7 @@ pub(super) fn start(
 }
 
 /// Starts a sandbox within this process, and a client of it. `config` says how requests are made; their address and
-/// name in the ledger are the sandbox's.
+/// name in the store are the sandbox's.
 pub(super) fn reach(
     data_dir: Option<&Path>,
     config: impl FnOnce(Token) -> ClientConfig,

@@ -123,7 +123,7 @@ mod tests {
             std::thread::scope(|scope| {
                 for _ in 0..8 {
                     scope.spawn(|| {
-                        let opened = open("ledger", &path, "CREATE TABLE t (x INTEGER) STRICT;", 1);
+                        let opened = open("store", &path, "CREATE TABLE t (x INTEGER) STRICT;", 1);
                         assert!(opened.is_ok(), "{opened:?}");
                     });
                 }

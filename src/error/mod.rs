@@ -83,7 +83,7 @@ pub enum Error {
     /// The memory from run to run cannot be used.
     #[error("failed to {operation} the {what} {}: {message}", Quoted(path))]
     State {
-        /// Its name, such as `ledger`.
+        /// Its name, such as `store`.
         what: &'static str,
         /// The operation, as a verb.
         operation: &'static str,
