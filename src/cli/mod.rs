@@ -1,4 +1,4 @@
-//! What a user can type: commands, flags and their help texts.
+//! Commands, flags and their help texts.
 
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -56,7 +56,7 @@ Exit codes:
     after_long_help = format!("{BEGIN_WITH}\n\n{EXIT_CODES}")
 )]
 pub(crate) struct Cli {
-    /// What standard error holds: lines for people, or one JSON object a line
+    /// Form of standard error: lines for people, or one JSON object a line
     #[arg(
         long,
         global = true,
@@ -133,7 +133,7 @@ pub(crate) struct PrepareArgs {
     /// Files, quoted globs, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// What the entries of the audience are
+    /// Type of the entries of the audience
     #[arg(
         short = 't',
         long,
@@ -191,7 +191,7 @@ pub(crate) struct PrepareArgs {
     pub(crate) no_header: bool,
     #[command(flatten)]
     pub(crate) limits: Limits,
-    /// How files are read
+    /// Way to read files
     #[arg(long, value_enum, default_value_t, help_heading = READING)]
     pub(crate) io: Io,
     /// Force a kernel, to test it
@@ -205,7 +205,7 @@ pub(crate) struct PrepareArgs {
 /// engines can use the rules, for example Spark: `SELECT TRANSFORM(email) USING 'throng hash -t email_hash'`.
 #[derive(Debug, Args)]
 pub(crate) struct HashArgs {
-    /// What the values are
+    /// Type of the values
     #[arg(short = 't', long, value_name = "TYPE", value_enum)]
     pub(crate) user_type: UserType,
     #[command(flatten)]
@@ -229,7 +229,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) quiet: bool,
 }
 
-/// What is seen of a run.
+/// Output of a run.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ShowArgs {
     /// Print the summary as one line of JSON on standard output
@@ -238,7 +238,7 @@ pub(crate) struct ShowArgs {
     /// Print nothing but errors and, with --json, the summary
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// When to show progress
+    /// Display of progress
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub(crate) progress: ProgressArg,
 }

@@ -50,7 +50,7 @@ pub(crate) struct SyncArgs {
     /// After exit code 8, or if it was deleted: the audience with this label does not exist, create it
     #[arg(long, value_name = "LABEL")]
     pub(crate) create_again: Vec<Label>,
-    /// What {date} means in the job file [default: today, in this machine's time zone]
+    /// Date that {date} stands for in the job file [default: today, in this machine's time zone]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
     pub(crate) date: Option<Date>,
     #[command(flatten)]

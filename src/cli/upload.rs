@@ -1,4 +1,4 @@
-//! What a user can type to reach the API.
+//! Commands and flags that reach the API.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -37,13 +37,13 @@ pub(crate) struct UploadArgs {
     /// The ad account that the audience belongs to: its number, without `act_`
     #[arg(long, value_name = "N", required_unless_present = "sandbox")]
     pub(crate) ad_account: Option<Id>,
-    /// Which entries, if the directory holds several audiences: their type, or their label
+    /// Entries to upload, if the directory holds several audiences: their type, or their label
     #[arg(short = 't', long, value_name = "TYPE|LABEL")]
     pub(crate) user_type: Option<Label>,
-    /// What the audience is for
+    /// Purpose of the audience
     #[arg(long, value_name = "TEXT", requires = "create", value_parser = notation::line)]
     pub(crate) description: Option<String>,
-    /// Where people can opt out of the audience
+    /// Address at which people can opt out of the audience
     #[arg(long, value_name = "URL", requires = "create", value_parser = notation::line)]
     pub(crate) opt_out_link: Option<String>,
     /// Put no marker into the description; an audience whose creation got no answer is then not found again
@@ -130,7 +130,7 @@ pub(crate) struct HistoryArgs {
     pub(crate) html: bool,
 }
 
-/// How to reach the API.
+/// Access to the API.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ApiArgs {
     /// The address of the API
@@ -146,7 +146,7 @@ pub(crate) struct ApiArgs {
     /// Certificates to trust instead of the usual ones, in PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// How long a request may take
+    /// Longest time of a request
     #[arg(long, value_name = "TIME", default_value_t = Time(REQUEST_TIME))]
     pub(crate) request_time: Time,
 }
@@ -174,7 +174,7 @@ impl TypedValueParser for EndpointParser {
 /// Options of the state directory.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StateArgs {
-    /// Where what was uploaded is remembered [default: ~/.local/state/throng]
+    /// Directory in which uploads are remembered [default: ~/.local/state/throng]
     #[arg(long, value_name = "DIR", env = "THRONG_STATE")]
     pub(crate) state: Option<PathBuf>,
 }

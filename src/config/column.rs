@@ -23,7 +23,7 @@ impl std::str::FromStr for ColumnSelector {
 }
 
 impl ColumnSelector {
-    /// As it was typed.
+    /// The text that was typed.
     pub fn text(&self) -> String {
         match self {
             Self::Name(name) => name.clone(),

@@ -14,18 +14,18 @@ use crate::limits::WRITE_BYTES;
 use crate::mutex;
 use crate::quote::Quoted;
 
-/// Where records come from.
+/// Sources of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A file, a FIFO or a device.
     Path(PathBuf),
     /// Standard input.
     Stdin,
-    /// What a program brings along: see [`Input::reader`] and [`Input::values`].
+    /// Records that a program brings along: see [`Input::reader`] and [`Input::values`].
     Supply(Supply),
 }
 
-/// What [`Input::reader`] and [`Input::values`] make: it can be read once, clones are the same.
+/// Records that [`Input::reader`] and [`Input::values`] bring along: they can be read once; clones are the same.
 #[derive(Clone)]
 pub struct Supply {
     name: PathBuf,
@@ -36,9 +36,9 @@ pub struct Supply {
 /// Content of a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// As in files: found out, or said by the options.
+    /// Text as in files, whose form is found out, or chosen by the options.
     Text,
-    /// As [`ValueReader`] writes them.
+    /// Values as [`ValueReader`] writes them.
     Values,
 }
 
@@ -77,7 +77,7 @@ impl Input {
 }
 
 impl Supply {
-    /// What messages call it.
+    /// Its name in messages.
     pub(crate) fn name(&self) -> &Path {
         &self.name
     }

@@ -28,9 +28,9 @@ pub use share::{MAX_GROWTH, MAX_SHRINK, Share};
 /// A suppression list, and which audiences it is for.
 #[derive(Clone, Debug)]
 pub struct SuppressInput {
-    /// Where it is.
+    /// Its place.
     pub input: Input,
-    /// What it holds, if the user said so: it is for all audiences of that type; else for every one whose column it has.
+    /// The type of what it holds, if the user chose it: it is for all audiences of that type; else for every one whose column it has.
     pub user_type: Option<UserType>,
     /// The column, if it is called otherwise there than in the inputs.
     pub column: Option<ColumnSelector>,
@@ -39,13 +39,13 @@ pub struct SuppressInput {
 /// Entries that are in an audience already, or may be.
 #[derive(Clone, Debug)]
 pub struct KnownInput {
-    /// Where they are.
+    /// Their files.
     pub source: KnownSource,
     /// [`Role::Known`] if they are in the audience, [`Role::Unconfirmed`] if they may be.
     pub role: Role,
 }
 
-/// Where known entries are.
+/// Place of known entries.
 #[derive(Clone, Debug)]
 pub enum KnownSource {
     /// An output directory of an earlier run, which must have all audiences of this one.
@@ -64,7 +64,7 @@ pub enum KnownSource {
 /// A part file that must not have changed.
 #[derive(Clone, Debug)]
 pub struct KnownPart {
-    /// Where it is.
+    /// Its place.
     pub path: PathBuf,
     /// Its entries.
     pub lines: u64,
@@ -89,9 +89,9 @@ impl From<PathBuf> for KnownInput {
 /// One audience that is to be made.
 #[derive(Clone, Debug)]
 pub struct AudienceSpec {
-    /// What it is called; the name of the user type, if nobody said otherwise. No two audiences of a run share one.
+    /// Its name; that of the user type, if nobody chose another. No two audiences of a run share one.
     pub label: Label,
-    /// What its entries are.
+    /// The type of its entries.
     pub user_type: UserType,
     /// The column that holds them; found by content if not named.
     pub column: Option<ColumnSelector>,
@@ -116,7 +116,7 @@ impl std::fmt::Display for AudienceSpec {
     }
 }
 
-/// What messages call an audience: its label if it has one of its own, and what its entries are.
+/// Name of an audience in messages: its label if it has one of its own, and what its entries are.
 pub(crate) fn audience_name(label: &Label, user_type: UserType) -> String {
     if label.as_str() == user_type.name() {
         user_type.to_string()
@@ -145,7 +145,7 @@ pub enum Format {
     Parquet,
 }
 
-/// Whether the first record is a header.
+/// Presence of a header in the first record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Header {
     /// If the column is named, or if the first cell is no valid value while those below are.
@@ -165,7 +165,7 @@ pub enum Io {
     Read,
 }
 
-/// How to read inputs.
+/// Choices about reading inputs.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
     /// Their format.
@@ -176,7 +176,7 @@ pub struct ReadOptions {
     pub header: Header,
     /// The column that holds each row's country.
     pub country_column: Option<ColumnSelector>,
-    /// How files are read.
+    /// Way to read files.
     pub io: Io,
 }
 
@@ -197,14 +197,14 @@ impl ReadOptions {
     }
 }
 
-/// What a run may use. By default: all cores, and half of the memory that the machine or its cgroup allows.
+/// Resources of a run. By default: all cores, and half of the memory that the machine or its cgroup allows.
 #[derive(Clone, Debug)]
 pub struct Resources {
     /// Worker threads.
     pub threads: usize,
     /// Budget in bytes for entries, buffers and tables together.
     pub memory_bytes: u64,
-    /// Where spill files go; beside the output if not given.
+    /// Directory of spill files; beside the output if not given.
     pub tmp_dir: Option<PathBuf>,
     /// Bytes of a chunk; [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES) but in tests.
     #[doc(hidden)]
@@ -212,7 +212,7 @@ pub struct Resources {
     /// Bytes of a block; [`BLOCK_BYTES`](crate::limits::BLOCK_BYTES) but in tests.
     #[doc(hidden)]
     pub block_bytes: usize,
-    /// What computes on many values at once; the fastest there is but in tests.
+    /// Kernel that computes on many values at once; the fastest there is but in tests.
     #[doc(hidden)]
     pub kernel: Kernel,
 }
@@ -226,18 +226,18 @@ impl Default for Resources {
 /// The list of rejected values.
 #[derive(Clone, Debug)]
 pub struct RejectList {
-    /// Where it goes.
+    /// Its path.
     pub path: PathBuf,
-    /// Whether the raw values are in it.
+    /// True if the raw values are in it.
     pub with_values: bool,
 }
 
-/// What is written, and where.
+/// Outputs of a run.
 #[derive(Clone, Debug)]
 pub struct OutputOptions {
     /// The output directory.
     pub dir: PathBuf,
-    /// Whether an earlier result there is replaced.
+    /// True if an earlier result there is replaced.
     pub overwrite: bool,
     /// Most entries of a part.
     pub part_lines: u64,
@@ -274,13 +274,13 @@ pub struct PrepareConfig {
     pub audiences: Vec<AudienceSpec>,
     /// The choices within the rules.
     pub rules: RuleOptions,
-    /// How to read.
+    /// Choices about reading.
     pub read: ReadOptions,
-    /// When an input is the wrong file.
+    /// Rejects that make an input the wrong file.
     pub max_rejects: MaxRejects,
-    /// What to write.
+    /// Outputs.
     pub output: OutputOptions,
-    /// What to use.
+    /// Resources.
     pub resources: Resources,
 }
 

@@ -75,11 +75,11 @@ pub struct GuardOptions {
     #[arg(long, value_name = "LIMIT")]
     #[schemars(extend("default" = MaxRejects::DEFAULT.to_string()))]
     pub max_rejects: Option<MaxRejects>,
-    /// Share of members fewer than in the last run that stops it, such as 20%.
+    /// Share by which members may be fewer than in the last run, such as 20%.
     #[arg(long, value_name = "SHARE")]
     #[schemars(extend("default" = super::MAX_SHRINK.to_string()))]
     pub max_shrink: Option<Share>,
-    /// Share of members more than in the last run that stops it, such as 100%.
+    /// Share by which members may be more than in the last run, such as 100%.
     #[arg(long, value_name = "SHARE")]
     #[schemars(extend("default" = super::MAX_GROWTH.to_string()))]
     pub max_growth: Option<Share>,

@@ -1,4 +1,4 @@
-//! What a run of a job would do, and what is missing for it; nothing is written, created or sent to find out.
+//! Checks of a job: the steps of a run, and what is missing for it; nothing is written, created or sent to find out.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -18,37 +18,37 @@ use crate::upload::{Client, Token};
 /// From here on a size is said in larger units.
 const MIB: u64 = 1 << 20;
 
-/// What a job would do.
+/// The steps of a run.
 #[derive(Debug, Serialize)]
 pub struct Check {
-    /// What the job is called.
+    /// Name of the job.
     job: String,
-    /// What `{date}` means.
+    /// The date that stands for `{date}`.
     date: String,
-    /// Whether nothing is missing.
+    /// True if nothing is missing.
     is_ready: bool,
-    /// What is read.
+    /// Inputs.
     inputs: Vec<CheckedFiles>,
     /// Who is held back.
     suppress: Vec<CheckedFiles>,
-    /// What is made.
+    /// Audiences that are made.
     audiences: Vec<CheckedAudience>,
-    /// Where the API is.
+    /// Address of the API.
     endpoint: String,
     /// The ad account.
     ad_account: String,
-    /// What is missing, or wrong.
+    /// Things that are missing, or wrong.
     missing: Vec<Missing>,
 }
 
 /// Something that a run would end at.
 #[derive(Debug, Serialize)]
 pub struct Missing {
-    /// What it is, in one line.
+    /// The thing, in one line.
     pub message: String,
-    /// What to do about it.
+    /// The hint, if there is one.
     pub hint: Option<String>,
-    /// How a run would end.
+    /// Exit code of a run.
     pub exit_code: u8,
     #[serde(skip)]
     error: Error,
@@ -57,11 +57,11 @@ pub struct Missing {
 /// The files of a pattern.
 #[derive(Debug, Serialize)]
 struct CheckedFiles {
-    /// As the job file has it.
+    /// The pattern as the job file has it.
     pattern: String,
     files: usize,
     bytes: Option<u64>,
-    /// How long ago the newest was written, in seconds.
+    /// Age of the newest, in seconds.
     age_seconds: Option<u64>,
 }
 
@@ -77,12 +77,12 @@ struct CheckedAudience {
 }
 
 impl Check {
-    /// What is missing, or wrong.
+    /// Things that are missing, or wrong.
     pub fn missing(&self) -> &[Missing] {
         &self.missing
     }
 
-    /// What a run would end at, the gravest last.
+    /// Errors that a run would end with, the gravest last.
     pub fn into_errors(self) -> Vec<Error> {
         let mut errors: Vec<Error> =
             self.missing.into_iter().map(|missing| missing.error).collect();

@@ -38,7 +38,7 @@ pub struct FoundFile {
     pub path: PathBuf,
     /// Its size, if it is a regular file.
     pub bytes: Option<u64>,
-    /// When it was written, if the system tells.
+    /// Time of the last change, if the system tells.
     pub modified: Option<SystemTime>,
 }
 
@@ -98,7 +98,7 @@ impl Job {
         Ok(())
     }
 
-    /// What the job writes beside its results, by key.
+    /// Files that the job writes beside its results, by key.
     fn reports(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
         let rejects = self.prepare.output.rejects.as_ref().map(|list| &list.path);
         [
@@ -217,7 +217,7 @@ impl FoundPattern {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// When the newest file was written.
+    /// Time of the last change of the newest file.
     pub fn newest(&self) -> Option<SystemTime> {
         self.files.iter().filter_map(|file| file.modified).max()
     }

@@ -67,47 +67,47 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 pub struct Job {
     /// The job file, as it was given.
     pub path: PathBuf,
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// The date that paths were filled in with.
     pub date: Date,
-    /// Where members come from.
+    /// Sources of members.
     pub inputs: Vec<FilePattern>,
     /// People who must not be in the audiences.
     pub suppress: Vec<SuppressList>,
-    /// What is made of it and where it goes; in the order of `prepare.audiences`.
+    /// The audiences and where they go; in the order of `prepare.audiences`.
     pub audiences: Vec<JobAudience>,
     /// Everything about the preparation but its files: [`Job::prepare_config`] has these.
     pub prepare: PrepareConfig,
     /// The API.
     pub target: JobTarget,
-    /// What is kept from run to run.
+    /// Directory of what is kept from run to run.
     pub state_dir: PathBuf,
-    /// What is written for people and programs that watch.
+    /// Files for people and programs that watch.
     pub report: ReportPaths,
 }
 
 /// A path of the job file that may be a glob.
 #[derive(Clone, Debug)]
 pub struct FilePattern {
-    /// As it is written in the file, for messages: variables are not filled in.
+    /// The pattern as it is written in the file, for messages: variables are not filled in.
     pub written: String,
     /// With variables and dates filled in.
     filled: String,
     /// The folder that it is relative to.
     base: PathBuf,
-    /// Where it is written: line and column.
+    /// Its line and column.
     place: (usize, usize),
-    /// How old the newest file may be.
+    /// Greatest age of the newest file.
     pub max_age: Option<Duration>,
 }
 
 /// Suppression lists of one kind.
 #[derive(Clone, Debug)]
 pub struct SuppressList {
-    /// Where they are.
+    /// Their files.
     pub files: Vec<FilePattern>,
-    /// What they hold, if that is said.
+    /// The type of what they hold, if it is given.
     pub user_type: Option<UserType>,
     /// Their column, if it is called otherwise than in the inputs.
     pub column: Option<ColumnSelector>,
@@ -120,11 +120,11 @@ pub struct JobAudience {
     pub spec: AudienceSpec,
     /// The audience that exists already, if there is one.
     pub id: Option<Id>,
-    /// What is created if there is none, or takes its place.
+    /// The audience that is created if there is none, or takes its place.
     pub creation: Option<CreationSpec>,
-    /// When a new one takes its place.
+    /// Occasions on which a new one takes its place.
     pub replace: Replace,
-    /// What stops a run.
+    /// Guards, which stop a run.
     pub guards: Guards,
 }
 
@@ -133,11 +133,11 @@ pub struct JobAudience {
 pub struct CreationSpec {
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// Its purpose, for people.
     pub description: Option<String>,
-    /// Where people can opt out.
+    /// Address at which people can opt out.
     pub opt_out_link: Option<String>,
-    /// Whether a marker goes into the description.
+    /// True if a marker goes into the description.
     pub has_marker: bool,
 }
 
@@ -149,13 +149,13 @@ pub enum Replace {
     /// Only if a person asks for it.
     #[default]
     Never,
-    /// When somebody who opted out is in it.
+    /// Replace it if somebody who opted out is in it.
     WhenOptedOut,
-    /// When somebody is in it who is no member any more.
+    /// Replace it if somebody is in it who is no member any more.
     Always,
 }
 
-/// What stops a run before anything is posted, besides rejects.
+/// Guards that stop a run before anything is posted, besides rejects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guards {
     /// Members may be fewer than in the last run by this share.
@@ -186,27 +186,27 @@ impl Guards {
 /// The API of a job.
 #[derive(Clone, Debug)]
 pub struct JobTarget {
-    /// Where it is.
+    /// Its place.
     pub endpoint: Endpoint,
     /// Rehearse: post to an API on this machine, which keeps its audiences in this folder, instead of `endpoint`.
     pub sandbox: Option<PathBuf>,
     /// The ad account of all audiences.
     pub ad_account: Id,
-    /// Where the token is, if not in the environment.
+    /// File of the token, if it is not in the environment.
     pub token_file: Option<PathBuf>,
     /// Certificates to trust instead of the usual ones.
     pub ca_file: Option<PathBuf>,
     /// Most parts in flight at once.
     pub parallel: usize,
-    /// How patient to be.
+    /// Patience with failures.
     pub retry: RetryPolicy,
-    /// How long a request may take.
+    /// Longest time of a request.
     pub request_time_max: Duration,
-    /// How long the upload of an audience may take.
+    /// Longest time of the upload of an audience.
     pub time_max: Duration,
 }
 
-/// What a run leaves for people and programs that watch.
+/// Files that a run leaves for people and programs that watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReportPaths {
     /// The report, one page of HTML.
@@ -345,7 +345,7 @@ impl JobAudience {
 }
 
 impl CreationSpec {
-    /// As a target that grows run by run.
+    /// Makes a target of it that grows run by run.
     pub fn target(&self) -> TargetSpec {
         TargetSpec::Create {
             name: self.name.clone(),

@@ -139,7 +139,7 @@ fn the_whole_example_says_what_it_seems_to_say() {
     assert_eq!(job.report.metrics, Some(PathBuf::from("/var/lib/node_exporter/throng.prom")));
 }
 
-/// What the example shows as what holds if nothing is said, does.
+/// Defaults that the example shows are the defaults.
 #[test]
 fn the_example_and_its_comments_agree() {
     let (example, whole) =
@@ -389,7 +389,7 @@ fn date_is_that_of_the_time_zone() {
 }
 
 proptest::proptest! {
-    /// Whatever is written, and whatever variables hold: no panic, and no value in a message.
+    /// No text and no variable causes a panic, or a message with a value.
     #[test]
     fn any_text_is_a_job_or_a_mistake(key in "[a-z-]{1,12}", value in ".{0,40}", at in 0_usize..12) {
         let mut lines: Vec<String> = LEAST.lines().map(str::to_owned).collect();

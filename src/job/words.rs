@@ -93,7 +93,7 @@ mod tests {
         }
     }
 
-    /// Whatever flag the stages name, a job has a word for it.
+    /// A job has a word for every flag that the stages name.
     #[test]
     fn every_flag_in_messages_of_a_preparation_has_its_key() {
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
