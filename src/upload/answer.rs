@@ -19,7 +19,7 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// Where a redirection leads: scheme and host of an absolute one, never its query. `asked` is the API's address.
+/// The goal of a redirection: scheme and host of an absolute one, never its query. `asked` is the API's address.
 pub(crate) fn redirected(location: &str, asked: &str) -> String {
     let uri: Option<ureq::http::Uri> = location.parse().ok();
     let target = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?)));

@@ -271,7 +271,10 @@ impl Client {
         Err(Failure {
             status: Some(status.as_u16()),
             retry_after,
-            ..attempt.fail(kind_of(status, &said.text), &redirected.unwrap_or_else(|| said.shown()))
+            ..attempt.fail(
+                kind_of(status, &said.text), // A token that is made of such words alone is hidden, too.
+                &self.token.redact(&redirected.unwrap_or_else(|| said.shown())),
+            )
         })
     }
 }

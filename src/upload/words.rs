@@ -36,7 +36,7 @@ const WORDS: &str = "
     parameters param params field fields attribute property key keys value values json xml html form multipart data
     encoding charset utf boundary part parts file files upload uploads download line lines row rows column columns entry
     entries record records item items list page pages name names description title text string number numbers integer
-    boolean array list date time timestamp format type types size length count total limit limits byte bytes character
+    boolean array date time timestamp format type types size length count total limit limits byte bytes character
     characters kb mb gb id ids code codes status state error errors exception warning message messages reason cause
 
     custom audience audiences lookalike segment campaign ad ads account accounts user users customer customers business
@@ -46,7 +46,7 @@ const WORDS: &str = "
 
     token tokens oauth bearer authentication authorization authenticate authenticated authorize authorized auth login
     log logged sign signed session credential credentials password secret signature scope scopes permission permissions
-    permitted access role certificate connection network address ip www com org net
+    permitted access role certificate connection network ip www com org net
 
     invalid valid bad wrong incorrect correct missing required requires require optional empty blank null undefined
     unknown unsupported supported unexpected expected malformed corrupt corrupted incomplete complete duplicate
@@ -57,15 +57,15 @@ const WORDS: &str = "
     revoked pending processing processed unprocessable ready busy unavailable available temporary temporarily permanent
     permanently maintenance overloaded overload exceed exceeds exceeded exceeding reached maximum minimum max min large
     larger largest small smaller long longer short shorter great greater high low fast slow rate quota throttled
-    throttling many timeout timed fail failed fails failure failing broken able unable could problem issue issues
-    trouble wait try retry retries later moment moments second seconds minute minutes hour hours day days today
+    throttling timeout timed fail failed fails failure failing broken able unable problem issue issues
+    trouble wait try retry retries moment moments second seconds minute minutes hour hours day days today
     create creates created creating creation add adds added adding update updated updating change changed delete
     deleting remove removing get fetch load send sent sending receive received post put patch use used uses using set
-    give given provide provided provides specify specified pass passed parse parsing parsed decode encode encoded read
+    give given provide provided provides specify specified pass passed parse parsing parsed decode encode encoded
     reading write written check checked validation validate validated verify verified confirm confirmed need needs
-    needed want know see seen ask asks asked fault whole let make made start started stop stopped end ended begin cancel cancelled canceled run
+    needed want know seen ask asks asked fault whole let make made start started stop stopped end ended begin cancel cancelled canceled run
     running work works working think thought thing things conflict precondition entity teapot gone moved redirect
-    redirected implemented implementation ok okay success successful successfully new old current latest least
+    redirected implemented implementation ok okay success successful successfully new old current latest
 ";
 
 /// A server's words as a message may repeat them: one line, and nothing that was not known before.
@@ -102,12 +102,12 @@ fn known(word: &str) -> Option<String> {
     Some(lower + stop.map_or_else(String::new, String::from).as_str())
 }
 
-/// Whether a piece of a word is in the list.
+/// Looks a piece of a word up in the list.
 fn is_known(piece: &str) -> bool {
     WORDS.split_ascii_whitespace().any(|word| word == piece)
 }
 
-/// Whether a long word is one of a language, a date, a link of such, or throng's own marker. Escapes, hex digits and
+/// Tells if a long word is one of a language, a date, a link of such, or throng's own marker. Escapes, hex digits and
 /// base64 are not.
 pub(super) fn is_plain(word: &str) -> bool {
     let (mut digits, mut is_plain) = (0, !word.contains(['%', '\\', '#']));
@@ -122,7 +122,7 @@ pub(super) fn is_plain(word: &str) -> bool {
     is_plain && digits <= PLAIN_DIGITS_MAX
 }
 
-/// Whether this can be the marker of an audience: random bytes in hex, which spell no text.
+/// Tells if this can be the marker of an audience: random bytes in hex, which spell no text.
 fn is_marker(piece: &str) -> bool {
     let bytes: Option<[u8; 16]> = const_hex::decode_to_array(piece).ok();
     bytes.is_some_and(|bytes| !bytes.iter().all(u8::is_ascii_graphic))

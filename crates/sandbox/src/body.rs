@@ -12,24 +12,24 @@ use tokio::time::Sleep;
 
 use super::connection::Connection;
 
-/// What a body is held to.
+/// The limits that a body is held to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Limits {
-    /// How many bytes are too many.
+    /// Most bytes that are accepted.
     pub(super) bytes_max: Option<u64>,
-    /// After how many bytes the connection is cut.
+    /// Bytes after which the connection is cut.
     pub(super) cut_at_byte: Option<u64>,
-    /// How many bytes are read in a second.
+    /// Bytes that are read in a second.
     pub(super) bytes_per_second: Option<u64>,
 }
 
-/// See the module.
+/// A body that is counted, limited, slowed down and cut off.
 pub(super) struct WatchedBody {
     inner: Body,
     limits: Limits,
     connection: Arc<Connection>,
     received: Arc<AtomicU64>,
-    /// What is there already, but not before this is over.
+    /// A frame that is there already, and the wait before it is handed on.
     held: Option<(Pin<Box<Sleep>>, Frame<Bytes>)>,
     has_handed_on: bool,
     is_gone: bool,

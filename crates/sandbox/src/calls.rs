@@ -1,4 +1,4 @@
-//! What each call does once the request is there as a whole.
+//! The calls of the API, once a request is there as a whole.
 
 use axum::body::Body;
 use axum::extract::Query;
@@ -132,7 +132,7 @@ fn delete(service: &Service, uri: &Uri) -> Result<Response<Body>, Refusal> {
     })
 }
 
-/// Whether there is an audience by the number in the path, the vendor's or Facebook's.
+/// Refuses a path whose number is no audience's, neither by the vendor nor by Facebook.
 pub(super) fn find_by_either(service: &Service, uri: &Uri) -> Result<(), Refusal> {
     find(&lock(&service.store), Key::Any(id(uri)?)).map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! What a sandbox is told, and every bound that it keeps.
+//! The configuration of a sandbox, and every bound that it keeps.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,25 +21,25 @@ pub(super) const LINE_BYTES_MAX: u64 = 4096;
 /// Longest value of a field that is no file.
 pub(super) const FIELD_BYTES_MAX: usize = 16 * 1024;
 
-/// How much of an upload is kept in memory while it is received; the rest goes to an unnamed file.
+/// Bytes of an upload that are kept in memory while it is received; the rest goes to an unnamed file.
 pub(super) const UPLOAD_MEMORY_BYTES: usize = 1 << 20;
 
 /// Memory for pages of the database.
 pub(super) const DATABASE_CACHE_KIB: i64 = 16 * 1024;
 
-/// How many requests the log keeps; the oldest go first.
+/// Requests that the log keeps; the oldest go first.
 pub(super) const LOG_REQUESTS_MAX: usize = 65_536;
 
-/// How long a connection that is to be closed may go on sending, so that its client gets to read the answer.
+/// Longest time that a connection which is to be closed may go on sending, so that its client gets to read the answer.
 pub(super) const LINGER: Duration = Duration::from_secs(30);
 
-/// How long the sandbox waits when a connection cannot be accepted.
+/// Wait after a connection that could not be accepted.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// How long the end of the sandbox waits for a change that is under way.
+/// Longest time that the end of the sandbox waits for a change that is under way.
 pub(super) const SHUTDOWN: Duration = Duration::from_secs(10);
 
-/// Whether the ad account's owner has accepted Facebook's Custom Audiences terms.
+/// The answer of the ad account's owner to Facebook's Custom Audiences terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Terms {
     /// Audiences can be made.
@@ -49,27 +49,27 @@ pub enum Terms {
     NotAccepted,
 }
 
-/// What a sandbox is told.
+/// The configuration of a sandbox.
 #[derive(Clone, Debug)]
 pub struct SandboxConfig {
     /// The port on 127.0.0.1; 0 takes one that is free.
     pub port: u16,
-    /// Which revision of the reference it follows.
+    /// The revision of the reference that it follows.
     pub revision: Revision,
     /// The token that it accepts.
     pub token: String,
     /// The one ad account that the token may use; every one if left out.
     pub ad_account: Option<u64>,
-    /// Whether audiences can be made.
+    /// The terms, without which no audience can be made.
     pub terms: Terms,
     /// Longest body that it accepts.
     pub body_bytes_max: Option<u64>,
-    /// How many answers about an audience say that it has no number at Facebook yet. In revision A's list it is missing
+    /// Number of answers about an audience that leave its number at Facebook open. In revision A's list it is missing
     /// so long.
     pub fb_id_after: u32,
-    /// Where audiences are kept between runs; left out, they are gone with the sandbox.
+    /// Directory that keeps audiences between runs; left out, they are gone with the sandbox.
     pub data_dir: Option<PathBuf>,
-    /// What goes wrong.
+    /// Everything that goes wrong.
     pub faults: Vec<Fault>,
 }
 

@@ -16,10 +16,10 @@ use tokio::sync::Notify;
 
 use super::config::LINGER;
 
-/// What hyper writes as soon as a handler wants a body that the client holds back.
+/// The line that hyper writes as soon as a handler wants a body that the client holds back.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// How a handler reaches its connection.
+/// A handler's hold on its connection.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     cut: Notify,
@@ -32,7 +32,7 @@ impl Connection {
         self.cut.notify_one();
     }
 
-    /// Whether `100 Continue` is held back for this request.
+    /// Holds `100 Continue` back for this request, or does not.
     pub(super) fn set_mute(&self, is_mute: bool) {
         self.is_mute.store(is_mute, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What the members of an audience are, and what a line of an upload file must look like for each type.
+//! The types of members, and the form of a line in an upload file of each type.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// Longest third-party id in bytes.
 const THIRD_PARTY_BYTES_MAX: usize = 255;
 
-/// What the members of an audience are.
+/// The type of the members of an audience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserType {
     /// SHA-256 of an e-mail address.
@@ -69,7 +69,7 @@ pub(super) fn stored(user_type: UserType, line: &[u8]) -> Option<Stored<'_>> {
     is_well_formed.then_some(Stored::Text(line))
 }
 
-/// See [`stored`].
+/// An entry as the database keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stored<'a> {
     Digest([u8; 32]),

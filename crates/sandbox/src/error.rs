@@ -1,17 +1,17 @@
-//! What keeps a sandbox from starting or from being looked into.
+//! Errors that keep a sandbox from starting or from being looked into.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a sandbox does not start, or does not tell what it holds.
+/// The reason for which a sandbox does not start, or cannot be looked into.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The port is taken, or not for everybody.
     #[error("cannot listen on port {port} of 127.0.0.1")]
     Port {
-        /// Which port.
+        /// The port.
         port: u16,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The data directory cannot be made or written to.
@@ -19,7 +19,7 @@ pub enum Error {
     DataDir {
         /// The directory, or the file in it.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// Another sandbox has the data directory.
@@ -33,15 +33,15 @@ pub enum Error {
     Database {
         /// The database; an empty path is a temporary one.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: rusqlite::Error,
     },
     /// The system grants no thread or no event queue.
     #[error("the system grants no {what}")]
     System {
-        /// What is missing.
+        /// The missing thing.
         what: &'static str,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }

@@ -104,7 +104,7 @@ impl ReceivedForm {
         self.text("user_type").map(parse).transpose()
     }
 
-    /// What create needs.
+    /// The fields of create.
     pub(super) fn new_audience(&self, fb_id_after: u32) -> Result<NewAudience, Refusal> {
         self.required("user_type")?;
         if self.text("subtype").is_some_and(|subtype| subtype != SUBTYPE) {

@@ -13,7 +13,7 @@
 //! log         what was asked, and how it ended
 //! ```
 //!
-//! What it makes of the points that the reference leaves open:
+//! Where the reference leaves something open:
 //! - add and delete take the vendor's number of an audience, and Facebook's as well: a client that knows an audience
 //!   from revision A's list alone has no other number.
 //! - Errors are JSON, `{"error": {"code", "message"}}`, with the statuses 400 (terms not accepted, body that is no whole
@@ -22,6 +22,19 @@
 //! - Fields may come in any order, behind the file too.
 //!
 //! [`fault`] is about what can be made to go wrong.
+//!
+//! ```
+//! use throng_sandbox::{Sandbox, SandboxConfig};
+//!
+//! // The first audience is made, but nobody is told.
+//! let faults = vec!["create,nth=1,when=after,cut".parse()?];
+//! let sandbox = Sandbox::start(SandboxConfig { faults, ..SandboxConfig::default() })?;
+//! // A client is now to be pointed at these.
+//! let (endpoint, token) = (sandbox.endpoint(), sandbox.token());
+//! assert!(endpoint.starts_with("http://127.0.0.1:"));
+//! assert!(sandbox.audiences()?.is_empty() && sandbox.exchanges().is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod fault;
 mod config;
@@ -113,7 +126,7 @@ impl Sandbox {
         Ok(Self { service, address, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it is, such as `http://127.0.0.1:49152`.
+    /// The address, such as `http://127.0.0.1:49152`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }

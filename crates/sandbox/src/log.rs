@@ -1,4 +1,4 @@
-//! What was asked, and how it ended. No token and no value gets in here.
+//! The log of requests and their ends. No token and no value gets in here.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,16 +16,16 @@ pub struct Exchange {
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// Whether the client asked to be told to go on before it sends the body (`Expect: 100-continue`).
+    /// True if the client asked to be told to go on before it sends the body (`Expect: 100-continue`).
     pub expects_continue: bool,
-    /// How many bytes of the body the sandbox has asked for and received.
+    /// Bytes of the body that the sandbox has asked for and received.
     pub body_bytes: u64,
     /// The answer; nothing if there was none, because either side closed the connection. What a client asked for before
     /// it went away may have been done all the same.
     pub status: Option<u16>,
-    /// How many members were added.
+    /// Number of members that were added.
     pub members_added: u64,
-    /// When its head had arrived, since the sandbox's start.
+    /// Time between the sandbox's start and the arrival of its head.
     #[serde(skip)]
     pub at: Duration,
 }

@@ -11,7 +11,7 @@ use super::wire::Revision;
 
 const JSON: &str = "application/json; charset=utf-8";
 
-/// What a fault answers with, if it answers.
+/// The answer of a fault, if it answers.
 pub(super) fn answer(action: &Action, call: Call, revision: Revision) -> Option<Response<Body>> {
     let success = if call == Call::Create { revision.created_status() } else { 200 };
     Some(match action {

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Response, header};
 use serde_json::{Value, json};
 
-/// Why a request is refused.
+/// The reason for which a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: u16,

@@ -24,7 +24,7 @@ use super::refusal::Refusal;
 use super::store::Store;
 use super::wire::CREATE_PATH;
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct Service {
     pub(super) config: SandboxConfig,
     pub(super) store: Mutex<Store>,

@@ -1,4 +1,4 @@
-//! What answers hold: audiences in the JSON of either revision.
+//! The bodies of answers: audiences in the JSON of either revision.
 //!
 //! Nothing of it is shared with any client, so that the two cannot be wrong alike; what binds it is the samples in
 //! `fixtures/api`.
@@ -23,7 +23,7 @@ pub enum Revision {
     /// The reference that throng started from
     #[default]
     A,
-    /// What the same vendor published later
+    /// The one that the same vendor published later
     B,
 }
 

@@ -1,34 +1,10 @@
-//! What goes wrong, on purpose: which request a fault strikes, at which moment, and what it does.
+//! Faults, on purpose: which request a fault strikes, at which moment, and what it does.
 //!
 //! A script is TOML with a table for each fault. The flag `--fault` holds the same pairs, separated by commas; a word
 //! alone means `true`, and texts need no quotes:
 //!
 //! ```toml
-//! # The second request that adds users: the effect is there, the answer is not.
-//! [[fault]]           # --fault add,nth=2,when=after,cut
-//! add = true          # create, add, list, details, delete, or several; any of them if left out
-//! nth = 2             # this one alone; or first = N, from = N, share = 0.2 (with seed = N); every one if left out
-//! when = "after"      # head: the body is not read; before: it is read (the default); after: the effect is there
-//! cut = true          # or hang, html, wrong_json, truncated, no_id, no_continue
-//!
-//! [[fault]]           # --fault add,first=3,status=429,retry_after=1,body=slow down
-//! add = true
-//! first = 3
-//! status = 429
-//! retry_after = 1     # seconds; retry_date = 1 says the same as a date
-//! body = "slow down"  # instead of an error in JSON
-//!
-//! [[fault]]           # --fault delay=0.5: half a second more for everything
-//! delay = 0.5         # goes with whatever else the fault does
-//!
-//! [[fault]]           # --fault create,at_byte=1000,cut: in the middle of the body
-//! create = true
-//! at_byte = 1000
-//! cut = true
-//!
-//! [[fault]]           # --fault add,slow=65536: bytes of the body that are read in a second
-//! add = true
-//! slow = 65536
+#![doc = include_str!("example.toml")]
 //! ```
 //!
 //! Requests are counted for each fault, and only those that it could strike: an authorised request of its call.
@@ -69,20 +45,20 @@ pub enum Which {
     Share(f64, u64),
 }
 
-/// When a fault strikes a request.
+/// The moment at which a fault strikes a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
-    /// As soon as its head is there; the body is not read.
+    /// Its head is there; the body is not read.
     Head,
-    /// When all of it is there and nothing is changed yet.
+    /// All of it is there and nothing is changed yet.
     #[default]
     Before,
-    /// When the change is durable.
+    /// The change is durable.
     After,
 }
 
-/// What a fault does.
+/// The effect of a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Answers with this status.
@@ -130,13 +106,13 @@ pub enum RetryAfter {
 pub struct Fault {
     /// The calls; any if there are none.
     pub calls: Vec<Call>,
-    /// Which of its requests.
+    /// Those of their requests that it strikes.
     pub which: Which,
-    /// When.
+    /// The moment.
     pub when: When,
-    /// How long the sandbox waits before it.
+    /// The wait before it.
     pub delay: Duration,
-    /// What is done.
+    /// The effect.
     pub action: Action,
 }
 
@@ -180,7 +156,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// What strikes the request that has just come in, in the order in which it was given.
+    /// Counts a request that has just come in, and finds the faults that strike it, in the order in which they were given.
     pub(super) fn strike(&mut self, call: Call) -> Vec<Fault> {
         let mut striking = Vec::new();
         for (fault, seen) in &mut self.0 {

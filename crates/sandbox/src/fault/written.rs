@@ -220,6 +220,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_read_and_names_its_flags() {
+        let text = include_str!("example.toml");
+        let flags = text.lines().filter_map(|line| line.split_once("# --fault "));
+        let flags: Vec<Fault> =
+            flags.map(|(_, flag)| parse(flag.split(": ").next().unwrap_or_default())).collect();
+        assert_eq!(flags.len(), 5);
+        assert_eq!(Fault::script(text), Ok(flags));
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused() {
         for text in [
             "",

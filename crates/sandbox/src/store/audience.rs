@@ -33,7 +33,7 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// Whether answers tell Facebook's number.
+    /// Tells if answers hold Facebook's number.
     pub(crate) fn has_fb_id(&self) -> bool {
         self.answers_without_fb_id == 0
     }

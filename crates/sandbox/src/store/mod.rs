@@ -1,4 +1,4 @@
-//! What a sandbox knows: audiences and their members, in SQLite.
+//! The memory of a sandbox: audiences and their members, in SQLite.
 //!
 //! A request changes it in one transaction, when its body is whole, so a connection that breaks before that has no
 //! effect. The database is a private temporary file that SQLite unlinks at once, or `sandbox.sqlite` in the data
