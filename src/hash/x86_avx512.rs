@@ -17,9 +17,9 @@
 use std::arch::x86_64::{
     __m512i, _mm256_storeu_si256, _mm512_add_epi32, _mm512_castsi512_si256,
     _mm512_extracti64x4_epi64, _mm512_load_si512, _mm512_permutex2var_epi64, _mm512_ror_epi32,
-    _mm512_set1_epi32, _mm512_set4_epi32, _mm512_setr_epi64, _mm512_shuffle_epi8,
-    _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_ternarylogic_epi32, _mm512_unpackhi_epi32,
-    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    _mm512_set1_epi32, _mm512_set4_epi32, _mm512_setr_epi64, _mm512_setzero_si512,
+    _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_ternarylogic_epi32,
+    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
 use super::{Block, Digest, INITIAL, ROUND};
@@ -76,7 +76,10 @@ fn hash_groups(blocks: &[[Block; LANES]], digests: &mut [[Digest; LANES]]) {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn compress<const GROUPS: usize>(words: &mut [[__m512i; 16]; GROUPS]) -> [[__m512i; 8]; GROUPS] {
-    let initial = INITIAL.map(|word| _mm512_set1_epi32(word.cast_signed()));
+    let mut initial = [_mm512_setzero_si512(); 8];
+    for (vector, word) in initial.iter_mut().zip(&INITIAL) {
+        *vector = _mm512_set1_epi32(word.cast_signed());
+    }
     let mut states = [initial; GROUPS];
     for first in (0..64).step_by(16) {
         for t in 0..16 {
@@ -90,13 +93,12 @@ fn compress<const GROUPS: usize>(words: &mut [[__m512i; 16]; GROUPS]) -> [[__m51
             }
         }
     }
-    states.map(|state| {
-        let mut sum = state;
-        for (word, initial) in sum.iter_mut().zip(initial) {
-            *word = _mm512_add_epi32(*word, initial);
+    for state in &mut states {
+        for (word, initial) in state.iter_mut().zip(&initial) {
+            *word = add(*word, *initial);
         }
-        sum
-    })
+    }
+    states
 }
 
 #[inline]
@@ -116,7 +118,7 @@ fn round(state: [__m512i; 8], word: __m512i) -> [__m512i; 8] {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn next_word(words: &[__m512i; 16], t: usize) -> __m512i {
-    let [back15, back7, back2] = [t + 1, t + 9, t + 14].map(|at| words[at & 15]);
+    let [back15, back7, back2] = [words[(t + 1) & 15], words[(t + 9) & 15], words[(t + 14) & 15]];
     let small0 = xor3(
         _mm512_ror_epi32::<7>(back15),
         _mm512_ror_epi32::<18>(back15),
@@ -154,10 +156,11 @@ fn swap_bytes(words: __m512i) -> __m512i {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn load(blocks: &[Block; LANES]) -> [__m512i; 16] {
-    let rows = blocks.each_ref().map(|block| {
+    let mut rows = [_mm512_setzero_si512(); LANES];
+    for (row, block) in rows.iter_mut().zip(blocks) {
         // SAFETY: a block has 64 bytes and is aligned to as many.
-        swap_bytes(unsafe { _mm512_load_si512(block.0.as_ptr().cast()) })
-    });
+        *row = swap_bytes(unsafe { _mm512_load_si512(block.0.as_ptr().cast()) });
+    }
     transpose(rows)
 }
 
@@ -197,8 +200,11 @@ fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
 /// Writes the digests of 16 messages.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn store(state: [__m512i; 8], digests: &mut [Digest; LANES]) {
-    let [a, b, c, d, e, f, g, h] = state.map(|words| swap_bytes(words));
+fn store(mut state: [__m512i; 8], digests: &mut [Digest; LANES]) {
+    for words in &mut state {
+        *words = swap_bytes(*words);
+    }
+    let [a, b, c, d, e, f, g, h] = state;
     // As in `transpose`: the k-th 128 bits of front[r] are words 0 to 3 of message 4 k + r.
     let front = quad(a, b, c, d);
     let back = quad(e, f, g, h);

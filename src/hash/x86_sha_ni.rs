@@ -11,7 +11,7 @@
 
 use std::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_loadu_si128, _mm_set_epi32, _mm_set_epi64x,
-    _mm_setr_epi32, _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32,
+    _mm_setzero_si128, _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32,
     _mm_shuffle_epi8, _mm_shuffle_epi32, _mm_storeu_si128,
 };
 
@@ -23,12 +23,17 @@ pub(super) fn compress<const MESSAGES: usize>(
     states: &mut [[u32; 8]; MESSAGES],
     blocks: [&[[u8; 64]]; MESSAGES],
 ) {
-    let mut vectors = states.each_ref().map(|state| pack(state));
+    let mut vectors = [[_mm_setzero_si128(); 2]; MESSAGES];
+    for (vectors, state) in vectors.iter_mut().zip(&*states) {
+        *vectors = pack(state);
+    }
     let count = blocks.map(<[_]>::len).into_iter().min().unwrap_or(0);
-    let blocks = blocks.map(|blocks| &blocks[..count]);
     for index in 0..count {
         let before = vectors;
-        let mut words = blocks.map(|blocks| load(&blocks[index]));
+        let mut words = [[_mm_setzero_si128(); 4]; MESSAGES];
+        for (words, blocks) in words.iter_mut().zip(&blocks) {
+            *words = load(&blocks[index]);
+        }
         // Written out: with a loop, the compiler keeps the words in memory, and nothing is gained.
         each::<0, _>(&mut vectors, &mut words);
         each::<1, _>(&mut vectors, &mut words);
@@ -50,7 +55,9 @@ pub(super) fn compress<const MESSAGES: usize>(
             *vectors = [_mm_add_epi32(vectors[0], before[0]), _mm_add_epi32(vectors[1], before[1])];
         }
     }
-    *states = vectors.map(|vectors| unpack(vectors));
+    for (state, vectors) in states.iter_mut().zip(vectors) {
+        *state = unpack(vectors);
+    }
 }
 
 /// Four rounds of each message.
@@ -71,13 +78,16 @@ fn each<const QUAD: usize, const MESSAGES: usize>(
 fn rounds<const QUAD: usize>(state: &mut [__m128i; 2], words: &mut [__m128i; 4]) {
     let [abef, cdgh] = *state;
     let current = words[QUAD % 4];
-    let [k0, k1, k2, k3] = [0, 1, 2, 3].map(|offset| ROUND[4 * QUAD + offset].cast_signed());
-    let sum = _mm_add_epi32(current, _mm_setr_epi32(k0, k1, k2, k3));
+    let constants = &ROUND.as_chunks::<4>().0[QUAD];
+    // SAFETY: 16 bytes; the load does not ask for alignment.
+    let constants = unsafe { _mm_loadu_si128(constants.as_ptr().cast()) };
+    let sum = _mm_add_epi32(current, constants);
     let cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
     let abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32::<0x0e>(sum));
     *state = [abef, cdgh];
     if QUAD < 12 {
-        let [next, after, last] = [1, 2, 3].map(|offset| words[(QUAD + offset) % 4]);
+        let [next, after, last] =
+            [words[(QUAD + 1) % 4], words[(QUAD + 2) % 4], words[(QUAD + 3) % 4]];
         let partial = _mm_sha256msg1_epu32(current, next);
         let partial = _mm_add_epi32(partial, _mm_alignr_epi8::<4>(last, after));
         words[QUAD % 4] = _mm_sha256msg2_epu32(partial, last);
@@ -89,11 +99,12 @@ fn rounds<const QUAD: usize>(state: &mut [__m128i; 2], words: &mut [__m128i; 4])
 #[target_feature(enable = "sha,sse4.1")]
 fn load(block: &[u8; 64]) -> [__m128i; 4] {
     let order = _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203);
-    let (quads, _) = block.as_chunks::<16>();
-    [&quads[0], &quads[1], &quads[2], &quads[3]].map(|quad| {
+    let mut words = [_mm_setzero_si128(); 4];
+    for (words, quad) in words.iter_mut().zip(block.as_chunks::<16>().0) {
         // SAFETY: 16 bytes; the load does not ask for alignment.
-        _mm_shuffle_epi8(unsafe { _mm_loadu_si128(quad.as_ptr().cast()) }, order)
-    })
+        *words = _mm_shuffle_epi8(unsafe { _mm_loadu_si128(quad.as_ptr().cast()) }, order);
+    }
+    words
 }
 
 /// A state as the instructions want it: words a, b, e, f and c, d, g, h, the first one in the highest lane.
@@ -107,11 +118,11 @@ fn pack(state: &[u32; 8]) -> [__m128i; 2] {
 #[inline]
 #[target_feature(enable = "sha,sse4.1")]
 fn unpack(vectors: [__m128i; 2]) -> [u32; 8] {
-    let [[f, e, b, a], [h, g, d, c]] = vectors.map(|vector| {
-        let mut words = [0_u32; 4];
+    let mut words = [[0_u32; 4]; 2];
+    for (words, vector) in words.iter_mut().zip(vectors) {
         // SAFETY: 16 bytes; the store does not ask for alignment.
         unsafe { _mm_storeu_si128(words.as_mut_ptr().cast(), vector) };
-        words
-    });
+    }
+    let [[f, e, b, a], [h, g, d, c]] = words;
     [a, b, c, d, e, f, g, h]
 }

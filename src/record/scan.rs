@@ -38,22 +38,26 @@ pub(super) fn for_each_place(
 #[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
 fn for_each_place_avx512(bytes: &[u8], byte: u8, mut on_place: impl FnMut(usize)) {
     let wanted = _mm512_set1_epi8(byte.cast_signed());
-    let mut walk = |start: usize, mut found: u64| {
-        while found != 0 {
-            on_place(start + found.trailing_zeros() as usize);
-            found &= found - 1;
-        }
-    };
     let (pieces, rest) = bytes.as_chunks::<64>();
     for (index, piece) in pieces.iter().enumerate() {
         // SAFETY: 64 bytes; the load does not ask for alignment.
         let piece = unsafe { _mm512_loadu_si512(piece.as_ptr().cast()) };
-        walk(index * 64, _mm512_cmpeq_epi8_mask(piece, wanted));
+        walk(index * 64, _mm512_cmpeq_epi8_mask(piece, wanted), &mut on_place);
     }
     let all = (1_u64 << rest.len()) - 1;
     // SAFETY: only the bytes of the rest are read; a masked load does not touch what lies beyond.
     let last = unsafe { _mm512_maskz_loadu_epi8(all, rest.as_ptr().cast()) };
-    walk(pieces.len() * 64, _mm512_cmpeq_epi8_mask(last, wanted) & all);
+    walk(pieces.len() * 64, _mm512_cmpeq_epi8_mask(last, wanted) & all, &mut on_place);
+}
+
+/// Tells the places of the bits that are set.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn walk(start: usize, mut found: u64, on_place: &mut impl FnMut(usize)) {
+    while found != 0 {
+        on_place(start + found.trailing_zeros() as usize);
+        found &= found - 1;
+    }
 }
 
 #[cfg(test)]

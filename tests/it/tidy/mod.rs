@@ -53,6 +53,59 @@ fn unsafe_code_stays_within_its_fence() {
     }
 }
 
+/// The functions of a file that are compiled for an instruction set: what stands between their signature and the brace
+/// that ends them.
+fn functions_for_instruction_sets(text: &str) -> impl Iterator<Item = &str> {
+    text.split("#[target_feature(").skip(1).map(|rest| {
+        let indent = rest.lines().find_map(|line| line.find("fn ").map(|_| indent_of(line)));
+        let end = format!("\n{}}}\n", " ".repeat(indent.unwrap_or(0)));
+        rest.split(&end).next().unwrap_or(rest)
+    })
+}
+
+fn indent_of(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// Whether a closure begins in a line of formatted code: its first parameter touches the bar, an operand never does.
+fn has_closure(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or(line);
+    let begins = |(at, _): (usize, &str)| {
+        let before = code[..at].trim_end();
+        let is_operand = before.ends_with(|c: char| c.is_alphanumeric() || "_)]}>\"'?".contains(c));
+        !is_operand || before.ends_with("move")
+    };
+    code.match_indices('|').any(|(at, bar)| !code[..at].ends_with('|') && begins((at, bar)))
+}
+
+#[test]
+fn functions_for_instruction_sets_have_no_closures() {
+    for (line, expected) in [
+        ("let rows = blocks.each_ref().map(|block| load(block));", true),
+        ("let mut walk = |start: usize| start;", true),
+        ("run(index, || start);", true),
+        ("found.sort_by_key(move |place| *place);", true),
+        ("within = a | b || c(d) | e[f]; // not |this|", false),
+        ("[] | [b'\\r'] => parity |= parity << 1,", false),
+    ] {
+        assert_eq!(has_closure(line), expected, "{line}");
+    }
+    let mut functions = 0;
+    for (name, path) in files("src") {
+        let text = fs::read_to_string(path).unwrap();
+        for function in functions_for_instruction_sets(&text) {
+            functions += 1;
+            let found = function.lines().find(|line| has_closure(line));
+            assert_eq!(
+                found, None,
+                "{name}: a closure has its function's instruction set, and what calls it from the standard \
+                 library has not, so that it is not inlined and every intrinsic in it is a call; use a loop"
+            );
+        }
+    }
+    assert!(functions > 20, "only {functions} functions were found");
+}
+
 #[test]
 fn every_fixture_is_in_its_readme() {
     let readme = fs::read_to_string(crate::support::fixture("README.md")).unwrap();
