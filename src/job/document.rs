@@ -76,8 +76,42 @@ impl<'a> Document<'a> {
 
     /// The tables of the file.
     pub(super) fn read(&self) -> Result<JobFile> {
+        self.check_tables()?;
         let table = Spanned::new(0..0, self.table.clone());
         JobFile::deserialize(toml::Deserializer::from(table)).map_err(|error| self.explain(&error))
+    }
+
+    /// Refuses other values in the place of tables: serde would read the items of a list as a table's values.
+    fn check_tables(&self) -> Result<()> {
+        for known::KnownTable { header, .. } in &known::TABLES[1..] {
+            let key = header.trim_matches(['[', ']']);
+            let Some(value) = self.get(key) else { continue };
+            let wrong = |value: &Spanned<DeValue<'_>>, message: String| {
+                Err(self.error_at(&value.span(), message, format!("write {header}")))
+            };
+            let no_table = |value: &Spanned<DeValue<'_>>| {
+                let kind = kind(value.get_ref());
+                wrong(value, format!("`{key}` must be a table, not {kind}"))
+            };
+            match (header.starts_with("[["), value.get_ref()) {
+                (true, DeValue::Array(items)) => {
+                    if let Some(item) = items.iter().find(|item| !item.get_ref().is_table()) {
+                        return no_table(item);
+                    }
+                }
+                (true, DeValue::Table(_)) => {
+                    return wrong(value, format!("there can be several of `{key}`"));
+                }
+                (false, DeValue::Table(_)) => {}
+                (false, DeValue::Array(items))
+                    if items.iter().any(|of| of.get_ref().is_table()) =>
+                {
+                    return wrong(value, format!("there is only one `{key}`"));
+                }
+                _ => return no_table(value),
+            }
+        }
+        Ok(())
     }
 
     /// The value of a key, if there is one.
@@ -252,27 +286,12 @@ fn explain_value(
     if !message.starts_with("invalid type: ") {
         return (format!("`{key}`: {message}"), String::new());
     }
-    let is_list = expected == "a sequence";
-    match value {
-        DeValue::Table(_) if is_list => {
-            (format!("there can be several of `{key}`"), format!("write [[{key}]]"))
-        }
-        DeValue::Table(_) if is_item => {
-            (format!("there is only one `{key}`"), format!("write [{key}]"))
-        }
-        _ if is_list || expected.starts_with("struct ") => {
-            let header = if is_list || is_item { format!("[[{key}]]") } else { format!("[{key}]") };
-            (format!("`{key}` must be a table, not {kind}"), format!("write {header}"))
-        }
-        _ => {
-            let expected = match expected {
-                "a boolean" => "true or false",
-                _ if is_item => "a list of strings",
-                other => other,
-            };
-            (format!("`{key}` must be {expected}, not {kind}"), String::new())
-        }
-    }
+    let expected = match expected {
+        "a boolean" => "true or false",
+        _ if is_item => "a list of strings",
+        other => other,
+    };
+    (format!("`{key}` must be {expected}, not {kind}"), String::new())
 }
 
 fn member<'t, 'a>(table: &'t DeTable<'a>, key: &str) -> Option<&'t Spanned<DeValue<'a>>> {
