@@ -23,7 +23,6 @@ mod labels;
 mod library;
 #[cfg(feature = "sandbox")]
 mod month;
-#[cfg(feature = "sandbox")]
 mod log;
 mod manual;
 #[cfg(feature = "sandbox")]
@@ -48,6 +47,7 @@ mod secrets;
 mod support;
 #[cfg(feature = "sandbox")]
 mod store;
+#[cfg(feature = "sandbox")]
 mod sync;
 mod texts;
 mod tidy;
