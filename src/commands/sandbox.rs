@@ -45,6 +45,7 @@ fn decide(args: SandboxArgs) -> Result<SandboxConfig> {
         fb_id_after: args.fb_id_after,
         data_dir: args.data,
         faults,
+        ..SandboxConfig::default()
     })
 }
 

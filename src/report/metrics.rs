@@ -12,7 +12,7 @@
 
 use std::fmt::Write;
 
-use crate::sync::{AudienceRecord, SyncRecord};
+use crate::sync::{AudienceRecord, MustGoRecord, SyncRecord};
 
 /// A label and its value.
 type Label<'a> = (&'static str, &'a str);
@@ -73,12 +73,13 @@ pub fn metrics(run: &SyncRecord, last_success_at: Option<i64>) -> String {
             .map(|audience| (labels(audience).to_vec(), count(figure(audience))));
         file.family(name, &format!("{help} Of the last run."), samples);
     }
-    let must_go = run.must_go.iter().map(|of| {
-        (vec![("audience", &*of.audience), ("user_type", &*of.user_type)], count(of.entries))
-    });
+    let must_go = run.must_go.iter().map(|of| (must_go_labels(of), count(of.entries)));
     let help =
         "Entries of the audience that opted out, as far as is known, also if the last run failed.";
     file.family("must_go_entries", help, must_go);
+    let found_at = run.must_go.iter().map(|of| (must_go_labels(of), seconds(of.at)));
+    let help = "When it was found out how many entries must go.";
+    file.family("must_go_timestamp_seconds", help, found_at);
     let rejects = run.audiences.iter().flat_map(|audience| {
         let [name, user_type] = labels(audience);
         audience.figures.rejects.iter().map(move |reject| {
@@ -87,6 +88,10 @@ pub fn metrics(run: &SyncRecord, last_success_at: Option<i64>) -> String {
     });
     file.family("rejected_records", "Rejected member records by reason. Of the last run.", rejects);
     file.text
+}
+
+fn must_go_labels(of: &MustGoRecord) -> Vec<Label<'_>> {
+    vec![("audience", &of.audience), ("user_type", &of.user_type)]
 }
 
 fn labels(audience: &AudienceRecord) -> [Label<'_>; 2] {

@@ -160,8 +160,9 @@ pub(super) struct Night<'a> {
 
 impl Night<'_> {
     fn pass(&mut self) -> Result<()> {
+        let known = self.store.must_go()?;
+        self.record.must_go = known.into_iter().map(Into::into).collect();
         let mut audiences = self.timed("look up", Self::look_up)?;
-        self.record.must_go = self.store.must_go()?.into_iter().map(Into::into).collect();
         self.timed("delete", |night| night.delete_replaced(&audiences))?;
         let prepare = self.find_inputs()?;
         let summary = self.timed("prepare", |night| night.prepare(&prepare, &audiences))?;

@@ -132,10 +132,14 @@ impl Night<'_> {
                         |of: &&NightAudience<'_>| of.generations.audience == target.audience;
                     let label = audiences.iter().find(of_target).map(NightAudience::label);
                     let label = label.map_or_else(|| "the job".to_owned(), |of| format!("`{of}`"));
-                    let (code, hint) = match failure.kind {
-                        FailureKind::Credentials => (
+                    let (code, hint) = match (failure.kind, failure.status) {
+                        (FailureKind::Credentials, Some(403)) => (
                             ExitCode::Credentials,
                             "let the token delete audiences, or delete it by hand; the next run goes on",
+                        ),
+                        (FailureKind::Credentials, _) => (
+                            ExitCode::Credentials,
+                            "check THRONG_TOKEN, and that it may use this ad account",
                         ),
                         _ => (ExitCode::Partial, "run the same command again: it deletes it first"),
                     };

@@ -2,13 +2,21 @@
 
 use std::fmt;
 
-use super::{AudienceRecord, SyncRecord};
+use super::{AudienceRecord, MustGoRecord, SyncRecord};
 use crate::figures::{self, row};
+use crate::utc::Utc;
 
 impl fmt::Display for SyncRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for audience in &self.audiences {
             writeln!(f, "{}", Funnel { audience, is_dry_run: self.is_dry_run })?;
+        }
+        let is_described =
+            |of: &MustGoRecord| self.audiences.iter().any(|audience| audience.name == of.audience);
+        for of in self.must_go.iter().filter(|of| of.entries > 0 && !is_described(of)) {
+            writeln!(f, "{}", of.audience)?;
+            let note = format!("opted out, but in the audience, as of {}", Utc(of.at));
+            row(f, "MUST GO", of.entries, &note)?;
         }
         let what = if self.is_dry_run { "dry run".to_owned() } else { format!("run {}", self.run) };
         let outcome = if self.exit_code == 0 { "done" } else { "not done" };
@@ -49,13 +57,12 @@ impl fmt::Display for Funnel<'_> {
         row(f, "new", sets.written, if self.is_dry_run { "would be uploaded" } else { "" })?;
         row(f, "uploaded", of.entries_sent, &action(of))?;
         row(f, "gone", sets.gone, "in the audience, but no longer in the inputs")?;
-        if sets.must_go > 0 && of.action != "replace" {
-            row(
-                f,
-                "MUST GO",
-                sets.must_go,
-                "opted out, but in the audience: build it anew with --replace",
-            )?;
+        if sets.must_go > 0 {
+            let note = match &of.action[..] {
+                "replace" => "opted out, but in the audience until it is replaced and deleted",
+                _ => "opted out, but in the audience: build it anew with --replace",
+            };
+            row(f, "MUST GO", sets.must_go, note)?;
         }
         row(f, "held now", of.held_after, "")
     }

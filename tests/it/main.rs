@@ -23,6 +23,8 @@ mod labels;
 mod library;
 #[cfg(feature = "sandbox")]
 mod month;
+#[cfg(feature = "sandbox")]
+mod nights;
 mod log;
 mod manual;
 #[cfg(feature = "sandbox")]

@@ -69,6 +69,8 @@ pub struct SandboxConfig {
     pub fb_id_after: u32,
     /// Directory that keeps audiences between runs; left out, they are gone with the sandbox.
     pub data_dir: Option<PathBuf>,
+    /// Remembers every entry of every request that took effect, for [`Sandbox::deliveries`](super::Sandbox::deliveries).
+    pub keeps_deliveries: bool,
     /// Everything that goes wrong.
     pub faults: Vec<Fault>,
 }
@@ -84,6 +86,7 @@ impl Default for SandboxConfig {
             body_bytes_max: None,
             fb_id_after: 0,
             data_dir: None,
+            keeps_deliveries: false,
             faults: Vec::new(),
         }
     }

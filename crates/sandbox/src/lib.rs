@@ -68,8 +68,8 @@ use self::fault::Faults;
 pub use self::log::Exchange;
 use self::log::Log;
 use self::service::{Service, lock};
-pub use self::store::Audience;
 use self::store::Store;
+pub use self::store::{Audience, Delivery};
 pub use self::wire::Revision;
 
 /// A running sandbox. It ends when this is dropped.
@@ -91,7 +91,7 @@ impl Sandbox {
         mut config: SandboxConfig,
         observer: impl Fn(&Exchange) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let store = Store::open(config.data_dir.as_deref())?;
+        let store = Store::open(config.data_dir.as_deref(), config.keeps_deliveries)?;
         let (listener, address) = listen(config.port)?;
         let mut faults = Faults::default();
         for fault in std::mem::take(&mut config.faults) {
@@ -155,6 +155,11 @@ impl Sandbox {
         self.for_each_member(id, |member| members.push(member.to_owned()))?;
         members.sort_unstable();
         Ok(members)
+    }
+
+    /// The entries of every request that took effect, in that order, if [`SandboxConfig::keeps_deliveries`] says so.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        lock(&self.service.store).deliveries().to_vec()
     }
 
     /// The requests that have ended, in the order of their ends.

@@ -59,32 +59,37 @@ impl From<io::Error> for Refusal {
 #[derive(Debug)]
 pub(super) struct Store {
     database: Connection,
+    /// What took effect, in order, if it is to be remembered.
+    deliveries: Option<Vec<Delivery>>,
+}
+
+/// The entries of a request that took effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The vendor's number of the audience.
+    pub audience: u64,
+    /// The lines of its file, whether or not they were members before.
+    pub entries: Vec<String>,
 }
 
 impl Store {
     /// Opens the database of a data directory, or a temporary one.
-    pub(super) fn open(dir: Option<&Path>) -> Result<Self, Error> {
+    pub(super) fn open(dir: Option<&Path>, keeps_deliveries: bool) -> Result<Self, Error> {
         let path = match dir {
             Some(dir) => private_file(dir)?,
             // An empty name is a temporary database for SQLite.
             None => PathBuf::new(),
         };
-        Self::with_schema(&path).map_err(|source| match source.sqlite_error_code() {
+        let database = with_schema(&path).map_err(|source| match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DatabaseBusy) => Error::Busy { path },
             _ => Error::Database { path, source },
-        })
+        })?;
+        Ok(Self { database, deliveries: keeps_deliveries.then(Vec::new) })
     }
 
-    fn with_schema(path: &Path) -> rusqlite::Result<Self> {
-        let database = Connection::open(path)?;
-        database.busy_timeout(Duration::ZERO)?;
-        database.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        database.pragma_update(None, "synchronous", "NORMAL")?;
-        database.pragma_update(None, "cache_size", -DATABASE_CACHE_KIB)?;
-        let first = (ID_FIRST - 1).to_string();
-        database
-            .execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT;", SCHEMA.replace("?1", &first)))?;
-        Ok(Self { database })
+    /// What took effect, in order; nothing if it is not remembered.
+    pub(super) fn deliveries(&self) -> &[Delivery] {
+        self.deliveries.as_deref().unwrap_or_default()
     }
 
     /// Makes an audience of the entries; all of them or nothing.
@@ -104,12 +109,13 @@ impl Store {
             ],
         )?;
         let id = change.last_insert_rowid().unsigned_abs();
-        finish(change, id, new.user_type, entries)
+        finish(change, id, new.user_type, entries, self.deliveries.as_mut())
     }
 
     /// Adds the entries to an audience; all of them or nothing.
     pub(super) fn add(&mut self, before: &Audience, entries: impl BufRead) -> Received {
-        finish(self.database.transaction()?, before.id, before.user_type, entries)
+        let change = self.database.transaction()?;
+        finish(change, before.id, before.user_type, entries, self.deliveries.as_mut())
     }
 
     /// Deletes an audience and its members.
@@ -160,6 +166,18 @@ impl Store {
     }
 }
 
+fn with_schema(path: &Path) -> rusqlite::Result<Connection> {
+    let database = Connection::open(path)?;
+    database.busy_timeout(Duration::ZERO)?;
+    database.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    database.pragma_update(None, "synchronous", "NORMAL")?;
+    database.pragma_update(None, "cache_size", -DATABASE_CACHE_KIB)?;
+    let first = (ID_FIRST - 1).to_string();
+    database
+        .execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT;", SCHEMA.replace("?1", &first)))?;
+    Ok(database)
+}
+
 fn audience(database: &Connection, id: u64) -> rusqlite::Result<Option<Audience>> {
     let mut query =
         database.prepare_cached(&format!("SELECT {COLUMNS} FROM audience WHERE id = ?1"))?;
@@ -189,10 +207,19 @@ fn finish(
     id: u64,
     user_type: UserType,
     entries: impl BufRead,
+    deliveries: Option<&mut Vec<Delivery>>,
 ) -> Received {
-    let added = insert(&change, id, user_type, entries)?;
+    let mut lines = Vec::new();
+    let keep = |line: &[u8]| lines.push(String::from_utf8_lossy(line).into_owned());
+    let added = match &deliveries {
+        Some(_) => insert(&change, id, user_type, entries, keep)?,
+        None => insert(&change, id, user_type, entries, |_| ())?,
+    };
     let audience = audience(&change, id)?.ok_or_else(Refusal::not_found)?;
     change.commit()?;
+    if let Some(deliveries) = deliveries {
+        deliveries.push(Delivery { audience: id, entries: lines });
+    }
     Ok((audience, added))
 }
 
@@ -202,6 +229,7 @@ fn insert(
     id: u64,
     user_type: UserType,
     mut entries: impl BufRead,
+    mut keep: impl FnMut(&[u8]),
 ) -> Result<u64, Refusal> {
     let mut insert =
         change.prepare_cached("INSERT OR IGNORE INTO member (audience, entry) VALUES (?1, ?2)")?;
@@ -212,6 +240,7 @@ fn insert(
             return Err(Refusal::field(format!("`file`: line {lines} is no {user_type}")));
         };
         added += u64::from(insert.execute(params![id, entry.bytes()])? == 1);
+        keep(&line);
     }
     if lines == 0 {
         return Err(Refusal::field("`file` is empty"));
@@ -244,7 +273,7 @@ mod tests {
     use super::*;
 
     fn store() -> Store {
-        Store::open(None).expect("a database")
+        Store::open(None, false).expect("a database")
     }
 
     fn new(user_type: UserType) -> NewAudience {
@@ -322,14 +351,14 @@ mod tests {
     fn a_data_directory_keeps_audiences_for_one_sandbox_at_a_time() {
         let dir = tempfile::tempdir().expect("a directory");
         let dir = dir.path().join("data");
-        let mut store = Store::open(Some(&dir)).expect("opens");
+        let mut store = Store::open(Some(&dir), false).expect("opens");
         let digest = "ab".repeat(32);
         let (made, _) =
             store.create(&new(UserType::EmailHash), digest.as_bytes()).expect("creates");
-        let error = Store::open(Some(&dir)).expect_err("in use");
+        let error = Store::open(Some(&dir), false).expect_err("in use");
         assert!(matches!(error, Error::Busy { .. }), "{error}");
         drop(store);
-        let store = Store::open(Some(&dir)).expect("opens again");
+        let store = Store::open(Some(&dir), false).expect("opens again");
         assert_eq!(store.audiences(Some(7)), Ok(vec![made.clone()]));
         assert_eq!(store.audiences(Some(8)), Ok(vec![]));
         assert_eq!(members(&store, made.id), [digest]);
