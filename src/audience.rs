@@ -46,7 +46,7 @@ pub struct AudienceFigures {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rejects {
-    /// The reason's code; see [`crate::normalize::Reason`].
+    /// The reason's code; see [`crate::reason::Reason`].
     pub reason: String,
     /// Meaning of it, and what to do.
     pub advice: String,

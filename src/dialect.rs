@@ -1,6 +1,14 @@
 //! Description of how records are written, apart from reading them.
 
-use crate::normalize::Wrapping;
+/// Wrapping of a value by the format that it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum Wrapping {
+    /// A plain line: one pair of double quotes around the whole value is file quoting.
+    Line,
+    /// A CSV field, unquoted already.
+    Field,
+}
 
 /// Rule by which a source's records are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,12 +11,14 @@ use std::io::{self, Read, Write};
 use rayon::ThreadPool;
 
 use crate::buffers::Buffers;
+use crate::dialect::Wrapping;
 use crate::error::{Error, Result};
 use crate::hash::{Digest, Kernel};
 use crate::limits::{CHUNK_BYTES, IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX};
-use crate::normalize::{Canonical, Normalizer, UserType, Value, Verdict, Wrapping};
+use crate::normalize::{Canonical, Normalizer, Value, Verdict};
 use crate::ordered::{Steps, ordered};
 use crate::record::{self, Records};
+use crate::user_type::UserType;
 
 /// The rules of a user type as a filter.
 #[derive(Debug)]

@@ -113,9 +113,10 @@
 //! `docs/design.md` follows one value through it, draws the files and the store, argues each crash, and gives the reasons of
 //! what is guessed.
 //!
-//! The stages source, record, normalize, hash, dedup and emit do not know each other, but for the digests of [`mod@hash`]
-//! and the words of [`normalize`]: [`prepare`] joins them, with threads from `ordered`. [`upload`] sends what [`emit`]
-//! describes, [`api`] is what it says, and [`sync`] joins preparing and uploading, as the file of a [`job`] tells it to.
+//! The stages source, record, normalize, dedup and emit do not know each other; they share the digests of [`mod@hash`]
+//! and the words on the ground: roles, types of identifiers, reasons, dialects. [`prepare`] joins them, with threads from
+//! `ordered`. [`upload`] sends what [`emit`] describes, [`api`] is what it says, and [`sync`] joins preparing and
+//! uploading, as the file of a [`job`] tells it to.
 //! The modules below stand in the order in which they use each other: first the ground, which knows nothing of all this
 //! (limits, roles, errors, figures), then the rooms, each below those that use it.
 //!
@@ -136,6 +137,11 @@
 pub mod limits;
 #[doc(hidden)]
 pub mod role;
+mod user_type;
+mod reason;
+mod trim;
+#[doc(hidden)]
+pub mod dialect;
 #[doc(hidden)]
 pub mod notation;
 mod written;
@@ -159,8 +165,6 @@ pub mod disk;
 #[doc(hidden)]
 pub mod hash;
 pub mod normalize;
-#[doc(hidden)]
-pub mod dialect;
 pub mod entries;
 pub mod audience;
 pub mod config;

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use crate::normalize::UserType;
+use crate::user_type::UserType;
 
 /// The fields that go with a file. What both revisions of the reference ask for is sent to either.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::limits::LABEL_BYTES_MAX;
-use crate::normalize::UserType;
+use crate::user_type::UserType;
 use crate::written::written;
 
 /// The name of an audience within a run: its parts are named so, and manifest and summary. Safe as part of a file

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::Kernel;
 use crate::limits::PART_LINES;
-use crate::normalize::{RuleOptions, UserType};
+use crate::normalize::RuleOptions;
+use crate::user_type::UserType;
 
 pub use crate::max_rejects::MaxRejects;
 pub use crate::role::Role;

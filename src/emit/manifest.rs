@@ -11,7 +11,7 @@ use crate::config::{AudienceSpec, Label, audience_name};
 use crate::disk::{MANIFEST_FILE, create_file, plain_file};
 use crate::error::{Error, Result};
 use crate::limits::MANIFEST_BYTES_MAX;
-use crate::normalize::UserType;
+use crate::user_type::UserType;
 
 /// The version of the manifest's form. It changes when a reader of an older one would be misled.
 const MANIFEST_VERSION: u32 = 1;

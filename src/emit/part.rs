@@ -273,7 +273,7 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
-    use crate::normalize::UserType;
+    use crate::user_type::UserType;
 
     fn parts_of(entries: Vec<Entries>, lines: u64, bytes: Option<u64>) -> Vec<(u64, u64)> {
         let dir = tempfile::tempdir().expect("temporary folder");

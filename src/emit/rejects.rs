@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::config::RejectList;
 use crate::disk::hidden;
 use crate::error::{Error, Result};
-use crate::normalize::{Reason, UserType};
+use crate::reason::Reason;
+use crate::user_type::UserType;
 
 /// One rejected value.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Errors that end a run: the operation, the subject, the position and the cause, in one line that a person can act on.
 //!
-//! A rejected value is no error; see [`crate::normalize::Reason`]. No error text holds bytes of a record.
+//! A rejected value is no error; see [`crate::reason::Reason`]. No error text holds bytes of a record.
 
 mod exit_code;
 

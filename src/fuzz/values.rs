@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use super::Choices;
+use crate::dialect::Wrapping;
 use crate::hash::Kernel;
 use crate::normalize::{
-    Canonical, Case, Country, Idn, Normalizer, Prehashed, RuleOptions, UserType, Value, Vanity,
-    Verdict, Wrapping, plan_answers,
+    Canonical, Case, Country, Idn, Normalizer, Prehashed, RuleOptions, Value, Vanity, Verdict,
+    plan_answers,
 };
+use crate::user_type::UserType;
 
 /// A rule never panics, its results have the form that the platform compares, they are their own canonical form, and
 /// every kernel says the same.

@@ -11,9 +11,9 @@ use crate::api::Id;
 use crate::config::{Label, audience_name};
 use crate::error::{Error, Result};
 use crate::figures;
-use crate::normalize::UserType;
 use crate::quote::Quoted;
 use crate::upload::{Client, Token};
+use crate::user_type::UserType;
 
 /// From here on a size is said in larger units.
 const MIB: u64 = 1 << 20;

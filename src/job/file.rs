@@ -13,8 +13,9 @@ use crate::config::{
     Share, Time,
 };
 use crate::limits::REQUEST_TIME;
-use crate::normalize::{RuleOptions, UserType};
+use crate::normalize::RuleOptions;
 use crate::upload::Endpoint;
+use crate::user_type::UserType;
 
 /// A nightly run. Paths are relative to the folder of the file; ${NAME} and ${NAME:-default} are variables of
 /// the environment.

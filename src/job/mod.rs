@@ -44,11 +44,11 @@ use crate::config::{
 };
 use crate::error::{Error, Result};
 use crate::limits::MIN_ENTRIES;
-use crate::normalize::UserType;
 use crate::quote::{Cause, Quoted};
 use crate::upload::{
     ClientConfig, Content, Endpoint, RetryPolicy, TOKEN_VARIABLE, TargetSpec, Token, UploadConfig,
 };
+use crate::user_type::UserType;
 
 pub use self::check::{Check, Missing};
 pub(crate) use self::find::Age;

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Note, Reason, Verdict, email, phone, prehashed, trim};
-
-/// Longest third-party id in bytes.
-pub(super) const THIRD_PARTY_BYTES_MAX: usize = 255;
+use super::{Note, Reason, Verdict, email, phone, prehashed};
+use crate::trim::{self, trim};
+use crate::user_type::THIRD_PARTY_BYTES_MAX;
 
 /// The largest Facebook id: `u64::MAX`.
 const FBID_MAX: &[u8] = b"18446744073709551615";

@@ -7,17 +7,17 @@ mod email;
 mod phone;
 mod plain;
 mod prehashed;
-mod reason;
 mod shape;
-mod trim;
 
 use rlibphonenumber::Region;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use self::email::EmailRule;
 use self::phone::PhoneRule;
+pub use crate::dialect::Wrapping;
 use crate::hash::{self, Digest, Kernel, Messages};
+use crate::trim::{is_null_word, trim, unquote};
 use crate::written::written;
 
 pub use self::clear::Case;
@@ -26,105 +26,9 @@ pub use self::phone::Vanity;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::phone::plan_answers;
 pub use self::prehashed::Prehashed;
-pub use self::reason::Reason;
 pub use self::shape::Shape;
-pub(crate) use self::trim::{is_null_word, trim};
-
-/// What the entries of an audience are, in the API's words.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    clap::ValueEnum,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum UserType {
-    /// E-mail addresses, hashed.
-    EmailHash,
-    /// Phone numbers, hashed.
-    PhoneHash,
-    /// Facebook user ids, in clear.
-    Fbid,
-    /// Ids of your own, in clear.
-    CustomAudienceThirdPartyId,
-    /// Advertising ids of devices, in clear.
-    MobileAdvertiserId,
-}
-
-impl UserType {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::EmailHash,
-        Self::PhoneHash,
-        Self::Fbid,
-        Self::CustomAudienceThirdPartyId,
-        Self::MobileAdvertiserId,
-    ];
-
-    /// The API's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EmailHash => "email_hash",
-            Self::PhoneHash => "phone_hash",
-            Self::Fbid => "fbid",
-            Self::CustomAudienceThirdPartyId => "custom_audience_third_party_id",
-            Self::MobileAdvertiserId => "mobile_advertiser_id",
-        }
-    }
-
-    /// What people call its identifiers.
-    pub const fn noun(self) -> &'static str {
-        match self {
-            Self::EmailHash => "e-mail addresses",
-            Self::PhoneHash => "phone numbers",
-            Self::Fbid => "Facebook user ids",
-            Self::CustomAudienceThirdPartyId => "ids of your own",
-            Self::MobileAdvertiserId => "advertising ids of devices",
-        }
-    }
-
-    /// Whether entries are digests; else they are uploaded in clear.
-    pub const fn is_hashed(self) -> bool {
-        matches!(self, Self::EmailHash | Self::PhoneHash)
-    }
-
-    /// Most bytes of an entry, with its line end.
-    pub const fn entry_bytes_max(self) -> usize {
-        if self.is_hashed() { 65 } else { clear::THIRD_PARTY_BYTES_MAX + 1 }
-    }
-
-    /// Whether an identifier can be told by its form; a third-party id can look like anything.
-    pub const fn has_form(self) -> bool {
-        !matches!(self, Self::CustomAudienceThirdPartyId)
-    }
-}
-
-impl std::fmt::Display for UserType {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl std::str::FromStr for UserType {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|user_type| user_type.name() == text).ok_or_else(|| {
-            let types = Self::ALL.map(|user_type| format!("{user_type} ({})", user_type.noun()));
-            format!("unknown user type, expected one of {}", types.join(", "))
-        })
-    }
-}
+pub use crate::reason::Reason;
+pub use crate::user_type::UserType;
 
 /// A country that libphonenumber knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,16 +116,6 @@ pub enum Note {
     AssumedInternational,
     /// A third-party id that lower-casing changed.
     CaseChanged,
-}
-
-/// How a value is wrapped by the format that it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[doc(hidden)]
-pub enum Wrapping {
-    /// A plain line: one pair of double quotes around the whole value is file quoting.
-    Line,
-    /// A CSV field, unquoted already.
-    Field,
 }
 
 /// The canonical forms of a batch: raw ones, ready to be hashed, and digests that came as such.
@@ -438,7 +332,7 @@ fn judge(
     }
     let mut value = trim(bytes);
     if wrapping == Wrapping::Line {
-        value = trim::unquote(value);
+        value = unquote(value);
     }
     if value.is_empty() {
         return Verdict::Blank;

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::trim::NULL_WORDS;
 use super::{Reason, Verdict};
 use crate::hash::{self, Digest};
+use crate::trim::NULL_WORDS;
 
 /// Treatment of values that are digests already.
 #[derive(

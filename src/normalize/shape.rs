@@ -1,6 +1,7 @@
 //! What a rejected value looks like, for the hint that a file may hold something else than it was said to.
 
-use super::{UserType, clear, email, phone, prehashed, trim::trim};
+use super::{UserType, clear, email, phone, prehashed};
+use crate::trim::trim;
 
 /// The shape of a value, as far as it can be told without its context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

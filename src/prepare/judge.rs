@@ -9,10 +9,12 @@ use super::plan::{Audience, SourcePlan};
 use super::tally::SourceTally;
 use super::tally::Tally;
 use crate::config::{AudienceSpec, MaxRejects, PrepareConfig};
+use crate::dialect::Wrapping;
 use crate::error::{Error, Result};
-use crate::normalize::{Shape, UserType, Wrapping};
+use crate::normalize::Shape;
 use crate::quote::Quoted;
 use crate::role::Role;
+use crate::user_type::UserType;
 
 /// Reasons that a message names.
 const REASONS_SHOWN: usize = 4;
@@ -137,7 +139,7 @@ impl Judge {
     /// A hint: the look of the rejected values, and where values of the type are instead.
     fn hint(&self, user_type: UserType, tally: &Tally) -> String {
         let most = tally.reasons().next().map(|(reason, ..)| reason);
-        if most == Some(crate::normalize::Reason::NationalNumber) {
+        if most == Some(crate::reason::Reason::NationalNumber) {
             return "give the numbers' country with --country XX, or its column with --country-column"
                 .to_owned();
         }

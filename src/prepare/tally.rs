@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::normalize::{Note, Reason, Shape, Verdict};
+use crate::normalize::{Note, Shape, Verdict};
+use crate::reason::Reason;
 
 /// Counts of the values of one audience, by what became of them.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::Format;
 use crate::dialect::{Dialect, Framing};
-use crate::normalize::trim;
+use crate::trim::trim;
 
 /// Rows of the sample that are looked at: enough that a share of them means something, few enough that nobody notices.
 pub(crate) const SAMPLE_ROWS: usize = 200;

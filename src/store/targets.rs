@@ -7,7 +7,7 @@ use super::{Store, rows};
 use crate::api::Id;
 use crate::disk::sqlite::now;
 use crate::error::Result;
-use crate::normalize::UserType;
+use crate::user_type::UserType;
 
 const SELECT: &str = "SELECT generation.*, endpoint, ad_account, user_type FROM generation
      JOIN audience ON audience.id = audience_id";

@@ -7,7 +7,7 @@ use super::deliveries::NewPart;
 use super::*;
 use crate::api::Id;
 use crate::error::ExitCode;
-use crate::normalize::UserType;
+use crate::user_type::UserType;
 
 const ENDPOINT: &str = "https://api.example.com";
 

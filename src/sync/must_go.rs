@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::disk::{Readers, plain_file, write_whole};
 use crate::error::{Error, Result};
-use crate::normalize::UserType;
 use crate::store::HeldPart;
+use crate::user_type::UserType;
 
 /// Cuts a list of digests down to those that are in some parts; how many are left. Both are in digest order, so that no
 /// more than what is left is held in memory; a merged part is several such one behind the other, for each of which the

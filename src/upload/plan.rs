@@ -15,11 +15,11 @@ use crate::api::{Id, ListedAudience};
 use crate::emit::{AudienceManifest, Manifest};
 use crate::error::{Error, ExitCode, Result};
 use crate::machine;
-use crate::normalize::UserType;
 use crate::quote::Quoted;
 use crate::stop::Stop;
 use crate::store::deliveries::NewPart;
 use crate::store::{RunId, Store, Target, TargetLock, TargetName, TargetState};
+use crate::user_type::UserType;
 
 /// An upload that was planned: its parts were compared with their manifest and with the store, nothing was sent.
 #[derive(Debug)]

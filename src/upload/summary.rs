@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::config::UploadConfig;
 use super::part::Part;
 use crate::figures;
-use crate::normalize::UserType;
 use crate::store::Target;
+use crate::user_type::UserType;
 
 /// What an upload came to.
 #[derive(Clone, Debug, Serialize)]

@@ -17,10 +17,8 @@ use self::scan::Digits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Country, Note, Prehashed, Reason, Verdict, prehashed,
-    trim::{self, trim},
-};
+use super::{Country, Note, Prehashed, Reason, Verdict, prehashed};
+use crate::trim::{self, trim};
 
 /// Fewest and most digits of an international number (ITU-T E.164: at most 15).
 pub(super) const DIGITS_MIN: usize = 7;

@@ -7,11 +7,14 @@ use crate::config::{ColumnSelector, Header, ReadOptions};
 use crate::dialect::Framing;
 use crate::dialect::{Column, Dialect};
 use crate::error::{Error, Result};
-use crate::normalize::{Note, Reason, Shape, UserType, Value, Verdict, is_null_word, trim};
+use crate::normalize::{Note, Shape, Value, Verdict};
 use crate::quote::Quoted;
+use crate::reason::Reason;
 use crate::record::{SAMPLE_ROWS, SampleTable};
 use crate::source::Source;
 use crate::source::parquet::Table;
+use crate::trim::{is_null_word, trim};
+use crate::user_type::UserType;
 
 /// Columns that a hint names at most.
 const COLUMNS_SHOWN: usize = 20;

@@ -5,7 +5,8 @@
 use super::Audience;
 use super::finder::{Finder, Found};
 use crate::config::Header;
-use crate::normalize::{Shape, Verdict, is_null_word, trim};
+use crate::normalize::{Shape, Verdict};
+use crate::trim::{is_null_word, trim};
 
 impl Finder<'_> {
     /// True if the first row is a header: because a column was named, or because it looks like one while the rows below

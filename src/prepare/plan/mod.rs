@@ -11,12 +11,13 @@ use crate::dialect::Framing;
 use crate::dialect::{Column, Dialect};
 use crate::error::{Error, Result};
 use crate::hash::Kernel;
-use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions, UserType};
+use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions};
 use crate::quote::Quoted;
 use crate::record::{self, SAMPLE_ROWS, SampleTable};
 use crate::role::Role;
 use crate::source::Source;
 use crate::source::parquet::Table;
+use crate::user_type::UserType;
 
 /// An audience and its rule.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use crate::audience::{AudienceFigures, Rejects};
 use crate::config::{AudienceSpec, Label, PrepareConfig};
 use crate::emit::{AudienceManifest, PartManifest};
 use crate::machine;
-use crate::normalize::UserType;
 use crate::role::Role;
+use crate::user_type::UserType;
 
 /// Summary of a `prepare`.
 #[derive(Clone, Debug, Serialize)]

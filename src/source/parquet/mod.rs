@@ -26,8 +26,8 @@ use self::page::{Fault, Pages};
 use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_SAMPLE_BYTES_MAX};
-use crate::normalize::UserType;
 use crate::quote::OneLine;
+use crate::user_type::UserType;
 
 /// What a file begins and ends with.
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";

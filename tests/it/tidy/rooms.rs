@@ -8,9 +8,13 @@ use std::path::Path;
 use super::files;
 
 /// Rooms that everybody may use: they know nothing of what throng does. Each may use those before it.
-const GROUND: [&str; 15] = [
+const GROUND: [&str; 19] = [
     "limits",
     "role",
+    "user_type",
+    "reason",
+    "trim",
+    "dialect",
     "notation",
     "written",
     "max_rejects",
@@ -32,15 +36,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("hash", &[]),
     ("normalize", &["hash"]),
-    ("dialect", &["normalize"]),
     ("entries", &["hash"]),
     ("audience", &["entries"]),
     ("config", &["hash", "normalize"]),
     // The stages do not know each other.
-    ("source", &["config", "dialect", "normalize"]),
-    ("record", &["config", "dialect", "hash", "normalize"]),
+    ("source", &["config"]),
+    ("record", &["config", "hash"]),
     ("dedup", &["disk", "entries", "hash"]),
-    ("emit", &["audience", "config", "disk", "entries", "hash", "normalize"]),
+    ("emit", &["audience", "config", "disk", "entries", "hash"]),
     // They are joined here.
     (
         "prepare",
@@ -48,7 +51,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "audience",
             "config",
             "dedup",
-            "dialect",
             "disk",
             "emit",
             "entries",
@@ -59,9 +61,9 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("filter", &["hash", "normalize", "record"]),
-    ("api", &["normalize"]),
-    ("store", &["api", "disk", "normalize"]),
-    ("upload", &["api", "config", "disk", "emit", "normalize", "store"]),
+    ("api", &[]),
+    ("store", &["api", "disk"]),
+    ("upload", &["api", "config", "disk", "emit", "store"]),
     ("job", &["api", "config", "disk", "emit", "hash", "normalize", "source", "upload"]),
     (
         "sync",
@@ -126,6 +128,8 @@ const NETWORK_CALLS: [&str; 2] = ["std::net", "ureq::"];
 /// Where a `_BYTES_MAX` is a fact of a format or a standard, and no bound that somebody chose.
 const FACTS: &[&str] = &[
     "normalize/",
+    "user_type.rs",
+    "trim.rs",
     "source/parquet/",
     "hash/mod.rs",
     "dedup/mod.rs",

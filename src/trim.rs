@@ -1,7 +1,7 @@
 //! Trimming, blankness and textual nulls: what every user type has in common.
 
 /// Words that exports write where there is no value, in lower case.
-pub(super) const NULL_WORDS: &[&str] =
+pub(crate) const NULL_WORDS: &[&str] =
     &["null", "none", "nan", "n/a", "na", "undefined", "\\n", "nil", "-"];
 
 /// The longest of [`NULL_WORDS`], in bytes.
@@ -60,7 +60,7 @@ fn split_last_char(value: &[u8]) -> Option<(char, &[u8])> {
 }
 
 /// Takes one pair of double quotes around a whole value off, and trims what was inside.
-pub(super) fn unquote(value: &[u8]) -> &[u8] {
+pub(crate) fn unquote(value: &[u8]) -> &[u8] {
     match value {
         [b'"', inner @ .., b'"'] => trim(inner),
         _ => value,
