@@ -59,7 +59,7 @@ impl Prepare {
         let pool = machine::pool(threads)?;
         let sources = sources::plan(&config, &audiences, &pool, &progress.stop)?;
         let memory = MemoryPlan::new(&config.resources, threads, audiences.len(), &sources);
-        let notes = notes::before(&config, &sources)?;
+        let notes = sources::notes(&config, &sources)?;
         Ok(Self { config, audiences, sources, notes, pool, memory })
     }
 

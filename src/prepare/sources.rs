@@ -2,7 +2,9 @@
 
 use rayon::ThreadPool;
 
+use super::inputs::options;
 use super::known;
+use super::notes::{Finding, merged};
 use super::plan::{self, Audience, SourcePlan};
 use crate::config::{Content, Input, PrepareConfig, SuppressInput};
 use crate::error::{Error, Result};
@@ -56,4 +58,25 @@ fn plan_source(
         }
         _ => plan::plan(source, role, audiences, &config.read, list),
     }
+}
+
+/// Makes the notes on sources that were looked at, before they are read.
+pub(super) fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    for plan in sources {
+        let path = &plan.source.path;
+        let mut found = |text: String| findings.push(Finding { path: path.clone(), text });
+        plan.notes.iter().cloned().for_each(&mut found);
+        if plan.source.is_empty() && !plan.role.is_earlier() {
+            found("the file is empty".to_owned());
+        }
+    }
+    for known in &config.against {
+        findings.extend(known::rules_changed(known, &options(config))?);
+    }
+    let mut notes = merged(findings);
+    if config.output.rejects.as_ref().is_some_and(|list| list.with_values) {
+        notes.push("the reject list holds raw values: keep it like the inputs".to_owned());
+    }
+    Ok(notes)
 }
