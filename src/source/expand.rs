@@ -24,16 +24,16 @@ pub fn expand(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, ExpandError> {
     }
     let base = PathBuf::from(glob::Pattern::escape(&base.to_string_lossy()));
     let pattern = base.join(pattern);
-    let options =
-        glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
-    let found = glob::glob_with(&pattern.to_string_lossy(), options);
+    // `glob` has an option for it, which panics at names that are not UTF-8.
+    let asks_for_hidden = is_hidden(&pattern);
+    let found = glob::glob(&pattern.to_string_lossy());
     let mut paths = Vec::new();
     for entry in found.map_err(|error| ExpandError::NoGlob(error.msg))? {
         let entry = entry.map_err(|error| {
             let path = error.path().to_owned();
             ExpandError::Unreadable(path, error.into())
         })?;
-        if entry.is_file() {
+        if entry.is_file() && (asks_for_hidden || !is_hidden(&entry)) {
             paths.push(entry);
         }
     }
@@ -44,8 +44,16 @@ pub fn expand(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, ExpandError> {
     Ok(paths)
 }
 
+/// Says whether the last name of a path begins with a dot.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
@@ -56,6 +64,8 @@ mod tests {
         for name in ["b.csv", "a.csv", "a.txt", "[x].csv", ".part-0.crc"] {
             std::fs::write(base.join(name), "").expect("writes");
         }
+        let odd = base.join(OsStr::from_bytes(b".\xff"));
+        std::fs::write(odd, "").expect("writes");
         let names = |pattern: &str| {
             let paths = expand(&base, pattern).expect("files");
             let name = |path: &PathBuf| path.strip_prefix(&base).expect("within").to_owned();
