@@ -61,6 +61,9 @@ fn keep_pages_small() {
 
 /// Says where a defect showed, and nothing else: the text of a panic can quote what was being read.
 fn report_panic(panic: &PanicHookInfo<'_>) {
+    if throng::source::is_quiet() {
+        return;
+    }
     let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
     let hint = "please report it with the command that you ran";
     let message = format!("internal error: a check failed{place}");

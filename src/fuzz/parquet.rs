@@ -61,11 +61,12 @@ fn column(
         let count = column.read(most, want, &mut read)?;
         assert!((1..=most).contains(&count) && read.texts.len() + read.entries.len() == count);
         assert!(read.texts.bytes.len() <= CHUNK_BYTES + 16 * VALUE_BYTES_MAX);
-        values
-            .extend((0..read.texts.len()).map(|at| read.texts.bytes[read.texts.span(at)].to_vec()));
+        // Of longer values more or less is kept.
+        let cut = |text: &[u8]| text[..text.len().min(VALUE_BYTES_MAX + 1)].to_vec();
+        values.extend((0..read.texts.len()).map(|at| cut(&read.texts.bytes[read.texts.span(at)])));
         let entry = |place: &u32| match (*place, column.dictionary()) {
             (NO_ENTRY, _) => Vec::new(),
-            (place, Some(texts)) => texts.bytes[texts.span(place as usize)].to_vec(),
+            (place, Some(entries)) => cut(&entries.bytes()[entries.span(place as usize)]),
             (_, None) => panic!("a place in no dictionary"),
         };
         values.extend(read.entries.iter().map(entry));
@@ -115,32 +116,47 @@ fn built(mut choices: Choices<'_>) -> Vec<u8> {
         match kind {
             DATA => header.open(2).int(1, values).int(1, encoding).int(1, 3).int(1, 3).close(),
             DICTIONARY => header.open(4).int(1, values).int(1, encoding).close(),
-            _ => header.open(5).int(1, values).int(3, encoding).int(1, levels).int(1, 0).close(),
+            _ => {
+                header.open(5).int(1, values).int(1, 0).int(1, values).int(1, encoding);
+                header.int(1, levels).int(1, 0).close()
+            }
         };
         file.extend(header.close().0.iter().chain(&packed));
     }
     let mut footer = Thrift::default();
-    footer.list(2, 2);
+    footer.int(1, 1).list(1, 2);
     footer.text(4, "root").int(1, 1).close();
     footer.int(1, physical).int(1, 16).int(1, is_optional).text(1, "column");
     if physical == 7 {
         footer.open(6).open(14).close().close();
     }
     footer.close().int(1, rows).list(1, 1).list(1, 1);
-    footer.open(3).int(4, codec).int(3, file.len() - 4).int(2, 4).close().close();
-    footer.int(2, rows).close().close();
+    footer.int(2, 0).open(1).int(1, physical).no_ints(1).int(2, codec).int(1, rows);
+    footer.int(1, 0).int(1, file.len() - 4).int(2, 4).close().close();
+    footer.int(1, 0).int(1, rows).close().close();
     let len = u32::try_from(footer.0.len()).expect("is short");
     [&file[..], &footer.0, &len.to_le_bytes(), b"PAR1"].concat()
 }
 
 fn compress(codec: usize, body: &[u8]) -> Vec<u8> {
     match codec {
-        1 => snap::raw::Encoder::new().compress_vec(body).expect("is short"),
+        1 => as_snappy(body),
         2 => super::compress(0, body),
         6 => super::compress(1, body),
         5 | 7 => lz4_flex::block::compress(body),
         _ => body.to_vec(),
     }
+}
+
+/// As Snappy writes what cannot be made shorter: the length, and pieces as they are.
+fn as_snappy(body: &[u8]) -> Vec<u8> {
+    let mut packed = Thrift::default();
+    packed.varint(body.len());
+    for piece in body.chunks(256) {
+        packed.0.extend([0xf0, u8::try_from(piece.len() - 1).expect("is short")]);
+        packed.0.extend(piece);
+    }
+    packed.0
 }
 
 /// Writes Thrift's compact protocol; a field is told by how much its number is above that of the one before.
@@ -165,6 +181,12 @@ impl Thrift {
         self
     }
 
+    /// A list of integers that has none.
+    fn no_ints(&mut self, above: u8) -> &mut Self {
+        self.0.extend([above << 4 | 0x9, 0x5]);
+        self
+    }
+
     fn open(&mut self, above: u8) -> &mut Self {
         self.0.push(above << 4 | 0xc);
         self
@@ -182,5 +204,62 @@ impl Thrift {
         }
         self.0.push(u8::try_from(value).expect("7 bits"));
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept() -> Vec<Vec<u8>> {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/parquet");
+        let mut paths: Vec<_> = std::fs::read_dir(corpus).expect("a corpus").collect();
+        paths.sort_by_key(|entry| entry.as_ref().expect("an entry").path());
+        let read = |entry: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read(entry.expect("an entry").path()).expect("reads")
+        };
+        paths.into_iter().map(read).collect()
+    }
+
+    /// Else nothing would be decoded, and whatever is asserted would hold.
+    #[test]
+    fn what_is_built_is_read() {
+        // A page of two values: an `a`, and one without letters.
+        let body = b"\x01\0\0\0a\0\0\0\0";
+        for codec in 0..6 {
+            let choices = [&[0, 0, codec, 0, 0, 2, 0, 9][..], body].concat();
+            let table = Table::open(Path::new("file"), stored(&built(Choices(&choices))));
+            let table = table.unwrap_or_else(|error| panic!("{codec}: {error}"));
+            let rows = column(&table, (0, 0), 2, (4096, 1, Want::Texts));
+            assert_eq!(rows.expect("reads"), [&b"a"[..], b""], "{codec}");
+        }
+    }
+
+    /// What the fuzzer kept, changed at random. `THRONG_FUZZ_TRIES` makes more of it.
+    #[test]
+    fn what_is_nearly_what_was_kept_holds() {
+        let tries = std::env::var("THRONG_FUZZ_TRIES")
+            .map_or(500, |tries| tries.parse().expect("a number"));
+        let mut state = 7_u64;
+        let mut below = |bound: usize| {
+            // Knuth's multiplier: good enough in its upper half.
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(state >> 33).expect("31 bits") % bound
+        };
+        for of in kept().iter().cycle().take(tries) {
+            let mut bytes = of.clone();
+            for _ in 0..=below(4) {
+                let at = below(bytes.len());
+                let byte = u8::try_from(below(256)).expect("a byte");
+                match below(5) {
+                    0 => bytes[at] ^= 1 << (byte % 8),
+                    1 => bytes[at] = byte,
+                    2 => bytes[at] = [0, 0xff, 0x7f, 0x80][usize::from(byte % 4)],
+                    3 if bytes.len() > 1 => drop(bytes.remove(at)),
+                    _ => bytes.insert(at, byte),
+                }
+            }
+            parquet(&bytes);
+        }
     }
 }

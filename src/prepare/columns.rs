@@ -17,7 +17,7 @@ use crate::error::{Error, ExitCode, Result};
 use crate::limits::{CHUNK_BYTES, PARQUET_ROWS};
 use crate::ordered::{Steps, ordered};
 use crate::record::Records;
-use crate::source::parquet::{ColumnReader, NO_ENTRY, Rows, Table, Texts, Want};
+use crate::source::parquet::{ColumnReader, Dictionary, NO_ENTRY, Rows, Table, Want};
 
 /// Bytes that the countries of some rows may have each, on average.
 const COUNTRY_BYTES_MAX: usize = 256;
@@ -195,7 +195,7 @@ impl Worker {
         };
         set_used(records, dictionary, &mut uses);
         let mut counts = FeedTally { tally, places: Used(uses), feed: number, list: None };
-        tools.pass(records, &dictionary.bytes, &feed, &route, ingest, &mut counts)?;
+        tools.pass(records, dictionary.bytes(), &feed, &route, ingest, &mut counts)?;
         Ok(counts.tally)
     }
 }
@@ -245,7 +245,7 @@ fn count_uses(entries: &[u32], read: u32, uses: &mut Vec<Uses>) -> u64 {
 }
 
 /// Makes records of the entries that rows have, and leaves only these in `uses`.
-fn set_used(records: &mut Records, dictionary: &Texts, uses: &mut Vec<Uses>) {
+fn set_used(records: &mut Records, dictionary: &Dictionary, uses: &mut Vec<Uses>) {
     let is_used = |(_, of): &(usize, &Uses)| of.rows > 0;
     let entries = uses.iter().enumerate().filter(is_used);
     records.set(1, entries.map(|(index, _)| dictionary.span(index)));

@@ -39,6 +39,7 @@ pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};
 pub use self::compression::Compression;
 pub use self::expand::{ExpandError, expand};
+pub use self::parquet::quiet::is_quiet;
 
 /// UTF-8 byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";

@@ -185,22 +185,29 @@ fn what_cannot_be_read_says_why() {
 
 /// A file with a column of two addresses and one of phone numbers as floating-point numbers, of which only the metadata is
 /// there. All its numbers take a byte.
-fn small(level: u8) -> Vec<u8> {
+fn small(encoding: u8) -> Vec<u8> {
     let values = b"\x0d\0\0\0a@example.com\x0d\0\0\0b@example.com";
-    let body = [&b"\x02\0\0\0\x04"[..], &[level], values].concat();
+    let body = [&b"\x02\0\0\0\x04\x01"[..], values].concat();
     let len = u8::try_from(body.len()).unwrap() * 2;
     let page = [
         &[0x15, 0, 0x15, len, 0x15, len, 0x2c][..],
-        &[0x15, 4, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0],
+        &[0x15, 4, 0x15, 2 * encoding, 0x15, 6, 0x15, 6, 0, 0],
         &body,
     ]
     .concat();
     let page_len = u8::try_from(page.len()).unwrap() * 2;
+    // A column: its type, no encodings, no compression, two values, then sizes and where the page is.
+    let column = |physical: u8, page_len: u8, at: u8| {
+        let place = [0x16, page_len, 0x16, page_len, 0x26, at, 0, 0];
+        [&[0x26, 0, 0x1c, 0x15, physical, 0x19, 5, 0x25, 0, 0x16, 4][..], &place].concat()
+    };
     let metadata = [
         &b"\x15\x02\x19\x3c\x48\x01r\x15\x04\0\x15\x0c\x25\x02\x18\x05email\0\x15\x0a\x25\x02\x18\x05phone\0\x16"[..],
         &[4],
-        b"\x19\x1c\x19\x2c\x3c\x15\x0c\x35\0\x16\x04\x26",
-        &[page_len, 0x26, 8, 0, 0, 0, 0x26, 4, 0, 0],
+        b"\x19\x1c\x19\x2c",
+        &column(12, page_len, 8),
+        &column(10, 0, 8),
+        &[0x16, 0, 0x16, 4, 0, 0],
     ]
     .concat();
     let metadata_len = u32::try_from(metadata.len()).unwrap().to_le_bytes();
@@ -208,7 +215,7 @@ fn small(level: u8) -> Vec<u8> {
 }
 
 #[test]
-fn levels_and_columns_have_bounds() {
+fn encodings_and_columns_have_bounds() {
     let dir = tempfile::tempdir().unwrap();
     let (path, out) = (dir.path().join("small"), dir.path().join("out"));
     let prepare = |bytes: &[u8]| {
@@ -219,17 +226,18 @@ fn levels_and_columns_have_bounds() {
             .map(|summary| summary.audiences[0].figures.sets.written)
             .map_err(|error| error.to_string())
     };
-    assert_eq!(prepare(&small(1)), Ok(2));
+    assert_eq!(prepare(&small(0)), Ok(2));
     let wide = [
         &b"\x29\xfc\x92\x4e\x48\x01r\x15\xa2\x9c\x01\0"[..],
         &b"\x15\x0c\x38\0\0".repeat(10_001),
-        b"\0",
+        b"\x16\0\x19\x0c\0",
     ];
     let wide = wide.concat();
     let wide_len = u32::try_from(wide.len()).unwrap().to_le_bytes();
     let wide = [&b"PAR1"[..], &wide, &wide_len, b"PAR1"].concat();
     for (bytes, message) in [
-        (small(3), "a value is nested deeper than its column"),
+        (small(8), "it has no dictionary"),
+        (small(5), "written with the encoding DELTA_BINARY_PACKED of its type"),
         (wide, "it has 10001 columns, more than 10000"),
     ] {
         let refused = prepare(&bytes).unwrap_err();
@@ -242,7 +250,7 @@ fn a_list_whose_phone_numbers_cannot_be_read_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (people, list) = (dir.path().join("people"), dir.path().join("list"));
     fs::write(&people, "mail,tel\nc@example.com,+442070000000\n").unwrap();
-    fs::write(&list, small(1)).unwrap();
+    fs::write(&list, small(0)).unwrap();
     let mut config = several(&people, &dir.path().join("out"));
     config.audiences.truncate(2);
     for (audience, name) in config.audiences.iter_mut().zip(["mail", "tel"]) {

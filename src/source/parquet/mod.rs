@@ -1,28 +1,42 @@
 //! Parquet files: columns, in row groups, in pages.
 //!
-//! The reader is our own. It reads what identifiers are stored as, text, integers and UUIDs in plain columns, in every
-//! encoding and compression that `pyarrow`, `DuckDB` and Spark write, and nothing else. The official crate (60.1) does not
-//! fit: without Arrow it does not show which values come from a dictionary, so that each would be hashed as often as it
-//! occurs; it decompresses gzip and Brotli pages without regard to the length that they say; and it allocates and
-//! descends as far as the metadata of a file says, which ends the process instead of the run.
+//! The `parquet` crate decodes them; what is here says which column is wanted and what its values are as text, and looks at
+//! what the crate would believe, within the memory that a column may take:
 //!
-//! A file is opened twice: to look at its first rows, and to be read, row group by row group, each on one thread.
+//! ```text
+//! footer   metadata: its shape is looked at, then the crate reads it     -> leaves, row groups
+//! pages    headers are looked at, then the crate reads a page            -> pages, decompressed
+//! check    what a page says of itself                                    -> pages that the crate can decode
+//! run      pages that are read in the same way, which the crate asks for
+//! column   batches of rows that the crate decodes                        -> text, or places in a dictionary
+//! ```
+//!
+//! What is read is what identifiers are stored as: text, integers and UUIDs in plain columns. A file is opened twice: to
+//! look at its first rows, and to be read, row group by row group, each on one thread.
 
+mod check;
 mod column;
-mod decode;
 mod footer;
-mod page;
+mod header;
+mod leaf;
+mod pages;
+pub(crate) mod quiet;
+mod run;
+mod shape;
+mod texts;
 mod thrift;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-pub(crate) use self::column::{NO_ENTRY, Rows, Texts, Want};
+pub(crate) use self::texts::{Dictionary, NO_ENTRY, Rows, Want};
 
 use self::column::Column;
-use self::footer::{Footer, Unfit};
-use self::page::{Fault, Pages};
+use self::footer::{COLUMNS_MAX, Footer, Unreadable};
+use self::leaf::Unfit;
+use self::pages::{Fault, Pages};
 use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_SAMPLE_BYTES_MAX};
@@ -35,9 +49,6 @@ pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 /// The magic bytes, twice, and the length of the metadata.
 const FRAME_BYTES: u64 = 12;
 
-/// Most columns of a file; each has a cell in each row that is looked at at first.
-const COLUMNS_MAX: usize = 10_000;
-
 /// Columns that are looked at to find the one that is meant.
 const SAMPLE_COLUMNS: usize = 1000;
 
@@ -45,7 +56,7 @@ const SAMPLE_COLUMNS: usize = 1000;
 #[derive(Debug)]
 pub(crate) struct Table {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     bytes: u64,
     footer: Footer,
     watch: Option<Watch>,
@@ -84,16 +95,16 @@ impl Table {
         }
         let mut footer = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
         file.read_exact_at(&mut footer, bytes - 8 - len).map_err(reading)?;
-        let footer =
-            Footer::parse(&footer).map_err(|_| damaged(path, "its metadata is damaged"))?;
-        let columns = footer.leaves.len();
-        if columns > COLUMNS_MAX {
-            return Err(Error::input(
+        let footer = Footer::parse(&footer).map_err(|unreadable| match unreadable {
+            Unreadable::Damaged => damaged(path, "its metadata is damaged"),
+            Unreadable::Encrypted => encrypted(path),
+            Unreadable::Columns(columns) => Error::input(
                 path,
                 format!("it has {columns} columns, more than {COLUMNS_MAX}"),
                 "write the columns that are wanted into a file of their own",
-            ));
-        }
+            ),
+        })?;
+        let file = Arc::new(file);
         Ok(Self { path: path.to_owned(), file, bytes, footer, watch: None })
     }
 
@@ -192,8 +203,11 @@ impl Table {
             return Err(Error::Internal("a column of a type that is not read"));
         };
         let named = ColumnReader { table: self, group, leaf, column: None };
-        let pages = Pages::new(&self.file, self.bytes, span).map_err(|fault| named.error(fault))?;
-        Ok(ColumnReader { column: Some(Column::new(of, render, pages, limit)), ..named })
+        let column = Column::new(of, render, limit, |shape| {
+            Pages::new(&self.file, self.bytes, span, shape.column())
+        });
+        let column = column.map_err(|fault| named.error(fault))?;
+        Ok(ColumnReader { column: Some(column), ..named })
     }
 
     /// To be called when all was read: whether the file was the same all the time.
@@ -208,11 +222,11 @@ pub(crate) struct ColumnReader<'a> {
     table: &'a Table,
     group: usize,
     leaf: usize,
-    column: Option<Column<'a>>,
+    column: Option<Column>,
 }
 
 impl ColumnReader<'_> {
-    /// Appends at least one and at most `most` rows. They come from one page, and are fewer if their text is long.
+    /// Appends at least one and at most `most` rows.
     pub(crate) fn read(&mut self, most: usize, want: Want, rows: &mut Rows) -> Result<usize> {
         let column = self.column.as_mut().ok_or(Error::Internal("a column without pages"))?;
         column.read(most, want, rows).map_err(|fault| self.error(fault))
@@ -225,8 +239,8 @@ impl ColumnReader<'_> {
     }
 
     /// The dictionary, once a row that is in it has been read.
-    pub(crate) fn dictionary(&self) -> Option<&Texts> {
-        self.column.as_ref().and_then(Column::dictionary)
+    pub(crate) fn dictionary(&self) -> Option<&Dictionary> {
+        self.column.as_ref()?.dictionary()
     }
 
     /// The error of a column that cannot be used for what it is asked for.
@@ -245,9 +259,7 @@ impl ColumnReader<'_> {
         let refuse = |what: &str, hint: &str| self.refusal(what, hint);
         match fault {
             Fault::Damaged(what) => refuse(what, FETCH_AGAIN),
-            Fault::Elsewhere => {
-                refuse("it is encrypted or in another file", "write it plainly, into one file")
-            }
+            Fault::Elsewhere => refuse("it is in another file", "write all columns into one file"),
             Fault::Unknown(what) => refuse(
                 &format!("it is written with {what}"),
                 "write the file again with DuckDB, pyarrow or Spark",

@@ -1,7 +1,9 @@
-//! Thrift's compact protocol, as far as the metadata of Parquet needs it.
+//! Thrift's compact protocol, as far as it takes to look at metadata before the `parquet` crate is given it.
 //!
 //! What is read comes from files that anybody may have made: nothing is allocated because a length says so, and nothing
-//! nests deeper than [`DEPTH_MAX`].
+//! nests deeper than [`DEPTH_MAX`]. The crate must read the same of the same bytes, or a look ahead would be worth nothing:
+//! where implementations differ (numbers of fields over 16 bits, truth values in lists), this one refuses, since no
+//! metadata of Parquet has any of that.
 
 /// Why something cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,11 @@ impl<'a> Reader<'a> {
     /// How many bytes were read.
     pub(super) fn position(&self) -> usize {
         self.at
+    }
+
+    /// What was not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
     }
 
     fn byte(&mut self) -> Result<u8, Broken> {
@@ -108,6 +115,8 @@ impl<'a> Reader<'a> {
                 more => id.checked_add(i64::from(more)).ok_or(Broken::Wrong)?,
             };
             let kind = Kind(header & 0xf);
+            // As the crate keeps it.
+            i16::try_from(id).map_err(|_| Broken::Wrong)?;
             if !on_field(self, id, kind)? {
                 self.skip(kind, depth)?;
             }
@@ -159,10 +168,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Within a list, truth values take a byte.
+    /// Truth values take a byte within a list, by the specification, and none in some readers.
     fn skip_element(&mut self, kind: Kind, depth: u32) -> Result<(), Broken> {
         match kind.0 {
-            1 | 2 => self.byte().map(drop),
+            1 | 2 => Err(Broken::Wrong),
             _ => self.skip(kind, depth),
         }
     }
@@ -195,6 +204,17 @@ mod tests {
             let mut reader = Reader::new(&bytes[..len]);
             assert_eq!(reader.fields(|_, _, _| Ok(false)), Err(Broken::Short), "{len}");
         }
+    }
+
+    #[test]
+    fn what_readers_understand_differently_is_refused() {
+        let pass_over = |bytes: &[u8]| Reader::new(bytes).fields(|_, _, _| Ok(false));
+        // A list of one byte, and of one truth value.
+        assert_eq!(pass_over(&[0x19, 0x13, 1, 0]), Ok(()));
+        assert_eq!(pass_over(&[0x19, 0x11, 1, 0]), Err(Broken::Wrong));
+        // Field 32,767, and 65,538, which is 2 in 16 bits.
+        assert_eq!(pass_over(&[0x05, 0xfe, 0xff, 0x03, 1, 0]), Ok(()));
+        assert_eq!(pass_over(&[0x05, 0x84, 0x80, 0x08, 1, 0]), Err(Broken::Wrong));
     }
 
     #[test]
