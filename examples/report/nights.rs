@@ -125,6 +125,7 @@ fn audience(run: i64, base: u64, name: &str, user_type: &str, number: &str) -> A
         audience: Some(number.to_owned()),
         fb_id: Some(format!("60173820389{number}")),
         action: if is_first { "create" } else { "add" }.to_owned(),
+        new,
         figures: AudienceFigures {
             read: members + blank + rejected + duplicates,
             blank,

@@ -137,8 +137,15 @@ fn publish(job: &Job, record: &SyncRecord) {
 /// The command that runs the job again, for any shell; without what was said for this run alone, or with it.
 fn command(is_usual: bool) -> String {
     let once = ["--full", "--replace", "--dry-run", "--create-again", "--adopt"];
-    let once_with_value =
-        ["--max-rejects", "--max-shrink", "--max-growth", "--min-entries", "--max-age"];
+    let once_with_value = [
+        "--max-rejects",
+        "--max-shrink",
+        "--max-growth",
+        "--min-entries",
+        "--max-opt-out-shrink",
+        "--min-opt-outs",
+        "--max-age",
+    ];
     let mut words = Vec::new();
     let mut is_value = false;
     for word in std::env::args_os().map(OsString::into_string).filter_map(std::result::Result::ok) {

@@ -24,7 +24,7 @@ pub(crate) use input::Content;
 pub use input::{Input, Supply};
 pub use label::Label;
 pub use options::{GuardOptions, Limits, SendOptions};
-pub use share::{MAX_GROWTH, MAX_SHRINK, Share};
+pub use share::{MAX_GROWTH, MAX_OPT_OUT_SHRINK, MAX_SHRINK, Share};
 
 /// A suppression list, and which audiences it is for.
 #[derive(Clone, Debug)]

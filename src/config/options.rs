@@ -87,6 +87,14 @@ pub struct GuardOptions {
     #[arg(long, value_name = "N")]
     #[schemars(extend("default" = MIN_ENTRIES))]
     pub min_entries: Option<Count<0, { u64::MAX }>>,
+    /// Share by which an opt-out list may be shorter than in the last run, such as 5%.
+    #[arg(long, value_name = "SHARE")]
+    #[schemars(extend("default" = super::MAX_OPT_OUT_SHRINK.to_string()))]
+    pub max_opt_out_shrink: Option<Share>,
+    /// Fewest records of an opt-out list.
+    #[arg(long, value_name = "N")]
+    #[schemars(extend("default" = 0))]
+    pub min_opt_outs: Option<Count<0, { u64::MAX }>>,
     /// Greatest age of the newest input, such as 30h, where the job file says something about it.
     #[arg(long, value_name = "TIME")]
     pub max_age: Option<Time>,

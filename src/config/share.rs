@@ -14,6 +14,10 @@ pub const MAX_SHRINK: Share = Share(0.2);
 /// Share by which members may be more than in the last run of a job, unless it chooses otherwise.
 pub const MAX_GROWTH: Share = Share(1.0);
 
+/// Share by which an opt-out list may be shorter than in the last run, unless somebody said otherwise: people rarely
+/// take back that they opted out, and a list that is half written lets them through.
+pub const MAX_OPT_OUT_SHRINK: Share = Share(0.05);
+
 impl std::str::FromStr for Share {
     type Err = String;
 

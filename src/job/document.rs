@@ -26,6 +26,10 @@ pub(super) const INIT_HINT: &str = "throng sync --init shows an example";
 /// Keys whose strings are paths with dates.
 const DATED: [&str; 3] = ["files", "html", "rejects"];
 
+/// Tables whose keys may stand in another one as well: how to send beside where to, what stops a run among its limits,
+/// and what values become beside where they come from.
+const ALSO_IN: [(&str, &str); 3] = [("target", "upload"), ("limits", "guards"), ("input", "rules")];
+
 /// A job file that is TOML.
 pub(super) struct Document<'a> {
     pub(super) path: &'a Path,
@@ -47,6 +51,9 @@ impl<'a> Document<'a> {
             }
         };
         document.fill(&mut table, env)?;
+        for (from, to) in ALSO_IN {
+            gather(&mut table, from, to);
+        }
         document.table = table;
         Ok(document)
     }
@@ -312,5 +319,35 @@ fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
+    }
+}
+
+/// Moves keys of the table `to` that stand in `from` to where they belong. One that stands in both is left, and refused
+/// as unknown in `from`.
+fn gather(table: &mut DeTable<'_>, from: &str, to: &str) {
+    let known = |name: &str| {
+        let header = format!("[{name}]");
+        let of_name = known::TABLES.iter().find(|table| table.header == header);
+        of_name.map_or(&[][..], |table| &table.keys[..])
+    };
+    let has = |table: &DeTable<'_>, name: &str, key: &str| {
+        table
+            .get(name)
+            .and_then(|of| of.get_ref().as_table())
+            .is_some_and(|of| of.contains_key(key))
+    };
+    let is_moved =
+        |key: &&String| !known(from).contains(key) && has(table, from, key) && !has(table, to, key);
+    let keys: Vec<&String> = known(to).iter().filter(is_moved).collect();
+    for key in keys {
+        let Some(DeValue::Table(given)) = table.get_mut(from).map(Spanned::get_mut) else { return };
+        let Some((key, value)) = given.remove_entry(key.as_str()) else { continue };
+        let span = value.span();
+        let name = Spanned::new(span.clone(), Cow::Owned(to.to_owned()));
+        let own =
+            table.entry(name).or_insert_with(|| Spanned::new(span, DeValue::Table(DeTable::new())));
+        if let DeValue::Table(own) = own.get_mut() {
+            own.insert(key, value);
+        }
     }
 }

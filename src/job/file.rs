@@ -78,6 +78,10 @@ pub(super) struct SuppressTable {
     pub(super) column: Option<ColumnSelector>,
     /// Greatest age of the newest file.
     pub(super) max_age: Option<Time>,
+    /// The guard `max-opt-out-shrink` of this list.
+    pub(super) max_shrink: Option<Share>,
+    /// The guard `min-opt-outs` of this list.
+    pub(super) min_entries: Option<Count<0, { u64::MAX }>>,
 }
 
 /// An audience.

@@ -40,7 +40,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Id;
 use crate::config::{
-    AudienceSpec, ColumnSelector, Count, GuardOptions, MAX_GROWTH, MAX_SHRINK, PrepareConfig, Share,
+    AudienceSpec, ColumnSelector, Count, GuardOptions, MAX_GROWTH, MAX_OPT_OUT_SHRINK, MAX_SHRINK,
+    PrepareConfig, Share,
 };
 use crate::error::{Error, Result};
 use crate::limits::MIN_ENTRIES;
@@ -111,6 +112,15 @@ pub struct SuppressList {
     pub user_type: Option<UserType>,
     /// Their column, if it is called otherwise than in the inputs.
     pub column: Option<ColumnSelector>,
+    /// Guards that stop a run if they are shorter than they may be.
+    pub guards: ListGuards,
+}
+
+impl SuppressList {
+    /// The name of the list in records and messages: its patterns as the job file has them.
+    pub fn name(&self) -> String {
+        self.files.iter().map(|files| &*files.written).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// An audience of a job.
@@ -179,6 +189,31 @@ impl Guards {
             max_shrink: options.max_shrink.unwrap_or(self.max_shrink),
             max_growth: options.max_growth.unwrap_or(self.max_growth),
             min_entries: options.min_entries.map_or(self.min_entries, Count::get),
+        }
+    }
+}
+
+/// Guards of opt-out lists: one that is half written lets people through who opted out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ListGuards {
+    /// Records may be fewer than in the last run by this share.
+    pub max_shrink: Share,
+    /// Fewest records.
+    pub min_entries: u64,
+}
+
+impl Default for ListGuards {
+    fn default() -> Self {
+        Self { max_shrink: MAX_OPT_OUT_SHRINK, min_entries: 0 }
+    }
+}
+
+impl ListGuards {
+    /// These, but for what the options say.
+    fn overridden(self, options: &GuardOptions) -> Self {
+        Self {
+            max_shrink: options.max_opt_out_shrink.unwrap_or(self.max_shrink),
+            min_entries: options.min_opt_outs.map_or(self.min_entries, Count::get),
         }
     }
 }
@@ -277,6 +312,9 @@ impl Job {
         let GuardOptions { max_rejects, max_age, .. } = *overrides;
         self.prepare.max_rejects = max_rejects.unwrap_or(self.prepare.max_rejects);
         for JobAudience { guards, .. } in &mut self.audiences {
+            *guards = guards.overridden(overrides);
+        }
+        for SuppressList { guards, .. } in &mut self.suppress {
             *guards = guards.overridden(overrides);
         }
         let lists = self.suppress.iter_mut().flat_map(|list| &mut list.files);

@@ -8,8 +8,8 @@ use super::file::{
     AudienceTable, Files, InputTable, JobFile, ReportTable, SuppressTable, TargetTable,
 };
 use super::{
-    CreationSpec, FilePattern, Guards, Job, JobAudience, JobTarget, Replace, ReportPaths,
-    SuppressList, known,
+    CreationSpec, FilePattern, Guards, Job, JobAudience, JobTarget, ListGuards, Replace,
+    ReportPaths, SuppressList, known,
 };
 use crate::api;
 use crate::config::{
@@ -43,7 +43,10 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
     let read = read_options(document, &input, &audiences)?;
     let suppress = suppress.into_iter().enumerate();
     let suppress: Vec<SuppressList> = suppress
-        .map(|(index, table)| suppress_list(document, index, table, &audiences, read.header))
+        .map(|(index, table)| {
+            let guards = ListGuards::default().overridden(&guards);
+            suppress_list(document, index, table, &audiences, (read.header, guards))
+        })
         .collect::<Result<_>>()?;
     let reports = report_paths(document, &report)?;
     let tmp_dir = limits.tmp_dir.as_ref().and_then(|dir| dir.to_str());
@@ -138,9 +141,9 @@ fn suppress_list(
     index: usize,
     table: SuppressTable,
     audiences: &[JobAudience],
-    header: Header,
+    (header, guards): (Header, ListGuards),
 ) -> Result<SuppressList> {
-    let SuppressTable { files, user_type, column, max_age } = table;
+    let SuppressTable { files, user_type, column, max_age, max_shrink, min_entries } = table;
     let key = |key: &str| format!("suppress.{index}.{key}");
     let is_held = |of| audiences.iter().any(|audience| audience.spec.user_type == of);
     if let Some(of) = user_type.filter(|of| !is_held(*of)) {
@@ -153,7 +156,12 @@ fn suppress_list(
         return Err(document.wrong(&key("column"), why, hint));
     }
     let files = patterns(document, &key("files"), files, max_age.map(|age| age.0))?;
-    Ok(SuppressList { files, user_type, column })
+    let guards = guards.overridden(&GuardOptions {
+        max_opt_out_shrink: max_shrink,
+        min_opt_outs: min_entries,
+        ..GuardOptions::default()
+    });
+    Ok(SuppressList { files, user_type, column, guards })
 }
 
 fn audiences(

@@ -355,6 +355,7 @@ fn a_person_overrides_the_guards_of_all_audiences() {
         max_growth: None,
         min_entries: Some(Count::clamped(0)),
         max_age: Some(Time(age)),
+        ..GuardOptions::default()
     });
     assert_eq!(job.prepare.max_rejects, MaxRejects::Count(7));
     let [one, other] = &job.audiences[..] else { panic!("two audiences") };
@@ -440,4 +441,24 @@ fn utc_needs_no_files_of_time_zones() {
     let is = |said: &str| is_utc(Some(said.as_ref()));
     assert!(is_utc(None) && is("UTC") && is("Etc/UTC"));
     assert!(!is("Europe/Berlin") && !is("") && !is("utc-or-so"));
+}
+
+#[test]
+fn keys_may_stand_beside_what_they_are_about() {
+    let job = |tables: &str| {
+        parse(&LEAST.replace("[target]", &format!("{tables}\n[target]"))).expect("a job")
+    };
+    let own =
+        job("[upload]\nattempts = 2\n[guards]\nmax-shrink = \"7%\"\n[limits]\npart-lines = 5");
+    let moved =
+        parse(&format!("{LEAST}\nattempts = 2\n[limits]\npart-lines = 5\nmax-shrink = \"7%\""))
+            .expect("a job");
+    for job in [&own, &moved] {
+        assert_eq!(job.target.retry.attempts_max, 2);
+        assert_eq!(job.audiences[0].guards.max_shrink, Share(0.07));
+        assert_eq!(job.prepare.output.part_lines, 5);
+    }
+    let twice = format!("{LEAST}\nattempts = 2\n[upload]\nattempts = 3");
+    let error = parse(&twice).expect_err("said twice");
+    assert!(error.to_string().contains("unknown key `attempts` in [target]"), "{error}");
 }

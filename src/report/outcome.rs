@@ -141,6 +141,8 @@ pub(super) fn guard_words(guard: &GuardRecord) -> String {
         "max_shrink" => "fewer members than before",
         "max_growth" => "more members than before",
         "min_entries" => "members",
+        "max_opt_out_shrink" => "fewer records in an opt-out list than before",
+        "min_opt_outs" => "records of an opt-out list",
         "max_age" => "age of an input",
         other => other,
     };

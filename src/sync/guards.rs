@@ -1,8 +1,8 @@
 //! What must not pass at 3 a.m.: an export that is half written, empty, old, or of somebody else.
 
-use super::{AudienceRecord, GuardRecord, SyncRecord};
+use super::{AudienceRecord, GuardRecord, OptOutListRecord, SyncRecord};
 use crate::config::Share;
-use crate::job::Guards;
+use crate::job::{Guards, ListGuards};
 
 /// Far less than one member of all that an audience can hold: 0.29 of 100 are 29, whatever the last bits say.
 const TOLERANCE: f64 = 1e-12;
@@ -51,6 +51,40 @@ pub(super) fn check(
 ) -> Vec<Stopped> {
     let few = check_number(guards, audience);
     few.into_iter().chain(check_change(guards, audience, before)).collect()
+}
+
+/// Looks at an opt-out list; `before` is the last run that passed.
+pub(super) fn check_list(
+    guards: &ListGuards,
+    list: &OptOutListRecord,
+    before: Option<&SyncRecord>,
+) -> Vec<Stopped> {
+    let OptOutListRecord { name, records } = list;
+    let mut stopped_by = Vec::new();
+    let least = guards.min_entries;
+    if *records < least {
+        let message = format!(
+            "the opt-out list `{name}` has {records} records, and min-opt-outs asks for {least}"
+        );
+        let flag = ("--min-opt-outs", Allowed::AtLeast(*records));
+        let figures = (records.to_string(), least.to_string());
+        stopped_by.push(stopped("min_opt_outs", name, figures, flag, message));
+    }
+    let earlier = before.and_then(|run| run.opt_out_lists.iter().find(|of| of.name == *name));
+    let earlier = earlier.map_or(0, |earlier| earlier.records);
+    let Share(limit) = guards.max_shrink;
+    if earlier > 0 && 1.0 - count(*records) / count(earlier) > limit + TOLERANCE {
+        let found = Share(1.0 - count(*records) / count(earlier)).to_string();
+        let limit = guards.max_shrink.to_string();
+        let message = format!(
+            "the opt-out list `{name}` has {records} records, {found} fewer than the {earlier} of the run before, \
+             and max-opt-out-shrink allows {limit}: is it half written?"
+        );
+        let enough = (earlier.saturating_sub(*records) * 100).div_ceil(earlier);
+        let flag = ("--max-opt-out-shrink", Allowed::AtMostPercent(enough));
+        stopped_by.push(stopped("max_opt_out_shrink", name, (found, limit), flag, message));
+    }
+    stopped_by
 }
 
 fn check_number(guards: &Guards, audience: &AudienceRecord) -> Option<Stopped> {
@@ -154,6 +188,28 @@ mod tests {
         ] {
             assert_eq!(name(members, before).as_deref(), expected, "{members} after {before:?}");
         }
+    }
+
+    #[test]
+    fn an_opt_out_list_that_shrank_stops_a_run() {
+        let list = |records| OptOutListRecord { name: "opt.csv".to_owned(), records };
+        let before =
+            |records| SyncRecord { opt_out_lists: vec![list(records)], ..SyncRecord::default() };
+        let name = |guards: &ListGuards, now, earlier: Option<u64>| {
+            let stopped = check_list(guards, &list(now), earlier.map(before).as_ref());
+            stopped.into_iter().map(|stopped| stopped.guard.name).collect::<Vec<_>>()
+        };
+        let usual = ListGuards::default();
+        assert!(name(&usual, 0, None).is_empty(), "a new list may be empty");
+        assert!(name(&usual, 95, Some(100)).is_empty());
+        assert!(name(&usual, 200, Some(100)).is_empty());
+        for now in [94, 0] {
+            assert_eq!(name(&usual, now, Some(100)), ["max_opt_out_shrink"], "{now}");
+        }
+        let least = ListGuards { min_entries: 10, ..usual };
+        assert_eq!(name(&least, 9, None), ["min_opt_outs"]);
+        let stopped = check_list(&least, &list(9), Some(&before(100)));
+        assert_eq!(flags_to_pass(&stopped), "--min-opt-outs 9 --max-opt-out-shrink 91%");
     }
 
     #[test]

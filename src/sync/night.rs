@@ -9,12 +9,12 @@ use super::config::SyncConfig;
 use super::guards::{self, Stopped};
 use super::outcome::outcome;
 use super::record::{if_killed, records};
-use super::{AudienceRecord, GuardRecord, InputRecord, PhaseRecord, SyncRecord};
+use super::{AudienceRecord, GuardRecord, InputRecord, OptOutListRecord, PhaseRecord, SyncRecord};
 use crate::config::{KnownInput, KnownPart, KnownSource, PrepareConfig, Role};
 use crate::disk::sqlite::now;
 use crate::emit::{Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
-use crate::job::{self, Age};
+use crate::job::{self, Age, FoundPattern};
 use crate::prepare::Prepare;
 use crate::prepare::summary::{AudienceSummary, Summary};
 use crate::progress::Progress;
@@ -98,6 +98,7 @@ pub fn run(
         record: &mut record,
         troubles: Vec::new(),
         undeleted: Vec::new(),
+        list_files: Vec::new(),
     };
     let outcome = night.pass().map_err(|error| explained(error, &store));
     // Whatever the run has prepared and not kept is of no use.
@@ -156,6 +157,8 @@ pub(super) struct Night<'a> {
     pub(super) troubles: Vec<Error>,
     /// Audiences that could not be deleted in this run.
     pub(super) undeleted: Vec<i64>,
+    /// How many files each opt-out list of the job has.
+    list_files: Vec<usize>,
 }
 
 impl Night<'_> {
@@ -227,6 +230,8 @@ impl Night<'_> {
             });
         }
         found.check_age(now)?;
+        let files = |list: &Vec<FoundPattern>| list.iter().map(|found| found.files.len()).sum();
+        self.list_files = found.suppress.iter().map(files).collect();
         Ok(self.config.job.prepare_config(&found))
     }
 
@@ -300,6 +305,7 @@ impl Night<'_> {
                 records: input.records,
             })
             .collect();
+        self.record.opt_out_lists = self.describe_lists();
         self.record.records = summary.records;
         self.record.peak_memory_bytes = summary.peak_memory_bytes;
         self.record.spilled_bytes = summary.spilled_bytes;
@@ -319,6 +325,18 @@ impl Night<'_> {
             self.remember_must_go(audience, prepared.figures.sets.must_go)?;
         }
         Ok(())
+    }
+
+    /// The opt-out lists: their files stand among the inputs in the order in which the job has them.
+    fn describe_lists(&self) -> Vec<OptOutListRecord> {
+        let mut files = self.record.inputs.iter().filter(|input| input.role == "suppressed");
+        let lists = self.config.job.suppress.iter().zip(&self.list_files);
+        lists
+            .map(|(list, count)| OptOutListRecord {
+                name: list.name(),
+                records: files.by_ref().take(*count).map(|file| file.records).sum(),
+            })
+            .collect()
     }
 
     /// Keeps a list where people find it; a dry run leaves alone what is there.
@@ -354,8 +372,12 @@ impl Night<'_> {
         let passed = |record: &&SyncRecord| record.guard.is_none() && !record.audiences.is_empty();
         let before = records.iter().find(passed);
         let audiences = self.record.audiences.iter().zip(&self.config.job.audiences);
-        let stopped: Vec<Stopped> = audiences
-            .flat_map(|(described, audience)| guards::check(&audience.guards, described, before))
+        let lists = self.record.opt_out_lists.iter().zip(&self.config.job.suppress);
+        let stopped: Vec<Stopped> = lists
+            .flat_map(|(described, list)| guards::check_list(&list.guards, described, before))
+            .chain(audiences.flat_map(|(described, audience)| {
+                guards::check(&audience.guards, described, before)
+            }))
             .collect();
         if stopped.is_empty() { Ok(()) } else { Err(self.stop_at(stopped)) }
     }
@@ -383,6 +405,7 @@ fn describe_audience(audience: &AudienceSummary) -> AudienceRecord {
         name: audience.label.to_string(),
         user_type: audience.user_type.name().to_owned(),
         action: "none".to_owned(),
+        new: audience.figures.sets.written,
         figures: audience.figures.clone(),
         parts: audience.parts.len() as u64,
         ..AudienceRecord::default()

@@ -43,6 +43,8 @@ pub struct SyncRecord {
     pub must_go: Vec<MustGoRecord>,
     /// The inputs.
     pub inputs: Vec<InputRecord>,
+    /// The opt-out lists of the job, each with all its files.
+    pub opt_out_lists: Vec<OptOutListRecord>,
     /// The audiences.
     pub audiences: Vec<AudienceRecord>,
     /// Times of its phases, in order.
@@ -111,6 +113,16 @@ pub struct InputRecord {
     pub records: u64,
 }
 
+/// An opt-out list of a job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OptOutListRecord {
+    /// Its files as the job file has them.
+    pub name: String,
+    /// Records in all of them.
+    pub records: u64,
+}
+
 /// An audience of a run: from what was read to what the API holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -127,7 +139,9 @@ pub struct AudienceRecord {
     pub action: String,
     /// The vendor's number of the audience that this one replaces.
     pub replaced: Option<String>,
-    /// Its figures: what is `written` is new to the audience.
+    /// Members that are new to the audience: those that were written.
+    pub new: u64,
+    /// Its figures.
     #[serde(flatten)]
     pub figures: AudienceFigures,
     /// The file that lists who is gone, as entries; `None` if there is none.

@@ -203,7 +203,7 @@ impl Creation<'_> {
         let (looked, hint) = match marker {
             Some(_) => (
                 "the API's list does not have it",
-                "run the same command again later: it looks once more, and creates it if it is not there; who knows better says --adopt ID or --create-again",
+                "run the same command again later: it looks once more, and creates it if it is not there; or look at the vendor: if it is there, run the same command with --adopt ID; if not, with --create-again",
             ),
             None => (
                 "without a marker it cannot be looked for",

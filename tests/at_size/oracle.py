@@ -96,9 +96,9 @@ def main():
     got = {
         "read": audience["read"],
         "blank": audience["blank"],
-        "rejected": sum(reason["count"] for reason in audience["rejected"]),
+        "rejected": audience["rejected"],
         "accepted": audience["raw"] + audience["prehashed"],
-        "written": audience["sets"]["written"],
+        "written": audience["written"],
         "duplicates": audience["duplicates"],
     }
     assert got == counts, f"throng says {got}, the oracle {counts}"

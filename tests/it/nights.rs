@@ -322,3 +322,24 @@ fn a_create_that_failed_needs_no_person_if_the_list_does_not_have_it() {
         assert_eq!(nights.members(), [digests(0..4)], "{fault}");
     }
 }
+
+#[test]
+fn an_opt_out_list_that_is_half_written_or_empty_stops_the_night() {
+    let mut nights = Nights::new("never");
+    nights.people(0..9);
+    nights.opt_out(&[1, 2, 3]);
+    nights.night(0, &[]);
+    let half = email(1) + "\n" + &email(2) + "\n";
+    for list in ["", "email\n", &half] {
+        nights.home.write("opt_outs.txt", list);
+        nights.people(0..10);
+        let stopped = nights.run(3, &[]);
+        assert!(stderr(&stopped).contains("opt_outs.txt"), "{list:?}: {}", stderr(&stopped));
+        assert_eq!(nights.members(), [digests([0, 4, 5, 6, 7, 8])], "{list:?}");
+    }
+    let guard = summary(&nights.run(3, &[]))["guard"].clone();
+    assert_eq!(guard["name"], "max_opt_out_shrink");
+    // A person has looked: two have taken it back.
+    let passed = nights.home.shell(guard["command"].as_str().unwrap());
+    assert_eq!(passed.status.code(), Some(0), "{}", stderr(&passed));
+}
