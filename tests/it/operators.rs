@@ -412,7 +412,7 @@ fn situations_of_account_and_api() -> Vec<Situation> {
             "unknown",
             8,
             "it is not known whether `News` was created",
-            "says --adopt ID or --create-again",
+            "--adopt ID; if not, with --create-again",
         )
         .faults(&["create,cut"]),
         situation(
