@@ -216,7 +216,7 @@ impl Chunks {
             let error = Error::input(
                 &self.path,
                 "a quote opens here and never closes",
-                "mend the line, or read the file as plain lines with --format lines",
+                "the export may be unfinished; if it is not, mend the line, or read it as plain lines with --format lines",
             );
             return Err(Torn { error, lines_behind: Some(lines) });
         }

@@ -197,7 +197,8 @@ impl Store {
     pub(crate) fn distrust(&self, audience: i64) -> Result<()> {
         self.change(|db| {
             db.execute(
-                "UPDATE delivery SET state = ?3 WHERE state = ?2 AND generation_id IN
+                "UPDATE delivery SET state = ?3, confirmed_by = NULL, confirmed_at = NULL
+                 WHERE state = ?2 AND generation_id IN
                  (SELECT id FROM generation WHERE audience_id = ?1 AND role IN (?4, ?5))",
                 params![
                     audience,
@@ -307,19 +308,20 @@ fn change_state(
     .map(drop)
 }
 
-/// Within a change: a target has a part for certain.
+/// Within a change: a target has a part for certain, which was planned to be sent to it.
 pub(super) fn confirm(
     db: &Connection,
     generation: i64,
     run: RunId,
     sha256: &str,
 ) -> rusqlite::Result<()> {
-    db.execute(
-        "UPDATE delivery SET state = ?4, confirmed_by = ?5, confirmed_at = ?6
-         WHERE generation_id = ?1 AND purpose = ?2 AND sha256 = ?3 AND state != ?4",
+    let confirmed = db.execute(
+        "UPDATE delivery SET state = ?4, confirmed_by = coalesce(confirmed_by, ?5),
+         confirmed_at = coalesce(confirmed_at, ?6)
+         WHERE generation_id = ?1 AND purpose = ?2 AND sha256 = ?3",
         params![generation, Purpose::Add, sha256, DeliveryState::Confirmed, run, now()],
-    )
-    .map(drop)
+    )?;
+    if confirmed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(confirmed)) }
 }
 
 /// Within a change: a target was never created, so that it holds nothing.

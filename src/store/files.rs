@@ -143,8 +143,7 @@ impl Store {
         self.change(|db| {
             // What a job did not send is prepared anew.
             db.execute(
-                "DELETE FROM delivery WHERE state = ?1 AND generation_id IN
-                 (SELECT generation.id FROM generation JOIN audience ON audience.id = audience_id WHERE label IS NOT NULL)",
+                "DELETE FROM delivery WHERE state = ?1 AND run_id IN (SELECT id FROM run WHERE record IS NOT NULL)",
                 [DeliveryState::Intended],
             )?;
             db.execute(

@@ -29,7 +29,9 @@ mod tests;
 mod words;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::disk::sqlite;
@@ -53,6 +55,9 @@ const EARLIER_FILES: [&str; 2] = ["ledger.sqlite", "sync.sqlite"];
 
 /// The version of the tables (`PRAGMA user_version`).
 const SCHEMA_VERSION: i32 = 1;
+
+/// Pages that are copied at once.
+const COPIED_PAGES: i32 = 4096;
 
 /// The name that messages have for it.
 const NAME: &str = "store";
@@ -92,18 +97,23 @@ impl Store {
         &self.dir
     }
 
-    /// Forgets every change from here on when it is closed: for a dry run.
-    pub(crate) fn forget_changes(&self) -> Result<()> {
-        self.db.execute_batch("BEGIN").map_err(self.failing("read"))
+    /// A copy in memory, for a dry run: it may change what it likes, and holds nobody up.
+    pub(crate) fn in_memory(&self) -> Result<Self> {
+        let copied = (|| {
+            let mut db = Connection::open_in_memory()?;
+            Backup::new(&self.db, &mut db)?.run_to_completion(
+                COPIED_PAGES,
+                Duration::ZERO,
+                None,
+            )?;
+            Ok(db)
+        })();
+        Ok(Self { db: copied.map_err(self.failing("read"))?, dir: self.dir.clone() })
     }
 
     /// Makes a change whole or not at all.
     fn change<T>(&self, change: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let result = (|| {
-            // In a dry run everything is one transaction, which nobody commits.
-            if !self.db.is_autocommit() {
-                return change(&self.db);
-            }
             let whole = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
             let value = change(&whole)?;
             whole.commit().map(|()| value)

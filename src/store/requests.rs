@@ -57,10 +57,14 @@ impl Store {
         marker: Option<&str>,
     ) -> Result<RequestId> {
         self.change(|db| {
-            db.execute(
-                "UPDATE generation SET state = ?2, marker = ?3 WHERE id = ?1 AND state != ?4",
-                params![target.id, Existence::Intent, marker, Existence::Ready],
+            let planned = db.execute(
+                "UPDATE generation SET state = ?2, marker = ?3 WHERE id = ?1 AND state IN (?2, ?4)",
+                params![target.id, Existence::Intent, marker, Existence::Planned],
             )?;
+            if planned == 0 {
+                // It exists, or existed: another one would not be this one.
+                return Err(rusqlite::Error::StatementChangedRows(planned));
+            }
             begin(db, (run, target), Call::Create, Some(sha256), marker)
         })
     }

@@ -166,10 +166,13 @@ impl Store {
         self.read(|db| generations(db, audience))
     }
 
-    /// All generations that are to be deleted.
-    pub(crate) fn old_targets(&self) -> Result<Vec<Target>> {
-        let sql = format!("{SELECT} WHERE role = ?1 AND state != ?2 ORDER BY generation.id");
-        self.read(|db| rows(db, &sql, params![GenerationRole::Old, Existence::Deleted], target))
+    /// All generations at an endpoint that are to be deleted.
+    pub(crate) fn old_targets(&self, endpoint: &str) -> Result<Vec<Target>> {
+        let sql = format!(
+            "{SELECT} WHERE role = ?1 AND state != ?2 AND endpoint = ?3 ORDER BY generation.id"
+        );
+        let params = params![GenerationRole::Old, Existence::Deleted, endpoint];
+        self.read(|db| rows(db, &sql, params, target))
     }
 
     /// The target of an audience that exists, by either number of it.
@@ -295,6 +298,25 @@ impl Store {
 fn audience(db: &Connection, key: &AudienceKey<'_>) -> rusqlite::Result<i64> {
     let name = key.given_id.is_none().then_some(key.name);
     let given_id = key.given_id.map(Id::as_str);
+    // One that was given by its number may have been replaced by one of that name.
+    let named: Option<i64> = db
+        .query_row(
+            "SELECT audience_id FROM generation JOIN audience ON audience.id = audience_id
+             WHERE endpoint = ?1 AND ad_account = ?2 AND user_type = ?3 AND generation.name = ?4 AND state != ?5
+             ORDER BY generation.id DESC LIMIT 1",
+            params![
+                key.endpoint,
+                key.ad_account.as_str(),
+                key.user_type.name(),
+                name,
+                Existence::Deleted
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(audience) = named {
+        return Ok(audience);
+    }
     db.execute(
         "INSERT INTO audience (endpoint, ad_account, user_type, name, given_id) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT DO NOTHING",

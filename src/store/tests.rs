@@ -300,3 +300,49 @@ fn a_store_that_is_damaged_newer_or_of_another_layout_is_refused_with_what_to_do
     let error = Store::open(&dir.path().join("state")).expect_err("newer");
     assert!(error.to_string().contains("has version 2"), "{error}");
 }
+
+#[test]
+fn what_is_gone_is_not_created_and_what_was_not_planned_is_not_confirmed() {
+    let (_dir, store) = open();
+    let target = named(&store);
+    let one = digest(1);
+    let run = begin(&store, &target, &[&one]);
+    confirm(&store, run, &target, &one, 59);
+    assert!(store.begin_create(run, &target, &one, None).is_err(), "it exists");
+    store.forget(ENDPOINT, &59.into()).expect("writes");
+    assert!(store.begin_create(run, &target, &one, None).is_err(), "it existed");
+    let (to, audience) = ((run, &target), 59.into());
+    assert!(store.confirm(to, None, &digest(2), &audience, None).is_err(), "nobody planned it");
+}
+
+#[test]
+fn what_an_upload_is_to_send_stays_planned_while_a_job_tidies_up() {
+    let (_dir, store) = open();
+    let account = 7.into();
+    let live = store.generations_of_job("news", &job_key(&account, "News")).expect("reads").0.live;
+    let (one, two) = (digest(1), digest(2));
+    begin(&store, &live, &[&one]);
+    let of_job = store.begin_run("throng sync", Some("{}")).expect("begins");
+    store.begin_upload(of_job, &live, Path::new("/x"), &[part(&two)]).expect("begins");
+    store.remove_unneeded().expect("removes");
+    assert_eq!(state_of(&store, &one), Intended);
+    let rows = |sha256: &str| {
+        store.read(|db| {
+            db.query_row("SELECT count(*) FROM delivery WHERE sha256 = ?1", [sha256], |row| {
+                row.get::<_, i64>(0)
+            })
+        })
+    };
+    assert_eq!(rows(&two).expect("reads"), 0, "what a job did not send is prepared anew");
+}
+
+#[test]
+fn a_copy_in_memory_changes_nothing_and_locks_nothing() {
+    let (dir, store) = open();
+    named(&store);
+    let copy = store.in_memory().expect("copies");
+    copy.begin_run("throng sync --dry-run", None).expect("writes");
+    assert_eq!(copy.last_run().expect("reads").number(), 1);
+    again(&dir).begin_run("throng upload", None).expect("nobody holds it up");
+    assert_eq!(store.last_run().expect("reads").number(), 1);
+}

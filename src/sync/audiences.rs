@@ -45,6 +45,17 @@ impl<'a> Night<'a> {
             };
             let (generations, is_moved, is_again) =
                 self.store.generations_of_job(label.as_str(), &key)?;
+            let live = &generations.live;
+            let account = config.job.target.ad_account.as_str();
+            if live.user_type != job.spec.user_type || live.ad_account != account {
+                return Err(Error::usage(
+                    format!(
+                        "the audience of `{label}` holds {} of ad account {}, not {} of {account}",
+                        live.user_type, live.ad_account, job.spec.user_type
+                    ),
+                    "check `id`, `user-type` and `ad-account` in the job file",
+                ));
+            }
             if is_moved {
                 self.note(format!(
                     "`{label}` goes to another audience now: everybody is uploaded to it who is not known to be in it"

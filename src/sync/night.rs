@@ -122,9 +122,7 @@ fn open(config: &SyncConfig) -> Result<(Store, TargetLock)> {
     })?;
     store.check_complete()?;
     store.remove_unneeded()?;
-    if config.is_dry_run {
-        store.forget_changes()?;
-    }
+    let store = if config.is_dry_run { store.in_memory()? } else { store };
     Ok((store, lock))
 }
 
@@ -143,6 +141,15 @@ fn explained(error: Error, store: &Store) -> Error {
         }
         other => other,
     }
+}
+
+/// The lists of who is gone that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GoneLists {
+    /// Those of this preparation take their place.
+    Kept,
+    /// They stay: beside an audience that is begun anew, nobody is gone.
+    Left,
 }
 
 /// A run that is going on.
@@ -169,8 +176,9 @@ impl Night<'_> {
         self.timed("delete", |night| night.delete_replaced(&audiences))?;
         let prepare = self.find_inputs()?;
         let summary = self.timed("prepare", |night| night.prepare(&prepare, &audiences))?;
-        self.describe(&summary, &audiences)?;
+        self.describe(&summary, &audiences, GoneLists::Kept)?;
         self.check_guards()?;
+        self.record.has_passed_guards = true;
         self.begin_replacements(&prepare, &mut audiences)?;
         if self.config.is_dry_run {
             return Ok(());
@@ -293,6 +301,7 @@ impl Night<'_> {
         &mut self,
         summary: &Summary,
         audiences: &[NightAudience<'_>],
+        gone: GoneLists,
     ) -> Result<()> {
         let manifest = Manifest::read(&self.store.prepared_dir())?;
         let inputs = manifest.inputs.into_iter().filter(|input| !input.is_directory());
@@ -315,7 +324,10 @@ impl Night<'_> {
             let live = &audience.generations.live;
             let held = self.store.held(live)?;
             let mut described = describe_audience(prepared);
-            described.gone_list = self.keep_list(prepared.gone_list.as_ref(), audience, "gone")?;
+            if gone == GoneLists::Kept {
+                described.gone_list =
+                    self.keep_list(prepared.gone_list.as_ref(), audience, "gone")?;
+            }
             described.must_go_list =
                 self.keep_list(prepared.must_go_list.as_ref(), audience, "must-go")?;
             described.audience = live.platform_id().map(ToString::to_string);
@@ -369,7 +381,7 @@ impl Night<'_> {
 
     fn check_guards(&mut self) -> Result<()> {
         let records = records(self.store.records(RECORDS_LOOKED_AT)?);
-        let passed = |record: &&SyncRecord| record.guard.is_none() && !record.audiences.is_empty();
+        let passed = |record: &&SyncRecord| record.has_passed_guards;
         let before = records.iter().find(passed);
         let audiences = self.record.audiences.iter().zip(&self.config.job.audiences);
         let lists = self.record.opt_out_lists.iter().zip(&self.config.job.suppress);

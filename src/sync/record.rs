@@ -43,6 +43,8 @@ pub struct SyncRecord {
     pub must_go: Vec<MustGoRecord>,
     /// The inputs.
     pub inputs: Vec<InputRecord>,
+    /// True if no guard has stopped it, so that later runs are compared with it.
+    pub has_passed_guards: bool,
     /// The opt-out lists of the job, each with all its files.
     pub opt_out_lists: Vec<OptOutListRecord>,
     /// The audiences.

@@ -8,7 +8,7 @@
 //! ```
 
 use super::audiences::NightAudience;
-use super::night::Night;
+use super::night::{GoneLists, Night};
 use crate::config::PrepareConfig;
 use crate::error::{Error, ExitCode, Result};
 use crate::job::Replace;
@@ -77,7 +77,7 @@ impl Night<'_> {
             before.iter().map(|of| (of.figures.sets.gone, of.gone_list.clone())).collect();
         let summary = self.timed("prepare", |night| night.prepare(prepare, audiences))?;
         let notes = self.record.notes.len();
-        self.describe(&summary, audiences)?;
+        self.describe(&summary, audiences, GoneLists::Left)?;
         // The same inputs have nothing else to say.
         self.record.notes.truncate(notes);
         for (audience, (gone, list)) in self.record.audiences.iter_mut().zip(gone_lists) {
@@ -116,7 +116,7 @@ impl Night<'_> {
         if self.config.is_dry_run {
             return Ok(());
         }
-        for target in self.store.old_targets()? {
+        for target in self.store.old_targets(self.config.client.known_as())? {
             let Some(id) = target.platform_id() else {
                 self.store.deleted(&target)?;
                 continue;
@@ -126,7 +126,11 @@ impl Night<'_> {
             }
             self.progress.stop().check()?;
             match self.config.client.delete(id) {
-                Err(failure) if failure.kind != FailureKind::NotFound => {
+                // Facebook's number, of an audience that was found in a list without the vendor's, may be unknown here.
+                Err(failure)
+                    if failure.kind != FailureKind::NotFound
+                        || target.fb_id.as_ref() == Some(id) =>
+                {
                     self.undeleted.push(target.id);
                     let of_target =
                         |of: &&NightAudience<'_>| of.generations.audience == target.audience;

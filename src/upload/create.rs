@@ -159,9 +159,11 @@ impl Creation<'_> {
                 (Some((_, marker)), others) => return Err(self.too_many(marker, others + 1)),
                 (None, _) => {}
             }
-            match waits.next().filter(|wait| *wait <= session.time_left()) {
-                Some(wait) => session.progress.stop.wait(wait)?,
+            match waits.next() {
                 None => return Ok(false),
+                Some(wait) if wait <= session.time_left() => session.progress.stop.wait(wait)?,
+                // It was not looked for long enough to say that it is not there.
+                Some(_) => return Err(self.undecided(markers.last().map(String::as_str))),
             }
         }
     }

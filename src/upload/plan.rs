@@ -61,13 +61,6 @@ impl Upload {
             TargetSpec::Audience(id) => store.target_by_number(endpoint, account, user_type, id)?,
         };
         let upload = Self::locked(config, client, store, &target, parts)?;
-        if upload.target.state == TargetState::Deleted {
-            return Err(Error::api(
-                ExitCode::Temporary,
-                "another throng has just recorded that the audience is deleted",
-                "run the same command again",
-            ));
-        }
         if upload.target.user_type != user_type {
             return Err(Error::usage(
                 format!("the audience holds {}, not {user_type}", upload.target.user_type),
@@ -110,6 +103,13 @@ impl Upload {
         })?;
         // It may have changed before it was locked.
         let target = store.target(target.id)?;
+        if target.state == TargetState::Deleted {
+            return Err(Error::api(
+                ExitCode::Temporary,
+                "another throng has just recorded that the audience is deleted",
+                "run the same command again",
+            ));
+        }
         Ok(Self {
             config,
             client,
@@ -267,6 +267,15 @@ impl Upload {
         };
         match (verdict, &self.target.state) {
             (Verdict::Is(audience), TargetState::Planned | TargetState::Intent { .. }) => {
+                let known = store.find(&self.target.endpoint, audience)?;
+                if known.is_some_and(|known| {
+                    known.audience == self.target.audience && known.id != self.target.id
+                }) {
+                    return Err(Error::usage(
+                        format!("{audience} is the audience whose place the new one is to take"),
+                        "give the number of the new one",
+                    ));
+                }
                 store.ready(&self.target, audience, None)?;
             }
             (Verdict::Is(audience), TargetState::Ready { audience: known })
@@ -313,7 +322,7 @@ impl Upload {
     /// list that the token may not see has nothing to say.
     fn listed(&self, store: &Store, session: &Session<'_>) -> Result<Option<ListedAudience>> {
         let target = &self.target;
-        let marker = store.marker(target)?;
+        let markers = store.open_markers(target)?;
         let number = target.platform_id();
         let account = self.config.ad_account.clone();
         let listed = session.until_done(None, Call::List, move |client| client.list(&account))?;
@@ -333,7 +342,7 @@ impl Upload {
                 }
             },
         };
-        Ok(find_listed(listed, target, marker.as_deref()))
+        Ok(find_listed(listed, target, &markers))
     }
 
     /// Refuses to add the parts of another directory to an audience that was created from one, or may have been.
@@ -357,17 +366,17 @@ impl Upload {
 fn find_listed(
     listed: Vec<ListedAudience>,
     target: &Target,
-    marker: Option<&str>,
+    markers: &[String],
 ) -> Option<ListedAudience> {
     let number = target.platform_id();
     let is_same = |audience: &ListedAudience| {
         let has = |number: Option<&Id>| {
             number.is_some() && [audience.id(), audience.fb_id()].contains(&number)
         };
-        let is_marked = marker.is_some_and(|marker| create::is_marked(audience, marker));
+        let is_marked = markers.iter().any(|marker| create::is_marked(audience, marker));
         // Revision A's list has no other number than Facebook's, which may have come too late for the store.
         let is_namesake = number.is_some()
-            && marker.is_none()
+            && markers.is_empty()
             && target.fb_id.is_none()
             && target.name.as_deref() == Some(audience.name());
         has(number) || has(target.fb_id.as_ref()) || is_marked || is_namesake

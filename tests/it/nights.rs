@@ -343,3 +343,60 @@ fn an_opt_out_list_that_is_half_written_or_empty_stops_the_night() {
     let passed = nights.home.shell(guard["command"].as_str().unwrap());
     assert_eq!(passed.status.code(), Some(0), "{}", stderr(&passed));
 }
+
+#[test]
+fn an_old_audience_of_another_api_is_left_alone() {
+    let mut nights = Nights::new("never");
+    nights.night(0, &[]);
+    nights.opt_out(&[1]);
+    nights.fault("delete,status=500");
+    nights.night(7, &["--replace"]);
+    // The same job at another API, whose audience of that number is somebody's.
+    let other = Nights::without_job();
+    let job = fs::read_to_string(nights.home.path("nightly.toml")).unwrap();
+    let moved = job.replace(&nights.sandbox.endpoint(), &other.sandbox.endpoint());
+    nights.home.write("nightly.toml", &moved);
+    assert_eq!(nights.home.sync(&[]).status.code(), Some(0));
+    assert_eq!(requests(&other.sandbox, "DELETE"), 0);
+    nights.home.write("nightly.toml", &job);
+    nights.sandbox.clear_faults();
+    nights.night(0, &[]);
+    assert_eq!(nights.members().len(), 1);
+}
+
+#[test]
+fn an_audience_that_was_given_by_number_keeps_its_type_and_its_name() {
+    let nights = Nights::new("never");
+    nights.night(0, &[]);
+    let id = nights.sandbox.audiences().unwrap()[0].id;
+    let job = fs::read_to_string(nights.home.path("nightly.toml")).unwrap();
+    let given = job.replace("name = \"News\"", &format!("name = \"News\"\nid = {id}"));
+    // Nobody sends digests of another kind to it.
+    let wrong = given.replace(
+        "[[audience]]\nuser-type = \"email_hash\"",
+        "[[audience]]\nuser-type = \"phone_hash\"",
+    );
+    nights.home.write("nightly.toml", &wrong.replace("user-type = \"email_hash\"\n\n", "\n"));
+    let refused = nights.home.sync(&[]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("holds email_hash"), "{}", stderr(&refused));
+    // Replaced, it is known by its name, also when its first number is taken out of the file.
+    nights.home.write("nightly.toml", &given);
+    nights.night(0, &["--replace"]);
+    nights.home.write("nightly.toml", &job);
+    let night = nights.night(0, &[]);
+    assert_eq!((&night["known"], &night["new"]), (&4.into(), &0.into()), "{night}");
+    assert_eq!(nights.members(), [digests(0..4)]);
+}
+
+#[test]
+fn a_dry_run_holds_nobody_up_and_leaves_no_trace() {
+    let nights = Nights::new("never");
+    nights.night(0, &[]);
+    nights.people(0..6);
+    let before = nights.home.throng(&["history", "--state", "state", "--json"]).stdout;
+    let dry = summary(&nights.run(0, &["--dry-run", "--replace"]));
+    assert_eq!((&dry["run"], &dry["audiences"][0]["new"]), (&2.into(), &6.into()));
+    assert_eq!(nights.home.throng(&["history", "--state", "state", "--json"]).stdout, before);
+    assert_eq!(nights.night(0, &[])["new"], 2);
+}

@@ -67,6 +67,11 @@ impl Finder<'_> {
             }
             ColumnSelector::Name(name) => match self.table.find(name)[..] {
                 [index] => Ok(Found { index, is_named: true, is_guess: false }),
+                [] if self.source.is_empty() => Err(Error::input(
+                    &self.source.path,
+                    format!("it is empty, so that no column is called {selector}"),
+                    "was the export written to its end?",
+                )),
                 [] => Err(Error::input(
                     &self.source.path,
                     format!("no column is called {selector}"),

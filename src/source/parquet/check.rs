@@ -61,6 +61,7 @@ pub(super) fn check_data(mut page: Page, leaf: &Leaf) -> Result<Checked, Fault> 
         *encoding = Encoding::PLAIN;
     }
     let encoding = *encoding;
+    check_split(encoding, &page, leaf, values_at)?;
     let mut memory = page.buffer().len() as u64;
     let kind = match (encoding, leaf.physical) {
         (Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY, _) => Kind::Places,
@@ -86,6 +87,22 @@ pub(super) fn check_data(mut page: Page, leaf: &Leaf) -> Result<Checked, Fault> 
         (unknown, _) => return Err(Fault::Unknown(format!("the encoding {unknown} of its type"))),
     };
     Ok(Checked { page, kind, memory })
+}
+
+/// Refuses values that are split into streams of unequal length: all of them would be wrong.
+fn check_split(encoding: Encoding, page: &Page, leaf: &Leaf, at: usize) -> Result<(), Fault> {
+    let width = match leaf.physical {
+        Physical::Int32 => 4,
+        Physical::Int64 => 8,
+        Physical::Fixed(width) => width,
+        Physical::Bytes | Physical::Other => return Ok(()),
+    };
+    let bytes = page.buffer().len() - at;
+    let is_split = encoding == Encoding::BYTE_STREAM_SPLIT;
+    let is_whole = width > 0 && bytes.is_multiple_of(width);
+    // Of a column without levels every value is there.
+    let is_all = leaf.level_max > 0 || bytes == width.saturating_mul(page.num_values() as usize);
+    if is_split && !(is_whole && is_all) { Err(SHORT) } else { Ok(()) }
 }
 
 /// Where the values of a page begin, behind the definition levels.

@@ -32,7 +32,7 @@ const HEADER_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a frame of LZ4 begins with. The crate would decompress such a page without regard to its length; blocks are what
 /// engines write, with or without Hadoop's lengths.
-const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+const LZ4_FRAMES: [[u8; 4]; 2] = [[0x04, 0x22, 0x4d, 0x18], [0x02, 0x21, 0x4c, 0x18]];
 
 /// Why a column cannot be read on.
 #[derive(Debug)]
@@ -219,7 +219,9 @@ impl Bounded {
             Compression::UNCOMPRESSED if packed.len() != len => {
                 return Err(Fault::Damaged("a page has another length than it says"));
             }
-            Compression::LZ4 if packed.starts_with(&LZ4_FRAME) => {
+            // The crate fills up with zeros what Snappy has less than the page says.
+            Compression::SNAPPY if snappy_len(packed) != Some(len) => return Err(COMPRESSED),
+            Compression::LZ4 if LZ4_FRAMES.iter().any(|frame| packed.starts_with(frame)) => {
                 return Err(Fault::Unknown("frames of LZ4".to_owned()));
             }
             _ => return Ok(body),
@@ -228,6 +230,13 @@ impl Bounded {
         bytes.extend_from_slice(&body[..plain]);
         read_just(len, decoder, &mut bytes).map(|()| bytes)
     }
+}
+
+/// The length that Snappy's bytes say they have uncompressed: they begin with it, seven bits a byte, the lowest first.
+fn snappy_len(packed: &[u8]) -> Option<usize> {
+    let len = packed.iter().take(5).position(|byte| *byte < 0x80)? + 1;
+    let bits = packed[..len].iter().rev();
+    usize::try_from(bits.fold(0_u64, |all, byte| all << 7 | u64::from(byte & 0x7f))).ok()
 }
 
 /// Appends what was compressed, which must be just `len` bytes; one byte more is read at most.
@@ -241,6 +250,20 @@ fn read_just(len: usize, decoder: impl Read, bytes: &mut Vec<u8>) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_snappy_says_of_its_length_is_read() {
+        for (packed, len) in [
+            (&[3, 8, b'a', b'b', b'c'][..], Some(3)),
+            (&[0x80, 0x01], Some(128)),
+            (&[0xfe, 0xff, 0x7f], Some(2_097_150)),
+            (&[], None),
+            (&[0x80, 0x80], None),
+            (&[0xff; 6], None),
+        ] {
+            assert_eq!(snappy_len(packed), len, "{packed:?}");
+        }
+    }
 
     #[test]
     fn a_page_is_not_decompressed_beyond_what_it_says() {
