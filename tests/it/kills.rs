@@ -18,6 +18,8 @@ struct World {
     /// About as long as a night takes.
     night: Duration,
     killed: u64,
+    /// Deliveries that were looked at.
+    judged: usize,
     home: Home,
     sandbox: Sandbox,
     random: Random,
@@ -30,7 +32,8 @@ impl World {
     fn new(replace: &str, seed: u64) -> Self {
         let home = Home::new();
         let token = TOKEN.to_owned();
-        let sandbox = Sandbox::start(SandboxConfig { token, ..SandboxConfig::default() }).unwrap();
+        let config = SandboxConfig { token, keeps_deliveries: true, ..SandboxConfig::default() };
+        let sandbox = Sandbox::start(config).unwrap();
         home.job_with(&sandbox, "max-shrink = \"90%\"\nmax-growth = \"900%\"", |job| {
             let replace = format!("name = \"News\"\nreplace = \"{replace}\"");
             job.replace("name = \"News\"", &replace)
@@ -42,7 +45,17 @@ impl World {
         });
         let (customers, opted_out) = ((0..150).collect(), BTreeSet::new());
         let (night, killed, random) = (Duration::from_millis(450), 0, Random(seed));
-        Self { night, killed, home, sandbox, random, customers, opted_out, next_person: 150 }
+        Self {
+            night,
+            killed,
+            judged: 0,
+            home,
+            sandbox,
+            random,
+            customers,
+            opted_out,
+            next_person: 150,
+        }
     }
 
     /// A night of people who come, leave and opt out, and its exports.
@@ -86,6 +99,17 @@ impl World {
         seen
     }
 
+    /// No request that took effect since it was looked last holds anybody who had opted out, member or not.
+    fn judge(&mut self) {
+        let deliveries = self.sandbox.deliveries();
+        let opted_out = digests(self.opted_out.iter().copied());
+        for delivery in &deliveries[self.judged..] {
+            let is_wrong = |entry: &String| opted_out.contains(entry);
+            assert!(!delivery.entries.iter().any(is_wrong), "somebody was sent who had opted out");
+        }
+        self.judged = deliveries.len();
+    }
+
     /// Kills a night at a random point; what it has uploaded must have been wanted when it began.
     fn kill(&mut self, before: &[(String, BTreeSet<String>)]) -> Vec<(String, BTreeSet<String>)> {
         let mut child = self.home.start(&["--quiet"]);
@@ -99,6 +123,7 @@ impl World {
             self.night = moment;
         }
         let after = self.audiences();
+        self.judge();
         let wanted = self.wanted();
         for (id, members) in &after {
             let earlier = before.iter().find(|(of, _)| of == id).map(|(_, members)| members);
@@ -112,11 +137,12 @@ impl World {
     }
 
     /// Runs the job until it is done, as a scheduler and a person together do.
-    fn finish(&self, more: &[&str]) {
+    fn finish(&mut self, more: &[&str]) {
         let mut args = more.to_vec();
         for _ in 0..6 {
             let output = self.home.sync(&args);
             args = more.to_vec();
+            self.judge();
             match output.status.code() {
                 Some(0) => return,
                 Some(8) => args.extend(["--create-again", "email_hash"]),
@@ -212,6 +238,7 @@ fn killed_nights_upload_nobody_who_had_opted_out_and_lose_nobody() {
     let held = world.check_state();
     assert!(held.is_subset(&audiences[0].1) && world.wanted().is_subset(&held));
     world.check_kills();
+    assert!(world.judged > 30, "{} deliveries were looked at", world.judged);
     world.check_history();
     let quiet = summary(&world.home.sync(&[]));
     assert_eq!(quiet["audiences"][0]["written"], 0);

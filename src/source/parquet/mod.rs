@@ -19,6 +19,7 @@ mod column;
 mod footer;
 mod header;
 mod leaf;
+mod lz4;
 mod pages;
 pub(crate) mod quiet;
 mod run;

@@ -1,8 +1,8 @@
 //! The pages of a column, each decompressed within the memory that it may take.
 //!
 //! The `parquet` crate reads them through [`Bounded`], which looks at each header first: the page has to fit the memory
-//! that the column may take, as it is stored and as it will be. Gzip and Brotli are decompressed here, since the crate does
-//! that without regard to the length that a page says, and what it gets is a page of a column that is not compressed.
+//! that the column may take, as it is stored and as it will be. Gzip, Brotli and Hadoop's LZ4 are decompressed here, since the
+//! crate does that without regard to the length that a page says, or not at all, and what it gets is a page of a column that is not compressed.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -30,9 +30,8 @@ const HEADER_BYTES: usize = 512;
 /// Longest header of a page. It can hold the least and the greatest value of the page.
 const HEADER_BYTES_MAX: usize = 1024 * 1024;
 
-/// What a frame of LZ4 begins with. The crate would decompress such a page without regard to its length; blocks are what
-/// engines write, with or without Hadoop's lengths.
-const LZ4_FRAMES: [[u8; 4]; 2] = [[0x04, 0x22, 0x4d, 0x18], [0x02, 0x21, 0x4c, 0x18]];
+/// What a frame of LZ4 begins with. Blocks are what engines write, with or without Hadoop's lengths.
+const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
 /// Why a column cannot be read on.
 #[derive(Debug)]
@@ -83,7 +82,9 @@ impl Pages {
         let end = end.ok_or(Fault::Damaged("its pages would lie behind the end of the file"))?;
         let codec = match span.codec {
             Compression::LZO => return Err(Fault::Unknown("the compression LZO".to_owned())),
-            Compression::GZIP(_) | Compression::BROTLI(_) => Compression::UNCOMPRESSED,
+            Compression::GZIP(_) | Compression::BROTLI(_) | Compression::LZ4 => {
+                Compression::UNCOMPRESSED
+            }
             known => known,
         };
         // They are within the file, so that they fit.
@@ -221,8 +222,13 @@ impl Bounded {
             }
             // The crate fills up with zeros what Snappy has less than the page says.
             Compression::SNAPPY if snappy_len(packed) != Some(len) => return Err(COMPRESSED),
-            Compression::LZ4 if LZ4_FRAMES.iter().any(|frame| packed.starts_with(frame)) => {
+            Compression::LZ4 if packed.starts_with(&LZ4_FRAME) => {
                 return Err(Fault::Unknown("frames of LZ4".to_owned()));
+            }
+            Compression::LZ4 => {
+                let mut bytes = body[..plain].to_vec();
+                let done = super::lz4::decompress(packed, len, &mut bytes);
+                return done.map(|()| bytes).ok_or(COMPRESSED);
             }
             _ => return Ok(body),
         };
