@@ -137,6 +137,10 @@ impl Night<'_> {
                     let label = audiences.iter().find(of_target).map(NightAudience::label);
                     let label = label.map_or_else(|| "the job".to_owned(), |of| format!("`{of}`"));
                     let (code, hint) = match (failure.kind, failure.status) {
+                        (FailureKind::NotFound, _) => (
+                            ExitCode::Unknown,
+                            "the API's own number of it is not known: delete it at the vendor, and let throng audience delete forget it, with this number and --state",
+                        ),
                         (FailureKind::Credentials, Some(403)) => (
                             ExitCode::Credentials,
                             "let the token delete audiences, or delete it by hand; the next run goes on",
@@ -147,9 +151,12 @@ impl Night<'_> {
                         ),
                         _ => (ExitCode::Partial, "run the same command again: it deletes it first"),
                     };
-                    let message = format!(
-                        "{label} does without audience {id} by now, which is still there: {failure}"
-                    );
+                    let state = match failure.kind {
+                        FailureKind::NotFound => "which may still be there",
+                        _ => "which is still there",
+                    };
+                    let message =
+                        format!("{label} does without audience {id} by now, {state}: {failure}");
                     self.troubles.push(Error::api(code, message, hint));
                 }
                 _ => self.store.deleted(&target)?,

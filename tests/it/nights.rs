@@ -400,3 +400,20 @@ fn a_dry_run_holds_nobody_up_and_leaves_no_trace() {
     assert_eq!(nights.home.throng(&["history", "--state", "state", "--json"]).stdout, before);
     assert_eq!(nights.night(0, &[])["new"], 2);
 }
+
+#[test]
+fn an_old_audience_of_which_only_facebooks_number_is_known_is_not_taken_for_deleted() {
+    let mut nights = Nights::new("never");
+    nights.people(0..2);
+    nights.fault("create,nth=1,when=after,cut");
+    nights.fault("list,status=500");
+    nights.night(8, &[]);
+    nights.sandbox.clear_faults();
+    // It is found by its marker, in a list that has no other number, and nobody is new.
+    nights.night(0, &[]);
+    nights.opt_out(&[1]);
+    nights.fault("delete,status=404");
+    let ended = nights.run(8, &["--replace"]);
+    assert!(stderr(&ended).contains("which may still be there"), "{}", stderr(&ended));
+    nights.assert_must_go(&summary(&ended)["audiences"][0], &[1]);
+}
