@@ -19,6 +19,7 @@ pub use self::values::{phones, values};
 use crate::config::{Format, Io};
 use crate::dialect::Framing;
 use crate::hash::Kernel;
+use crate::reason::Reason;
 use crate::record::{self, CsvReader, Records};
 use crate::source::{Chunk, Chunks, in_memory};
 
@@ -138,7 +139,7 @@ fn csv(
     let mut records = Records::default();
     for_each_chunk(in_memory::chunks(text, framing, window, io), |chunk, is_exact| {
         reader.read(chunk, is_exact, &mut records).expect("short records");
-        let own = |field: Option<&[u8]>| field.map(<[u8]>::to_vec);
+        let own = |field: Result<&[u8], Reason>| field.ok().map(<[u8]>::to_vec);
         let columns: Vec<Vec<_>> = (0..records.width())
             .map(|field| records.fields(chunk, field).map(own).collect())
             .collect();

@@ -34,7 +34,7 @@ pub fn values(data: &[u8]) {
     for (kernel, rule) in Kernel::all().zip(rules.iter()) {
         let mut canonical = Canonical::default();
         let mut verdicts = Vec::new();
-        let batch = values.iter().map(|bytes| Value { bytes: Some(bytes), country });
+        let batch = values.iter().map(|bytes| Value { bytes: Ok(bytes), country });
         rule.batch(wrapping, batch, &mut canonical, |_, _, verdict| verdicts.push(verdict));
         let raw: Vec<Vec<u8>> = canonical.messages.iter().map(<[u8]>::to_vec).collect();
         let mut digests = Vec::new();
@@ -89,7 +89,7 @@ fn check(user_type: UserType, options: RuleOptions, value: &[u8]) {
     assert!(is_form, "{text:?}");
     let again =
         RuleOptions { prehashed: Prehashed::Auto, case: options.case, ..RuleOptions::default() };
-    let value = Value { bytes: Some(value), country: None };
+    let value = Value { bytes: Ok(value), country: None };
     let mut twice = Vec::new();
     let verdict = rules(user_type, again)[0].one(Wrapping::Field, value, &mut twice);
     assert!(matches!(verdict, Verdict::Raw(_)), "{text:?}: {verdict:?}");

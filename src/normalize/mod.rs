@@ -142,8 +142,8 @@ impl Canonical {
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct Value<'a> {
-    /// The bytes of the value; `None` if the row ends before its column.
-    pub bytes: Option<&'a [u8]>,
+    /// The bytes of the value, or why its record has none that can be relied on.
+    pub bytes: Result<&'a [u8], Reason>,
     /// The row's country, if there is a country column.
     pub country: Option<&'a [u8]>,
 }
@@ -263,7 +263,7 @@ impl Normalizer {
     /// ```
     pub fn entry(&self, value: impl AsRef<[u8]>) -> Result<Option<String>, Reason> {
         let mut canonical = Vec::new();
-        let value = Value { bytes: Some(value.as_ref()), country: None };
+        let value = Value { bytes: Ok(value.as_ref()), country: None };
         match self.one(Wrapping::Field, value, &mut canonical) {
             Verdict::Blank => Ok(None),
             Verdict::Rejected(reason) => Err(reason),
@@ -290,9 +290,12 @@ fn run<'a>(
     rule: impl Fn(&[u8], Option<&[u8]>, &mut Vec<u8>) -> Verdict,
 ) {
     for (index, value) in values.enumerate() {
-        let Some(bytes) = value.bytes else {
-            on_verdict(index, b"", Verdict::Rejected(Reason::MissingColumn));
-            continue;
+        let bytes = match value.bytes {
+            Ok(bytes) => bytes,
+            Err(reason) => {
+                on_verdict(index, b"", Verdict::Rejected(reason));
+                continue;
+            }
         };
         let verdict = push(wrapping, bytes, value.country, canonical, &rule);
         on_verdict(index, bytes, verdict);

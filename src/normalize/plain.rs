@@ -14,7 +14,7 @@ use std::arch::x86_64::{
     _mm512_sub_epi8, _mm512_test_epi8_mask,
 };
 
-use super::{Canonical, Note, Reason, Value, Verdict};
+use super::{Canonical, Note, Value, Verdict};
 use crate::hash::{Block, Kernel, ONE_BLOCK_BYTES_MAX};
 
 /// Adds the plain addresses of a batch to `canonical`, and tells `on_verdict` of them; the other values go to
@@ -44,9 +44,12 @@ fn run_avx512<'a>(
     mut push_other: impl FnMut(&'a [u8], Option<&'a [u8]>, &mut Canonical) -> Verdict,
 ) {
     for (index, value) in values.enumerate() {
-        let Some(bytes) = value.bytes else {
-            on_verdict(index, b"", Verdict::Rejected(Reason::MissingColumn));
-            continue;
+        let bytes = match value.bytes {
+            Ok(bytes) => bytes,
+            Err(reason) => {
+                on_verdict(index, b"", Verdict::Rejected(reason));
+                continue;
+            }
         };
         let verdict = match lay_out(bytes) {
             Some(block) => {

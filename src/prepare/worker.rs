@@ -218,9 +218,11 @@ fn normalize(
         }
         Some(country) => {
             let countries = records.fields_of(chunk, country, batch);
-            let values = fields.zip(countries).map(|(bytes, country)| Value {
-                bytes,
-                country: Some(country.unwrap_or_default()),
+            let values = fields.zip(countries).map(|(bytes, country)| match country {
+                Ok(country) => Value { bytes, country: Some(country) },
+                Err(Reason::MissingColumn) => Value { bytes, country: Some(b"") },
+                // Where the country cannot be relied on, the number cannot either.
+                Err(reason) => Value { bytes: bytes.and(Err(reason)), country: Some(b"") },
             });
             normalizer.batch(wrapping, values, canonical, on_verdict);
         }

@@ -10,6 +10,7 @@ use super::field::{Field, RecordTooLong, check_length};
 #[cfg(target_arch = "x86_64")]
 use super::strict;
 use crate::hash::Kernel;
+use crate::reason::Reason;
 
 /// Reads the wanted columns of chunks.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl CsvReader {
                     // The line ends here; what is still wanted is not there.
                     let seen = self.wanted.partition_point(|wanted| *wanted < column);
                     for _ in seen..self.wanted.len() {
-                        records.push_missing();
+                        records.push_refused(Reason::MissingColumn);
                     }
                     return at - 1;
                 }
@@ -151,7 +152,7 @@ impl CsvReader {
         records.starts.push(super::place(start));
         for &wanted in &self.wanted {
             if wanted >= fields {
-                records.push_missing();
+                records.push_refused(Reason::MissingColumn);
                 continue;
             }
             let field_start = if wanted == 0 { 0 } else { self.ends[wanted - 1] };
@@ -196,7 +197,7 @@ mod tests {
         let columns: Vec<Vec<_>> =
             (0..wanted.len()).map(|field| records.fields(text, field).collect()).collect();
         (0..records.len())
-            .map(|row| columns.iter().map(|column| column[row].map(<[u8]>::to_vec)).collect())
+            .map(|row| columns.iter().map(|column| column[row].ok().map(<[u8]>::to_vec)).collect())
             .collect()
     }
 

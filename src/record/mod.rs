@@ -9,6 +9,8 @@ mod strict;
 
 use std::ops::Range;
 
+use crate::reason::Reason;
+
 pub use self::csv::CsvReader;
 pub use self::lines::read_lines;
 pub(crate) use self::sample::SAMPLE_ROWS;
@@ -18,12 +20,13 @@ pub use self::sample::{SampleTable, detect};
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u32,
-    /// The length; [`SCRATCH`] is set in it for fields in scratch space. [`MISSING`] if the row ends before the field.
+    /// The length; [`SCRATCH`] is set in it for fields in scratch space. [`REFUSED`] if there are no bytes: then `start`
+    /// says why, as the number of a reason.
     len: u32,
 }
 
 const SCRATCH: u32 = 1 << 31;
-const MISSING: u32 = u32::MAX;
+const REFUSED: u32 = u32::MAX;
 
 /// The records of one chunk.
 #[derive(Debug, Default)]
@@ -70,12 +73,12 @@ impl Records {
         self.len == 0
     }
 
-    /// A field of every record, `None` where a row ends before it.
+    /// A field of every record, or why a record has none that can be relied on.
     pub fn fields<'a>(
         &'a self,
         chunk: &'a [u8],
         field: usize,
-    ) -> impl Iterator<Item = Option<&'a [u8]>> {
+    ) -> impl Iterator<Item = Result<&'a [u8], Reason>> {
         self.fields_of(chunk, field, 0..self.len)
     }
 
@@ -86,22 +89,22 @@ impl Records {
         chunk: &'a [u8],
         field: usize,
         records: Range<usize>,
-    ) -> impl Iterator<Item = Option<&'a [u8]>> {
+    ) -> impl Iterator<Item = Result<&'a [u8], Reason>> {
         let spans = &self.spans[records.start * self.width..records.end * self.width];
         spans.chunks_exact(self.width.max(1)).map(move |row| self.slice(chunk, row[field]))
     }
 
     #[inline]
-    fn slice<'a>(&'a self, chunk: &'a [u8], span: Span) -> Option<&'a [u8]> {
-        if span.len == MISSING {
-            return None;
+    fn slice<'a>(&'a self, chunk: &'a [u8], span: Span) -> Result<&'a [u8], Reason> {
+        if span.len == REFUSED {
+            return Err(Reason::ALL[span.start as usize]);
         }
         let (bytes, len) = match span.len & SCRATCH {
             0 => (chunk, span.len),
             _ => (&*self.scratch, span.len & !SCRATCH),
         };
         let start = span.start as usize;
-        Some(&bytes[start..start + len as usize])
+        Ok(&bytes[start..start + len as usize])
     }
 
     /// Number of line ends before a record in its chunk. To be asked in ascending order through one
@@ -123,8 +126,8 @@ impl Records {
         self.spans.push(Span { start: place(from), len });
     }
 
-    fn push_missing(&mut self) {
-        self.spans.push(Span { start: 0, len: MISSING });
+    fn push_refused(&mut self, reason: Reason) {
+        self.spans.push(Span { start: reason as u32, len: REFUSED });
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
                 assert!(
                     records.fields(chunk, 0).eq(chunk
                         .split(|b| *b == b'\n')
-                        .map(|line| { Some(line.strip_suffix(b"\r").unwrap_or(line)) })
+                        .map(|line| { Ok(line.strip_suffix(b"\r").unwrap_or(line)) })
                         .take(records.len()))
                 );
                 let mut reader = CsvReader::new(b',', vec![0, 1, 5]).on(kernel);

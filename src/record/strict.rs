@@ -19,6 +19,7 @@ use std::arch::x86_64::{
 use super::Records;
 use super::field::{Field, RecordTooLong, check_length};
 use crate::hash::Kernel;
+use crate::reason::Reason;
 
 /// Reads the wanted columns of all records of a chunk.
 ///
@@ -168,7 +169,7 @@ impl Rows<'_> {
                 self.records.starts.push(super::place(self.start));
             }
             for _ in self.found..self.wanted.len() {
-                self.records.push_missing();
+                self.records.push_refused(Reason::MissingColumn);
             }
         }
         (self.start, self.field, self.column, self.found) = (at + 1, at + 1, 0, 0);

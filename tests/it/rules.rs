@@ -80,7 +80,7 @@ fn every_row_of_the_tables() {
             rows += 1;
             let (rules, wrapping, country) = options(&row[1]);
             let bytes = unescape(&row[0]);
-            let value = Value { bytes: Some(&bytes), country };
+            let value = Value { bytes: Ok(&bytes), country };
             let mut out = Vec::new();
             let verdict = Normalizer::new(user_type, rules).one(wrapping, value, &mut out);
             let got = match verdict {
@@ -107,7 +107,7 @@ fn published_digests() {
     let path = fixture("normalize/digests.csv");
     for row in csv::Reader::from_path(path).unwrap().records().map(Result::unwrap) {
         let user_type: UserType = row[0].parse().unwrap();
-        let value = Value { bytes: Some(row[1].as_bytes()), country: None };
+        let value = Value { bytes: Ok(row[1].as_bytes()), country: None };
         let mut out = Vec::new();
         let verdict =
             Normalizer::new(user_type, RuleOptions::default()).one(Wrapping::Line, value, &mut out);
@@ -134,7 +134,7 @@ fn example_numbers_of_every_region() {
         let national = RuleOptions { country, ..RuleOptions::default() };
         for (text, rules) in [(&row[1], national), (&row[2], RuleOptions::default())] {
             let mut out = Vec::new();
-            let value = Value { bytes: Some(text.as_bytes()), country: None };
+            let value = Value { bytes: Ok(text.as_bytes()), country: None };
             Normalizer::new(UserType::PhoneHash, rules).one(Wrapping::Line, value, &mut out);
             if out != row[3].as_bytes() {
                 wrong.push(format!("{} {text}: {}", &row[0], String::from_utf8_lossy(&out)));

@@ -306,7 +306,7 @@ impl Finder<'_> {
     }
 
     pub(super) fn judge(&self, audience: &Audience, cell: &[u8]) -> Verdict {
-        let value = Value { bytes: Some(cell), country: None };
+        let value = Value { bytes: Ok(cell), country: None };
         match audience.normalizer(self.role).one(self.dialect.wrapping(), value, &mut Vec::new()) {
             // With the row's country, which is not at hand here, it is a number like any other.
             Verdict::Rejected(Reason::NationalNumber) if self.read.country_column.is_some() => {

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
-use throng::normalize::{Normalizer, UserType, Value, Verdict, Wrapping};
+use throng::normalize::{Normalizer, Reason, UserType, Value, Verdict, Wrapping};
 
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -27,7 +27,11 @@ pub(crate) fn read<'a>(
     for (bytes, country) in values {
         read.read += 1;
         let mut out = Vec::new();
-        match normalizer.one(wrapping, Value { bytes, country }, &mut out) {
+        match normalizer.one(
+            wrapping,
+            Value { bytes: bytes.ok_or(Reason::MissingColumn), country },
+            &mut out,
+        ) {
             Verdict::Blank => read.blank += 1,
             Verdict::Rejected(_) => read.rejected += 1,
             Verdict::Prehashed(digest) => {
