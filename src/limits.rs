@@ -53,6 +53,11 @@ pub const MEMORY_BYTES_BESIDE: u64 = 64 * 1024 * 1024;
 /// for all of it, `xz -9` for half; what others ask for is a few MiB.
 pub const DECODER_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
+/// Opt-out lists whose entries are kept apart, so that it is known how many of each are members. Those beyond share the
+/// last number: each has room of its own in every partition of every worker.
+#[doc(hidden)]
+pub const LISTS_MAX: usize = 64;
+
 /// Bytes of a block: what one partition of one worker grows by, and what is written to a spill file at once.
 #[doc(hidden)]
 pub const BLOCK_BYTES: usize = 16 * 1024;

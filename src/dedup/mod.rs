@@ -6,6 +6,7 @@
 //! ([`spill`]). Entries come out in digest order, so that the result depends on the set of people alone.
 
 mod budget;
+mod layer;
 mod partitions;
 mod range;
 mod resolve;
@@ -18,6 +19,7 @@ mod store;
 use crate::hash::Digest;
 
 pub use self::budget::Budget;
+pub use self::layer::Layer;
 pub use self::partitions::Partitions;
 pub use self::range::Range;
 pub use self::resolve::{Resolved, resolve};

@@ -6,20 +6,21 @@ use super::slab::Slab;
 use super::sort::Scratch;
 use super::spill::Chain;
 use super::store::Store;
-use super::{Budget, Layout};
+use super::{Budget, Layer, Layout};
 use crate::buffers::Buffers;
 use crate::entries::Entries;
 use crate::error::Result;
 use crate::hash::Digest;
-use crate::role::Role;
 
 /// All entries of an audience by partition.
 #[derive(Debug)]
 pub struct Partitions {
     store: Store,
     slabs: Vec<Vec<Slab>>,
-    /// Of each scatter, the spilled blocks of each role and partition.
-    spilled: Vec<[Vec<Chain>; Role::ALL.len()]>,
+    /// Of each scatter, the spilled blocks of each layer and partition.
+    spilled: Vec<Vec<Vec<Chain>>>,
+    /// Number of the last list that has entries, counted from 1.
+    lists: usize,
     extents: Vec<Extent>,
     /// Begin of each partition in `extents`; one more than there are partitions.
     starts: Vec<usize>,
@@ -34,7 +35,7 @@ impl Partitions {
     pub fn new(store: Store, scatters: Vec<Scatter>, budget: &Budget) -> Result<Self> {
         let mut slabs = Vec::new();
         let mut spilled = Vec::new();
-        let mut extents = Vec::new();
+        let mut extents: Vec<Extent> = Vec::new();
         for (index, mut scatter) in scatters.into_iter().enumerate() {
             scatter.seal(&store, budget)?;
             for mut extent in scatter.extents {
@@ -45,12 +46,17 @@ impl Partitions {
             spilled.push(scatter.spilled);
         }
         extents.sort_by_key(|extent| extent.partition);
+        let in_memory = extents.iter().filter_map(|extent| extent.layer.list());
+        let on_disk = spilled
+            .iter()
+            .filter_map(|layers: &Vec<_>| layers.len().checked_sub(Layer::of_list(0).index() + 1));
+        let lists = in_memory.chain(on_disk).map(|list| list + 1).max().unwrap_or(0);
         let count = 1_u32 << store.radix_bits;
         let starts = (0..=count)
             .map(|partition| extents.partition_point(|extent| extent.partition < partition))
             .collect();
         let (digests, scratches) = (Buffers::default(), Buffers::default());
-        Ok(Self { store, slabs, spilled, extents, starts, digests, scratches })
+        Ok(Self { store, slabs, spilled, lists, extents, starts, digests, scratches })
     }
 
     /// Every partition's range, in digest order.
@@ -63,7 +69,8 @@ impl Partitions {
     pub fn bytes(&self, range: Range) -> u64 {
         let in_memory: u64 =
             self.extents_of(range).iter().map(|extent| u64::from(extent.len)).sum();
-        let chains = Role::ALL.into_iter().flat_map(|role| self.chains_of(range, role));
+        let partition = self.partition(range);
+        let chains = self.spilled.iter().flatten().filter_map(|chains| chains.get(partition));
         in_memory + chains.map(|chain| chain.bytes).sum::<u64>()
     }
 
@@ -77,11 +84,16 @@ impl Partitions {
         &self.extents[self.starts[partition]..self.starts[partition + 1]]
     }
 
-    /// The spilled blocks of a range's partition that hold entries of a role.
-    fn chains_of(&self, range: Range, role: Role) -> impl Iterator<Item = Chain> {
+    /// Number of lists whose suppressed entries are kept apart.
+    pub(super) fn lists(&self) -> usize {
+        self.lists
+    }
+
+    /// The spilled blocks of a range's partition that hold entries of a layer.
+    fn chains_of(&self, range: Range, layer: Layer) -> impl Iterator<Item = Chain> {
         let partition = self.partition(range);
-        let chains =
-            self.spilled.iter().filter_map(move |roles| roles[role as usize].get(partition));
+        let of_layer = self.spilled.iter().filter_map(move |layers| layers.get(layer.index()));
+        let chains = of_layer.filter_map(move |chains| chains.get(partition));
         chains.copied().filter(|chain| chain.bytes > 0)
     }
 
@@ -109,30 +121,30 @@ impl Partitions {
         }
     }
 
-    /// The blocks of a range's partition that hold entries of a role, if all of them are in memory.
-    pub(super) fn memory_blocks(&self, range: Range, role: Role) -> Option<Vec<&[u8]>> {
-        let is_spilled = self.chains_of(range, role).next().is_some();
-        (!is_spilled).then(|| self.blocks_in_memory(range, role).collect())
+    /// The blocks of a range's partition that hold entries of a layer, if all of them are in memory.
+    pub(super) fn memory_blocks(&self, range: Range, layer: Layer) -> Option<Vec<&[u8]>> {
+        let is_spilled = self.chains_of(range, layer).next().is_some();
+        (!is_spilled).then(|| self.blocks_in_memory(range, layer).collect())
     }
 
-    fn blocks_in_memory(&self, range: Range, role: Role) -> impl Iterator<Item = &[u8]> {
-        self.extents_of(range).iter().filter(move |extent| extent.role == role).map(|extent| {
+    fn blocks_in_memory(&self, range: Range, layer: Layer) -> impl Iterator<Item = &[u8]> {
+        self.extents_of(range).iter().filter(move |extent| extent.layer == layer).map(|extent| {
             let slab = &self.slabs[extent.scatter as usize][extent.slab as usize];
             let start = extent.start as usize;
             &slab[start..start + extent.len as usize]
         })
     }
 
-    /// Hands out the blocks of a range's partition that hold entries of a role; a spilled one is read into `buffer`.
+    /// Hands out the blocks of a range's partition that hold entries of a layer; a spilled one is read into `buffer`.
     pub(super) fn for_each_block(
         &self,
         range: Range,
-        role: Role,
+        layer: Layer,
         buffer: &mut Vec<u8>,
         mut on_block: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        self.blocks_in_memory(range, role).try_for_each(&mut on_block)?;
-        let mut chains = self.chains_of(range, role);
+        self.blocks_in_memory(range, layer).try_for_each(&mut on_block)?;
+        let mut chains = self.chains_of(range, layer);
         chains.try_for_each(|chain| self.store.spill.for_each(chain, buffer, &mut on_block))
     }
 

@@ -1,13 +1,16 @@
 //! Set algebra within a range of digests.
 
-use super::{Layout, Partitions, Range, clear_value, key_of, sort};
+use super::{Layer, Layout, Partitions, Range, clear_value, key_of, sort};
 use crate::entries::{Counts, Entries};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::{self, Digest};
 use crate::role::Role;
 
 /// Beyond this many leading bits, entries cannot be told apart by their keys: the range is resolved as it is.
 const RANGE_BITS_MAX: u32 = 60;
+
+/// Times that a set is larger than another one for a search to be faster than a walk.
+const SEARCH_FACTOR: usize = 32;
 
 /// Result of a range.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub struct Resolved {
     pub entries: Entries,
     /// Sizes of all sets.
     pub counts: Counts,
+    /// For each list, how many of its entries are members. Nothing is known of lists behind the end.
+    pub hits: Vec<u64>,
     /// Known, but no member any more. Clear ids by their SHA-256, here and below.
     pub gone: Vec<Digest>,
     /// Known and suppressed.
@@ -38,14 +43,31 @@ pub fn resolve(
 }
 
 fn resolve_digests(partitions: &Partitions, range: Range, limit: u64) -> Result<Option<Resolved>> {
-    let mut sets: [Vec<Digest>; Role::ALL.len()] = Default::default();
     let mut left = limit;
-    for role in Role::ALL {
-        let Some(set) = gather_digests(partitions, range, role, left)? else { return Ok(None) };
-        left = left.saturating_sub(size_of_val(&*set) as u64);
-        sets[role as usize] = set;
+    let mut gather = |layer| {
+        let set = gather_digests(partitions, range, layer, left)?;
+        left = left.saturating_sub(set.as_deref().map_or(0, size_of_val) as u64);
+        Ok::<_, Error>(set)
+    };
+    let Some(mut members) = gather(Layer::of(Role::Member))? else { return Ok(None) };
+    let mut suppressed: Vec<Digest> = Vec::new();
+    let mut hits = Vec::with_capacity(partitions.lists());
+    for list in 0..partitions.lists() {
+        let Some(set) = gather(Layer::of_list(list))? else { return Ok(None) };
+        hits.push(common(&members, &set));
+        if suppressed.is_empty() {
+            suppressed = set;
+        } else {
+            suppressed.extend_from_slice(&set);
+            partitions.digests.give(set);
+        }
     }
-    let [mut members, suppressed, known, unconfirmed] = sets;
+    if partitions.lists() > 1 {
+        suppressed.sort_unstable();
+        suppressed.dedup();
+    }
+    let Some(known) = gather(Layer::of(Role::Known))? else { return Ok(None) };
+    let Some(unconfirmed) = gather(Layer::of(Role::Unconfirmed))? else { return Ok(None) };
     let is_simple = suppressed.is_empty() && known.is_empty();
     let mut counts = Counts { members: members.len() as u64, ..Counts::default() };
     let (mut gone, mut must_go) = (Vec::new(), Vec::new());
@@ -58,20 +80,20 @@ fn resolve_digests(partitions: &Partitions, range: Range, limit: u64) -> Result<
         partitions.digests.give(set);
     }
     counts.written = members.len() as u64;
-    Ok(Some(Resolved { entries: Entries::Digests(members), counts, gone, must_go }))
+    Ok(Some(Resolved { entries: Entries::Digests(members), counts, hits, gone, must_go }))
 }
 
-/// The different digests of a role, sorted.
+/// The different digests of a layer, sorted.
 fn gather_digests(
     partitions: &Partitions,
     range: Range,
-    role: Role,
+    layer: Layer,
     limit: u64,
 ) -> Result<Option<Vec<Digest>>> {
     let mut sorted = partitions.digests.take();
     let mut scratch = partitions.scratches.take();
     let is_small = partitions.bytes(range) <= limit && partitions.is_whole(range);
-    if is_small && let Some(blocks) = partitions.memory_blocks(range, role) {
+    if is_small && let Some(blocks) = partitions.memory_blocks(range, layer) {
         let blocks: Vec<&[Digest]> = blocks.iter().map(|block| block.as_chunks().0).collect();
         sort::sort_and_dedup(&blocks, range.bits, &mut scratch, &mut sorted);
         partitions.scratches.give(scratch);
@@ -80,7 +102,7 @@ fn gather_digests(
     let is_whole = partitions.is_whole(range);
     let mut digests: Vec<Digest> = Vec::new();
     let mut is_over = false;
-    partitions.for_each_block(range, role, &mut Vec::new(), |block| {
+    partitions.for_each_block(range, layer, &mut Vec::new(), |block| {
         let (block, _) = block.as_chunks::<32>();
         if is_whole {
             digests.extend_from_slice(block);
@@ -107,16 +129,32 @@ fn gather_digests(
 }
 
 fn resolve_clear(partitions: &Partitions, range: Range, limit: u64) -> Result<Option<Resolved>> {
-    let mut bytes: [Vec<u8>; Role::ALL.len()] = Default::default();
+    let roles = [Role::Member, Role::Known, Role::Unconfirmed].map(Layer::of);
+    let lists = (0..partitions.lists()).map(Layer::of_list);
+    let mut bytes = Vec::with_capacity(roles.len() + partitions.lists());
     let mut left = limit;
-    for role in Role::ALL {
-        let Some(set) = gather_clear(partitions, range, role, left)? else { return Ok(None) };
+    for layer in roles.into_iter().chain(lists) {
+        let Some(set) = gather_clear(partitions, range, layer, left)? else { return Ok(None) };
         left = left.saturating_sub(set.len() as u64);
-        bytes[role as usize] = set;
+        bytes.push(set);
     }
-    let [members, suppressed, known, unconfirmed] =
-        bytes.each_ref().map(|bytes| ClearSet { index: sort::sort_clear(bytes), bytes });
-    let suppressed: Vec<_> = suppressed.entries().collect();
+    let sets: Vec<ClearSet<'_>> = bytes.iter().map(|bytes| ClearSet::new(bytes)).collect();
+    let [members, known, unconfirmed, lists @ ..] = &sets[..] else {
+        return Err(Error::Internal("sets of roles that were gathered"));
+    };
+    let (mut suppressed, mut hits) = (Vec::new(), Vec::with_capacity(lists.len()));
+    if !lists.is_empty() {
+        let members: Vec<_> = members.entries().collect();
+        for list in lists {
+            let list: Vec<_> = list.entries().collect();
+            hits.push(common(&members, &list));
+            suppressed.extend(list);
+        }
+    }
+    if lists.len() > 1 {
+        suppressed.sort_unstable();
+        suppressed.dedup();
+    }
     let known: Vec<_> = known.entries().collect();
     let unconfirmed: Vec<_> = unconfirmed.entries().collect();
     let mut counts = Counts { members: members.index.len() as u64, ..Counts::default() };
@@ -137,7 +175,7 @@ fn resolve_clear(partitions: &Partitions, range: Range, limit: u64) -> Result<Op
         digests.collect()
     };
     let (gone, must_go) = (digests(gone), digests(must_go));
-    Ok(Some(Resolved { entries: Entries::Lines { text, count }, counts, gone, must_go }))
+    Ok(Some(Resolved { entries: Entries::Lines { text, count }, counts, hits, gone, must_go }))
 }
 
 /// Sorted clear entries.
@@ -147,22 +185,26 @@ struct ClearSet<'a> {
 }
 
 impl<'a> ClearSet<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { index: sort::sort_clear(bytes), bytes }
+    }
+
     fn entries(&self) -> impl Iterator<Item = (u64, &'a [u8])> {
         self.index.iter().map(|(key, at)| (*key, clear_value(&self.bytes[*at as usize..]).0))
     }
 }
 
-/// The clear entries of a role, in no order, possibly repeated.
+/// The clear entries of a layer, in no order, possibly repeated.
 fn gather_clear(
     partitions: &Partitions,
     range: Range,
-    role: Role,
+    layer: Layer,
     limit: u64,
 ) -> Result<Option<Vec<u8>>> {
     let is_whole = partitions.is_whole(range);
     let mut entries: Vec<u8> = Vec::new();
     let mut is_over = false;
-    partitions.for_each_block(range, role, &mut Vec::new(), |mut block| {
+    partitions.for_each_block(range, layer, &mut Vec::new(), |mut block| {
         if is_whole {
             entries.extend_from_slice(block);
         } else {
@@ -257,6 +299,19 @@ impl<'a, T: Ord + Copy> Algebra<'a, T> {
         self.counts.must_go = must_go.len() as u64;
         (self.gone, must_go)
     }
+}
+
+/// Counts the entries that two sorted sets share.
+fn common<T: Ord>(set: &[T], other: &[T]) -> u64 {
+    let (large, small) = if set.len() < other.len() { (other, set) } else { (set, other) };
+    // A list is often far smaller than what it is held against.
+    let found = if large.len() / SEARCH_FACTOR > small.len() {
+        small.iter().filter(|entry| large.binary_search(entry).is_ok()).count()
+    } else {
+        let mut seen = 0;
+        small.iter().filter(|entry| holds(large, &mut seen, entry)).count()
+    };
+    found as u64
 }
 
 /// True if a sorted set holds an entry; `seen` moves on to where it is or would be.

@@ -10,7 +10,7 @@
 use super::slab::{self, LINE_BYTES, Slab};
 use super::spill::Chain;
 use super::store::Store;
-use super::{Budget, CLEAR_ENTRY_BYTES_MAX, key_of};
+use super::{Budget, CLEAR_ENTRY_BYTES_MAX, Layer, key_of};
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::role::Role;
@@ -26,27 +26,27 @@ pub struct Scatter {
     /// Bytes of the last slab that blocks were cut from.
     slab_used: usize,
     pub(super) extents: Vec<Extent>,
-    /// For each role that has any, the spilled blocks of each partition.
-    pub(super) spilled: [Vec<Chain>; Role::ALL.len()],
+    /// For each layer that has any, the spilled blocks of each partition.
+    pub(super) spilled: Vec<Vec<Chain>>,
     spill_buffer: Vec<u8>,
-    role: Role,
+    layer: Layer,
 }
 
 /// The block that a partition's entries are appended to.
 #[derive(Clone, Copy, Debug, Default)]
 struct OpenBlock {
     slab: u32,
-    /// Begin of the entries of the current role.
+    /// Begin of the entries of the current layer.
     from: u32,
     at: u32,
     end: u32,
 }
 
-/// Place in memory of entries of one partition and role.
+/// Place in memory of entries of one partition and layer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extent {
     pub(super) partition: u32,
-    pub(super) role: Role,
+    pub(super) layer: Layer,
     pub(super) scatter: u32,
     pub(super) slab: u32,
     pub(super) start: u32,
@@ -63,17 +63,17 @@ impl Scatter {
             slabs: Vec::new(),
             slab_used: store.slab_bytes,
             extents: Vec::new(),
-            spilled: Default::default(),
+            spilled: Vec::new(),
             spill_buffer: Vec::new(),
-            role: Role::Member,
+            layer: Layer::of(Role::Member),
         }
     }
 
-    /// The entries from here on have this role.
-    pub fn set_role(&mut self, role: Role, store: &Store, budget: &Budget) -> Result<()> {
-        if self.role != role {
+    /// The entries from here on are of this layer.
+    pub fn set_layer(&mut self, layer: Layer, store: &Store, budget: &Budget) -> Result<()> {
+        if self.layer != layer {
             self.seal(store, budget)?;
-            self.role = role;
+            self.layer = layer;
         }
         Ok(())
     }
@@ -164,13 +164,17 @@ impl Scatter {
         }
         let block = &self.slabs[full.slab as usize][full.from as usize..full.at as usize];
         if !block.is_empty() {
-            let chains = &mut self.spilled[self.role as usize];
+            let layer = self.layer.index();
+            if self.spilled.len() <= layer {
+                self.spilled.resize_with(layer + 1, Vec::new);
+            }
+            let chains = &mut self.spilled[layer];
             chains.resize(1 << store.radix_bits, Chain::default());
             store.spill.append(&mut chains[partition], block, &mut self.spill_buffer)?;
         }
         let open = &mut self.open[partition];
         open.at = open.from;
-        // Entries of an earlier role may have left less than an entry's room.
+        // Entries of an earlier layer may have left less than an entry's room.
         if ((open.end - open.from) as usize) < CLEAR_ENTRY_BYTES_MAX {
             self.open[partition] = self.new_block(store, budget, Need::Must)?;
         }
@@ -195,14 +199,14 @@ impl Scatter {
         Ok(OpenBlock { slab: place(self.slabs.len() - 1), from: start, at: start, end })
     }
 
-    /// Remembers what an open block holds of the current role.
+    /// Remembers what an open block holds of the current layer.
     fn keep(&mut self, partition: usize) {
         let open = &mut self.open[partition];
         let len = open.at - open.from;
         if len > 0 {
             self.extents.push(Extent {
                 partition: place(partition),
-                role: self.role,
+                layer: self.layer,
                 // Which scatter it is gets known when all are put together.
                 scatter: 0,
                 slab: open.slab,

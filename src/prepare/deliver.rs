@@ -30,6 +30,9 @@ pub(super) struct Delivery<'a> {
 #[derive(Debug)]
 pub(crate) struct Delivered {
     pub(crate) counts: Counts,
+    /// For each list, how many of its entries are members.
+    #[expect(dead_code, reason = "summaries are to show it")]
+    pub(crate) hits: Vec<u64>,
     /// The upload files.
     pub(crate) parts: Vec<PartManifest>,
     /// The lists of who is gone and who must go, unless they are empty.
@@ -55,6 +58,7 @@ impl Delivery<'_> {
             write_parts(self.dir, audience, limits, most, kernel, self.memory.threads, |parts| {
                 let mut sum = Sum {
                     counts: Counts::default(),
+                    hits: Vec::new(),
                     parts,
                     gone: &mut gone,
                     must_go: &mut must_go,
@@ -77,10 +81,10 @@ impl Delivery<'_> {
                     },
                 };
                 ordered(self.pool, self.memory.in_flight, steps)?;
-                Ok(sum.counts)
+                Ok((sum.counts, sum.hits))
             });
-        let (counts, parts) = written?;
-        Ok(Delivered { counts, parts, gone: gone.finish()?, must_go: must_go.finish()? })
+        let ((counts, hits), parts) = written?;
+        Ok(Delivered { counts, hits, parts, gone: gone.finish()?, must_go: must_go.finish()? })
     }
 }
 
@@ -93,6 +97,7 @@ fn cut(range: Range, partitions: &Partitions, limit: u64) -> impl Iterator<Item 
 /// Takes resolved ranges in order.
 struct Sum<'a> {
     counts: Counts,
+    hits: Vec<u64>,
     parts: &'a mut Parts,
     gone: &'a mut ListWriter,
     must_go: &'a mut ListWriter,
@@ -110,6 +115,8 @@ impl Sum<'_> {
     ) -> Result<Option<Placed>> {
         if let Some(resolved) = resolved {
             self.counts.add(&resolved.counts);
+            self.hits.resize(self.hits.len().max(resolved.hits.len()), 0);
+            self.hits.iter_mut().zip(&resolved.hits).for_each(|(sum, hits)| *sum += hits);
             self.gone.push(&resolved.gone)?;
             self.must_go.push(&resolved.must_go)?;
             self.delivery.progress.resolved.fetch_add(resolved.counts.members, Ordering::Relaxed);

@@ -69,7 +69,7 @@ impl Worker {
             Framing::Lines { .. } | Framing::Columns => None,
         };
         for (scatter, store) in self.tools.scatters.iter_mut().zip(stores) {
-            scatter.set_role(plan.role, store, budget)?;
+            scatter.set_layer(plan.layer(), store, budget)?;
         }
         Ok(())
     }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use self::finder::{Finder, Found};
 use crate::config::{AudienceSpec, Format, ReadOptions, SuppressInput};
+use crate::dedup::Layer;
 use crate::dialect::Framing;
 use crate::dialect::{Column, Dialect};
 use crate::error::{Error, Result};
 use crate::hash::Kernel;
+use crate::limits::LISTS_MAX;
 use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions};
 use crate::quote::Quoted;
 use crate::record::{self, SAMPLE_ROWS, SampleTable};
@@ -72,6 +74,8 @@ pub struct SourcePlan {
     pub source: Source,
     /// The role of its entries.
     pub role: Role,
+    /// Number of the opt-out list that it belongs to, counted from 0; 0 for what is none.
+    pub list: usize,
     /// Notation of its records.
     pub dialect: Dialect,
     /// Number of its records, if it says so.
@@ -92,6 +96,16 @@ pub struct SourcePlan {
     pub notes: Vec<String>,
     /// Columns that hold identifiers, as messages call them, and what they hold; for hints.
     pub columns: Vec<(String, &'static str)>,
+}
+
+impl SourcePlan {
+    /// The layer of its entries.
+    pub(super) fn layer(&self) -> Layer {
+        match self.role {
+            Role::Suppressed => Layer::of_list(self.list.min(LISTS_MAX - 1)),
+            other => Layer::of(other),
+        }
+    }
 }
 
 /// Plans an input; `list` says what is known of a suppression list.
@@ -160,6 +174,7 @@ pub fn plan(
     Ok(SourcePlan {
         source,
         role,
+        list: 0,
         dialect,
         rows,
         wanted,
@@ -338,6 +353,7 @@ fn plan_one_column(
     SourcePlan {
         source,
         role,
+        list: 0,
         dialect: Dialect { framing, line_end: b'\n' },
         rows: None,
         wanted: vec![0],

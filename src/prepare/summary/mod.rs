@@ -73,7 +73,8 @@ impl AudienceSummary {
         delivered: Delivered,
         spilled_bytes: u64,
     ) -> Self {
-        let Delivered { counts: sets, parts, gone: gone_list, must_go: must_go_list } = delivered;
+        let Delivered { counts: sets, parts, gone: gone_list, must_go: must_go_list, .. } =
+            delivered;
         let [members, suppressed, _known, _unconfirmed] = tallies;
         debug_assert_eq!(Role::ALL[0], Role::Member);
         let rejects = members.reasons().map(|(reason, count, first)| Rejects {
