@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::Quotes;
 use crate::hash::Kernel;
 use crate::limits::PART_LINES;
 use crate::normalize::RuleOptions;
@@ -173,6 +174,10 @@ pub struct ReadOptions {
     pub format: Format,
     /// The byte between fields of CSV; found if not given.
     pub delimiter: Option<u8>,
+    /// Meaning of quotes in CSV; found if not given.
+    pub quotes: Option<Quotes>,
+    /// True if rows of CSV that are wider or narrower than the header are taken as they are.
+    pub is_ragged: bool,
     /// Their header.
     pub header: Header,
     /// The column that holds each row's country.

@@ -17,7 +17,7 @@ pub use self::documents::{answers, documents};
 pub use self::parquet::parquet;
 pub use self::values::{phones, values};
 use crate::config::{Format, Io};
-use crate::dialect::Framing;
+use crate::dialect::{Csv, Framing};
 use crate::hash::Kernel;
 use crate::reason::Reason;
 use crate::record::{self, CsvReader, Records};
@@ -63,8 +63,8 @@ pub fn records(data: &[u8]) {
     let framing = match choices.below(4) {
         0 => Framing::Lines { end: b'\n' },
         1 => Framing::Lines { end: b'\r' },
-        2 => Framing::Csv { delimiter: b',' },
-        _ => Framing::Csv { delimiter: b';' },
+        2 => Framing::Csv(Csv::new(b',')),
+        _ => Framing::Csv(Csv::new(b';')),
     };
     let window = choices.below(96) + 1;
     let io = if choices.below(8) == 0 { Io::Auto } else { Io::Read };
@@ -77,7 +77,7 @@ pub fn records(data: &[u8]) {
     let (dialect, table) =
         record::detect(text, window % 2 == 0, Path::new("x"), Format::Auto, None);
     assert!(table.second_row <= text.len() && !dialect.name().is_empty());
-    let Framing::Csv { delimiter } = framing else {
+    let Framing::Csv(of) = framing else {
         let whole = lines(text, framing, text.len() + 1, io);
         assert_eq!(lines(text, framing, window, io), whole);
         let Framing::Lines { end } = framing else { return };
@@ -87,6 +87,7 @@ pub fn records(data: &[u8]) {
         assert!(naive.eq(whole.iter().map(|line| &**line)));
         return;
     };
+    let delimiter = of.separator.first();
     let expected = by_csv_crate(text, delimiter, wanted);
     // Behind an open quote a line more is no row more.
     let with_line = [text, b"\nx"].concat();

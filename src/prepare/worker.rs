@@ -63,7 +63,8 @@ impl Worker {
         budget: &Budget,
     ) -> Result<()> {
         self.csv = match plan.dialect.framing {
-            Framing::Csv { delimiter } => {
+            Framing::Csv(csv) => {
+                let delimiter = csv.separator.first();
                 Some(CsvReader::new(delimiter, plan.wanted.clone()).on(kernel))
             }
             Framing::Lines { .. } | Framing::Columns => None,
@@ -96,7 +97,7 @@ impl Worker {
         kernel: Kernel,
     ) -> std::result::Result<(), ChunkError> {
         match (route.dialect.framing, &mut self.csv) {
-            (Framing::Csv { .. }, Some(csv)) => {
+            (Framing::Csv(_), Some(csv)) => {
                 csv.read(chunk, chunk.is_exact, &mut self.records).map_err(|long| {
                     let lines = record::count_lines(&chunk[..long.start], route.dialect.line_end);
                     ChunkError::RecordTooLong { lines }
@@ -106,7 +107,7 @@ impl Worker {
                 record::read_lines(kernel, chunk, end, &mut self.records);
                 Ok(())
             }
-            (Framing::Csv { .. } | Framing::Columns, _) => {
+            (Framing::Csv(_) | Framing::Columns, _) => {
                 Err(Error::Internal("a chunk without its reader").into())
             }
         }
@@ -186,9 +187,7 @@ fn count_lines(chunk: &[u8], records: &Records, route: &Route<'_>) -> u64 {
         Framing::Lines { end } => {
             records.len() as u64 - u64::from(chunk.last().is_some_and(|last| *last != end))
         }
-        Framing::Csv { .. } | Framing::Columns => {
-            record::count_lines(chunk, route.dialect.line_end)
-        }
+        Framing::Csv(_) | Framing::Columns => record::count_lines(chunk, route.dialect.line_end),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::Format;
-use crate::dialect::{Dialect, Framing};
+use crate::dialect::{Csv, Dialect, Framing, Row, Step};
 use crate::trim::trim;
 
 /// Rows of the sample that are looked at: enough that a share of them means something, few enough that nobody notices.
@@ -58,7 +58,7 @@ pub fn detect(
             let mut table = csv_table(sample, is_all, delimiter);
             table.first_row = first_row;
             table.second_row += first_row;
-            (Dialect { framing: Framing::Csv { delimiter }, line_end }, table)
+            (Dialect { framing: Framing::Csv(Csv::new(delimiter)), line_end }, table)
         }
         None => (
             Dialect { framing: Framing::Lines { end: line_end }, line_end },
@@ -115,25 +115,26 @@ fn sniff(sample: &[u8], is_all: bool) -> Option<u8> {
 }
 
 fn csv_table(sample: &[u8], is_all: bool, delimiter: u8) -> SampleTable {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter)
-        .from_reader(sample);
+    let csv = Csv::new(delimiter);
     let mut rows = Vec::new();
     let mut second_row = 0;
-    let mut record = csv::ByteRecord::new();
-    while rows.len() < SAMPLE_ROWS && reader.read_byte_record(&mut record).is_ok_and(|more| more) {
-        // The last row of a sample may go on behind it.
-        if !is_all && reader.position().byte() >= sample.len() as u64 && !rows.is_empty() {
-            break;
+    let (mut row, mut at) = (Row::default(), 0);
+    while rows.len() < SAMPLE_ROWS && at < sample.len() {
+        match csv.read_row(sample, at, is_all, &mut row) {
+            Step::Row => {}
+            // The last row of a sample may go on behind it; a first one that does is all that there is to look at.
+            Step::Partial if rows.is_empty() => {
+                csv.read_row(sample, at, true, &mut row);
+            }
+            Step::Partial | Step::End => break,
         }
-        rows.push(record.iter().map(<[u8]>::to_vec).collect());
+        rows.push(row.cells.iter().map(|cell| csv.cell(sample, *cell)).collect());
+        at = row.next;
         if rows.len() == 1 {
-            second_row = usize::try_from(reader.position().byte()).unwrap_or(sample.len());
+            second_row = at;
         }
     }
-    SampleTable { rows, first_row: 0, second_row: second_row.min(sample.len()) }
+    SampleTable { rows, first_row: 0, second_row }
 }
 
 fn line_table(sample: &[u8], is_all: bool, end: u8) -> SampleTable {
@@ -190,7 +191,7 @@ mod tests {
 
     #[test]
     fn finds_delimiters_by_content_and_name() {
-        let csv = |delimiter| Framing::Csv { delimiter };
+        let csv = |delimiter: u8| Framing::Csv(Csv::new(delimiter));
         let lines = Framing::Lines { end: b'\n' };
         assert_eq!(framing("id;email\n1;a@b.co\n", "x.csv"), csv(b';'));
         assert_eq!(framing("id,email\n1,a@b.co\n", "x.txt"), csv(b','));
@@ -209,7 +210,7 @@ mod tests {
             for (format, delimiter) in chosen {
                 let (dialect, table) =
                     detect(text.as_bytes(), true, Path::new("x.txt"), format, delimiter);
-                assert_eq!(dialect.framing, Framing::Csv { delimiter: b';' });
+                assert_eq!(dialect.framing, Framing::Csv(Csv::new(b';')));
                 assert_eq!(table.find("email"), [1]);
                 assert!(text[table.first_row..].starts_with("id;"));
                 assert!(text[table.second_row..].trim_start().starts_with("1;"));

@@ -47,7 +47,7 @@ impl Cutter {
     /// The delimiter, if windows should be scanned ahead in parallel.
     pub(super) fn scans_ahead(&self) -> Option<u8> {
         match (self.framing, &self.csv) {
-            (Framing::Csv { delimiter }, CsvState::Strict(_)) => Some(delimiter),
+            (Framing::Csv(csv), CsvState::Strict(_)) => Some(csv.separator.first()),
             _ => None,
         }
     }
@@ -56,7 +56,7 @@ impl Cutter {
     pub(super) fn line_end(&self) -> Option<u8> {
         match self.framing {
             Framing::Lines { end } => Some(end),
-            Framing::Csv { .. } | Framing::Columns => None,
+            Framing::Csv(_) | Framing::Columns => None,
         }
     }
 
@@ -76,7 +76,8 @@ impl Cutter {
                     self.boundary = self.scanned + at + 1;
                 }
             }
-            Framing::Csv { delimiter } => {
+            Framing::Csv(csv) => {
+                let delimiter = csv.separator.first();
                 let is_strict = match &mut self.csv {
                     CsvState::Strict(strict) => {
                         let scan = scan.unwrap_or_else(|| WindowScan::of(window, delimiter));
@@ -109,9 +110,10 @@ impl Cutter {
 
     /// The source has ended: a CR as its last byte is a line end that only the exact machine knows.
     pub(super) fn finish(&mut self, pending: &[u8]) {
-        if let (Framing::Csv { delimiter }, CsvState::Strict(strict)) = (self.framing, &self.csv)
+        if let (Framing::Csv(csv), CsvState::Strict(strict)) = (self.framing, &self.csv)
             && strict.before == b'\r'
         {
+            let delimiter = csv.separator.first();
             let mut dfa = Dfa::RecordStart;
             self.boundary = dfa.advance(pending, delimiter).unwrap_or(0);
             self.csv = CsvState::Exact(dfa);
@@ -138,7 +140,8 @@ impl Cutter {
 
     /// Place of the quote that the pending bytes leave open, if they do.
     pub(super) fn open_quote(&self, pending: &[u8]) -> Option<usize> {
-        let Framing::Csv { delimiter } = self.framing else { return None };
+        let Framing::Csv(csv) = self.framing else { return None };
+        let delimiter = csv.separator.first();
         let mut dfa = Dfa::RecordStart;
         let mut opened = 0;
         for (at, &byte) in pending.iter().enumerate() {
@@ -277,6 +280,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::dialect::Csv;
 
     /// Cuts `text` as it comes in windows of `window` bytes; the chunks.
     fn cut(text: &[u8], window: usize, framing: Framing) -> Vec<Vec<u8>> {
@@ -320,7 +324,7 @@ mod tests {
             ], 0..60),
             window in 1_usize..20,
         ) {
-            let chunks = cut(&text, window, Framing::Csv { delimiter: b',' });
+            let chunks = cut(&text, window, Framing::Csv(Csv::new(b',')));
             prop_assert_eq!(chunks.concat(), text.clone());
             let parts: Vec<_> = chunks.iter().flat_map(|chunk| csv_records(chunk, b',')).collect();
             prop_assert_eq!(parts, csv_records(&text, b','));
@@ -337,7 +341,7 @@ mod tests {
                 writer.write_record(row).expect("writes to memory");
             }
             let text = writer.into_inner().expect("flushes");
-            let mut cutter = Cutter::new(Framing::Csv { delimiter: b',' });
+            let mut cutter = Cutter::new(Framing::Csv(Csv::new(b',')));
             for end in (0..text.len()).step_by(window).chain([text.len()]) {
                 cutter.feed(&text[..end], None);
             }
@@ -348,7 +352,7 @@ mod tests {
 
     #[test]
     fn finds_the_quote_that_never_closes() {
-        let cutter = Cutter::new(Framing::Csv { delimiter: b',' });
+        let cutter = Cutter::new(Framing::Csv(Csv::new(b',')));
         assert_eq!(cutter.open_quote(b"a,\"b\"\"\n\"\"c"), Some(2));
         assert_eq!(cutter.open_quote(b"a,\"b\"\"\n\"c"), None);
         assert_eq!(cutter.open_quote(b"a,b\"c"), None);

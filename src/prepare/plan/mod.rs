@@ -9,7 +9,7 @@ use self::finder::{Finder, Found};
 use crate::config::{AudienceSpec, Format, ReadOptions, SuppressInput};
 use crate::dedup::Layer;
 use crate::dialect::Framing;
-use crate::dialect::{Column, Dialect};
+use crate::dialect::{Column, Csv, Dialect};
 use crate::error::{Error, Result};
 use crate::hash::Kernel;
 use crate::limits::LISTS_MAX;
@@ -338,7 +338,7 @@ pub(crate) fn plan_values(
             "make the audiences one by one, and say which type a suppression list is for",
         ));
     }
-    Ok(plan_one_column(source, role, Framing::Csv { delimiter: b',' }, fed))
+    Ok(plan_one_column(source, role, Framing::Csv(Csv::new(b',')), fed))
 }
 
 /// A source whose records have one value, of which is known for whom it is.

@@ -1,4 +1,10 @@
-//! Description of how records are written, apart from reading them.
+//! Description of how records are written, and the exact reader of CSV, to which all that are faster are held.
+
+mod csv;
+mod row;
+
+pub use self::csv::{Csv, Quotes, Separator};
+pub use self::row::{Cell, Defect, Row, Step};
 
 /// Wrapping of a value by the format that it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +24,8 @@ pub enum Framing {
         /// The byte that ends a line: LF, or CR in files that have no LF.
         end: u8,
     },
-    /// Records are CSV with double quotes.
-    Csv {
-        /// The byte between fields.
-        delimiter: u8,
-    },
+    /// Records are CSV.
+    Csv(Csv),
     /// Records are rows of columns that lie apart; there are no bytes to cut.
     Columns,
 }
@@ -44,7 +47,7 @@ impl Dialect {
     pub fn wrapping(self) -> Wrapping {
         match self.framing {
             Framing::Lines { .. } => Wrapping::Line,
-            Framing::Csv { .. } | Framing::Columns => Wrapping::Field,
+            Framing::Csv(_) | Framing::Columns => Wrapping::Field,
         }
     }
 
@@ -52,11 +55,13 @@ impl Dialect {
     pub fn name(self) -> &'static str {
         match self.framing {
             Framing::Lines { .. } => "lines",
-            Framing::Csv { delimiter: b',' } => "csv",
-            Framing::Csv { delimiter: b';' } => "csv;",
-            Framing::Csv { delimiter: b'\t' } => "tsv",
-            Framing::Csv { delimiter: b'|' } => "csv|",
-            Framing::Csv { .. } => "csv with its own delimiter",
+            Framing::Csv(csv) => match csv.separator.byte() {
+                Some(b',') => "csv",
+                Some(b';') => "csv;",
+                Some(b'\t') => "tsv",
+                Some(b'|') => "csv|",
+                _ => "csv with its own delimiter",
+            },
             Framing::Columns => "parquet",
         }
     }

@@ -1,0 +1,100 @@
+//! Description of how CSV is written.
+
+/// Bytes between fields: one nearly always, more of them in exports of some databases.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Separator {
+    bytes: [u8; Self::BYTES_MAX],
+    len: u8,
+}
+
+impl Separator {
+    /// Most bytes of a separator.
+    pub const BYTES_MAX: usize = 8;
+
+    /// A separator of these bytes. `None` if there are none or too many, or if one of them ends lines or quotes.
+    pub fn new(text: &[u8]) -> Option<Self> {
+        let is_taken = |byte: &u8| matches!(byte, b'"' | b'\n' | b'\r');
+        if text.is_empty() || text.len() > Self::BYTES_MAX || text.iter().any(is_taken) {
+            return None;
+        }
+        let mut bytes = [0; Self::BYTES_MAX];
+        bytes[..text.len()].copy_from_slice(text);
+        Some(Self { bytes, len: u8::try_from(text.len()).ok()? })
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    /// The byte, if it is a single one.
+    pub fn byte(&self) -> Option<u8> {
+        (self.len == 1).then_some(self.bytes[0])
+    }
+
+    /// Its first byte.
+    pub fn first(&self) -> u8 {
+        self.bytes[0]
+    }
+}
+
+impl From<u8> for Separator {
+    fn from(byte: u8) -> Self {
+        let mut bytes = [0; Self::BYTES_MAX];
+        bytes[0] = byte;
+        Self { bytes, len: 1 }
+    }
+}
+
+impl std::fmt::Debug for Separator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.bytes().escape_ascii())
+    }
+}
+
+/// Meaning of quotes and backslashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quotes {
+    /// A field may stand in double quotes; a quote within is doubled (RFC 4180, spreadsheets).
+    #[default]
+    Doubled,
+    /// A field may stand in double quotes; a backslash takes the meaning off the byte behind it, there and elsewhere
+    /// (Spark, MySQL with `ENCLOSED BY`). A doubled quote is one too.
+    Backslash,
+    /// Quotes are text, and backslashes are (Hive, `cut`).
+    None,
+    /// Quotes are text; a backslash takes the meaning off the byte behind it (MySQL, `COPY` of PostgreSQL).
+    Escaped,
+}
+
+impl Quotes {
+    /// True if a quote at a field's begin may mean something.
+    pub fn are_read(self) -> bool {
+        matches!(self, Self::Doubled | Self::Backslash)
+    }
+
+    /// True if a backslash means something.
+    pub fn has_backslash(self) -> bool {
+        matches!(self, Self::Backslash | Self::Escaped)
+    }
+}
+
+/// Notation of CSV, and how wide its records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Csv {
+    /// Between fields.
+    pub separator: Separator,
+    /// Meaning of quotes.
+    pub quotes: Quotes,
+    /// Fields of a record, if records are held to it.
+    pub width: Option<usize>,
+    /// True if records of another width are taken as they are.
+    pub is_ragged: bool,
+}
+
+impl Csv {
+    /// With that separator, doubled quotes, and records of any width.
+    pub fn new(separator: impl Into<Separator>) -> Self {
+        Self { separator: separator.into(), quotes: Quotes::Doubled, width: None, is_ragged: false }
+    }
+}
