@@ -27,6 +27,10 @@ pub struct AudienceFigures {
     pub assumed_international: u64,
     /// Third-party ids that lower-casing changed.
     pub case_changed: u64,
+    /// Values from which a spreadsheet's guard was taken off: a leading apostrophe, or `="..."`.
+    pub unguarded: u64,
+    /// Ids from which the `.0` of a float export was dropped.
+    pub floats: u64,
     /// All rejected values.
     pub rejected: u64,
     /// The rejected values by reason, the frequent ones first.

@@ -45,7 +45,7 @@ pub(super) fn fbid(value: &[u8], out: &mut Vec<u8>) -> Verdict {
         return Verdict::Rejected(Reason::OutOfRange);
     }
     out.extend_from_slice(digits);
-    Verdict::Raw(Note::Plain)
+    Verdict::Raw(Note::PLAIN)
 }
 
 /// Third-party id: an opaque token of 1 to 255 bytes without anything that could be taken for a line end.
@@ -70,9 +70,9 @@ pub(super) fn third_party(case: Case, value: &[u8], out: &mut Vec<u8>) -> Verdic
     out.extend_from_slice(value);
     if case == Case::Lower && value.iter().any(u8::is_ascii_uppercase) {
         out[start..].make_ascii_lowercase();
-        return Verdict::Raw(Note::CaseChanged);
+        return Verdict::Raw(Note::CASE_CHANGED);
     }
-    Verdict::Raw(Note::Plain)
+    Verdict::Raw(Note::PLAIN)
 }
 
 #[cold]
@@ -96,7 +96,7 @@ fn third_party_unicode(case: Case, value: &[u8], out: &mut Vec<u8>) -> Verdict {
         return Verdict::Rejected(Reason::RawPersonalData);
     }
     out.extend_from_slice(lower.as_bytes());
-    Verdict::Raw(if lower == text { Note::Plain } else { Note::CaseChanged })
+    Verdict::Raw(if lower == text { Note::PLAIN } else { Note::CASE_CHANGED })
 }
 
 /// An e-mail address, or an international phone number with `+`, bare or wrapped as people wrap them: it must not leave
@@ -162,7 +162,7 @@ fn lower_hex<const LEN: usize>(value: &[u8; LEN], hyphens: u64, out: &mut Vec<u8
         return Verdict::Rejected(Reason::SharedDeviceId);
     }
     out.extend_from_slice(&lower);
-    Verdict::Raw(Note::Plain)
+    Verdict::Raw(Note::PLAIN)
 }
 
 /// The reason for a value that does not have the form of its type, where a more telling one is known.
@@ -210,7 +210,7 @@ mod tests {
                     let before = std::mem::replace(&mut id[at], byte);
                     let mut out = Vec::new();
                     let verdict = mobile_advertiser_id(&id, &mut out);
-                    let accepted = (verdict == Verdict::Raw(Note::Plain)).then_some(out);
+                    let accepted = (verdict == Verdict::Raw(Note::PLAIN)).then_some(out);
                     assert_eq!(accepted, by_byte(&id), "{:?}", id.escape_ascii().to_string());
                     id[at] = before;
                 }
@@ -218,7 +218,7 @@ mod tests {
         }
         for len in 0..40 {
             let (id, mut out) = (vec![b'a'; len], Vec::new());
-            let is_accepted = mobile_advertiser_id(&id, &mut out) == Verdict::Raw(Note::Plain);
+            let is_accepted = mobile_advertiser_id(&id, &mut out) == Verdict::Raw(Note::PLAIN);
             assert_eq!(is_accepted.then_some(out), by_byte(&id), "{len}");
         }
     }

@@ -45,7 +45,7 @@ impl EmailRule {
     #[inline]
     pub(super) fn apply(&self, value: &[u8], out: &mut Vec<u8>) -> Verdict {
         if self.takes_plain() && push_plain(without_trailing_dots(value), out) {
-            return Verdict::Raw(Note::Plain);
+            return Verdict::Raw(Note::PLAIN);
         }
         self.explain(value, out)
     }
@@ -66,7 +66,7 @@ impl EmailRule {
         };
         match converted {
             None => Verdict::Rejected(Reason::NonAscii),
-            Some(address) if push_plain(address.as_bytes(), out) => Verdict::Raw(Note::Plain),
+            Some(address) if push_plain(address.as_bytes(), out) => Verdict::Raw(Note::PLAIN),
             Some(address) => Verdict::Rejected(reject_reason(address.as_bytes())),
         }
     }

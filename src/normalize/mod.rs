@@ -17,7 +17,7 @@ use self::email::EmailRule;
 use self::phone::PhoneRule;
 pub use crate::dialect::Wrapping;
 use crate::hash::{self, Digest, Kernel, Messages};
-use crate::trim::{is_null_word, trim, unquote};
+use crate::trim::{is_null_word, trim, unquote, without_guard};
 use crate::written::written;
 
 pub use self::clear::Case;
@@ -106,16 +106,33 @@ pub enum Verdict {
     Prehashed(Digest),
 }
 
-/// What is worth counting about an accepted raw value.
+/// What is worth counting about an accepted raw value: any number of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
-pub enum Note {
+pub struct Note(u8);
+
+impl Note {
     /// Nothing.
-    Plain,
+    pub const PLAIN: Self = Self(0);
     /// A phone number without prefix and country that was taken as international.
-    AssumedInternational,
+    pub const ASSUMED_INTERNATIONAL: Self = Self(1);
     /// A third-party id that lower-casing changed.
-    CaseChanged,
+    pub const CASE_CHANGED: Self = Self(2);
+    /// A spreadsheet's guard was taken off: a leading apostrophe, or `="..."`.
+    pub const UNGUARDED: Self = Self(4);
+    /// The `.0` of a float export was dropped.
+    pub const FLOAT: Self = Self(8);
+
+    /// Both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// True if all that `other` says is said here.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
 }
 
 /// The canonical forms of a batch: raw ones, ready to be hashed, and digests that came as such.
@@ -340,8 +357,38 @@ fn judge(
     if value.is_empty() {
         return Verdict::Blank;
     }
+    if matches!(value[0], b'\'' | b'=' | b'"')
+        && let Some(inner) = without_guard(value)
+    {
+        return guarded(value, inner, country, out, rule);
+    }
     match rule(value, country, out) {
         Verdict::Rejected(_) if is_null_word(value) => Verdict::Rejected(Reason::NullWord),
+        verdict => verdict,
+    }
+}
+
+/// The verdict on a value that a spreadsheet guards, of which `inner` is what was guarded.
+#[cold]
+fn guarded(
+    value: &[u8],
+    inner: &[u8],
+    country: Option<&[u8]>,
+    out: &mut Vec<u8>,
+    rule: impl Fn(&[u8], Option<&[u8]>, &mut Vec<u8>) -> Verdict,
+) -> Verdict {
+    if inner.is_empty() {
+        return Verdict::Blank;
+    }
+    let start = out.len();
+    match rule(inner, country, out) {
+        Verdict::Raw(note) => Verdict::Raw(note.and(Note::UNGUARDED)),
+        Verdict::Rejected(_) if is_null_word(inner) => Verdict::Rejected(Reason::NullWord),
+        // `'.ann@example.com` is an address only with its apostrophe.
+        Verdict::Rejected(Reason::BadLocalPart) => {
+            out.truncate(start);
+            rule(value, country, out)
+        }
         verdict => verdict,
     }
 }

@@ -54,7 +54,7 @@ fn run_avx512<'a>(
         let verdict = match lay_out(bytes) {
             Some(block) => {
                 canonical.messages.push_block(block);
-                Verdict::Raw(Note::Plain)
+                Verdict::Raw(Note::PLAIN)
             }
             None => push_other(bytes, value.country, canonical),
         };
@@ -152,7 +152,7 @@ struct Classes {
 
 impl Classes {
     /// Whether a value of `len` bytes, 1 to 55, is an address: exactly what `email::is_address` says of it, but for
-    /// trailing dots, which are refused here.
+    /// trailing dots and a symbol in front, which are refused here.
     #[inline]
     fn is_address(self, len: usize) -> bool {
         let Self { at, dot, hyphen, digit, letter, symbol } = self;
@@ -167,12 +167,14 @@ impl Classes {
         let has_one_at = at & at.wrapping_sub(1) == 0 && at != 0;
         // No separator first, last or beside another: labels and the pieces of the local part have at least a byte.
         let has_pieces = separator & (1 | last | separator << 1) == 0;
+        // A leading apostrophe may be a spreadsheet's guard; other symbols are as rare there.
+        let is_unguarded = symbol & 1 == 0;
         // No hyphen first or last in a label.
         let is_inner = domain & hyphen & (last | separator << 1 | separator >> 1) == 0;
         // At least two labels, and behind the last dot something that is no digit.
         let domain_dot = domain & dot;
         let has_top_level = domain_dot != 0 && domain & (letter | hyphen) > domain_dot;
-        known == all && has_one_at && has_pieces && is_inner && has_top_level
+        known == all && has_one_at && has_pieces && is_unguarded && is_inner && has_top_level
     }
 }
 
@@ -193,7 +195,9 @@ mod tests {
     }
 
     fn by_rule(value: &[u8]) -> Option<Vec<u8>> {
-        let is_plain = value.len() <= ONE_BLOCK_BYTES_MAX && value.last() != Some(&b'.');
+        let has_symbol = value.first().is_some_and(|first| SYMBOLS.contains(first));
+        let is_plain =
+            value.len() <= ONE_BLOCK_BYTES_MAX && value.last() != Some(&b'.') && !has_symbol;
         (is_plain && email::is_address(value)).then(|| value.to_ascii_lowercase())
     }
 

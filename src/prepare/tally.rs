@@ -20,6 +20,10 @@ pub struct Tally {
     pub assumed_international: u64,
     /// Third-party ids that lower-casing changed.
     pub case_changed: u64,
+    /// Values from which a spreadsheet's guard was taken off.
+    pub unguarded: u64,
+    /// Ids from which the `.0` of a float export was dropped.
+    pub floats: u64,
     rejected: [Rejects; Reason::COUNT],
     shapes: [u64; Shape::COUNT],
 }
@@ -63,13 +67,24 @@ impl Tally {
             Verdict::Prehashed(_) => self.prehashed += times,
             Verdict::Raw(note) => {
                 self.raw += times;
-                match note {
-                    Note::Plain => {}
-                    Note::AssumedInternational => self.assumed_international += times,
-                    Note::CaseChanged => self.case_changed += times,
+                if note != Note::PLAIN {
+                    self.note(note, times);
                 }
             }
             Verdict::Rejected(_) => debug_assert!(false, "rejects are counted with their place"),
+        }
+    }
+
+    fn note(&mut self, note: Note, times: u64) {
+        for (of, count) in [
+            (Note::ASSUMED_INTERNATIONAL, &mut self.assumed_international),
+            (Note::CASE_CHANGED, &mut self.case_changed),
+            (Note::UNGUARDED, &mut self.unguarded),
+            (Note::FLOAT, &mut self.floats),
+        ] {
+            if note.has(of) {
+                *count += times;
+            }
         }
     }
 
@@ -90,6 +105,8 @@ impl Tally {
         self.prehashed += next.prehashed;
         self.assumed_international += next.assumed_international;
         self.case_changed += next.case_changed;
+        self.unguarded += next.unguarded;
+        self.floats += next.floats;
         for (mine, theirs) in self.rejected.iter_mut().zip(next.rejected) {
             mine.count += theirs.count;
             if mine.first.is_none() {

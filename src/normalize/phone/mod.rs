@@ -68,7 +68,7 @@ impl PhoneRule {
             self.prehashed != Prehashed::Always && (is_international || !has_country);
         if may_be_plain && self.plan.push_plain(value, out) {
             let assumed = !is_international;
-            return Verdict::Raw(if assumed { Note::AssumedInternational } else { Note::Plain });
+            return Verdict::Raw(if assumed { Note::ASSUMED_INTERNATIONAL } else { Note::PLAIN });
         }
         self.apply_any(value, row_country, out)
     }
@@ -166,7 +166,7 @@ fn canonical(
         }
         None if is_country_unknown => Err(Reason::UnknownCountry),
         None if text.starts_with('0') => Err(Reason::NationalNumber),
-        None => international(text).map(|digits| (digits, Note::AssumedInternational)),
+        None => international(text).map(|digits| (digits, Note::ASSUMED_INTERNATIONAL)),
     }
 }
 
@@ -186,7 +186,7 @@ fn with_own_calling_code(text: &str, country: Country) -> Option<String> {
 }
 
 fn plain(digits: String) -> (String, Note) {
-    (digits, Note::Plain)
+    (digits, Note::PLAIN)
 }
 
 fn with_exit_code(text: &str, country: Country) -> Option<PhoneNumber> {
@@ -261,7 +261,7 @@ pub(crate) fn plan_answers(value: &str) -> bool {
     let by_library = canonical(&Digits { has_plus: true, ..digits }, None, false);
     assert_eq!(
         by_library,
-        Ok((String::from_utf8(answer).expect("digits"), Note::Plain)),
+        Ok((String::from_utf8(answer).expect("digits"), Note::PLAIN)),
         "{value}"
     );
     true

@@ -310,7 +310,7 @@ impl Finder<'_> {
         match audience.normalizer(self.role).one(self.dialect.wrapping(), value, &mut Vec::new()) {
             // With the row's country, which is not at hand here, it is a number like any other.
             Verdict::Rejected(Reason::NationalNumber) if self.read.country_column.is_some() => {
-                Verdict::Raw(Note::Plain)
+                Verdict::Raw(Note::PLAIN)
             }
             verdict => verdict,
         }

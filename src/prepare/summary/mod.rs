@@ -94,6 +94,8 @@ impl AudienceSummary {
                 prehashed: members.prehashed,
                 assumed_international: members.assumed_international,
                 case_changed: members.case_changed,
+                unguarded: members.unguarded,
+                floats: members.floats,
                 rejected: members.rejected(),
                 rejects: rejects.collect(),
                 duplicates: members.accepted() - sets.members,

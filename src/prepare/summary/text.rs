@@ -45,6 +45,13 @@ impl fmt::Display for AudienceSummary {
             let note = "if these ids are case-sensitive they match nobody now: --case keep";
             row(f, "lower-cased", figures.case_changed, note)?;
         }
+        if figures.unguarded > 0 {
+            let note = "a spreadsheet's guard was taken off: ' in front, or =\"...\"";
+            row(f, "unguarded", figures.unguarded, note)?;
+        }
+        if figures.floats > 0 {
+            row(f, "without .0", figures.floats, "exported as floating point numbers")?;
+        }
         self.write_sets(f)?;
         let parts = match self.parts.len() {
             1 => "1 part".to_owned(),
