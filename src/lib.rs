@@ -140,6 +140,7 @@ pub mod role;
 mod user_type;
 mod reason;
 mod trim;
+mod encoding;
 #[doc(hidden)]
 pub mod dialect;
 #[doc(hidden)]

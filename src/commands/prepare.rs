@@ -50,16 +50,16 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
     };
     let read = ReadOptions::new(args.format, args.delimiter)
         .map_err(|why| Error::usage(why, "leave --delimiter or --format out"))?;
+    let mut notes = Vec::new();
+    let inputs = inputs(&args.inputs, &mut notes)?;
+    let mut lists = Vec::new();
+    for text in &args.suppress {
+        lists.extend(suppress(text, args.suppress_column.as_ref(), &mut notes)?);
+    }
     Ok(PrepareConfig {
-        inputs: inputs(&args.inputs)?,
-        suppress: args
-            .suppress
-            .iter()
-            .map(|text| suppress(text, args.suppress_column.as_ref()))
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .flatten()
-            .collect(),
+        inputs,
+        suppress: lists,
+        notes,
         against: args.against.into_iter().map(Into::into).collect(),
         audiences,
         rules: args.rules,
@@ -84,35 +84,45 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
 }
 
 /// `FILE`, or `TYPE=FILE`. A file whose name begins like that is written `./email_hash=...`.
-fn suppress(text: &str, column: Option<&ColumnSelector>) -> Result<Vec<SuppressInput>> {
+fn suppress(
+    text: &str,
+    column: Option<&ColumnSelector>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<SuppressInput>> {
     let (user_type, path) = match text.split_once('=') {
         Some((name, path)) if name.parse::<UserType>().is_ok() => (name.parse().ok(), path),
         _ => (None, text),
     };
-    let inputs = inputs(&[PathBuf::from(path)])?;
+    let inputs = inputs(&[PathBuf::from(path)], notes)?;
     let list = |input| SuppressInput { input, user_type, column: column.cloned() };
     Ok(inputs.into_iter().map(list).collect())
 }
 
-/// Expands globs; a path that exists is taken as it is.
-fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>> {
+/// Expands globs and folders; a file that exists is taken as it is. Adds notes on what was left out.
+fn inputs(paths: &[PathBuf], notes: &mut Vec<String>) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for path in paths {
         match path.to_str() {
             Some("-") => inputs.push(Input::Stdin),
-            Some(text) => inputs.extend(expand(path, text)?.into_iter().map(Input::Path)),
+            Some(text) => inputs.extend(expand(path, text, notes)?.map(Input::Path)),
             None => inputs.push(Input::Path(path.clone())),
         }
     }
     Ok(inputs)
 }
 
-fn expand(path: &Path, pattern: &str) -> Result<Vec<PathBuf>> {
-    source::expand(Path::new(""), pattern).map_err(|error| match error {
+fn expand(
+    path: &Path,
+    pattern: &str,
+    notes: &mut Vec<String>,
+) -> Result<impl Iterator<Item = PathBuf>> {
+    let expanded = source::expand(Path::new(""), pattern).map_err(|error| match error {
         ExpandError::NoGlob(why) => {
             Error::usage(format!("{} is no valid glob: {why}", Quoted(path)), "")
         }
         ExpandError::Unreadable(path, error) => Error::reading("search", &path, error),
-        ExpandError::NoMatch => Error::input(path, "no file matches", ""),
-    })
+        ExpandError::NoFiles(message, hint) => Error::input(path, message, hint),
+    })?;
+    notes.extend(expanded.note(path));
+    Ok(expanded.files.into_iter())
 }

@@ -288,6 +288,8 @@ pub struct PrepareConfig {
     pub output: OutputOptions,
     /// Resources.
     pub resources: Resources,
+    /// Notes for people on the inputs, by whoever chose them; the summary has them first.
+    pub notes: Vec<String>,
 }
 
 impl PrepareConfig {
@@ -303,6 +305,7 @@ impl PrepareConfig {
             max_rejects: MaxRejects::DEFAULT,
             output: OutputOptions::new(dir),
             resources: Resources::default(),
+            notes: Vec::new(),
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct FoundPattern {
     pub pattern: FilePattern,
     /// Its files, sorted by path.
     pub files: Vec<FoundFile>,
+    /// A note on what was left out.
+    pub note: Option<String>,
 }
 
 /// A file.
@@ -57,6 +59,8 @@ impl Job {
     /// The whole preparation but for its output directory and earlier results.
     pub fn prepare_config(&self, found: &Found) -> PrepareConfig {
         let mut config = self.prepare.clone();
+        let patterns = found.inputs.iter().chain(found.suppress.iter().flatten());
+        config.notes.extend(patterns.filter_map(|found| found.note.clone()));
         for file in found.inputs.iter().flat_map(|found| &found.files) {
             let input = Input::Path(file.path.clone());
             // Two patterns can match one file.
@@ -137,15 +141,18 @@ impl Job {
             let place = format!("{}, line {line}, column {column}", Quoted(&self.path));
             Error::input(pattern.written.as_ref(), format!("{message} ({place})"), hint)
         };
-        let paths = expand(&pattern.base, &pattern.filled).map_err(|error| match error {
+        let expanded = expand(&pattern.base, &pattern.filled).map_err(|error| match error {
             ExpandError::NoGlob(why) => refuse(format!("no valid glob: {why}"), ""),
             ExpandError::Unreadable(_, error) => {
                 refuse(format!("cannot be searched: {}", Cause(&error)), "")
             }
-            ExpandError::NoMatch => {
-                refuse("no file matches".to_owned(), "paths are relative to the job file's folder")
+            ExpandError::NoFiles(message, "") => {
+                refuse(message, "paths are relative to the job file's folder")
             }
+            ExpandError::NoFiles(message, hint) => refuse(message, hint),
         })?;
+        let note = expanded.note(pattern.written.as_ref());
+        let paths = expanded.files;
         // A glob means what others put there, not what this job wrote there the night before.
         let is_glob = paths != [pattern.base.join(&pattern.filled)];
         let own = if is_glob { self.own_reports() } else { HashSet::new() };
@@ -161,14 +168,11 @@ impl Job {
             let meta = std::fs::metadata(&path).map_err(|error| {
                 refuse(Cause(&error).to_string(), "paths are relative to the job file's folder")
             })?;
-            if meta.is_dir() {
-                return Err(refuse("it is a directory".to_owned(), "name the files within it"));
-            }
             let bytes = meta.is_file().then_some(meta.len());
             Ok(FoundFile { path, bytes, modified: meta.modified().ok() })
         };
         let files = paths.into_iter().map(look).collect::<Result<_>>()?;
-        Ok(FoundPattern { pattern: pattern.clone(), files })
+        Ok(FoundPattern { pattern: pattern.clone(), files, note })
     }
 }
 

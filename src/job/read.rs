@@ -70,6 +70,7 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
         },
         resources: limits.resources(),
         read,
+        notes: Vec::new(),
     };
     let max_age = guards.max_age.map(|age| age.0);
     Ok(Job {

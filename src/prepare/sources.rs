@@ -66,6 +66,7 @@ pub(super) fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<Ve
     for plan in sources {
         let path = &plan.source.path;
         let mut found = |text: String| findings.push(Finding { path: path.clone(), text });
+        plan.source.encoding_note().map(str::to_owned).into_iter().for_each(&mut found);
         plan.notes.iter().cloned().for_each(&mut found);
         if plan.source.is_empty() && !plan.role.is_earlier() {
             found("the file is empty".to_owned());
@@ -74,7 +75,8 @@ pub(super) fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<Ve
     for known in &config.against {
         findings.extend(known::rules_changed(known, &options(config))?);
     }
-    let mut notes = merged(findings);
+    let mut notes = config.notes.clone();
+    notes.extend(merged(findings));
     if config.output.rejects.as_ref().is_some_and(|list| list.with_values) {
         notes.push("the reject list holds raw values: keep it like the inputs".to_owned());
     }

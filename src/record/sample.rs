@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::config::Format;
 use crate::dialect::{Csv, Dialect, Framing, Row, Step};
+use crate::encoding;
 use crate::trim::trim;
 
 /// Rows of the sample that are looked at: enough that a share of them means something, few enough that nobody notices.
@@ -161,24 +162,26 @@ impl SampleTable {
 
     /// Finds the columns of that header, without regard to letter case and surrounding white space.
     pub fn find(&self, name: &str) -> Vec<usize> {
-        let wanted = fold(name.as_bytes());
+        let wanted = fold(name);
         let first = self.rows.first().map_or(&[][..], Vec::as_slice);
-        (0..first.len()).filter(|index| fold(&first[*index]) == wanted).collect()
+        let is_it = |cell: &[u8]| encoding::readings(trim(cell)).any(|text| fold(&text) == wanted);
+        (0..first.len()).filter(|index| is_it(&first[*index])).collect()
     }
 
     /// The text of a header cell, without control characters.
     pub fn header(&self, index: usize) -> Option<String> {
         let cell = trim(self.rows.first()?.get(index)?);
-        let text = String::from_utf8_lossy(cell);
+        let text = encoding::decode(cell);
         Some(text.chars().filter(|c| !c.is_control()).take(60).collect())
     }
 }
 
 /// A header as it is compared.
-fn fold(cell: &[u8]) -> String {
-    let cell = trim(cell);
-    let cell = cell.strip_prefix(b"\"").and_then(|cell| cell.strip_suffix(b"\"")).unwrap_or(cell);
-    String::from_utf8_lossy(trim(cell)).to_lowercase()
+fn fold(text: &str) -> String {
+    let text = text.as_bytes();
+    let text = trim(text);
+    let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
+    encoding::decode(trim(text)).to_lowercase()
 }
 
 #[cfg(test)]

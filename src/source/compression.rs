@@ -5,6 +5,7 @@ use std::path::Path;
 
 use liblzma::stream::{CONCATENATED, Stream};
 
+use super::utf16::OtherEncoding;
 use crate::error::Error;
 use crate::limits::DECODER_BYTES_MAX;
 
@@ -69,6 +70,10 @@ const DECODER_INPUT_BYTES: usize = 128 * 1024;
 /// Error of a failed read. One of a compressed input is nearly always a damaged or truncated file.
 pub(super) fn decode_error(path: &Path, compression: Compression, error: io::Error) -> Error {
     use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    if let Some(OtherEncoding { lines }) = error.get_ref().and_then(|of| of.downcast_ref()) {
+        let hint = "two files may have been joined: convert each to UTF-8 by itself";
+        return Error::input(path, OtherEncoding::MESSAGE, hint).at_line(lines + 1);
+    }
     let is_damage = matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof);
     if compression == Compression::None || !is_damage {
         return Error::reading("read", path, error);

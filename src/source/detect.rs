@@ -1,14 +1,17 @@
-//! Files that are no text or no list, told by their first bytes.
+//! Files that are no text or no list, and text in UTF-16, told by their first bytes.
+
+use super::utf16::ByteOrder;
+
+/// Number of decoded bytes that tell what a text is.
+pub(super) const HEAD_BYTES: usize = 4096;
 
 /// Content that cannot be read as text, and what to do about it: message and hint.
 pub(super) fn unreadable(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    const ICONV: &str = "convert it first: iconv -f UTF-16 -t UTF-8 FILE | throng prepare - ...";
     match head {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some((
             "the text is UTF-32, not UTF-8",
             "convert it first: iconv -f UTF-32 -t UTF-8 FILE | throng prepare - ...",
         )),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(("the text is UTF-16, not UTF-8", ICONV)),
         [b'P', b'K', 3, 4, ..] => Some((
             "it is a zip archive or a spreadsheet (.xlsx)",
             "unpack it, or save the sheet as CSV (UTF-8)",
@@ -46,17 +49,16 @@ pub(super) fn unreadable(head: &[u8]) -> Option<(&'static str, &'static str)> {
             "the text looks like UTF-32, not UTF-8",
             "convert it first: iconv -f UTF-32LE (or UTF-32BE) -t UTF-8 FILE | throng prepare - ...",
         )),
-        _ => match utf16_without_mark(head) {
-            None => None,
-            Some(ByteOrder::Big) => Some((
-                "the text looks like UTF-16, not UTF-8",
-                "convert it first: iconv -f UTF-16BE -t UTF-8 FILE | throng prepare - ...",
-            )),
-            Some(ByteOrder::Little) => Some((
-                "the text looks like UTF-16, not UTF-8",
-                "convert it first: iconv -f UTF-16LE -t UTF-8 FILE | throng prepare - ...",
-            )),
-        },
+        _ => None,
+    }
+}
+
+/// The byte order of text in UTF-16.
+pub(super) fn utf16(head: &[u8]) -> Option<ByteOrder> {
+    match head {
+        [0xff, 0xfe, ..] => Some(ByteOrder::Little),
+        [0xfe, 0xff, ..] => Some(ByteOrder::Big),
+        _ => utf16_without_mark(head),
     }
 }
 
@@ -102,12 +104,6 @@ pub(super) fn is_parquet(head: &[u8]) -> bool {
     head.strip_prefix(b"PAR1").is_some_and(|rest| rest.iter().any(|byte| *byte < b'\t'))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ByteOrder {
-    Big,
-    Little,
-}
-
 /// UTF-32 without a byte order mark: in text of mostly ASCII, three of four bytes are NUL.
 fn is_utf32_without_mark(head: &[u8]) -> bool {
     let (quads, _) = head[..head.len().min(1024)].as_chunks::<4>();
@@ -115,17 +111,18 @@ fn is_utf32_without_mark(head: &[u8]) -> bool {
     quads.len() >= 4 && quads.iter().filter(is_ascii).count() * 10 >= quads.len() * 7
 }
 
-/// UTF-16 without a byte order mark: in text of mostly ASCII, every other byte is NUL.
+/// UTF-16 without a byte order mark: of its code units, those of ASCII have a NUL, always on the same side. Two of five are
+/// enough, because names in headers may have none.
 fn utf16_without_mark(head: &[u8]) -> Option<ByteOrder> {
-    let head = &head[..head.len().min(1024) / 2 * 2];
-    let zeros = |first: usize| head.iter().skip(first).step_by(2).filter(|b| **b == 0).count();
-    let (even, odd) = (zeros(0), zeros(1));
-    let half = head.len() / 2;
-    let (many, few) = (|zeros: usize| zeros * 10 >= half * 7, |zeros: usize| zeros * 10 < half);
-    match half {
+    let (units, _) = head.as_chunks::<2>();
+    let zeros = |side: usize| units.iter().filter(|unit| unit[side] == 0).count();
+    let (first, second) = (zeros(0), zeros(1));
+    let (many, few) =
+        (|zeros: usize| zeros * 5 >= units.len() * 2, |zeros: usize| zeros * 20 < units.len());
+    match units.len() {
         0..4 => None,
-        _ if many(even) && few(odd) => Some(ByteOrder::Big),
-        _ if many(odd) && few(even) => Some(ByteOrder::Little),
+        _ if many(first) && few(second) => Some(ByteOrder::Big),
+        _ if many(second) && few(first) => Some(ByteOrder::Little),
         _ => None,
     }
 }
@@ -136,13 +133,20 @@ mod tests {
 
     #[test]
     fn finds_utf16_without_a_mark_and_leaves_single_nuls_alone() {
-        let utf16: Vec<u8> = "anna@example.com\n".bytes().flat_map(|byte| [byte, 0]).collect();
+        let text =
+            |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let ascii = text("anna@example.com\n");
+        assert_eq!(utf16(&ascii), Some(ByteOrder::Little));
+        assert_eq!(utf16(&ascii[1..]), Some(ByteOrder::Big));
+        assert_eq!(utf16(&text("имя;почта\nАнна;anna@example.com\n")), Some(ByteOrder::Little));
+        assert_eq!(utf16(b"\xfe\xff\x04\x10"), Some(ByteOrder::Big));
+        assert_eq!(utf16(b"\xff\xfe"), Some(ByteOrder::Little));
+        let utf32: Vec<u8> = ascii.chunks(2).flat_map(|pair| [pair[0], 0, 0, 0]).collect();
         let hint = |head| unreadable(head).expect("is found").1;
-        assert!(hint(&utf16).contains("UTF-16LE"));
-        assert!(hint(&utf16[1..]).contains("UTF-16BE"));
-        let utf32: Vec<u8> = utf16.chunks(2).flat_map(|pair| [pair[0], 0, 0, 0]).collect();
         assert!(hint(&utf32).contains("UTF-32LE") && hint(&utf32[1..]).contains("UTF-32BE"));
-        assert!(unreadable(b"anna@example.com\0\nbert@example.com\n").is_none());
+        for text in ["anna@example.com\0\nbert@example.com\n", "a\0\0\0b\0\0c\0\0\0", ""] {
+            assert!(unreadable(text.as_bytes()).is_none() && utf16(text.as_bytes()).is_none());
+        }
         assert!(unreadable(b"").is_none());
     }
 

@@ -1,84 +1,339 @@
-//! From a quoted glob to the files that it matches.
+//! From a quoted glob or a folder to its files. What others keep beside the data is left out: hidden files, checksums, and
+//! the marks of engines that write many files (`_SUCCESS`).
 
+use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-/// Cause that a glob gives no files.
+use crate::quote::Quoted;
+
+/// Files of a pattern.
+#[derive(Debug, Default)]
+pub struct Expanded {
+    /// The files, sorted.
+    pub files: Vec<PathBuf>,
+    /// Number of files that are no data by their names.
+    left_out: usize,
+    /// One of them.
+    example: Option<PathBuf>,
+    /// Number of folders that a glob matched.
+    folders: usize,
+}
+
+/// Cause that a pattern gives no files.
 #[derive(Debug)]
 pub enum ExpandError {
-    /// It is not one, and why.
+    /// It is no glob, and why.
     NoGlob(&'static str),
     /// A folder could not be read.
     Unreadable(PathBuf, io::Error),
-    /// No file matches.
-    NoMatch,
+    /// It gives no files: message and hint.
+    NoFiles(String, &'static str),
 }
 
-/// The files that `pattern` matches, sorted. It is relative to `base`, in which no character is special. A path without
-/// special characters, or that exists, is taken as it is. As in a shell, `*` and `?` pass over hidden files: what a file
-/// manager or Hadoop (`.part-00000.crc`) keeps beside the data is no data.
-pub fn expand(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, ExpandError> {
+/// The files that `pattern` matches. It is relative to `base`, in which no character is special. A file without special
+/// characters in its name, or that exists, is taken as it is; a folder is its files, and those of its partitions
+/// (`country=DE`). As in a shell, `*` and `?` pass over hidden files, and over folders that are hidden.
+pub fn expand(base: &Path, pattern: &str) -> Result<Expanded, ExpandError> {
     let path = base.join(pattern);
-    if !pattern.contains(['*', '?', '[']) || path.exists() {
-        return Ok(vec![path]);
+    let mut expanded = Expanded::default();
+    if path.is_dir() {
+        expanded.folder(&path)?;
+    } else if !pattern.contains(['*', '?', '[']) || path.exists() {
+        return Ok(Expanded { files: vec![path], ..expanded });
+    } else {
+        expanded.glob(base, pattern)?;
     }
-    let base = PathBuf::from(glob::Pattern::escape(&base.to_string_lossy()));
-    let pattern = base.join(pattern);
-    // `glob` has an option for it, which panics at names that are not UTF-8.
-    let asks_for_hidden = is_hidden(&pattern);
-    let found = glob::glob(&pattern.to_string_lossy());
-    let mut paths = Vec::new();
-    for entry in found.map_err(|error| ExpandError::NoGlob(error.msg))? {
-        let entry = entry.map_err(|error| {
-            let path = error.path().to_owned();
-            ExpandError::Unreadable(path, error.into())
-        })?;
-        if entry.is_file() && (asks_for_hidden || !is_hidden(&entry)) {
-            paths.push(entry);
+    let no_files = |message: &str, hint| Err(ExpandError::NoFiles(message.to_owned(), hint));
+    match &expanded {
+        Expanded { files, .. } if !files.is_empty() => {}
+        Expanded { left_out: 1.., .. } => {
+            return no_files("only files match that are no data by their names", "");
+        }
+        Expanded { folders: 1.., .. } => {
+            return no_files("only folders match", "name the files within them: 'DIR/*/*'");
+        }
+        _ if path.is_dir() => return no_files("it is a directory without files", ""),
+        _ => return no_files("no file matches", ""),
+    }
+    expanded.files.sort();
+    Ok(expanded)
+}
+
+impl Expanded {
+    /// A note for people on what was left out.
+    pub fn note(&self, pattern: &Path) -> Option<String> {
+        let mut left_out = Vec::new();
+        if let Some(example) = &self.example {
+            let name = Quoted(example.file_name().unwrap_or_default().as_ref());
+            left_out.push(match self.left_out {
+                1 => format!("{name}, which is no data by its name"),
+                count => format!("{count} files that are no data by their names, as {name}"),
+            });
+        }
+        match self.folders {
+            0 => {}
+            1 => left_out.push("a folder".to_owned()),
+            count => left_out.push(format!("{count} folders")),
+        }
+        let mut text = format!("{}: left out ", Quoted(pattern));
+        let _infallible = write!(text, "{}", left_out.join(", and "));
+        (!left_out.is_empty()).then_some(text)
+    }
+
+    fn leave_out(&mut self, path: PathBuf) {
+        self.left_out += 1;
+        self.example.get_or_insert(path);
+    }
+
+    /// Adds the files of a folder and of its partitions.
+    fn folder(&mut self, folder: &Path) -> Result<(), ExpandError> {
+        let unreadable = |error| ExpandError::Unreadable(folder.to_owned(), error);
+        let mut paths = Vec::new();
+        for entry in folder.read_dir().map_err(unreadable)? {
+            paths.push(entry.map_err(unreadable)?.path());
+        }
+        paths.sort();
+        check_no_table(folder)?;
+        for path in paths {
+            let name = path.file_name().unwrap_or_default();
+            let begins = |with: &[u8]| name.as_encoded_bytes().starts_with(with);
+            match (begins(b".") || begins(b"_") || is_mark(name), path.is_dir()) {
+                (true, true) => {}
+                (true, false) => self.leave_out(path),
+                (false, true) if name.as_encoded_bytes().contains(&b'=') => self.folder(&path)?,
+                (false, true) => {
+                    return Err(ExpandError::NoFiles(
+                        format!("it is a directory with another one in it, {}", Quoted(&path)),
+                        "say which files are meant, for example with a quoted glob: 'DIR/*.csv'",
+                    ));
+                }
+                (false, false) => self.files.push(path),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the files that a glob matches.
+    fn glob(&mut self, base: &Path, pattern: &str) -> Result<(), ExpandError> {
+        let asked = Asked::of(base, pattern);
+        let base = PathBuf::from(glob::Pattern::escape(&base.to_string_lossy()));
+        let found = glob::glob(&base.join(pattern).to_string_lossy());
+        let mut folder: Option<PathBuf> = None;
+        for entry in found.map_err(|error| ExpandError::NoGlob(error.msg))? {
+            let path = entry.map_err(|error| {
+                let path = error.path().to_owned();
+                ExpandError::Unreadable(path, error.into())
+            })?;
+            match (asked.passes(&path), path.is_dir()) {
+                (Passes::Hidden, _) | (Passes::Mark, true) => {}
+                (Passes::Mark, false) => self.leave_out(path),
+                (Passes::Yes, true) => self.folders += 1,
+                (Passes::Yes, false) => {
+                    if folder.as_deref() != path.parent() {
+                        folder = path.parent().map(Path::to_owned);
+                        folder.as_deref().map_or(Ok(()), check_no_table)?;
+                    }
+                    self.files.push(path);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses the files of a table whose log says which of them are of the past.
+fn check_no_table(folder: &Path) -> Result<(), ExpandError> {
+    let tables = [("_delta_log", "Delta Lake"), (".hoodie", "Hudi")];
+    match tables.iter().find(|(log, _)| folder.join(log).is_dir()) {
+        None => Ok(()),
+        Some((_, table)) => Err(ExpandError::NoFiles(
+            format!(
+                "{} is a table of {table}, in whose files are rows that were deleted",
+                Quoted(folder)
+            ),
+            "export what the table holds now",
+        )),
+    }
+}
+
+/// Names that a pattern asks for though they are hidden or marks.
+struct Asked {
+    /// Names of the path that stand in the pattern as they are, before the first special character.
+    given: usize,
+    hidden_folders: bool,
+    temporary: bool,
+    hidden_files: bool,
+    marks: bool,
+    checksums: bool,
+}
+
+enum Passes {
+    Yes,
+    Hidden,
+    Mark,
+}
+
+impl Asked {
+    fn of(base: &Path, pattern: &str) -> Self {
+        let special = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
+        let given = pattern[..special].rfind('/').map_or("", |at| &pattern[..=at]);
+        let (folders, last) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+        let is_hidden = |name: &str| is_hidden(name.as_ref());
+        Self {
+            given: names(&base.join(given)).count(),
+            hidden_folders: folders.split('/').any(is_hidden),
+            temporary: folders.split('/').any(|name| name == "_temporary"),
+            hidden_files: is_hidden(last),
+            marks: last.starts_with('_'),
+            checksums: last.ends_with(".crc"),
         }
     }
-    if paths.is_empty() {
-        return Err(ExpandError::NoMatch);
+
+    fn passes(&self, path: &Path) -> Passes {
+        let matched: Vec<&OsStr> = names(path).skip(self.given).collect();
+        let Some((last, folders)) = matched.split_last() else { return Passes::Yes };
+        let is_passed_over = |name: &&OsStr| {
+            *name == "_temporary" && !self.temporary || is_hidden(name) && !self.hidden_folders
+        };
+        if folders.iter().any(is_passed_over) {
+            return Passes::Hidden;
+        }
+        let is_checksum = has_extension(last, "crc");
+        let is_asked = match last.as_encoded_bytes().first() {
+            Some(b'.') => self.hidden_files,
+            Some(b'_') => self.marks,
+            _ => is_checksum && self.checksums,
+        };
+        if (is_hidden(last) || is_mark(last)) && !is_asked { Passes::Mark } else { Passes::Yes }
     }
-    paths.sort();
-    Ok(paths)
 }
 
-/// Says whether the last name of a path begins with a dot.
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+/// The names of a path.
+fn names(path: &Path) -> impl Iterator<Item = &OsStr> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    })
+}
+
+fn has_extension(name: &OsStr, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|of| of == extension)
+}
+
+/// Says whether a name begins with a dot.
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") && name != "." && name != ".."
+}
+
+/// Says whether a name is one that engines give to what is no data: Hadoop and Spark, Databricks, Parquet of old.
+fn is_mark(name: &OsStr) -> bool {
+    let begins = |with: &str| name.as_encoded_bytes().starts_with(with.as_bytes());
+    ["_SUCCESS", "_metadata", "_common_metadata", "_temporary"].iter().any(|mark| name == *mark)
+        || begins("_committed_")
+        || begins("_started_")
+        || has_extension(name, "crc")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
     use super::*;
+
+    fn folder(base: &Path, names: &[&str]) {
+        for name in names {
+            let path = base.join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+            std::fs::write(path, "").expect("writes");
+        }
+    }
+
+    fn names_of(base: &Path, pattern: &str) -> Vec<String> {
+        let expanded = expand(base, pattern).expect("files");
+        let name = |path: &PathBuf| path.strip_prefix(base).expect("within").display().to_string();
+        expanded.files.iter().map(name).collect()
+    }
+
+    #[track_caller]
+    fn refused(base: &Path, pattern: &str, why: &str) {
+        match expand(base, pattern) {
+            Err(ExpandError::NoFiles(message, _)) => assert!(message.contains(why), "{message}"),
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn only_the_pattern_is_a_glob() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let base = dir.path().join("a[1]*");
         std::fs::create_dir_all(base.join("folder.csv")).expect("folders");
-        for name in ["b.csv", "a.csv", "a.txt", "[x].csv", ".part-0.crc"] {
-            std::fs::write(base.join(name), "").expect("writes");
-        }
+        folder(&base, &["b.csv", "a.csv", "a.txt", "[x].csv", ".part-0.crc"]);
         let odd = base.join(OsStr::from_bytes(b".\xff"));
         std::fs::write(odd, "").expect("writes");
-        let names = |pattern: &str| {
-            let paths = expand(&base, pattern).expect("files");
-            let name = |path: &PathBuf| path.strip_prefix(&base).expect("within").to_owned();
-            paths.iter().map(name).map(|path| path.display().to_string()).collect::<Vec<_>>()
-        };
+        let names = |pattern: &str| names_of(&base, pattern);
         assert_eq!(names("?.csv"), ["a.csv", "b.csv"]);
         assert_eq!(names("[x].csv"), ["[x].csv"]);
         assert_eq!(names("*"), ["[x].csv", "a.csv", "a.txt", "b.csv"]);
         assert_eq!(names(".*.crc"), [".part-0.crc"]);
         assert_eq!(names("none.csv"), ["none.csv"]);
-        assert!(matches!(expand(&base, "*.gz"), Err(ExpandError::NoMatch)));
+        refused(&base, "*.gz", "no file matches");
+        refused(&base, "fold*", "only folders match");
         assert!(matches!(expand(&base, "a**b"), Err(ExpandError::NoGlob(_))));
-        let absolute = base.join("?.txt").display().to_string();
-        assert!(matches!(expand(Path::new("/nowhere"), &absolute), Err(ExpandError::NoMatch)));
+        let absolute = base.join("?.zip").display().to_string();
+        refused(Path::new("/nowhere"), &absolute, "no file matches");
+        let note = |pattern: &str| expand(&base, pattern).expect("files").note("*".as_ref());
+        assert_eq!(
+            note("*").as_deref(),
+            Some("`*`: left out `.part-0.crc`, which is no data by its name, and a folder")
+        );
+        assert_eq!((note("?.csv"), note("none.csv")), (None, None));
+    }
+
+    #[test]
+    fn what_engines_keep_beside_the_data_is_left_out() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let base = dir.path().join(".data");
+        folder(
+            &base,
+            &[
+                "o/_SUCCESS",
+                "o/_committed_12",
+                "o/_metadata",
+                "o/._SUCCESS.crc",
+                "o/p.csv.crc",
+                "o/p0.csv",
+                "o/_temporary/0/p1.csv",
+                "o/.tmp/p2.csv",
+                "m/_SUCCESS",
+                "_mine.csv",
+            ],
+        );
+        assert_eq!(names_of(&base, "o/*"), ["o/p0.csv"]);
+        assert_eq!(names_of(&base, "**/p*"), ["o/p0.csv"]);
+        assert_eq!(names_of(&base, "o/.tmp/*"), ["o/.tmp/p2.csv"]);
+        assert_eq!(names_of(&base, "*/_temporary/0/p1.csv"), ["o/_temporary/0/p1.csv"]);
+        assert_eq!(names_of(&base, "o/_S*"), ["o/_SUCCESS"]);
+        assert_eq!(names_of(&base, "_*.csv"), ["_mine.csv"]);
+        assert_eq!(names_of(&base, "*.csv"), ["_mine.csv"]);
+        refused(&base, "*/*/*/p1.csv", "no file matches");
+        refused(&base, "m/*", "no data by their names");
+    }
+
+    #[test]
+    fn a_folder_is_its_files_and_those_of_its_partitions() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let base = dir.path();
+        let marks = ["o/_SUCCESS", "o/.p0.csv.crc", "o/_x/y.csv", "o/.z/y.csv"];
+        folder(base, &[&marks[..], &["o/b.csv", "o/a.csv", "o/c=D%20E/d=1/p.csv"]].concat());
+        assert_eq!(names_of(base, "o"), ["o/a.csv", "o/b.csv", "o/c=D%20E/d=1/p.csv"]);
+        assert_eq!(names_of(base, "o/"), ["o/a.csv", "o/b.csv", "o/c=D%20E/d=1/p.csv"]);
+        folder(base, &["o/old/p.csv", "t/_delta_log/0.json", "t/p.parquet", "e/_SUCCESS"]);
+        refused(base, "o", "with another one in it");
+        refused(base, "t", "Delta Lake");
+        refused(base, "t/*.parquet", "Delta Lake");
+        refused(base, "e", "no data by their names");
+        assert_eq!(names_of(base, "t/p.parquet"), ["t/p.parquet"]);
     }
 }

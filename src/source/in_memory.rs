@@ -8,13 +8,14 @@ use std::sync::Arc;
 use super::mmap::Mapping;
 use super::watch::{Identity, Watch};
 use super::{Chunks, Compression, Source};
-use crate::config::Io;
+use crate::config::{Content, Io};
 use crate::dialect::Framing;
 use crate::error::Result;
 
 /// Inspects bytes as if they came through a pipe.
 pub(crate) fn inspect(bytes: &[u8]) -> Result<Source> {
-    Source::inspect_stream("bytes".into(), Box::new(Cursor::new(bytes.to_vec())), None)
+    let reader = Box::new(Cursor::new(bytes.to_vec()));
+    Source::inspect_stream("bytes".into(), reader, Content::Text, None)
 }
 
 /// Hands bytes out as a pipe does, or a mapped file.

@@ -14,6 +14,7 @@ mod lease;
 mod mmap;
 pub(crate) mod parquet;
 mod patient;
+mod utf16;
 mod watch;
 
 use std::fs::{File, Metadata};
@@ -28,8 +29,9 @@ use self::compression::decode_error;
 use self::mmap::{Mapping, is_local};
 use self::parquet::Table;
 use self::patient::Patient;
+use self::utf16::{ByteOrder, Utf16};
 use self::watch::{Identity, Watch};
-use crate::config::{Input, Io};
+use crate::config::{Content, Input, Io};
 use crate::dialect::Framing;
 use crate::error::{Error, Result};
 use crate::limits::SAMPLE_BYTES;
@@ -38,7 +40,7 @@ use crate::stop::Stop;
 pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};
 pub use self::compression::Compression;
-pub use self::expand::{ExpandError, expand};
+pub use self::expand::{ExpandError, Expanded, expand};
 pub use self::parquet::quiet::is_quiet;
 
 /// UTF-8 byte order mark.
@@ -50,7 +52,7 @@ pub struct Source {
     pub path: PathBuf,
     /// Its compression.
     pub compression: Compression,
-    /// The first decoded bytes, without a byte order mark, until they are forgotten.
+    /// The first decoded bytes as UTF-8, without a byte order mark, until they are forgotten.
     pub sample: Vec<u8>,
     /// True for a Parquet file, which has no sample: its rows are asked of [`Source::table`].
     pub is_parquet: bool,
@@ -63,6 +65,8 @@ pub struct Source {
     /// Time of last modification in nanoseconds since 1970, where that is known.
     pub modified_ns: Option<i128>,
     bom_bytes: usize,
+    /// The byte order of text in UTF-16.
+    utf16: Option<ByteOrder>,
     origin: Origin,
 }
 
@@ -88,7 +92,8 @@ impl Source {
             Input::Stdin => Self::inspect_stdin(stop),
             Input::Path(path) => Self::inspect_path(path, stop),
             Input::Supply(supply) => {
-                Self::inspect_stream(supply.name().to_owned(), supply.take()?, None)
+                let (name, content) = (supply.name().to_owned(), supply.content());
+                Self::inspect_stream(name, supply.take()?, content, None)
             }
         };
         stop.check().and(inspected)
@@ -99,7 +104,8 @@ impl Source {
         // The descriptor itself: what the standard library keeps in its own buffer, poll(2) does not see.
         let stdin = io::stdin().as_fd().try_clone_to_owned();
         let file = File::from(stdin.map_err(|error| Error::reading("open", &path, error))?);
-        Self::inspect_stream(path, Box::new(Patient::new(file, stop.clone())), None)
+        let reader = Box::new(Patient::new(file, stop.clone()));
+        Self::inspect_stream(path, reader, Content::Text, None)
     }
 
     fn inspect_path(path: &Path, stop: &Stop) -> Result<Self> {
@@ -122,7 +128,7 @@ impl Source {
         // Files of /proc and the like have no size: they are read to their end, once.
         if !kind.is_file() || meta.len() == 0 {
             let reader = Box::new(Patient::new(file, stop.clone()));
-            return Self::inspect_stream(path.to_owned(), reader, Some(&meta));
+            return Self::inspect_stream(path.to_owned(), reader, Content::Text, Some(&meta));
         }
         if lease::is_open_for_writing(&file) {
             return Err(Error::input(
@@ -136,7 +142,8 @@ impl Source {
         if file.read_at(&mut head, 0).is_ok_and(|len| detect::is_parquet(&head[..len])) {
             return Ok(Self::of_parquet(path, &meta));
         }
-        let mut source = Self::inspect_stream(path.to_owned(), Box::new(file), Some(&meta))?;
+        let reader = Box::new(file);
+        let mut source = Self::inspect_stream(path.to_owned(), reader, Content::Text, Some(&meta))?;
         source.origin = Origin::Regular(identity);
         Ok(source)
     }
@@ -152,6 +159,7 @@ impl Source {
             bytes: Some(meta.len()),
             modified_ns: Some(modified_ns(meta)),
             bom_bytes: 0,
+            utf16: None,
             origin: Origin::Regular(Identity::of(meta)),
         }
     }
@@ -172,19 +180,29 @@ impl Source {
     fn inspect_stream(
         path: PathBuf,
         mut raw: Box<dyn Read + Send>,
+        content: Content,
         meta: Option<&Metadata>,
     ) -> Result<Self> {
         let reading = |error| Error::reading("read", &path, error);
         let head = read_up_to(&mut raw, compression::MAGIC_BYTES).map_err(reading)?;
         let compression = Compression::of(&head);
         let raw: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(raw));
+        let decoding = |error| decode_error(&path, compression, error);
         let mut decoded = compression.decoder(raw).map_err(reading)?;
-        let mut sample = read_up_to(&mut decoded, SAMPLE_BYTES)
-            .map_err(|error| decode_error(&path, compression, error))?;
-        let is_sample_all = sample.len() < SAMPLE_BYTES;
-        if let Some((message, hint)) = detect::unreadable(&sample) {
+        let head = read_up_to(&mut decoded, detect::HEAD_BYTES).map_err(decoding)?;
+        // Values that a program hands over are what they are.
+        let utf16 = match content {
+            Content::Text => detect::utf16(&head),
+            Content::Values => None,
+        };
+        if content == Content::Text
+            && let Some((message, hint)) = detect::unreadable(&head)
+        {
             return Err(Error::input(&path, message, hint));
         }
+        let mut decoded = as_utf8(Box::new(Cursor::new(head).chain(decoded)), utf16);
+        let mut sample = read_up_to(&mut decoded, SAMPLE_BYTES).map_err(decoding)?;
+        let is_sample_all = sample.len() < SAMPLE_BYTES;
         let bom_bytes = if sample.starts_with(BOM) { BOM.len() } else { 0 };
         let rest: Box<dyn Read + Send> = Box::new(Cursor::new(sample.clone()).chain(decoded));
         sample.drain(..bom_bytes);
@@ -198,6 +216,7 @@ impl Source {
             bytes: regular.map(Metadata::len).filter(|bytes| *bytes > 0),
             modified_ns: regular.map(modified_ns),
             bom_bytes,
+            utf16,
             origin: Origin::Once(rest),
             path,
         })
@@ -206,6 +225,11 @@ impl Source {
     /// True if the input has no bytes at all.
     pub fn is_empty(&self) -> bool {
         self.is_sample_all && self.sample_bytes == 0
+    }
+
+    /// A note for people on its encoding, if it is read as another one.
+    pub(crate) fn encoding_note(&self) -> Option<&'static str> {
+        self.utf16.map(|_| "the text is UTF-16, and is read as UTF-8")
     }
 
     /// Says that it is text and neither a list nor a table, if it is: message and hint.
@@ -234,6 +258,7 @@ impl Source {
                 return Err(Error::Internal("a source is regular or read once"));
             };
             let reader = Box::new(Counting { inner: reader, count: progress });
+            // What is read only once is UTF-8 already.
             return Ok(Chunks::streamed(
                 self.path,
                 reader,
@@ -252,6 +277,7 @@ impl Source {
         let watch = Watch { path: self.path.clone(), identity, file };
         watch.check()?;
         if self.compression == Compression::None
+            && self.utf16.is_none()
             && io == Io::Auto
             && is_local(&watch.file)
             && let Ok(mapping) = Mapping::of(&watch.file)
@@ -263,13 +289,21 @@ impl Source {
         let decoded = self.compression.decoder(raw).map_err(reading("read"))?;
         Ok(Chunks::streamed(
             self.path,
-            decoded,
+            as_utf8(decoded, self.utf16),
             Some(watch),
             framing,
             skip,
             chunk_bytes,
             self.compression,
         ))
+    }
+}
+
+/// Text as UTF-8.
+fn as_utf8(text: Box<dyn Read + Send>, utf16: Option<ByteOrder>) -> Box<dyn Read + Send> {
+    match utf16 {
+        Some(order) => Box::new(Utf16::new(text, order)),
+        None => text,
     }
 }
 

@@ -9,6 +9,7 @@ mod columns;
 mod crash;
 #[cfg(feature = "sandbox")]
 mod decisions;
+mod encodings;
 #[cfg(feature = "sandbox")]
 mod faults;
 mod engine;

@@ -8,12 +8,13 @@ use std::path::Path;
 use super::files;
 
 /// Rooms that everybody may use: they know nothing of what throng does. Each may use those before it.
-const GROUND: [&str; 19] = [
+const GROUND: [&str; 20] = [
     "limits",
     "role",
     "user_type",
     "reason",
     "trim",
+    "encoding",
     "dialect",
     "notation",
     "written",
