@@ -8,10 +8,7 @@ use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rayon::ThreadPoolBuilder;
-use throng::config::{
-    AudienceSpec, ColumnSelector, Input, MaxRejects, OutputOptions, PrepareConfig, ReadOptions,
-    Resources,
-};
+use throng::config::{ColumnSelector, Input, MaxRejects, OutputOptions, PrepareConfig, Resources};
 use throng::filter::Filter;
 use throng::hash::Kernel;
 use throng::limits::{BLOCK_BYTES, CHUNK_BYTES};
@@ -20,21 +17,12 @@ use throng::prepare::Prepare;
 use throng::progress::Progress;
 
 fn config(input: &Path, user_type: UserType, dir: &Path) -> PrepareConfig {
+    let mut output = OutputOptions::new(dir);
+    output.overwrite = true;
     PrepareConfig {
         inputs: vec![Input::Path(input.to_owned())],
-        suppress: Vec::new(),
-        against: Vec::new(),
-        audiences: vec![AudienceSpec::new(user_type, None)],
-        rules: RuleOptions::default(),
-        read: ReadOptions::default(),
         max_rejects: MaxRejects::Share(1.0),
-        output: OutputOptions {
-            dir: dir.to_owned(),
-            overwrite: true,
-            part_lines: 1_000_000,
-            part_bytes: None,
-            rejects: None,
-        },
+        output,
         resources: Resources {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: 2 << 30,
@@ -43,6 +31,7 @@ fn config(input: &Path, user_type: UserType, dir: &Path) -> PrepareConfig {
             block_bytes: BLOCK_BYTES,
             kernel: Kernel::default(),
         },
+        ..PrepareConfig::new(user_type, dir)
     }
 }
 
