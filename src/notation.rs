@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::dialect::Separator;
+
 /// Bytes, with an optional suffix K, M, G or T (powers of 1024).
 pub fn size(text: &str) -> Result<u64, String> {
     let error = || "expected a size such as 512M or 4G".to_owned();
@@ -43,16 +45,41 @@ pub fn line(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The byte between CSV fields.
-pub fn delimiter(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        b"\\t" => Ok(b'\t'),
-        [byte] if !matches!(byte, b'"' | b'\r' | b'\n') && byte.is_ascii() => Ok(*byte),
-        _ => {
-            Err("expected one ASCII character other than a quote or line end; \\t is a tab"
-                .to_owned())
-        }
+/// What stands between the fields of CSV: one character or several, with `\t`, `\x01` and `\u0001` for those that cannot be
+/// typed.
+pub fn delimiter(text: &str) -> Result<Separator, String> {
+    let error = || {
+        format!(
+            "expected up to {} bytes without quotes and line ends; \\t is a tab, \\x01 and \\u0001 are characters by \
+             their number",
+            Separator::BYTES_MAX
+        )
+    };
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let (c, len) = escaped(rest).unwrap_or((c, c.len_utf8()));
+        bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        rest = &rest[len..];
     }
+    Separator::new(&bytes).ok_or_else(error)
+}
+
+/// The character that an escape at the beginning of a text stands for, and the length of the escape.
+fn escaped(text: &str) -> Option<(char, usize)> {
+    let kind = text.strip_prefix('\\')?.chars().next()?;
+    let digits = match kind {
+        't' => return Some(('\t', 2)),
+        '\\' => return Some(('\\', 2)),
+        'x' => text.get(2..4)?,
+        'u' => text.get(2..6)?,
+        _ => return None,
+    };
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_number)?;
+    // A byte beyond ASCII is no character of its own.
+    let c = char::from_u32(number).filter(|c| kind == 'u' || c.is_ascii())?;
+    Some((c, 2 + digits.len()))
 }
 
 #[cfg(test)]
@@ -85,11 +112,25 @@ mod tests {
     }
 
     #[test]
-    fn delimiter_is_one_byte_that_is_no_part_of_quoting() {
-        for (text, byte) in [(";", b';'), ("\t", b'\t'), ("\\t", b'\t'), (" ", b' ')] {
-            assert_eq!(delimiter(text), Ok(byte), "{text:?}");
+    fn delimiters_are_typed_as_they_are_or_escaped() {
+        for (text, bytes) in [
+            (";", &b";"[..]),
+            ("\t", b"\t"),
+            ("\\t", b"\t"),
+            (" ", b" "),
+            ("\\", b"\\"),
+            ("||", b"||"),
+            ("~|~", b"~|~"),
+            ("\\x01", b"\x01"),
+            ("\\u0001", b"\x01"),
+            ("\\u00a6", "\u{a6}".as_bytes()),
+            ("\\x1F|", b"\x1f|"),
+        ] {
+            let read = delimiter(text).unwrap();
+            assert_eq!(read.bytes(), bytes, "{text:?}");
+            assert_eq!(delimiter(&read.to_string()), Ok(read), "{text:?}");
         }
-        for text in ["", "\"", "\n", ";;", "ü"] {
+        for text in ["", "\"", "\n", "a\"b", "\\x0a", "123456789"] {
             assert!(delimiter(text).is_err(), "{text:?}");
         }
     }

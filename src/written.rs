@@ -13,6 +13,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::dialect::Separator;
 use crate::limits::{MEMORY_BYTES_MIN, THREADS_MAX};
 use crate::notation;
 
@@ -136,15 +137,11 @@ impl serde::Serialize for Time {
     }
 }
 
-/// The byte between CSV fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delimiter(pub u8);
-
-impl FromStr for Delimiter {
+impl FromStr for Separator {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        notation::delimiter(text).map(Self)
+        notation::delimiter(text)
     }
 }
 
@@ -158,7 +155,7 @@ written! {
         "pattern": "^ *[0-9]+ *([KMGTkmgt]([Ii]?[Bb])?)? *$",
     },
     Time: { "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" },
-    Delimiter: { "type": "string", "minLength": 1 },
+    Separator: { "type": "string", "minLength": 1 },
 }
 
 /// One line of text: what goes into a field of a request.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng::config::{
-    AudienceSpec, ColumnSelector, Delimiter, Format, Io, Limits, MaxRejects, Threads,
+    AudienceSpec, ColumnSelector, Format, Io, Limits, MaxRejects, Separator, Threads,
 };
 use throng::hash::Kernel;
 use throng::normalize::{RuleOptions, UserType};
@@ -183,9 +183,12 @@ pub(crate) struct PrepareArgs {
     /// The format of inputs
     #[arg(long, value_enum, default_value_t, help_heading = READING)]
     pub(crate) format: Format,
-    /// The byte between CSV fields; found if left out
-    #[arg(long, value_name = "CHAR", help_heading = READING)]
-    pub(crate) delimiter: Option<Delimiter>,
+    /// What stands between CSV fields, such as ; or \t or \x01 or ||; found if left out
+    #[arg(long, value_name = "TEXT", help_heading = READING)]
+    pub(crate) delimiter: Option<Separator>,
+    /// Lines to skip at the top of each input; titles above a header are found without it
+    #[arg(long, value_name = "N", default_value_t, hide_default_value = true, help_heading = READING)]
+    pub(crate) skip_rows: usize,
     /// The first record is no header
     #[arg(long, help_heading = READING)]
     pub(crate) no_header: bool,

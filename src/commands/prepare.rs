@@ -64,6 +64,7 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
         audiences,
         rules: args.rules,
         read: ReadOptions {
+            skip_rows: args.skip_rows,
             header: if args.no_header { Header::Absent } else { Header::Auto },
             country_column: args.country_column,
             io: args.io,

@@ -11,15 +11,15 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::Quotes;
 use crate::hash::Kernel;
 use crate::limits::PART_LINES;
 use crate::normalize::RuleOptions;
 use crate::user_type::UserType;
 
+pub use crate::dialect::{Quotes, Separator};
 pub use crate::max_rejects::MaxRejects;
 pub use crate::role::Role;
-pub use crate::written::{Count, Delimiter, Line, MemoryLimit, Size, Threads, Time};
+pub use crate::written::{Count, Line, MemoryLimit, Size, Threads, Time};
 pub use column::ColumnSelector;
 pub(crate) use input::Content;
 pub use input::{Input, Supply};
@@ -172,12 +172,14 @@ pub enum Io {
 pub struct ReadOptions {
     /// Their format.
     pub format: Format,
-    /// The byte between fields of CSV; found if not given.
-    pub delimiter: Option<u8>,
+    /// What stands between fields of CSV; found if not given.
+    pub delimiter: Option<Separator>,
     /// Meaning of quotes in CSV; found if not given.
     pub quotes: Option<Quotes>,
     /// True if rows of CSV that are wider or narrower than the header are taken as they are.
     pub is_ragged: bool,
+    /// Lines to skip at the top of each member file; title rows that a header follows are found without it.
+    pub skip_rows: usize,
     /// Their header.
     pub header: Header,
     /// The column that holds each row's country.
@@ -188,13 +190,13 @@ pub struct ReadOptions {
 
 impl ReadOptions {
     /// Options with a format and a delimiter that go together; else why they do not.
-    pub fn new(format: Format, delimiter: Option<Delimiter>) -> Result<Self, &'static str> {
-        let Some(Delimiter(byte)) = delimiter else {
+    pub fn new(format: Format, delimiter: Option<Separator>) -> Result<Self, &'static str> {
+        if delimiter.is_none() {
             return Ok(Self { format, ..Self::default() });
-        };
+        }
         match format {
             Format::Auto | Format::Csv => {
-                Ok(Self { format: Format::Csv, delimiter: Some(byte), ..Self::default() })
+                Ok(Self { format: Format::Csv, delimiter, ..Self::default() })
             }
             Format::Lines => Err("lines have no delimiter"),
             Format::Tsv => Err("tsv has its own delimiter"),

@@ -52,6 +52,26 @@ impl std::fmt::Debug for Separator {
     }
 }
 
+/// As it is typed behind `--delimiter`: what cannot be seen is escaped.
+impl std::fmt::Display for Separator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for part in self.bytes().utf8_chunks() {
+            for c in part.valid().chars() {
+                match c {
+                    '\t' => f.write_str("\\t")?,
+                    c if c.is_ascii_control() => write!(f, "\\x{:02x}", u32::from(c))?,
+                    c if c.is_control() || c.is_whitespace() && c != ' ' => {
+                        write!(f, "\\u{:04x}", u32::from(c))?;
+                    }
+                    c => write!(f, "{c}")?,
+                }
+            }
+            part.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
+        }
+        Ok(())
+    }
+}
+
 /// Meaning of quotes and backslashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Quotes {

@@ -16,6 +16,76 @@ pub enum Wrapping {
     Field,
 }
 
+/// Most bytes of a delimiter.
+pub const DELIMITER_LEN: usize = 8;
+
+/// What stands between the fields of a record: one byte nearly always, several (`||`, `~|~`) from some systems.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Delimiter {
+    bytes: [u8; DELIMITER_LEN],
+    len: u8,
+}
+
+impl Delimiter {
+    /// A delimiter of one byte.
+    pub const fn byte(byte: u8) -> Self {
+        let mut bytes = [0; DELIMITER_LEN];
+        bytes[0] = byte;
+        Self { bytes, len: 1 }
+    }
+
+    /// A delimiter of 1 to [`DELIMITER_LEN`] bytes, none of which is a quote or ends a line.
+    pub fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; DELIMITER_LEN];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        let is_free = !text.iter().any(|byte| matches!(byte, b'"' | b'\r' | b'\n'));
+        let len = u8::try_from(text.len()).ok()?;
+        (is_free && len > 0).then_some(Self { bytes, len })
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len()]
+    }
+
+    /// The byte, if it is one.
+    pub fn one_byte(&self) -> Option<u8> {
+        (self.len == 1).then_some(self.bytes[0])
+    }
+
+    /// How many bytes it has.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.len.into()
+    }
+}
+
+/// As it is typed behind `--delimiter`: what cannot be seen is escaped.
+impl std::fmt::Display for Delimiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for part in self.as_bytes().utf8_chunks() {
+            for c in part.valid().chars() {
+                match c {
+                    '\t' => f.write_str("\\t")?,
+                    c if c.is_ascii_control() => write!(f, "\\x{:02x}", u32::from(c))?,
+                    c if c.is_control() || c.is_whitespace() && c != ' ' => {
+                        write!(f, "\\u{:04x}", u32::from(c))?;
+                    }
+                    c => write!(f, "{c}")?,
+                }
+            }
+            part.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Delimiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Delimiter({self})")
+    }
+}
+
 /// Rule by which a source's records are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {

@@ -16,7 +16,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 pub use self::documents::{answers, documents};
 pub use self::parquet::parquet;
 pub use self::values::{phones, values};
-use crate::config::{Format, Io};
+use crate::config::{Io, ReadOptions};
 use crate::dialect::{Csv, Framing};
 use crate::hash::Kernel;
 use crate::reason::Reason;
@@ -74,9 +74,8 @@ pub fn records(data: &[u8]) {
     while let Some(rest) = text.strip_prefix(b"\xef\xbb\xbf") {
         text = rest;
     }
-    let (dialect, table) =
-        record::detect(text, window % 2 == 0, Path::new("x"), Format::Auto, None);
-    assert!(table.second_row <= text.len() && !dialect.name().is_empty());
+    let found = record::detect(text, window % 2 == 0, Path::new("x"), &ReadOptions::default());
+    assert!(found.table.second_row <= text.len() && !found.dialect.name().is_empty());
     let Framing::Csv(of) = framing else {
         let whole = lines(text, framing, text.len() + 1, io);
         assert_eq!(lines(text, framing, window, io), whole);

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use super::Replace;
 use crate::api::Id;
 use crate::config::{
-    ColumnSelector, Count, Delimiter, Format, GuardOptions, Label, Limits, Line, SendOptions,
+    ColumnSelector, Count, Format, GuardOptions, Label, Limits, Line, SendOptions, Separator,
     Share, Time,
 };
 use crate::limits::REQUEST_TIME;
@@ -57,8 +57,11 @@ pub(super) struct InputTable {
     /// The format of inputs.
     #[serde(default)]
     pub(super) format: Format,
-    /// The byte between CSV fields; found if left out.
-    pub(super) delimiter: Option<Delimiter>,
+    /// What stands between CSV fields, such as ; or \t or \x01 or ||; found if left out.
+    pub(super) delimiter: Option<Separator>,
+    /// Lines to skip at the top of each file; titles above a header are found without it.
+    #[serde(default)]
+    pub(super) skip_rows: usize,
     /// The first record is no header.
     #[serde(default)]
     pub(super) no_header: bool,

@@ -127,6 +127,7 @@ fn read_options(
         return Err(document.wrong("input.no-header", why, hint));
     }
     Ok(ReadOptions {
+        skip_rows: input.skip_rows,
         header: if input.no_header { Header::Absent } else { Header::Auto },
         country_column: input.country_column.clone(),
         ..read

@@ -110,7 +110,10 @@ fn the_whole_example_says_what_it_seems_to_say() {
     assert_eq!(job.suppress[0].column, Some(ColumnSelector::Name("email".to_owned())));
     assert_eq!(job.suppress[0].files[0].max_age, Some(Duration::from_hours(8 * 24)));
     let read = &job.prepare.read;
-    assert_eq!((read.format, read.delimiter, read.header), (Format::Csv, Some(b';'), Header::Auto));
+    assert_eq!(
+        (read.format, read.delimiter, read.header),
+        (Format::Csv, Some(b';'.into()), Header::Auto)
+    );
     assert_eq!(read.country_column, Some(ColumnSelector::Name("country".to_owned())));
     let rules = &job.prepare.rules;
     assert_eq!(rules.country.map(|country| country.to_string()).as_deref(), Some("DE"));

@@ -18,6 +18,7 @@ const WORDS: &[(&str, &str)] = &[
     ("--format lines", "`format = \"lines\"` in [input]"),
     ("--format csv", "`format = \"csv\"` in [input]"),
     ("--delimiter", "`delimiter` in [input]"),
+    ("--skip-rows", "`skip-rows` in [input]"),
     ("--no-header", "`no-header` in [input]"),
     ("--prehashed always", "`prehashed = \"always\"` in [rules]"),
     ("--vanity convert", "`vanity = \"convert\"` in [rules]"),

@@ -13,8 +13,8 @@ use crate::reason::Reason;
 
 pub use self::csv::CsvReader;
 pub use self::lines::read_lines;
-pub(crate) use self::sample::SAMPLE_ROWS;
-pub use self::sample::{SampleTable, detect};
+pub use self::sample::{Detected, SampleTable, detect, sniff};
+pub(crate) use self::sample::{SAMPLE_ROWS, TITLE_ROWS, usual_width};
 
 /// Place of a field: in the chunk, or in the scratch space of unescaped fields.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ mod crash;
 #[cfg(feature = "sandbox")]
 mod decisions;
 mod encodings;
+mod dialects;
 #[cfg(feature = "sandbox")]
 mod faults;
 mod engine;

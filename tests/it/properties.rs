@@ -202,7 +202,7 @@ impl Case {
             }
             Shape::Csv(delimiter, ..) => {
                 config.read.format = Format::Csv;
-                config.read.delimiter = Some(delimiter);
+                config.read.delimiter = Some(delimiter.into());
                 Some(ColumnSelector::Name("wanted".to_owned()))
             }
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Audience, Role};
+use super::{Audience, Role, titles};
 use crate::config::{ColumnSelector, Header, ReadOptions};
 use crate::dialect::Framing;
 use crate::dialect::{Column, Dialect};
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::normalize::{Note, Shape, Value, Verdict};
 use crate::quote::Quoted;
 use crate::reason::Reason;
-use crate::record::{SAMPLE_ROWS, SampleTable};
+use crate::record::{self, SAMPLE_ROWS, SampleTable};
 use crate::source::Source;
 use crate::source::parquet::Table;
 use crate::trim::{is_null_word, trim};
@@ -39,6 +39,8 @@ pub(super) struct Finder<'a> {
     pub(super) list_column: Option<&'a ColumnSelector>,
     /// The columns of an input that has them apart.
     pub(super) columns: Option<&'a Table>,
+    /// True if the first row is a header because of the titles above it.
+    pub(super) has_titles: bool,
 }
 
 impl Finder<'_> {
@@ -74,8 +76,8 @@ impl Finder<'_> {
                 )),
                 [] => Err(Error::input(
                     &self.source.path,
-                    format!("no column is called {selector}"),
-                    self.columns_hint(),
+                    format!("no column is called {selector}: {}", self.read_as()),
+                    self.name_hint(name),
                 )),
                 ref several => {
                     let path = Quoted(&self.source.path);
@@ -93,7 +95,7 @@ impl Finder<'_> {
                 if *number > width && width > 0 {
                     return Err(Error::input(
                         &self.source.path,
-                        format!("there is no column {number}, rows have {width}"),
+                        format!("there is no column {number}: {}", self.read_as()),
                         self.columns_hint(),
                     ));
                 }
@@ -134,7 +136,7 @@ impl Finder<'_> {
             [] => {
                 return Err(Error::input(
                     &self.source.path,
-                    format!("no column holds values for {user_type}"),
+                    format!("no column holds values for {user_type}: {}", self.read_as()),
                     self.nothing_fits_hint(audience),
                 ));
             }
@@ -370,21 +372,44 @@ impl Finder<'_> {
             .collect()
     }
 
+    /// How the input is read, for messages about columns that are not there.
+    fn read_as(&self) -> String {
+        let width = self.table.width();
+        let columns = if width == 1 { "column" } else { "columns" };
+        match self.dialect.framing {
+            Framing::Lines { .. } => "it is read as one value a line".to_owned(),
+            Framing::Csv(csv) => {
+                format!("it is read as {width} {columns} separated by `{}`", csv.separator)
+            }
+            Framing::Columns => format!("it has {width} {columns}"),
+        }
+    }
+
+    /// The remedy if no column has the name that was told.
+    fn name_hint(&self, name: &str) -> String {
+        let Some(row) = titles::row_with(self.table, name) else { return self.columns_hint() };
+        let head = &self.source.sample[..self.table.begin_of(row)];
+        let lines = record::count_lines(head, self.dialect.line_end);
+        let remedy = match self.role {
+            Role::Suppressed => "take the lines above it out".to_owned(),
+            Role::Member | Role::Known | Role::Unconfirmed => format!("--skip-rows {lines}"),
+        };
+        format!("line {} has that name: if it is the header, {remedy}", lines + 1)
+    }
+
     /// Columns to choose from, for a person who named a column that is not there.
     fn columns_hint(&self) -> String {
-        let holds: Vec<String> = self
-            .columns()
-            .into_iter()
-            .map(|(column, what)| format!("column {column} holds {what}"))
-            .collect();
+        let holds = self.columns().into_iter();
+        let holds = holds.map(|(column, what)| format!("column {column} holds {what}"));
         let names = (0..self.table.width()).take(COLUMNS_SHOWN).map(|index| self.describe(index));
-        if !holds.is_empty() {
-            holds.join("; ")
-        } else if self.shows_header() {
-            format!("its columns: {}", names.collect::<Vec<_>>().join(", "))
-        } else {
-            "is it separated by something else? say so with --delimiter".to_owned()
+        let names = names.collect::<Vec<_>>().join(", ");
+        let more = if self.table.width() > COLUMNS_SHOWN { ", ..." } else { "" };
+        let header = self.shows_header().then(|| format!("its columns: {names}{more}"));
+        let hints: Vec<String> = holds.chain(header).collect();
+        if hints.is_empty() {
+            return "is it separated by something else? say so with --delimiter".to_owned();
         }
+        hints.join("; ")
     }
 
     pub(super) fn check_suppression(

@@ -5,6 +5,8 @@
 use super::Audience;
 use super::finder::{Finder, Found};
 use crate::config::Header;
+use crate::dialect::Framing;
+use crate::error::{Error, Result};
 use crate::normalize::{Shape, Verdict};
 use crate::trim::{is_null_word, trim};
 
@@ -18,7 +20,11 @@ impl Finder<'_> {
         audiences: &[Audience],
     ) -> bool {
         let is_named = found.iter().any(|(_, found)| found.is_named);
-        if self.has_names() || is_named || country.is_some_and(|country| country.is_named) {
+        if self.has_names()
+            || self.has_titles
+            || is_named
+            || country.is_some_and(|country| country.is_named)
+        {
             return true;
         }
         let may_be_header = self.may_be_header()
@@ -44,6 +50,37 @@ impl Finder<'_> {
                 }))
     }
 
+    /// The number of fields that each record must have, which is the header's; `None` if records have none.
+    pub(super) fn record_width(&self, has_header: bool) -> Result<Option<usize>> {
+        let Framing::Csv(csv) = self.dialect.framing else { return Ok(None) };
+        if self.table.rows.is_empty() {
+            return Ok(None);
+        }
+        let usual = self.table.usual_width();
+        let header = &self.table.rows[0];
+        let named = header.iter().rposition(|cell| !trim(cell).is_empty()).map_or(0, |at| at + 1);
+        if !has_header || csv.is_ragged || (named..=header.len()).contains(&usual) {
+            return Ok(Some(usual));
+        }
+        let is_blank_beyond =
+            |row: &&Vec<Vec<u8>>| row.iter().skip(header.len()).all(|cell| trim(cell).is_empty());
+        let rows = &self.table.rows[1..];
+        if header.len() < usual && rows.iter().filter(is_blank_beyond).count() * 2 > rows.len() {
+            return Ok(Some(header.len()));
+        }
+        let shifted = "its header may lack a name, as that of row numbers, or values may hold the delimiter: names and \
+                       values are one column apart, so mend it";
+        Err(Error::input(
+            &self.source.path,
+            format!(
+                "most rows have {usual} fields and the header has {}, separated by `{}`",
+                header.len(),
+                csv.separator
+            ),
+            shifted,
+        ))
+    }
+
     /// A note for people on how the first row was taken, if they did not say.
     pub(super) fn first_row_note(
         &self,
@@ -54,6 +91,7 @@ impl Finder<'_> {
     ) -> Option<String> {
         let is_told = self.read.header != Header::Auto
             || self.has_names()
+            || self.has_titles
             || found.iter().any(|(_, found)| found.is_named)
             || country.is_some_and(|country| country.is_named);
         // In a plain list of addresses or numbers nobody expects a header.

@@ -2,11 +2,14 @@
 
 mod finder;
 mod header;
+mod look;
+mod titles;
 
 use std::sync::Arc;
 
 use self::finder::{Finder, Found};
-use crate::config::{AudienceSpec, Format, ReadOptions, SuppressInput};
+use self::look::{Look, Seen};
+use crate::config::{AudienceSpec, ColumnSelector, ReadOptions, SuppressInput};
 use crate::dedup::Layer;
 use crate::dialect::Framing;
 use crate::dialect::{Column, Csv, Dialect};
@@ -15,7 +18,7 @@ use crate::hash::Kernel;
 use crate::limits::LISTS_MAX;
 use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions};
 use crate::quote::Quoted;
-use crate::record::{self, SAMPLE_ROWS, SampleTable};
+use crate::record;
 use crate::role::Role;
 use crate::source::Source;
 use crate::source::parquet::Table;
@@ -118,8 +121,11 @@ pub fn plan(
 ) -> Result<SourcePlan> {
     let only = list.and_then(|list| list.user_type);
     let list_column = list.and_then(|list| list.column.as_ref());
-    let columns = columns(&source, read.format)?;
-    let (dialect, table) = look(&source, read, columns.as_ref())?;
+    let columns = look::columns(&source, read.format)?;
+    let told = told_columns(audiences, read, list_column);
+    let is_formless = audiences.iter().any(|audience| !audience.spec.user_type.has_form());
+    let look = Look { source: &source, role, read, told: &told, is_formless };
+    let Seen { mut dialect, table, mut notes, has_titles } = look.at(columns.as_ref())?;
     let is_of_one_type =
         || audiences.iter().all(|other| other.spec.user_type == audiences[0].spec.user_type);
     let has_one_type = role != Role::Suppressed || only.is_some() || is_of_one_type();
@@ -132,8 +138,8 @@ pub fn plan(
         has_one_type,
         list_column,
         columns: columns.as_ref(),
+        has_titles,
     };
-    let mut notes = Vec::new();
     let found = find_columns(&finder, audiences, only, &mut notes)?;
     if let Some(columns) = columns.as_ref().filter(|_| role == Role::Suppressed) {
         check_hidden(columns, &finder, &found, audiences, only)?;
@@ -141,6 +147,9 @@ pub fn plan(
     let country = finder.country_column()?;
     let has_header = finder.has_header(&found, country.as_ref(), audiences);
     notes.extend(finder.first_row_note(has_header, &found, country.as_ref(), audiences));
+    if let Framing::Csv(csv) = &mut dialect.framing {
+        csv.width = finder.record_width(has_header)?;
+    }
     let country = country.map(|found| found.index);
     let mut wanted: Vec<usize> =
         found.iter().map(|(_, found)| found.index).chain(country).collect();
@@ -188,30 +197,19 @@ pub fn plan(
     })
 }
 
-/// Finds the dialect of an input, and its first rows.
-fn look(
-    source: &Source,
-    read: &ReadOptions,
-    columns: Option<&Table>,
-) -> Result<(Dialect, SampleTable)> {
-    if read.format == Format::Auto
-        && let Some((message, hint)) = source.document()
-    {
-        return Err(Error::input(&source.path, message, hint));
+/// The columns that were told for an input; a list that was told one has no others.
+fn told_columns<'a>(
+    audiences: &'a [Audience],
+    read: &'a ReadOptions,
+    list_column: Option<&'a ColumnSelector>,
+) -> Vec<&'a ColumnSelector> {
+    match list_column {
+        Some(column) => vec![column],
+        None => {
+            let columns = audiences.iter().filter_map(|audience| audience.spec.column.as_ref());
+            columns.chain(&read.country_column).collect()
+        }
     }
-    Ok(match columns {
-        Some(columns) => (
-            Dialect::COLUMNS,
-            SampleTable { rows: columns.sample(SAMPLE_ROWS), first_row: 0, second_row: 0 },
-        ),
-        None => record::detect(
-            &source.sample,
-            source.is_sample_all,
-            &source.path,
-            read.format,
-            read.delimiter,
-        ),
-    })
 }
 
 /// Refuses an opt-out list with a column that is called like identifiers and is of a type that is not read: another
@@ -237,24 +235,6 @@ fn check_hidden(
         hidden.try_for_each(|column| columns.check_column(column))?;
     }
     Ok(())
-}
-
-/// The columns of a file that has them apart; `None` if it is text.
-fn columns(source: &Source, format: Format) -> Result<Option<Table>> {
-    match (source.is_parquet, format) {
-        (true, Format::Auto | Format::Parquet) => source.table().map(Some),
-        (false, Format::Parquet) => Err(Error::input(
-            &source.path,
-            "it is no Parquet file",
-            "leave the format out: it is found by content",
-        )),
-        (true, _) => Err(Error::input(
-            &source.path,
-            "it is a Parquet file, and another format was given",
-            "leave the format out: it is found by content",
-        )),
-        (false, _) => Ok(None),
-    }
 }
 
 /// The columns that feed audiences. `only` restricts a suppression list to a type.

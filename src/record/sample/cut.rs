@@ -1,0 +1,71 @@
+//! Rows and cells of a sample, cut by the exact reader.
+
+use super::SAMPLE_ROWS;
+use crate::dialect::{self, Csv, Step};
+
+/// A cell of a row.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) text: Vec<u8>,
+    /// True if quotes around it were taken off.
+    pub(super) is_quoted: bool,
+}
+
+/// A row of a sample.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) start: usize,
+    pub(super) cells: Vec<Cell>,
+    /// True if a quote stands where this way of quoting has none.
+    pub(super) is_stray: bool,
+}
+
+/// The first rows of a text.
+#[derive(Debug)]
+pub(super) struct Cut {
+    pub(super) rows: Vec<Row>,
+    /// Behind the last of them.
+    pub(super) end: usize,
+}
+
+/// Cuts the first rows of a text; `is_all` says that its last one ends with it.
+pub(super) fn cut(text: &[u8], is_all: bool, csv: &Csv) -> Cut {
+    let mut found = Cut { rows: Vec::new(), end: 0 };
+    each_row(text, is_all, csv, |row| {
+        let cell =
+            |cell: &dialect::Cell| Cell { text: csv.cell(text, *cell), is_quoted: cell.is_quoted };
+        found.rows.push(Row {
+            start: row.start,
+            cells: row.cells.iter().map(cell).collect(),
+            is_stray: row.cells.iter().any(|cell| cell.is_stray),
+        });
+        found.end = row.next;
+        found.rows.len() < SAMPLE_ROWS
+    });
+    found
+}
+
+/// Calls `on_row` for row after row, as long as it wants more.
+pub(super) fn each_row(
+    text: &[u8],
+    is_all: bool,
+    csv: &Csv,
+    mut on_row: impl FnMut(&dialect::Row) -> bool,
+) {
+    let (mut row, mut at) = (dialect::Row::default(), 0);
+    loop {
+        match csv.read_row(text, at, is_all, &mut row) {
+            // The last row of a sample may go on behind it.
+            Step::Row if is_all || at == 0 || row.next < text.len() => {}
+            // A first one that does is all that there is to look at.
+            Step::Partial if at == 0 => {
+                csv.read_row(text, at, true, &mut row);
+            }
+            Step::Row | Step::Partial | Step::End => return,
+        }
+        at = row.next;
+        if !on_row(&row) {
+            return;
+        }
+    }
+}
