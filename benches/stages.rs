@@ -4,7 +4,7 @@ mod support;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use throng::config::AudienceSpec;
-use throng::dedup::{Budget, Layout, Partitions, Scatter, Store, resolve};
+use throng::dedup::{Budget, Layout, OneAudience, Partitions, Scatter, Store, resolve};
 use throng::emit::{PartLimits, write_parts};
 use throng::hash::{Digest, Kernel, Messages};
 use throng::limits::{BLOCK_BYTES, SLAB_BYTES};
@@ -91,6 +91,10 @@ fn partitions(digests: &[Digest]) -> Partitions {
     Partitions::new(store, vec![scatter], &budget).expect("memory")
 }
 
+fn of(partitions: &Partitions) -> OneAudience<'_> {
+    OneAudience { partitions, companions: None, layout: Layout::Digest }
+}
+
 fn dedup(criterion: &mut Criterion) {
     let digests = digests();
     let mut group = criterion.benchmark_group("dedup");
@@ -102,7 +106,7 @@ fn dedup(criterion: &mut Criterion) {
     group.bench_function("sort", |bencher| {
         bencher.iter(|| {
             for range in partitions.ranges() {
-                let resolved = resolve(&partitions, range, Layout::Digest, u64::MAX);
+                let resolved = resolve(&of(&partitions), range, u64::MAX);
                 let resolved = resolved.expect("memory").expect("no limit");
                 partitions.recycle(resolved.entries);
             }
@@ -120,7 +124,7 @@ fn emit(criterion: &mut Criterion) {
         bencher.iter_batched(
             || {
                 let resolved = partitions.ranges().map(|range| {
-                    let resolved = resolve(&partitions, range, Layout::Digest, u64::MAX);
+                    let resolved = resolve(&of(&partitions), range, u64::MAX);
                     resolved.expect("memory").expect("no limit").entries
                 });
                 (tempfile::tempdir().expect("a folder"), resolved.collect::<Vec<_>>())

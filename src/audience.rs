@@ -11,7 +11,7 @@ use crate::quote::OneLine;
 /// Counts of an audience's records by what became of them, and sizes of its sets.
 ///
 /// `read = blank + rejected + raw + prehashed`, `raw + prehashed = duplicates + members`, and
-/// `members = suppressed + known + written`.
+/// `members = suppressed + linked + known + written`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AudienceFigures {
@@ -37,7 +37,7 @@ pub struct AudienceFigures {
     pub rejects: Vec<Rejects>,
     /// Accepted values that were there already.
     pub duplicates: u64,
-    /// Sizes of the sets: `members`, `suppressed`, `known`, `written`; `gone` and `must_go`.
+    /// Sizes of the sets: `members`, `suppressed`, `linked`, `known`, `written`; `gone` and `must_go`.
     #[serde(flatten)]
     pub sets: Counts,
     /// Entries of the suppression lists, before they are made unique.

@@ -38,13 +38,16 @@ pub struct Counts {
     pub members: u64,
     /// Members that are held back because they are suppressed.
     pub suppressed: u64,
-    /// Members that are not suppressed and known already.
+    /// Members that are not suppressed, and held back because another identifier of a row of theirs is.
+    #[serde(default)]
+    pub linked: u64,
+    /// Members that are not held back and known already.
     pub known: u64,
     /// Known, but no member any more.
     pub gone: u64,
-    /// Suppressed, and known or unconfirmed: they are, or may be, in the live audience and must go.
+    /// Suppressed or linked, and known or unconfirmed: they are, or may be, in the live audience and must go.
     pub must_go: u64,
-    /// Members that are neither suppressed nor known.
+    /// Members that are neither held back nor known.
     pub written: u64,
 }
 
@@ -53,6 +56,7 @@ impl Counts {
     pub fn add(&mut self, other: &Self) {
         self.members += other.members;
         self.suppressed += other.suppressed;
+        self.linked += other.linked;
         self.known += other.known;
         self.gone += other.gone;
         self.must_go += other.must_go;

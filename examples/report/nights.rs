@@ -135,6 +135,7 @@ fn audience(run: i64, base: u64, name: &str, user_type: &str, number: &str) -> A
             sets: Counts {
                 members,
                 suppressed,
+                linked: 0,
                 known: members - suppressed - new,
                 gone: age * 310,
                 must_go: 0,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng::config::{
-    AudienceSpec, ColumnSelector, Format, Io, Limits, MaxRejects, Separator, Threads,
+    AudienceSpec, ColumnSelector, Format, Io, Limits, MaxRejects, Separator, SuppressBy, Threads,
 };
 use throng::hash::Kernel;
 use throng::normalize::{RuleOptions, UserType};
@@ -161,6 +161,9 @@ pub(crate) struct PrepareArgs {
     /// The column of suppression lists, if it is called otherwise there
     #[arg(long, value_name = "COLUMN")]
     pub(crate) suppress_column: Option<ColumnSelector>,
+    /// What of a person who opted out is held back
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub(crate) suppress_by: SuppressBy,
     /// Leave out who is in an earlier result of throng
     #[arg(long, value_name = "DIR")]
     pub(crate) against: Vec<PathBuf>,

@@ -60,6 +60,7 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
         inputs,
         suppress: lists,
         notes,
+        suppress_by: args.suppress_by,
         against: args.against.into_iter().map(Into::into).collect(),
         audiences,
         rules: args.rules,

@@ -167,6 +167,20 @@ pub enum Io {
     Read,
 }
 
+/// What of a person who opted out is held back.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum SuppressBy {
+    /// All identifiers that stand in one row with theirs, and in rows that share one of these.
+    #[default]
+    Person,
+    /// The identifiers that stand in the lists, and no other.
+    Identifier,
+}
+
 /// Choices about reading inputs.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
@@ -276,6 +290,8 @@ pub struct PrepareConfig {
     pub inputs: Vec<Input>,
     /// People who must not be in the audience.
     pub suppress: Vec<SuppressInput>,
+    /// What of them is held back.
+    pub suppress_by: SuppressBy,
     /// Output directories of earlier runs: who is in the audience already.
     pub against: Vec<KnownInput>,
     /// The audiences to make from one pass over the inputs; at least one, no two with the same label.
@@ -300,6 +316,7 @@ impl PrepareConfig {
         Self {
             inputs: Vec::new(),
             suppress: Vec::new(),
+            suppress_by: SuppressBy::default(),
             against: Vec::new(),
             audiences: vec![audience.into()],
             rules: RuleOptions::default(),

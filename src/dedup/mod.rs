@@ -2,12 +2,14 @@
 //!
 //! Entries are scattered into partitions by the leading bits of their digest while inputs are read ([`scatter`]).
 //! Partition by partition, equal entries then meet, and roles decide ([`mod@resolve`]): upload = member − suppressed −
-//! known. What the memory budget does not hold goes to a spill file block by block and is read back with its partition
+//! known. Who is held back because another identifier of their row opted out is found in between ([`persons`]).
+//! What the memory budget does not hold goes to a spill file block by block and is read back with its partition
 //! ([`spill`]). Entries come out in digest order, so that the result depends on the set of people alone.
 
 mod budget;
 mod layer;
 mod partitions;
+mod persons;
 mod range;
 mod resolve;
 mod scatter;
@@ -21,8 +23,9 @@ use crate::hash::Digest;
 pub use self::budget::Budget;
 pub use self::layer::Layer;
 pub use self::partitions::Partitions;
+pub use self::persons::{OPTED_OUT_ROW, Persons, link, row_of, set_row};
 pub use self::range::Range;
-pub use self::resolve::{Resolved, resolve};
+pub use self::resolve::{Companions, OneAudience, Resolved, resolve};
 pub use self::scatter::Scatter;
 pub use self::store::Store;
 

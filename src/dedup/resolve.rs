@@ -1,5 +1,6 @@
 //! Set algebra within a range of digests.
 
+use super::persons::{LINK_DIGEST_BYTES, LinkDigest, Persons};
 use super::{Layer, Layout, Partitions, Range, clear_value, key_of, sort};
 use crate::entries::{Counts, Entries};
 use crate::error::{Error, Result};
@@ -23,26 +24,56 @@ pub struct Resolved {
     pub hits: Vec<u64>,
     /// Known, but no member any more. Clear ids by their SHA-256, here and below.
     pub gone: Vec<Digest>,
-    /// Known and suppressed.
+    /// Known, and suppressed or linked to who is.
     pub must_go: Vec<Digest>,
+}
+
+/// Those who are linked to somebody who opted out, of one space of identifiers.
+#[derive(Clone, Copy, Debug)]
+pub struct Companions<'a> {
+    /// All that is known of rows.
+    pub persons: &'a Persons,
+    /// The identifiers that are meant.
+    pub space: u16,
+}
+
+/// All that decides about the entries of an audience.
+#[derive(Clone, Copy, Debug)]
+pub struct OneAudience<'a> {
+    /// The entries.
+    pub partitions: &'a Partitions,
+    /// Those who are held back because of somebody else, if rows are linked.
+    pub companions: Option<Companions<'a>>,
+    /// Layout of the entries.
+    pub layout: Layout,
 }
 
 /// Resolves a range, holding at most `limit` bytes of its entries. `None` if it has more different ones: it is then to
 /// be split by the next bits.
 pub fn resolve(
-    partitions: &Partitions,
+    &OneAudience { partitions, companions, layout }: &OneAudience<'_>,
     range: Range,
-    layout: Layout,
     limit: u64,
 ) -> Result<Option<Resolved>> {
     let limit = if range.bits >= RANGE_BITS_MAX { u64::MAX } else { limit };
+    let held_back = match companions {
+        None => Some(Vec::new()),
+        Some(Companions { persons, space }) => persons.held_back(range, space, limit / 2)?,
+    };
+    let Some(held_back) = held_back else { return Ok(None) };
+    let limit = limit.saturating_sub(size_of_val(&*held_back) as u64);
     match layout {
-        Layout::Digest => resolve_digests(partitions, range, limit),
-        Layout::Clear => resolve_clear(partitions, range, limit),
+        Layout::Digest => resolve_digests(partitions, &held_back, range, limit),
+        Layout::Clear => resolve_clear(partitions, &held_back, range, limit),
     }
 }
 
-fn resolve_digests(partitions: &Partitions, range: Range, limit: u64) -> Result<Option<Resolved>> {
+fn resolve_digests(
+    partitions: &Partitions,
+    held_back: &[LinkDigest],
+    range: Range,
+    limit: u64,
+) -> Result<Option<Resolved>> {
     let mut left = limit;
     let mut gather = |layer| {
         let set = gather_digests(partitions, range, layer, left)?;
@@ -68,11 +99,12 @@ fn resolve_digests(partitions: &Partitions, range: Range, limit: u64) -> Result<
     }
     let Some(known) = gather(Layer::of(Role::Known))? else { return Ok(None) };
     let Some(unconfirmed) = gather(Layer::of(Role::Unconfirmed))? else { return Ok(None) };
-    let is_simple = suppressed.is_empty() && known.is_empty();
+    let is_simple = suppressed.is_empty() && known.is_empty() && held_back.is_empty();
     let mut counts = Counts { members: members.len() as u64, ..Counts::default() };
     let (mut gone, mut must_go) = (Vec::new(), Vec::new());
     if !is_simple {
-        let mut algebra = Algebra::new(&suppressed, &known, &mut counts);
+        let linked = linked_digests(held_back, [&members, &known, &unconfirmed], &suppressed);
+        let mut algebra = Algebra::new([&suppressed, &linked, &known], &mut counts);
         members.retain(|digest| algebra.admits(digest));
         (gone, must_go) = algebra.finish(&unconfirmed);
     }
@@ -128,7 +160,12 @@ fn gather_digests(
     Ok(Some(sorted))
 }
 
-fn resolve_clear(partitions: &Partitions, range: Range, limit: u64) -> Result<Option<Resolved>> {
+fn resolve_clear(
+    partitions: &Partitions,
+    held_back: &[LinkDigest],
+    range: Range,
+    limit: u64,
+) -> Result<Option<Resolved>> {
     let roles = [Role::Member, Role::Known, Role::Unconfirmed].map(Layer::of);
     let lists = (0..partitions.lists()).map(Layer::of_list);
     let mut bytes = Vec::with_capacity(roles.len() + partitions.lists());
@@ -157,8 +194,9 @@ fn resolve_clear(partitions: &Partitions, range: Range, limit: u64) -> Result<Op
     }
     let known: Vec<_> = known.entries().collect();
     let unconfirmed: Vec<_> = unconfirmed.entries().collect();
+    let linked = linked_clear(held_back, members, [&known, &unconfirmed], &suppressed);
     let mut counts = Counts { members: members.index.len() as u64, ..Counts::default() };
-    let mut algebra = Algebra::new(&suppressed, &known, &mut counts);
+    let mut algebra = Algebra::new([&suppressed, &linked, &known], &mut counts);
     let mut text = Vec::with_capacity(members.bytes.len());
     let mut count = 0;
     for entry in members.entries() {
@@ -189,7 +227,7 @@ impl<'a> ClearSet<'a> {
         Self { index: sort::sort_clear(bytes), bytes }
     }
 
-    fn entries(&self) -> impl Iterator<Item = (u64, &'a [u8])> {
+    fn entries(&self) -> impl Iterator<Item = ClearEntry<'a>> {
         self.index.iter().map(|(key, at)| (*key, clear_value(&self.bytes[*at as usize..]).0))
     }
 }
@@ -237,11 +275,66 @@ fn without_repeats(entries: &[u8]) -> Vec<u8> {
     once
 }
 
-/// Walks three sorted sets at once: upload = member − suppressed − known.
+/// The digests in some sorted sets that are held back and not suppressed, sorted.
+fn linked_digests(
+    held_back: &[LinkDigest],
+    sets: [&[Digest]; 3],
+    suppressed: &[Digest],
+) -> Vec<Digest> {
+    let mut linked = Vec::new();
+    for prefix in held_back {
+        for set in sets {
+            let from = set.partition_point(|digest| digest[..] < prefix[..]);
+            let is_it = |digest: &&Digest| digest[..LINK_DIGEST_BYTES] == *prefix;
+            linked.extend(set[from..].iter().take_while(is_it));
+        }
+    }
+    without(linked, suppressed)
+}
+
+/// A clear entry: its key and its value.
+type ClearEntry<'a> = (u64, &'a [u8]);
+
+/// The same of clear entries.
+fn linked_clear<'a>(
+    held_back: &[LinkDigest],
+    members: &ClearSet<'a>,
+    others: [&[ClearEntry<'a>]; 2],
+    suppressed: &[ClearEntry<'a>],
+) -> Vec<ClearEntry<'a>> {
+    if held_back.is_empty() {
+        return Vec::new();
+    }
+    let members: Vec<_> = members.entries().collect();
+    let mut linked = Vec::new();
+    for prefix in held_back {
+        let key = key_of(prefix);
+        let is_it = |value: &[u8]| hash::digest(value)[..LINK_DIGEST_BYTES] == *prefix;
+        for set in [&*members, others[0], others[1]] {
+            let from = set.partition_point(|(of, _)| *of < key);
+            let alike = set[from..].iter().take_while(|(of, _)| *of == key);
+            linked.extend(alike.filter(|(_, value)| is_it(value)));
+        }
+    }
+    without(linked, suppressed)
+}
+
+/// Sorts entries that may be there more than once, and leaves out those of a sorted set.
+fn without<T: Ord>(mut entries: Vec<T>, set: &[T]) -> Vec<T> {
+    entries.sort_unstable();
+    entries.dedup();
+    entries.retain(|entry| set.binary_search(entry).is_err());
+    entries
+}
+
+/// Walks four sorted sets at once: upload = member − suppressed − linked − known.
 struct Algebra<'a, T> {
     suppressed: &'a [T],
+    /// Linked to who is suppressed, and not suppressed.
+    linked: &'a [T],
     known: &'a [T],
     suppressed_seen: usize,
+    linked_seen: usize,
     known_seen: usize,
     /// True if the known entry at `known_seen` is a member.
     is_member: bool,
@@ -250,12 +343,14 @@ struct Algebra<'a, T> {
 }
 
 impl<'a, T: Ord + Copy> Algebra<'a, T> {
-    fn new(suppressed: &'a [T], known: &'a [T], counts: &'a mut Counts) -> Self {
+    fn new([suppressed, linked, known]: [&'a [T]; 3], counts: &'a mut Counts) -> Self {
         let gone = Vec::new();
         Self {
             suppressed,
+            linked,
             known,
             suppressed_seen: 0,
+            linked_seen: 0,
             known_seen: 0,
             is_member: false,
             gone,
@@ -266,14 +361,17 @@ impl<'a, T: Ord + Copy> Algebra<'a, T> {
     /// True for a member that is to be written. Members come in ascending order, each once.
     fn admits(&mut self, member: &T) -> bool {
         let is_suppressed = holds(self.suppressed, &mut self.suppressed_seen, member);
+        let is_linked = holds(self.linked, &mut self.linked_seen, member);
+        let is_held_back = is_suppressed || is_linked;
         while self.known.get(self.known_seen).is_some_and(|known| known < member) {
             self.pass_known();
         }
         let is_known = self.known.get(self.known_seen) == Some(member);
         self.is_member |= is_known;
         self.counts.suppressed += u64::from(is_suppressed);
-        self.counts.known += u64::from(is_known && !is_suppressed);
-        !is_suppressed && !is_known
+        self.counts.linked += u64::from(is_linked);
+        self.counts.known += u64::from(is_known && !is_held_back);
+        !is_held_back && !is_known
     }
 
     fn pass_known(&mut self) {
@@ -294,7 +392,13 @@ impl<'a, T: Ord + Copy> Algebra<'a, T> {
             let is_known = holds(self.known, &mut known_seen, entry);
             holds(unconfirmed, &mut unconfirmed_seen, entry) || is_known
         };
-        let must_go: Vec<T> = self.suppressed.iter().filter(is_there).copied().collect();
+        let must_go: Vec<T> = if self.linked.is_empty() {
+            self.suppressed.iter().filter(is_there).copied().collect()
+        } else {
+            let mut held_back = [self.suppressed, self.linked].concat();
+            held_back.sort_unstable();
+            held_back.iter().filter(is_there).copied().collect()
+        };
         self.counts.gone = self.gone.len() as u64;
         self.counts.must_go = must_go.len() as u64;
         (self.gone, must_go)

@@ -10,7 +10,7 @@ use super::Replace;
 use crate::api::Id;
 use crate::config::{
     ColumnSelector, Count, Format, GuardOptions, Label, Limits, Line, SendOptions, Separator,
-    Share, Time,
+    Share, SuppressBy, Time,
 };
 use crate::limits::REQUEST_TIME;
 use crate::normalize::RuleOptions;
@@ -28,6 +28,9 @@ pub(super) struct JobFile {
     /// Folder of what is kept from run to run.
     #[schemars(length(min = 1))]
     pub(super) state: String,
+    /// What of a person who opted out is held back.
+    #[serde(default)]
+    pub(super) suppress_by: SuppressBy,
     pub(super) input: InputTable,
     /// People who opted out.
     #[serde(default)]

@@ -27,6 +27,7 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
     let JobFile {
         name,
         state,
+        suppress_by,
         input,
         suppress,
         audience,
@@ -56,6 +57,7 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
     let prepare = PrepareConfig {
         inputs: Vec::new(),
         suppress: Vec::new(),
+        suppress_by,
         against: Vec::new(),
         audiences: audiences.iter().map(|audience| audience.spec.clone()).collect(),
         rules,

@@ -10,6 +10,7 @@ const WORDS: &[(&str, &str)] = &[
     ("-c COLUMN", "`column` in [[audience]]"),
     ("--suppress-column COLUMN", "`column` in [[suppress]]"),
     ("--suppress-column", "`column` in [[suppress]]"),
+    ("--suppress-by identifier", "`suppress-by = \"identifier\"`"),
     ("--suppress TYPE=FILE", "`user-type` in [[suppress]]"),
     ("--user-type", "`user-type`"),
     ("--country-column", "`country-column` in [input]"),

@@ -24,6 +24,9 @@ const COMPRESSION_FACTOR: u64 = 4;
 /// Entries that an input of unknown length is taken to have.
 const UNKNOWN_ENTRIES: u64 = 32 * 1024 * 1024;
 
+/// Least memory for rows that are linked.
+const ROWS_BYTES_MIN: u64 = 64 * 1024;
+
 /// Fewest leading bits: partitions for every worker to be busy with.
 const RADIX_BITS_MIN: u32 = 4;
 
@@ -37,6 +40,10 @@ pub(super) struct MemoryPlan {
     pub(super) radix_bits: u32,
     pub(super) block_bytes: usize,
     pub(super) slab_bytes: usize,
+    /// True if the identifiers of a row are linked.
+    pub(super) are_linked: bool,
+    /// For the rows that are linked. They are all read when chunks, which have that share, are not needed any more.
+    pub(super) rows_limit: u64,
     /// For blocks of entries.
     pub(super) block_budget: u64,
     /// For the entries of one range that is being resolved.
@@ -58,10 +65,13 @@ impl MemoryPlan {
         resources: &Resources,
         threads: usize,
         audiences: usize,
+        are_linked: bool,
         sources: &[SourcePlan],
     ) -> Self {
         let entries: u64 = sources.iter().map(expected_entries).sum();
-        Self::for_entries(resources, threads, audiences, entries)
+        // Links are scattered like the entries of one more audience.
+        let stores = audiences + usize::from(are_linked);
+        Self { are_linked, ..Self::for_entries(resources, threads, stores, entries) }
     }
 
     fn for_entries(resources: &Resources, threads: usize, audiences: usize, entries: u64) -> Self {
@@ -92,6 +102,8 @@ impl MemoryPlan {
         Self {
             threads,
             in_flight,
+            are_linked: false,
+            rows_limit: (memory / 8).max(ROWS_BYTES_MIN),
             radix_bits,
             block_bytes,
             slab_bytes,

@@ -3,7 +3,8 @@
 //!
 //! A value that is in the dictionary of its column is looked at once in a row group, however many rows have it: rows are
 //! counted by their place in the dictionary, and at the end each entry passes on its own, with the number of its rows.
-//! That is not done where more than the value counts: with a country for each row, and for the reject list.
+//! That is not done where more than the value counts: with a country for each row, for the reject list, and where the
+//! identifiers of a row are linked. Such links are made column by column, so each row has its number from the beginning.
 
 use std::sync::atomic::Ordering;
 
@@ -17,6 +18,7 @@ use crate::error::{Error, ExitCode, Result};
 use crate::limits::{CHUNK_BYTES, PARQUET_ROWS};
 use crate::ordered::{Steps, ordered};
 use crate::record::Records;
+use crate::role::Role;
 use crate::source::parquet::{ColumnReader, Dictionary, NO_ENTRY, Rows, Table, Want};
 
 /// Bytes that the countries of some rows may have each, on average.
@@ -82,11 +84,13 @@ impl Ingest<'_> {
         mut rejects: Option<&mut RejectWriter>,
     ) -> Result<(u64, Vec<(usize, Tally)>)> {
         let table = plan.source.table()?;
+        let spaces = self.spaces(plan);
         let route = Route {
             role: plan.role,
             dialect: plan.dialect,
             feeds: &plan.feeds,
             country_field: plan.country_field,
+            spaces: &spaces,
             rejects: self.reject_list,
         };
         let path = plan.source.path.clone();
@@ -131,11 +135,15 @@ impl Worker {
             tallies: Vec::with_capacity(route.feeds.len()),
             rejects: Vec::new(),
         };
+        let are_rows_linked =
+            route.role == Role::Member && route.spaces.iter().any(Option::is_some);
+        let links = ingest.links.as_ref().filter(|_| are_rows_linked);
+        let first_row = links.map(|links| links.take_rows(group.rows)).transpose()?;
         for (index, feed) in route.feeds.iter().enumerate() {
             let list = route.rejects.map(|list| (list.with_values, &mut sum.rejects));
             let tally = Tally::of_records(group.rows.into());
             let counts = FeedTally { tally, places: RowsFrom(0), feed: index, list };
-            let tally = self.column(group, feed, counts, route, ingest)?;
+            let tally = self.column(group, feed, counts, (route, first_row), ingest)?;
             sum.tallies.push(tally);
         }
         sum.rejects.sort_by_key(ChunkReject::order);
@@ -150,7 +158,7 @@ impl Worker {
         group: &Group<'_>,
         feed: &Feed,
         mut counts: FeedTally<'_, RowsFrom>,
-        route: &Route<'_>,
+        (route, first_row): (&Route<'_>, Option<u32>),
         ingest: &Ingest<'_>,
     ) -> Result<Tally> {
         let Self { records, rows, tools, .. } = self;
@@ -161,8 +169,8 @@ impl Worker {
         };
         let mut values = open(feed.field)?;
         let mut countries = route.country_field.map(open).transpose()?;
-        let want = match (&countries, &counts.list) {
-            (None, None) => Want::Entries,
+        let want = match (&countries, &counts.list, first_row) {
+            (None, None, None) => Want::Entries,
             _ => Want::Texts,
         };
         // Fields are numbered by wanted columns; here are only those that this feed needs.
@@ -179,6 +187,7 @@ impl Worker {
                 set_records(records, rows, countries.as_mut())?;
                 counts.places = RowsFrom(u64::from(read));
                 tools.pass(records, &rows.texts.bytes, &feed, &route, ingest, &mut counts)?;
+                tools.finish_row_links(first_row.map(|first| first + read), &route, ingest)?;
             } else {
                 counts.tally.blank += count_uses(&rows.entries, read, &mut uses);
             }
@@ -196,6 +205,7 @@ impl Worker {
         set_used(records, dictionary, &mut uses);
         let mut counts = FeedTally { tally, places: Used(uses), feed: number, list: None };
         tools.pass(records, dictionary.bytes(), &feed, &route, ingest, &mut counts)?;
+        tools.finish_row_links(None, &route, ingest)?;
         Ok(counts.tally)
     }
 }

@@ -7,7 +7,7 @@ use rayon::ThreadPool;
 
 use super::budget::MemoryPlan;
 use crate::config::{AudienceSpec, PrepareConfig};
-use crate::dedup::{Layout, Partitions, Range, Resolved, resolve};
+use crate::dedup::{Companions, Layout, OneAudience, Partitions, Range, Resolved, resolve};
 use crate::emit::{ListWriter, PartLimits, PartManifest, Parts, Placed, write_parts};
 use crate::entries::Counts;
 use crate::error::Result;
@@ -46,11 +46,13 @@ impl Delivery<'_> {
         &self,
         audience: &AudienceSpec,
         partitions: &Partitions,
+        companions: Option<Companions<'_>>,
     ) -> Result<Delivered> {
         let output = &self.config.output;
         let limits = PartLimits { lines: output.part_lines.max(1), bytes: output.part_bytes };
         let layout = if audience.user_type.is_hashed() { Layout::Digest } else { Layout::Clear };
         let most = partitions.entries_max(layout);
+        let of = OneAudience { partitions, companions, layout };
         let kernel = self.config.resources.kernel;
         let list = |what| ListWriter::new(self.dir, format!("{}-{what}.txt", audience.label));
         let (mut gone, mut must_go) = (list("gone"), list("must-go"));
@@ -69,12 +71,8 @@ impl Delivery<'_> {
                     .flat_map(|range| cut(range, partitions, self.memory.range_limit));
                 let steps = Steps {
                     next: || self.progress.check().map(|()| ranges.next()),
-                    work: |range| {
-                        (range, resolve(partitions, range, layout, self.memory.range_limit))
-                    },
-                    sink: |(range, resolved): (Range, Result<_>)| {
-                        sum.add(range, resolved?, partitions, layout)
-                    },
+                    work: |range| (range, resolve(&of, range, self.memory.range_limit)),
+                    sink: |(range, resolved): (Range, Result<_>)| sum.add(range, resolved?, &of),
                     finish: |placed: Option<Placed>| match placed {
                         Some(placed) => placed.write().map(|entries| partitions.recycle(entries)),
                         None => Ok(()),
@@ -110,8 +108,7 @@ impl Sum<'_> {
         &mut self,
         range: Range,
         resolved: Option<Resolved>,
-        partitions: &Partitions,
-        layout: Layout,
+        of: &OneAudience<'_>,
     ) -> Result<Option<Placed>> {
         if let Some(resolved) = resolved {
             self.counts.add(&resolved.counts);
@@ -126,9 +123,9 @@ impl Sum<'_> {
         for piece in range.split(SPLIT_BITS) {
             self.delivery.progress.check()?;
             let limit = self.delivery.memory.range_limit;
-            let resolved = resolve(partitions, piece, layout, limit)?;
-            if let Some(placed) = self.add(piece, resolved, partitions, layout)? {
-                partitions.recycle(placed.write()?);
+            let resolved = resolve(of, piece, limit)?;
+            if let Some(placed) = self.add(piece, resolved, of)? {
+                of.partitions.recycle(placed.write()?);
             }
         }
         Ok(None)

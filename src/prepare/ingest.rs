@@ -7,6 +7,7 @@ use rayon::ThreadPool;
 
 use super::budget::MemoryPlan;
 use super::count::{ChunkError, ChunkTally, SourceSum};
+use super::persons::{Found, Links};
 use super::plan::{Audience, SourcePlan};
 use super::tally::SourceTally;
 use super::tally::Tally;
@@ -26,6 +27,8 @@ use crate::source::{Chunk, Torn};
 pub(super) struct Ingest<'a> {
     pub(super) audiences: &'a [Audience],
     pub(super) stores: Vec<Store>,
+    /// Place of links between the identifiers of a row, if there are any.
+    pub(super) links: Option<Links>,
     pub(super) budget: Budget,
     /// One for each worker of the pool, which is the only one to lock it, once a chunk.
     workers: Vec<Mutex<Worker>>,
@@ -47,21 +50,17 @@ impl<'a> Ingest<'a> {
         progress: &'a Progress,
         tmp_dir: &Path,
     ) -> Self {
-        let stores: Vec<Store> = audiences
-            .iter()
-            .map(|_| {
-                Store::new(
-                    memory.radix_bits,
-                    memory.block_bytes,
-                    memory.slab_bytes,
-                    tmp_dir.to_owned(),
-                )
-            })
-            .collect();
-        let workers = (0..memory.threads).map(|_| Mutex::new(Worker::new(&stores))).collect();
+        let store = || {
+            Store::new(memory.radix_bits, memory.block_bytes, memory.slab_bytes, tmp_dir.to_owned())
+        };
+        let stores: Vec<Store> = audiences.iter().map(|_| store()).collect();
+        let links = memory.are_linked.then(|| Links::new(store(), audiences));
+        let worker = |_| Mutex::new(Worker::new(&stores, links.as_ref()));
+        let workers = (0..memory.threads).map(worker).collect();
         Self {
             audiences,
             stores,
+            links,
             budget: Budget::new(memory.block_budget),
             workers,
             pool,
@@ -103,14 +102,21 @@ impl<'a> Ingest<'a> {
         if plan.dialect.framing == Framing::Columns {
             return self.row_groups(&plan, rejects);
         }
+        let spaces = self.spaces(&plan);
         let path = plan.source.path.clone();
         let SourcePlan { source, role, dialect, feeds, country_field, skip, header_lines, .. } =
             plan;
         let bytes_read = self.progress.bytes_read.clone();
         let mut chunks =
             source.chunks(dialect.framing, skip, self.chunk_bytes, self.io, bytes_read)?;
-        let route =
-            Route { role, dialect, feeds: &feeds, country_field, rejects: self.reject_list };
+        let route = Route {
+            role,
+            dialect,
+            feeds: &feeds,
+            country_field,
+            spaces: &spaces,
+            rejects: self.reject_list,
+        };
         let mut total = SourceSum::new(&path, header_lines, &feeds);
         let mut torn: Option<Torn> = None;
         let steps = Steps {
@@ -160,17 +166,31 @@ impl<'a> Ingest<'a> {
         worker.lock().map_err(|_| Error::Internal("a worker panicked"))
     }
 
-    /// The entries of each audience by partition.
-    pub(super) fn into_partitions(self) -> Result<Vec<Partitions>> {
-        let Self { stores, workers, budget, .. } = self;
+    /// For each feed of a source the space in which its identifiers are linked to their rows, if they are.
+    pub(super) fn spaces(&self, plan: &SourcePlan) -> Vec<Option<u16>> {
+        let none = || vec![None; plan.feeds.len()];
+        self.links.as_ref().map_or_else(none, |links| links.of_feeds(plan))
+    }
+
+    /// The entries of each audience by partition, and who is linked to somebody who opted out, if rows are linked.
+    pub(super) fn into_partitions(self) -> Result<(Vec<Partitions>, Option<Found>)> {
+        let Self { stores, links, workers, budget, pool, progress, memory, .. } = self;
         let mut scatters: Vec<Vec<Scatter>> = stores.iter().map(|_| Vec::new()).collect();
+        let mut of_links = Vec::new();
         for worker in workers {
-            let worker = mutex::into_inner(worker);
-            for (scatters, scatter) in scatters.iter_mut().zip(worker.into_scatters()) {
+            let (of_stores, of_worker) = mutex::into_inner(worker).into_scatters();
+            for (scatters, scatter) in scatters.iter_mut().zip(of_stores) {
                 scatters.push(scatter);
             }
+            of_links.extend(of_worker);
         }
         let together = stores.into_iter().zip(scatters);
-        together.map(|(store, scatters)| Partitions::new(store, scatters, &budget)).collect()
+        let partitions = together
+            .map(|(store, scatters)| Partitions::new(store, scatters, &budget))
+            .collect::<Result<_>>()?;
+        let found = links
+            .map(|links| links.resolve(of_links, &budget, (memory, pool), progress))
+            .transpose()?;
+        Ok((partitions, found))
     }
 }

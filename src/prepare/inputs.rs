@@ -61,6 +61,7 @@ pub(super) fn options(config: &PrepareConfig) -> serde_json::Map<String, serde_j
         "vanity": rules.vanity,
         "country": rules.country.map(|country| country.to_string()),
         "country-column": config.read.country_column.as_ref().map(ColumnSelector::text),
+        "suppress-by": config.suppress_by,
         "max-rejects": config.max_rejects.to_string(),
         "part-lines": config.output.part_lines,
         "part-bytes": config.output.part_bytes,

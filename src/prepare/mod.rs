@@ -13,6 +13,7 @@ mod inputs;
 mod known;
 pub(crate) mod judge;
 mod notes;
+mod persons;
 #[doc(hidden)]
 pub mod plan;
 mod sources;
@@ -58,7 +59,9 @@ impl Prepare {
         let threads = budget::threads(&config.resources);
         let pool = machine::pool(threads)?;
         let sources = sources::plan(&config, &audiences, &pool, &progress.stop)?;
-        let memory = MemoryPlan::new(&config.resources, threads, audiences.len(), &sources);
+        let are_linked = persons::are_linked(&config, &audiences, &sources);
+        let memory =
+            MemoryPlan::new(&config.resources, threads, audiences.len(), are_linked, &sources);
         let notes = sources::notes(&config, &sources)?;
         Ok(Self { config, audiences, sources, notes, pool, memory })
     }
@@ -90,7 +93,7 @@ impl Prepare {
         let ingested = ingest.all(sources, rejects).map_err(|e| staging.named(e))?;
         let tallies = judge.verdict(&ingested)?;
         notes.extend(notes::merged(judge.findings(&ingested)));
-        let stores = ingest.into_partitions()?;
+        let (stores, persons) = ingest.into_partitions().map_err(|e| staging.named(e))?;
 
         progress.begin(Phase::Writing);
         let mut manifest = Manifest::new(inputs::options(&config));
@@ -103,9 +106,11 @@ impl Prepare {
             progress,
             dir: staging.path(),
         };
-        for ((audience, tally), partitions) in audiences.iter().zip(tallies).zip(stores) {
+        for (index, (tally, partitions)) in tallies.into_iter().zip(stores).enumerate() {
+            let audience = &audiences[index];
             let spilled_bytes = partitions.spilled_bytes();
-            let delivered = delivery.write(&audience.spec, &partitions);
+            let companions = persons.as_ref().map(|persons| persons.of_audience(index));
+            let delivered = delivery.write(&audience.spec, &partitions, companions);
             let delivered = delivered.map_err(|e| staging.named(e))?;
             let summary = AudienceSummary::new(&audience.spec, tally, delivered, spilled_bytes);
             manifest.audiences.push(summary.manifest());
@@ -116,6 +121,7 @@ impl Prepare {
         manifest.write(staging.path()).map_err(|e| staging.named(e))?;
         staging.publish()?;
         let records = manifest.inputs.iter().map(|input| input.records).sum();
-        Ok(Summary::new(&config, summaries, notes, (records, bytes), started.elapsed()))
+        let summary = Summary::new(&config, summaries, notes, (records, bytes), started.elapsed());
+        Ok(summary.with_persons(persons.as_ref()))
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::count::{ChunkError, ChunkReject, ChunkTally, FeedTally, LinesOf, Places};
 use super::ingest::Ingest;
+use super::persons::{Linker, Links};
 use super::plan::{Audience, Feed, SourcePlan};
 use super::tally::Tally;
 use crate::config::RejectList;
@@ -13,7 +14,7 @@ use crate::dialect::Framing;
 use crate::error::{Error, Result};
 use crate::hash::{Digest, Kernel};
 use crate::limits::BATCH_RECORDS;
-use crate::normalize::{Canonical, Normalizer, Value};
+use crate::normalize::{Canonical, Normalizer, Value, Verdict};
 use crate::reason::Reason;
 use crate::record::{self, CsvReader, LineCounter, Records};
 use crate::role::Role;
@@ -36,6 +37,7 @@ pub(super) struct Tools {
     digests: Vec<Digest>,
     clear_entries: Vec<u8>,
     scatters: Vec<Scatter>,
+    pub(super) linker: Linker,
 }
 
 /// Way of the current source's chunks: from fields to audiences.
@@ -44,14 +46,17 @@ pub(super) struct Route<'a> {
     pub(super) dialect: Dialect,
     pub(super) feeds: &'a [Feed],
     pub(super) country_field: Option<usize>,
+    /// For each feed the space in which its identifiers are linked to their rows, if they are.
+    pub(super) spaces: &'a [Option<u16>],
     /// The reject list's options, if there is one.
     pub(super) rejects: Option<&'a RejectList>,
 }
 
 impl Worker {
-    pub(super) fn new(stores: &[Store]) -> Self {
+    pub(super) fn new(stores: &[Store], links: Option<&Links>) -> Self {
         let scatters = stores.iter().map(Scatter::new).collect();
-        Self { tools: Tools { scatters, ..Tools::default() }, ..Self::default() }
+        let linker = Linker::new(links);
+        Self { tools: Tools { scatters, linker, ..Tools::default() }, ..Self::default() }
     }
 
     /// Makes ready for the next source.
@@ -85,9 +90,9 @@ impl Worker {
         self.process(chunk, route, ingest)
     }
 
-    /// The entries, for each store.
-    pub(super) fn into_scatters(self) -> Vec<Scatter> {
-        self.tools.scatters
+    /// The entries, for each store, and the links.
+    pub(super) fn into_scatters(self) -> (Vec<Scatter>, Option<Scatter>) {
+        (self.tools.scatters, self.tools.linker.into_scatter())
     }
 
     fn read(
@@ -141,6 +146,7 @@ impl Worker {
             let tally = counts.tally;
             sum.tallies.push(tally);
         }
+        tools.finish_links(records.len(), route, ingest)?;
         sum.rejects.sort_by_key(ChunkReject::order);
         Ok(sum)
     }
@@ -157,14 +163,33 @@ impl Tools {
         ingest: &Ingest<'_>,
         counts: &mut FeedTally<'_, impl Places>,
     ) -> Result<()> {
-        let Self { canonical, digests, clear_entries, scatters } = self;
+        let Self { canonical, digests, clear_entries, scatters, linker } = self;
+        let space = route.spaces[counts.feed];
         let audience = &ingest.audiences[feed.audience];
         let (scatter, store) = (&mut scatters[feed.audience], &ingest.stores[feed.audience]);
         for start in (0..records.len()).step_by(BATCH_RECORDS) {
             let batch = start..(start + BATCH_RECORDS).min(records.len());
             let normalizer = audience.normalizer(route.role);
-            normalize(normalizer, (records, bytes, batch), feed.field, route, canonical, counts);
+            let values = (records, bytes, batch);
+            match space {
+                None => {
+                    let on_verdict =
+                        |index, value: &[u8], verdict| counts.count(index, value, verdict);
+                    normalize(normalizer, values, feed.field, route, canonical, on_verdict);
+                }
+                Some(_) => {
+                    linker.begin_batch();
+                    let on_verdict = |index, value: &[u8], verdict| {
+                        linker.note(index, verdict);
+                        counts.count(index, value, verdict);
+                    };
+                    normalize(normalizer, values, feed.field, route, canonical, on_verdict);
+                }
+            }
             canonical.messages.hash(ingest.kernel, digests);
+            if let Some(space) = space {
+                linker.add(digests, &canonical.digests, space);
+            }
             if layout(audience) == Layout::Digest {
                 scatter.push_digests(digests, store, &ingest.budget)?;
                 scatter.push_digests(&canonical.digests, store, &ingest.budget)?;
@@ -177,6 +202,34 @@ impl Tools {
             scatter.push_clear(clear_entries, store, &ingest.budget)?;
         }
         Ok(())
+    }
+
+    /// Gives links of rows away whose numbers are known, beginning with that of the first, or of a list.
+    pub(super) fn finish_row_links(
+        &mut self,
+        first_row: Option<u32>,
+        route: &Route<'_>,
+        ingest: &Ingest<'_>,
+    ) -> Result<()> {
+        match (&ingest.links, first_row) {
+            (Some(links), Some(first)) => self.linker.finish_rows(first, links, &ingest.budget),
+            (Some(_), None) => self.finish_links(0, route, ingest),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// Gives the links of a chunk away.
+    fn finish_links(
+        &mut self,
+        records: usize,
+        route: &Route<'_>,
+        ingest: &Ingest<'_>,
+    ) -> Result<()> {
+        match (&ingest.links, route.role) {
+            (Some(links), Role::Member) => self.linker.finish_chunk(records, links, &ingest.budget),
+            (Some(links), Role::Suppressed) => self.linker.finish_list(links, &ingest.budget),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -203,13 +256,13 @@ fn normalize(
     field: usize,
     route: &Route<'_>,
     canonical: &mut Canonical,
-    counts: &mut FeedTally<'_, impl Places>,
+    mut on_verdict: impl FnMut(usize, &[u8], Verdict),
 ) {
     canonical.clear();
     let wrapping = route.dialect.wrapping();
     let first = batch.start;
     let fields = records.fields_of(chunk, field, batch.clone());
-    let on_verdict = |index, value: &[u8], verdict| counts.count(first + index, value, verdict);
+    let on_verdict = |index, value: &[u8], verdict| on_verdict(first + index, value, verdict);
     match route.country_field {
         None => {
             let values = fields.map(|bytes| Value { bytes, country: None });

@@ -36,7 +36,7 @@ enum Kind {
 pub(super) fn steps(audience: &AudienceRecord) -> Vec<Step> {
     let AudienceFigures { read, blank, rejected, duplicates, sets, .. } = &audience.figures;
     let (read, blank, rejected, duplicates) = (*read, *blank, *rejected, *duplicates);
-    let Counts { members, suppressed, known, written, .. } = *sets;
+    let Counts { members, suppressed, linked, known, written, .. } = *sets;
     if read == 0 {
         return Vec::new();
     }
@@ -50,6 +50,11 @@ pub(super) fn steps(audience: &AudienceRecord) -> Vec<Step> {
         (Kind::Gone, "Known already", "not sent again", known),
         (Kind::Left, "New", "to be sent", written),
     ];
+    if linked > 0 {
+        let note = "another identifier of their row opted out";
+        let behind = steps.len() - 2;
+        steps.insert(behind, (Kind::Gone, "Held back with them", note, linked));
+    }
     steps.push((Kind::Sent, "Uploaded", "confirmed by the API", audience.entries_sent));
     let mut left = 0;
     let step = |(kind, label, note, count): (Kind, &'static str, &'static str, u64)| {

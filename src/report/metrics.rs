@@ -20,7 +20,7 @@ type Label<'a> = (&'static str, &'a str);
 /// A figure of an audience: its name, its help, and where it is found.
 type AudienceFigure = (&'static str, &'static str, fn(&AudienceRecord) -> u64);
 
-const AUDIENCE_FIGURES: [AudienceFigure; 15] = [
+const AUDIENCE_FIGURES: [AudienceFigure; 16] = [
     ("read_records", "Member records that were read.", |audience| audience.figures.read),
     ("blank_records", "Member records with nothing in them.", |audience| audience.figures.blank),
     (
@@ -32,6 +32,11 @@ const AUDIENCE_FIGURES: [AudienceFigure; 15] = [
     ("suppressed_members", "Members that are held back because they opted out.", |audience| {
         audience.figures.sets.suppressed
     }),
+    (
+        "linked_members",
+        "Members that are held back because another identifier of a row of theirs opted out.",
+        |audience| audience.figures.sets.linked,
+    ),
     ("known_members", "Members that the audience held already.", |audience| {
         audience.figures.sets.known
     }),

@@ -38,6 +38,7 @@ mod metrics;
 #[cfg(feature = "sandbox")]
 mod operators;
 mod parquet;
+mod persons;
 mod pipeline;
 mod properties;
 mod readme;

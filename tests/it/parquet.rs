@@ -70,6 +70,29 @@ fn gives_what_the_same_rows_in_csv_give() {
 }
 
 #[test]
+fn rows_are_persons_as_they_are_in_csv() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("opted-out.txt");
+    // An address and a number in different rows; whoever stands beside them is held back by the others of the row.
+    fs::write(&list, "+44 20 7946 0001\n020 7946 0005\n").unwrap();
+    let prepare = |name: &str, header_lines| {
+        let out = dir.path().join("out");
+        let mut config = suppressing(several(&parquet(name), &out), &list);
+        config.suppress[0].user_type = Some(UserType::PhoneHash);
+        config.rules.country = Some("GB".parse().unwrap());
+        let summary = run(config).unwrap();
+        (counts(&summary, header_lines), entries(&out), summary.audiences)
+    };
+    let (expected, expected_entries, audiences) = prepare("rows.csv", 1);
+    let linked: Vec<u64> = audiences.iter().map(|audience| audience.figures.sets.linked).collect();
+    assert!(linked.iter().all(|count| *count > 0), "{linked:?}");
+    for file in FILES {
+        let (counts, entries, _) = prepare(file, 0);
+        assert_eq!((counts, entries), (expected.clone(), expected_entries.clone()), "{file}");
+    }
+}
+
+#[test]
 fn rejects_are_listed_by_row() {
     let dir = tempfile::tempdir().unwrap();
     let list = dir.path().join("rejects.csv");

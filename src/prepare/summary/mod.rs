@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::deliver::Delivered;
 use super::judge::RoleTallies;
+use super::persons;
 use crate::audience::{AudienceFigures, Rejects};
 use crate::config::{AudienceSpec, Label, PrepareConfig};
 use crate::emit::{AudienceManifest, PartManifest};
@@ -37,6 +38,18 @@ pub struct Summary {
     pub peak_memory_bytes: Option<u64>,
     /// Bytes that did not fit the memory limit and went to disk for a while.
     pub spilled_bytes: u64,
+    /// What was found out about rows, if the identifiers of a row were linked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<LinkSummary>,
+}
+
+/// Rows by which people were held back.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LinkSummary {
+    /// Rows with several identifiers.
+    pub rows: u32,
+    /// How many times all of their links were gone through.
+    pub passes: u32,
 }
 
 /// Figures of one audience.
@@ -52,6 +65,9 @@ pub struct AudienceSummary {
     /// True if suppression lists were given.
     #[serde(skip)]
     has_suppression: bool,
+    /// True if the identifiers of a row were linked.
+    #[serde(skip)]
+    is_linked: bool,
     /// True if earlier results were given.
     #[serde(skip)]
     has_known: bool,
@@ -104,6 +120,7 @@ impl AudienceSummary {
                 suppression_rejected: suppressed.rejected(),
             },
             has_suppression: false,
+            is_linked: false,
             has_known: false,
             parts,
             gone_list,
@@ -148,6 +165,17 @@ impl Summary {
             seconds,
             records_per_second: records as f64 / seconds.max(1e-9),
             peak_memory_bytes: machine::peak_memory_bytes(),
+            links: None,
         }
+    }
+
+    /// The same with what was found out about rows.
+    pub(crate) fn with_persons(mut self, found: Option<&persons::Found>) -> Self {
+        self.links = found.map(|found| LinkSummary { rows: found.rows, passes: found.passes });
+        self.spilled_bytes += found.map_or(0, persons::Found::spilled_bytes);
+        for audience in &mut self.audiences {
+            audience.is_linked = found.is_some();
+        }
+        self
     }
 }

@@ -68,6 +68,10 @@ impl AudienceSummary {
             row(f, "suppressed", sets.suppressed, "opted out: held back")?;
         }
         self.figures.write_unreadable(f)?;
+        if self.is_linked {
+            let note = "another identifier of their row opted out: held back, too";
+            row(f, "suppressed by row", sets.linked, note)?;
+        }
         if self.has_known {
             row(f, "already known", sets.known, "in an earlier result, not written again")?;
             row(f, "gone", sets.gone, "in an earlier result, but no longer in the inputs")?;

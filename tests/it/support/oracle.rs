@@ -3,6 +3,7 @@
 //! to tables.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 
 use sha2::{Digest, Sha256};
 use throng::normalize::{Normalizer, Reason, UserType, Value, Verdict, Wrapping};
@@ -88,6 +89,25 @@ pub(crate) fn in_order(user_type: UserType, set: impl IntoIterator<Item = String
             .sort_by_key(|entry| (Sha256::digest(entry.as_bytes())[..8].to_vec(), entry.clone()));
     }
     entries
+}
+
+/// Everybody who is held back: the identifiers that opted out, and all that can be reached from them from row to row.
+pub(crate) fn held_back<I: Clone + Eq + Hash>(
+    rows: &[Vec<I>],
+    opted_out: &HashSet<I>,
+) -> HashSet<I> {
+    let mut held_back = opted_out.clone();
+    loop {
+        let before = held_back.len();
+        for row in rows {
+            if row.iter().any(|identifier| held_back.contains(identifier)) {
+                held_back.extend(row.iter().cloned());
+            }
+        }
+        if held_back.len() == before {
+            return held_back;
+        }
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,0 +1,245 @@
+//! Rows as persons: the identifiers of a row are linked while it is read, so that whoever opted out by one of them is held
+//! back by all.
+//!
+//! There are links only if there is an opt-out list, and an input of which more than one column is read; else nothing of
+//! this is done.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use super::budget::MemoryPlan;
+use super::plan::{Audience, SourcePlan};
+use crate::config::{PrepareConfig, SuppressBy};
+use crate::dedup::{self, Budget, Companions, Partitions, Persons, Scatter, Store};
+use crate::error::{Error, Result};
+use crate::hash::Digest;
+use crate::normalize::Verdict;
+use crate::progress::Progress;
+use crate::role::Role;
+use crate::user_type::UserType;
+
+/// Places where links go, and how rows are numbered.
+#[derive(Debug)]
+pub(super) struct Links {
+    store: Store,
+    /// The number of the next row.
+    next: AtomicU64,
+    spaces: Vec<u16>,
+}
+
+/// True if rows are to be linked.
+pub(super) fn are_linked(
+    config: &PrepareConfig,
+    audiences: &[Audience],
+    sources: &[SourcePlan],
+) -> bool {
+    let spaces = spaces(audiences);
+    let is_linked = |plan: &SourcePlan| {
+        plan.role == Role::Member && spaces_of_feeds(plan, &spaces).iter().flatten().count() > 1
+    };
+    config.suppress_by == SuppressBy::Person
+        && !config.suppress.is_empty()
+        && sources.iter().any(is_linked)
+}
+
+/// The space of identifiers of each audience. Addresses, numbers and ids of devices are the same person's wherever they
+/// stand; a third-party id means something in the audience alone of whose column it is.
+fn spaces(audiences: &[Audience]) -> Vec<u16> {
+    let space = |(index, audience): (usize, &Audience)| {
+        let user_type = audience.spec.user_type;
+        let space = match user_type {
+            UserType::CustomAudienceThirdPartyId => UserType::ALL.len() + index,
+            _ => user_type as usize,
+        };
+        u16::try_from(space).unwrap_or(u16::MAX)
+    };
+    audiences.iter().enumerate().map(space).collect()
+}
+
+/// For each feed of a source the space of its identifiers; `None` if its links are those of a feed before it.
+fn spaces_of_feeds(plan: &SourcePlan, spaces: &[u16]) -> Vec<Option<u16>> {
+    let of_feed: Vec<_> =
+        plan.feeds.iter().map(|feed| (feed.field, spaces[feed.audience])).collect();
+    let is_first =
+        |(index, of): (usize, &(usize, u16))| (!of_feed[..index].contains(of)).then_some(of.1);
+    of_feed.iter().enumerate().map(is_first).collect()
+}
+
+impl Links {
+    pub(super) fn new(store: Store, audiences: &[Audience]) -> Self {
+        Self { store, next: AtomicU64::new(1), spaces: spaces(audiences) }
+    }
+
+    /// For each feed of a source the space of its identifiers, if they are to be linked.
+    pub(super) fn of_feeds(&self, plan: &SourcePlan) -> Vec<Option<u16>> {
+        let spaces = spaces_of_feeds(plan, &self.spaces);
+        match plan.role {
+            Role::Member if spaces.iter().flatten().count() > 1 => spaces,
+            Role::Suppressed => spaces,
+            Role::Member | Role::Known | Role::Unconfirmed => vec![None; spaces.len()],
+        }
+    }
+
+    /// Numbers for so many rows: the first of them.
+    pub(super) fn take_rows(&self, count: u32) -> Result<u32> {
+        let first = self.next.fetch_add(count.into(), Ordering::Relaxed);
+        let is_number = u32::try_from(first + u64::from(count)).is_ok();
+        u32::try_from(first).ok().filter(|_| is_number).ok_or_else(|| {
+            Error::usage(
+                "there are more rows with several identifiers than 4,294,967,295",
+                "prepare them in several runs, or hold back by --suppress-by identifier",
+            )
+        })
+    }
+
+    /// Finds out who is linked to somebody who opted out.
+    pub(super) fn resolve(
+        self,
+        scatters: Vec<Scatter>,
+        budget: &Budget,
+        (memory, pool): (&MemoryPlan, &ThreadPool),
+        progress: &Progress,
+    ) -> Result<Found> {
+        let rows = u32::try_from(self.next.into_inner() - 1).unwrap_or(u32::MAX);
+        let bytes = Persons::bytes(rows);
+        if bytes > memory.rows_limit {
+            return Err(Error::usage(
+                format!("--memory is too low for {rows} rows with several identifiers"),
+                format!("give at least --memory {}M", (bytes * 8).div_ceil(1 << 20)),
+            ));
+        }
+        let persons = Persons::new(Partitions::new(self.store, scatters, budget)?, rows);
+        let ranges: Vec<_> = persons.ranges().collect();
+        let mut passes = 0;
+        loop {
+            passes += 1;
+            let spread = |range: &_| {
+                progress.check()?;
+                persons.spread(*range, memory.range_limit)
+            };
+            let is_any_new = pool.install(|| {
+                ranges.par_iter().map(spread).try_reduce(|| false, |one, other| Ok(one | other))
+            })?;
+            if !is_any_new {
+                break;
+            }
+        }
+        Ok(Found { persons, spaces: self.spaces, rows, passes })
+    }
+}
+
+/// Persons of whom is known who is held back.
+#[derive(Debug)]
+pub(crate) struct Found {
+    persons: Persons,
+    spaces: Vec<u16>,
+    /// Rows with several identifiers.
+    pub(super) rows: u32,
+    /// Passes that it took.
+    pub(super) passes: u32,
+}
+
+impl Found {
+    /// Those of an audience who are held back.
+    pub(super) fn of_audience(&self, audience: usize) -> Companions<'_> {
+        Companions { persons: &self.persons, space: self.spaces[audience] }
+    }
+
+    pub(super) fn spilled_bytes(&self) -> u64 {
+        self.persons.spilled_bytes()
+    }
+}
+
+/// The links that a worker makes.
+#[derive(Debug, Default)]
+pub(super) struct Linker {
+    scatter: Option<Scatter>,
+    /// The records of a batch that became entries, in the order of these: raw values, and digests that came as such.
+    raw: Vec<u32>,
+    prehashed: Vec<u32>,
+    /// Links of a chunk to its records, which are counted from 0, as long as rows have no numbers.
+    waiting: Vec<Digest>,
+    /// For each record of a chunk how many identifiers it has, then its row's number.
+    rows: Vec<u32>,
+}
+
+impl Linker {
+    pub(super) fn new(links: Option<&Links>) -> Self {
+        Self { scatter: links.map(|links| Scatter::new(&links.store)), ..Self::default() }
+    }
+
+    pub(super) fn into_scatter(self) -> Option<Scatter> {
+        self.scatter
+    }
+
+    pub(super) fn begin_batch(&mut self) {
+        self.raw.clear();
+        self.prehashed.clear();
+    }
+
+    /// Remembers of which record an entry of the batch is.
+    #[inline]
+    pub(super) fn note(&mut self, record: usize, verdict: Verdict) {
+        let of_kind = match verdict {
+            Verdict::Raw(_) => &mut self.raw,
+            Verdict::Prehashed(_) => &mut self.prehashed,
+            Verdict::Blank | Verdict::Rejected(_) => return,
+        };
+        of_kind.push(u32::try_from(record).expect("a chunk has fewer records"));
+    }
+
+    /// Links entries of a batch to their records.
+    pub(super) fn add(&mut self, raw: &[Digest], prehashed: &[Digest], space: u16) {
+        let of_raw = raw.iter().zip(&self.raw);
+        let all = of_raw.chain(prehashed.iter().zip(&self.prehashed));
+        self.waiting.extend(all.map(|(digest, record)| dedup::link(digest, space, *record)));
+    }
+
+    /// Gives the records of a chunk that have several identifiers the numbers of rows, and their links away.
+    pub(super) fn finish_chunk(
+        &mut self,
+        records: usize,
+        links: &Links,
+        budget: &Budget,
+    ) -> Result<()> {
+        let Self { scatter: Some(scatter), waiting, rows, .. } = self else { return Ok(()) };
+        rows.clear();
+        rows.resize(records, 0);
+        waiting.iter().for_each(|link| rows[dedup::row_of(link) as usize] += 1);
+        let linked = rows.iter().filter(|count| **count > 1).count();
+        let mut next = links.take_rows(u32::try_from(linked).unwrap_or(u32::MAX))?;
+        for row in rows.iter_mut() {
+            let is_linked = *row > 1;
+            *row = if is_linked { next } else { 0 };
+            next += u32::from(is_linked);
+        }
+        waiting.retain_mut(|link| {
+            let row = rows[dedup::row_of(link) as usize];
+            dedup::set_row(link, row);
+            row > 0
+        });
+        scatter.push_digests(waiting, &links.store, budget)?;
+        waiting.clear();
+        Ok(())
+    }
+
+    /// Gives away links to rows of which the first has this number.
+    pub(super) fn finish_rows(&mut self, first: u32, links: &Links, budget: &Budget) -> Result<()> {
+        let Self { scatter: Some(scatter), waiting, .. } = self else { return Ok(()) };
+        waiting.iter_mut().for_each(|link| dedup::set_row(link, first + dedup::row_of(link)));
+        scatter.push_digests(waiting, &links.store, budget)?;
+        waiting.clear();
+        Ok(())
+    }
+
+    /// Gives away links to the opt-out lists.
+    pub(super) fn finish_list(&mut self, links: &Links, budget: &Budget) -> Result<()> {
+        let Self { scatter: Some(scatter), waiting, .. } = self else { return Ok(()) };
+        waiting.iter_mut().for_each(|link| dedup::set_row(link, dedup::OPTED_OUT_ROW));
+        scatter.push_digests(waiting, &links.store, budget)?;
+        waiting.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,294 @@
+//! A person is more than one identifier: whoever opted out by one of a row is held back by all of it, and so is everybody
+//! whose rows share one of these.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use throng::config::{
+    AudienceSpec, ColumnSelector, Input, PrepareConfig, SuppressBy, SuppressInput,
+};
+use throng::entries::Counts;
+use throng::limits::SLAB_BYTES_MIN;
+use throng::normalize::{Case, UserType};
+use throng::prepare::summary::Summary;
+
+use crate::support::{config, digest_hex, entries, oracle, run, value};
+
+const COLUMNS: [(&str, UserType); 3] = [
+    ("mail", UserType::EmailHash),
+    ("phone", UserType::PhoneHash),
+    ("loyalty", UserType::CustomAudienceThirdPartyId),
+];
+
+/// An identifier: its column, and the person that it was made of.
+type Identifier = (usize, u64);
+
+/// A row: for each column a person, or nobody.
+type Row = [Option<u64>; 3];
+
+#[derive(Clone, Debug)]
+struct Pass {
+    files: [Vec<Row>; 2],
+    opted_out: [BTreeSet<u64>; 2],
+    known: Vec<Row>,
+    by: SuppressBy,
+    chunk_bytes: usize,
+    threads: usize,
+    memory_bytes: u64,
+}
+
+fn rows(size: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Row>> {
+    let person = prop_oneof![3 => (0_u64..150).prop_map(Some), 2 => Just(None)];
+    let row = [person.clone(), person.clone(), person].prop_map(|row| row);
+    prop::collection::vec(row, size)
+}
+
+fn cases() -> impl Strategy<Value = Pass> {
+    let opted_out = || prop::collection::btree_set(0_u64..200, 1..8);
+    let by = prop_oneof![4 => Just(SuppressBy::Person), 1 => Just(SuppressBy::Identifier)];
+    let chunk = prop_oneof![1_usize..60, 60_usize..3000, Just(throng::limits::CHUNK_BYTES)];
+    let memory = prop_oneof![1_000_u64..60_000, Just(256 << 20)];
+    let tuning = (by, chunk, 1_usize..5, memory);
+    let files = [rows(1..120), rows(0..80)];
+    (files, [opted_out(), opted_out()], rows(0..60), tuning).prop_map(
+        |(files, opted_out, known, (by, chunk_bytes, threads, memory_bytes))| Pass {
+            files,
+            opted_out,
+            known,
+            by,
+            chunk_bytes,
+            threads,
+            memory_bytes,
+        },
+    )
+}
+
+/// A cell as exports have it: some values come as digests.
+fn cell(column: usize, person: u64, row: usize) -> String {
+    let value = value(COLUMNS[column].1, person);
+    match COLUMNS[column].1 {
+        UserType::EmailHash if row % 5 == 4 => digest_hex(value.as_bytes()).to_uppercase(),
+        UserType::EmailHash if row % 5 == 3 => format!(" {} ", value.to_uppercase()),
+        UserType::PhoneHash if row % 5 == 2 => digest_hex(value[1..].as_bytes()),
+        _ => value,
+    }
+}
+
+/// What stands in an upload file.
+fn entry((column, person): Identifier) -> String {
+    let value = value(COLUMNS[column].1, person);
+    match COLUMNS[column].1 {
+        UserType::EmailHash => digest_hex(value.as_bytes()),
+        UserType::PhoneHash => digest_hex(value[1..].as_bytes()),
+        _ => value,
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = String::from("mail,phone,loyalty\n");
+    for (index, row) in rows.iter().enumerate() {
+        let cell = |(column, person): (usize, &Option<u64>)| {
+            person.map_or_else(String::new, |person| cell(column, person, index))
+        };
+        text += &row.iter().enumerate().map(cell).collect::<Vec<_>>().join(",");
+        text.push('\n');
+    }
+    text
+}
+
+fn audiences() -> Vec<AudienceSpec> {
+    let audience = |(column, user_type): (&str, UserType)| {
+        AudienceSpec::new(user_type, Some(ColumnSelector::Name(column.to_owned())))
+    };
+    COLUMNS.into_iter().map(audience).collect()
+}
+
+fn identifiers(row: &Row) -> Vec<Identifier> {
+    row.iter().enumerate().filter_map(|(column, of)| of.map(|person| (column, person))).collect()
+}
+
+/// The entries of one of several audiences.
+fn entries_of(dir: &Path, audience: &AudienceSpec) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for file in fs::read_dir(dir).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let number = name.strip_prefix(&format!("{}-", audience.label));
+        if number.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+            found.extend(fs::read_to_string(path).unwrap().lines().map(str::to_owned));
+        }
+    }
+    found
+}
+
+impl Pass {
+    fn config(&self, inputs: &[PathBuf], out: &Path) -> PrepareConfig {
+        let mut config = config(UserType::EmailHash, inputs, out);
+        config.audiences = audiences();
+        config.rules.case = Case::Keep;
+        config.suppress_by = self.by;
+        config.resources.chunk_bytes = self.chunk_bytes;
+        config.resources.threads = self.threads;
+        config.resources.memory_bytes = self.memory_bytes;
+        config
+    }
+
+    fn run(&self, dir: &Path) -> Summary {
+        let place = |name: &str, text: String| {
+            let path = dir.join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let inputs: Vec<PathBuf> = ["a.csv", "b.csv"]
+            .into_iter()
+            .zip(&self.files)
+            .map(|(name, rows)| place(name, table(rows)))
+            .collect();
+        let mut config = self.config(&inputs, &dir.join("out"));
+        for (column, persons) in self.opted_out.iter().enumerate() {
+            let user_type = COLUMNS[column].1;
+            let lines: Vec<String> =
+                persons.iter().map(|person| value(user_type, *person) + "\n").collect();
+            let input = Input::Path(place(&format!("list{column}.txt"), lines.concat()));
+            let user_type = Some(user_type);
+            config.suppress.push(SuppressInput { input, user_type, column: None });
+        }
+        if self.known.iter().any(|row| row.iter().all(Option::is_some)) {
+            let known = dir.join("known");
+            run(self.config(&[place("known.csv", table(&self.known))], &known)).unwrap();
+            config.against.push(known.into());
+        }
+        run(config).unwrap()
+    }
+
+    fn check(&self) -> Result<u64, TestCaseError> {
+        let dir = tempfile::tempdir().unwrap();
+        let has_values =
+            |column: usize| self.files.iter().flatten().any(|row| row[column].is_some());
+        if !(0..3).all(has_values) {
+            return Ok(0);
+        }
+        let summary = self.run(dir.path());
+        let rows: Vec<Vec<Identifier>> = self.files.iter().flatten().map(identifiers).collect();
+        let opted_out: HashSet<Identifier> = self
+            .opted_out
+            .iter()
+            .enumerate()
+            .flat_map(|(column, persons)| persons.iter().map(move |person| (column, *person)))
+            .collect();
+        let held_back = match self.by {
+            SuppressBy::Person => oracle::held_back(&rows, &opted_out),
+            SuppressBy::Identifier => opted_out.clone(),
+        };
+        let has_known = self.known.iter().any(|row| row.iter().all(Option::is_some));
+        let known: HashSet<Identifier> =
+            self.known.iter().filter(|_| has_known).flat_map(identifiers).collect();
+        let members: HashSet<Identifier> = rows.iter().flatten().copied().collect();
+        for (column, audience) in audiences().iter().enumerate() {
+            let count = |of: &dyn Fn(&Identifier) -> bool| {
+                let all: HashSet<&Identifier> = members.union(&known).collect();
+                all.into_iter().filter(|it| it.0 == column && of(it)).count() as u64
+            };
+            let is_member = |it: &Identifier| members.contains(it);
+            let is_held = |it: &Identifier| held_back.contains(it);
+            let is_listed = |it: &Identifier| opted_out.contains(it);
+            let is_written = |it: &Identifier| is_member(it) && !is_held(it) && !known.contains(it);
+            let expected = Counts {
+                members: count(&is_member),
+                suppressed: count(&|it| is_member(it) && is_listed(it)),
+                linked: count(&|it| is_member(it) && is_held(it) && !is_listed(it)),
+                known: count(&|it| is_member(it) && !is_held(it) && known.contains(it)),
+                gone: count(&|it| !is_member(it)),
+                must_go: count(&|it| known.contains(it) && is_held(it)),
+                written: count(&is_written),
+            };
+            prop_assert_eq!(&summary.audiences[column].figures.sets, &expected);
+            let of_column = members.iter().copied().filter(|it| it.0 == column);
+            let written: BTreeSet<String> = of_column.filter(is_written).map(entry).collect();
+            prop_assert_eq!(entries_of(&dir.path().join("out"), audience), written);
+        }
+        Ok(summary.spilled_bytes)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, max_shrink_iters: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn those_who_are_held_back_are_those_that_the_oracle_reaches(case in cases()) {
+        case.check()?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 32, max_shrink_iters: 50, ..ProptestConfig::default() })]
+
+    /// So many rows that links and entries do not fit into memory.
+    #[test]
+    fn they_are_the_same_where_links_are_spilled(case in cases(), shift in 1_u64..50) {
+        let count = (SLAB_BYTES_MIN / 32) as u64;
+        let mut case = Pass { memory_bytes: 400_000, chunk_bytes: 20_000, ..case };
+        // Pairs of strangers, and a chain of a few who share what is theirs.
+        case.files[0].extend((0..count).map(|n| [Some(1000 + n), Some(1000 + n), None]));
+        case.files[1].extend((0..40).map(|n| [None, Some(1000 + n * shift), Some(1000 + n)]));
+        case.files[1].extend((0..40).map(|n| [Some(1000 + (n + 1) * shift), None, Some(1000 + n)]));
+        case.opted_out[0].insert(1000 + shift * 20);
+        prop_assert!(case.check()? > 0, "it does not spill");
+    }
+}
+
+/// A run with these lists over a table, in which both the mail and the phone are read.
+fn held_back(table: &str, lists: &[(&str, UserType)], by: SuppressBy) -> (Vec<u64>, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.csv");
+    fs::write(&path, table).unwrap();
+    let out = dir.path().join("out");
+    let mut config = config(UserType::EmailHash, &[path], &out);
+    config.audiences = audiences()[..2].to_vec();
+    config.suppress_by = by;
+    for (index, (text, user_type)) in lists.iter().enumerate() {
+        let list = dir.path().join(format!("list{index}"));
+        fs::write(&list, text).unwrap();
+        let user_type = Some(*user_type);
+        config.suppress.push(SuppressInput { input: Input::Path(list), user_type, column: None });
+    }
+    let summary = run(config).unwrap();
+    let figures = summary.audiences.iter().map(|audience| audience.figures.sets);
+    (figures.flat_map(|sets| [sets.suppressed, sets.linked, sets.written]).collect(), entries(&out))
+}
+
+const FAMILY: &str = "mail,phone
+ann@example.com,+442079460011
+old.ann@example.com,+442079460011
+old.ann@example.com,+442079460012
+cy@example.com,+442079460013
+";
+
+#[test]
+fn whoever_opted_out_by_mail_is_not_reached_by_phone_either() {
+    let list = [("ANN@example.com\n", UserType::EmailHash)];
+    let (counts, left) = held_back(FAMILY, &list, SuppressBy::Person);
+    assert_eq!(counts, [1, 1, 1, 0, 2, 1]);
+    assert_eq!(left, [digest_hex(b"cy@example.com"), digest_hex(b"442079460013")]);
+    let (counts, _) = held_back(FAMILY, &list, SuppressBy::Identifier);
+    assert_eq!(counts, [1, 0, 2, 0, 0, 3]);
+    let phones = [("+44 20 7946 0012\n", UserType::PhoneHash)];
+    assert_eq!(held_back(FAMILY, &phones, SuppressBy::Person).0, [0, 2, 1, 1, 1, 1]);
+}
+
+/// Each row shares something with the one before it, and with nobody else.
+#[test]
+fn a_chain_is_followed_to_its_end() {
+    let row = |n: u64| {
+        let (mail, phone) = (n.div_ceil(2), n / 2);
+        format!("m{mail}@example.com,+4420794{phone:05}\n")
+    };
+    let table: String = ["mail,phone\n".to_owned()].into_iter().chain((0..400).map(row)).collect();
+    let list = [("m0@example.com\n", UserType::EmailHash)];
+    let (counts, left) =
+        held_back(&(table + "cy@example.com,+442079460013\n"), &list, SuppressBy::Person);
+    assert_eq!(counts, [1, 200, 1, 0, 200, 1]);
+    assert_eq!(left.len(), 2);
+}
