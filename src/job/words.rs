@@ -22,6 +22,7 @@ const WORDS: &[(&str, &str)] = &[
     ("--skip-rows", "`skip-rows` in [input]"),
     ("--no-header", "`no-header` in [input]"),
     ("--prehashed always", "`prehashed = \"always\"` in [rules]"),
+    ("--unprefixed international", "`unprefixed = \"international\"` in [rules]"),
     ("--vanity convert", "`vanity = \"convert\"` in [rules]"),
     ("--case keep", "`case = \"keep\"` in [rules]"),
     ("--rejects FILE", "`rejects` in [report]"),

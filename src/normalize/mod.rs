@@ -3,13 +3,13 @@
 //! A rejected value is never repaired into something that could be somebody else's identifier.
 
 mod clear;
+mod country;
 mod email;
 mod phone;
 mod plain;
 mod prehashed;
 mod shape;
 
-use rlibphonenumber::Region;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -18,64 +18,25 @@ use self::phone::PhoneRule;
 pub use crate::dialect::Wrapping;
 use crate::hash::{self, Digest, Kernel, Messages};
 use crate::trim::{is_null_word, trim, unquote, without_guard};
-use crate::written::written;
 
 pub use self::clear::Case;
+pub use self::country::Country;
 pub use self::email::Idn;
-pub use self::phone::Vanity;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::phone::plan_answers;
+#[doc(hidden)]
+pub use self::phone::{AssumedNumber, Fit, countries_of};
+pub use self::phone::{Unprefixed, Vanity};
 pub use self::prehashed::Prehashed;
 pub use self::shape::Shape;
 pub use crate::reason::Reason;
 pub use crate::user_type::UserType;
 
-/// A country that libphonenumber knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Country {
-    region: Region,
-}
-
-impl Country {
-    /// Reads an ISO 3166-1 alpha-2 code in any letter case; `None` if no such country has phone numbers.
-    pub fn parse(code: &[u8]) -> Option<Self> {
-        if code.len() != 2 || !code.iter().all(u8::is_ascii_alphabetic) {
-            return None;
-        }
-        let upper = std::str::from_utf8(code).ok()?.to_ascii_uppercase();
-        // The United Kingdom's reserved code is what many exports hold.
-        let upper = if upper == "UK" { "GB".to_owned() } else { upper };
-        let region = Region::try_from(upper.as_str()).ok()?;
-        rlibphonenumber::PHONE_NUMBER_UTIL.get_country_code_for_region(region)?;
-        Some(Self { region })
-    }
-}
-
-impl std::str::FromStr for Country {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::parse(text.as_bytes()).ok_or_else(|| {
-            "expected an ISO 3166 two-letter country code, for example DE".to_owned()
-        })
-    }
-}
-
-written! {
-    Country: { "type": "string", "minLength": 2, "maxLength": 2 },
-}
-
-impl std::fmt::Display for Country {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.region.as_region_str())
-    }
-}
-
 /// The choices that a user has within the rules: flags of the commands that normalize, `[rules]` of a job file.
 #[derive(Clone, Copy, Debug, Default, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RuleOptions {
-    /// The country of phone numbers that do not say theirs: two letters (ISO 3166), such as DE.
+    /// The country of phone numbers that do not say theirs: DE, DEU or Germany.
     #[arg(long, value_name = "XX")]
     pub country: Option<Country>,
     /// Values that are SHA-256 digests already.
@@ -90,6 +51,9 @@ pub struct RuleOptions {
     /// Letters between the digits of phone numbers.
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     pub vanity: Vanity,
+    /// Phone numbers that have neither a prefix nor a country.
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub unprefixed: Unprefixed,
 }
 
 /// What a value became.
@@ -109,29 +73,49 @@ pub enum Verdict {
 /// What is worth counting about an accepted raw value: any number of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
-pub struct Note(u8);
+pub struct Note {
+    flags: u8,
+    /// The number that was taken as international, if one was.
+    number: AssumedNumber,
+}
 
 impl Note {
     /// Nothing.
-    pub const PLAIN: Self = Self(0);
+    pub const PLAIN: Self = Self::of(0);
     /// A phone number without prefix and country that was taken as international.
-    pub const ASSUMED_INTERNATIONAL: Self = Self(1);
+    pub const ASSUMED_INTERNATIONAL: Self = Self::of(1);
     /// A third-party id that lower-casing changed.
-    pub const CASE_CHANGED: Self = Self(2);
+    pub const CASE_CHANGED: Self = Self::of(2);
     /// A spreadsheet's guard was taken off: a leading apostrophe, or `="..."`.
-    pub const UNGUARDED: Self = Self(4);
+    pub const UNGUARDED: Self = Self::of(4);
     /// The `.0` of a float export was dropped.
-    pub const FLOAT: Self = Self(8);
+    pub const FLOAT: Self = Self::of(8);
 
     /// Both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        let number = if self.has(Self::ASSUMED_INTERNATIONAL) { self.number } else { other.number };
+        Self { flags: self.flags | other.flags, number }
     }
 
     /// True if all that `other` says is said here.
     pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
+        self.flags & other.flags == other.flags
+    }
+
+    const fn of(flags: u8) -> Self {
+        Self { flags, number: AssumedNumber::NONE }
+    }
+
+    /// Says which number was taken as international.
+    const fn assumed(number: AssumedNumber) -> Self {
+        Self { number, ..Self::ASSUMED_INTERNATIONAL }
+    }
+
+    /// The number that was taken as international, if one was.
+    #[inline]
+    pub fn assumed_number(self) -> Option<AssumedNumber> {
+        self.has(Self::ASSUMED_INTERNATIONAL).then_some(self.number)
     }
 }
 
@@ -192,9 +176,7 @@ impl Normalizer {
             UserType::EmailHash => {
                 Rule::Email(EmailRule { prehashed: options.prehashed, idn: options.idn })
             }
-            UserType::PhoneHash => {
-                Rule::Phone(PhoneRule::new(options.prehashed, options.vanity, options.country))
-            }
+            UserType::PhoneHash => Rule::Phone(PhoneRule::new(options)),
             UserType::Fbid => Rule::Fbid,
             UserType::CustomAudienceThirdPartyId => Rule::ThirdParty(options.case),
             UserType::MobileAdvertiserId => Rule::MobileAdvertiserId,

@@ -59,6 +59,7 @@ pub(super) fn options(config: &PrepareConfig) -> serde_json::Map<String, serde_j
         "case": rules.case,
         "idn": rules.idn,
         "vanity": rules.vanity,
+        "unprefixed": rules.unprefixed,
         "country": rules.country.map(|country| country.to_string()),
         "country-column": config.read.country_column.as_ref().map(ColumnSelector::text),
         "suppress-by": config.suppress_by,

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use super::assumed::{self, Doubt};
 use super::notes::Finding;
 use super::plan::{Audience, SourcePlan};
 use super::tally::SourceTally;
@@ -11,8 +12,9 @@ use super::tally::Tally;
 use crate::config::{AudienceSpec, MaxRejects, PrepareConfig};
 use crate::dialect::Wrapping;
 use crate::error::{Error, Result};
-use crate::normalize::Shape;
+use crate::normalize::{RuleOptions, Shape, Unprefixed};
 use crate::quote::Quoted;
+use crate::reason::Reason;
 use crate::role::Role;
 use crate::user_type::UserType;
 
@@ -22,6 +24,7 @@ const REASONS_SHOWN: usize = 4;
 /// Judges what was read.
 pub(super) struct Judge {
     max_rejects: MaxRejects,
+    rules: RuleOptions,
     specs: Vec<AudienceSpec>,
     sources: Vec<JudgedSource>,
 }
@@ -57,6 +60,7 @@ impl Judge {
         });
         Self {
             max_rejects: config.max_rejects,
+            rules: config.rules,
             specs: audiences.iter().map(|audience| audience.spec.clone()).collect(),
             sources: sources.collect(),
         }
@@ -73,6 +77,7 @@ impl Judge {
             for (index, tally) in &read.tallies {
                 if source.role == Role::Suppressed {
                     check_suppression(source, &self.specs[*index], tally)?;
+                    self.check_assumed_of_list(source, tally)?;
                 }
                 sums[*index][source.role as usize].add(tally.clone(), |place| place);
             }
@@ -80,7 +85,52 @@ impl Judge {
         for (spec, tallies) in self.specs.iter().zip(&sums) {
             self.check_members(spec, &tallies[Role::Member as usize])?;
         }
+        self.check_assumed(ingested, &sums)?;
         Ok(sums)
+    }
+
+    /// Refuses numbers without prefix and country that are not the international ones that they were taken for: of all inputs
+    /// together, and of each.
+    fn check_assumed(&self, ingested: &[SourceTally], sums: &[RoleTallies]) -> Result<()> {
+        if self.rules.unprefixed != Unprefixed::Auto {
+            return Ok(());
+        }
+        let refuse = |of: String, doubt: &Doubt| {
+            Err(Error::WrongFile {
+                message: format!("wrong file? {of}{}", doubt.message()),
+                hint: Some(doubt.hint()),
+                limits: None,
+            })
+        };
+        for tallies in sums {
+            if let Some(doubt) = Doubt::of(&tallies[Role::Member as usize]) {
+                return refuse(String::new(), &doubt);
+            }
+        }
+        for read in ingested {
+            let source = &self.sources[read.source];
+            let mut tallies =
+                read.tallies.iter().filter(|_| source.role == Role::Member).map(|(_, tally)| tally);
+            if let Some(doubt) = tallies.find_map(Doubt::of_part) {
+                return refuse(format!("in {}, ", Quoted(&source.path)), &doubt);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of an opt-out list: read as somebody else's numbers it would hold nobody back.
+    fn check_assumed_of_list(&self, source: &JudgedSource, tally: &Tally) -> Result<()> {
+        let doubt = Doubt::of(tally).filter(|_| self.rules.unprefixed == Unprefixed::Auto);
+        let Some(doubt) = doubt else { return Ok(()) };
+        Err(Error::WrongFile {
+            message: format!(
+                "the suppression list {} cannot be relied on: {}",
+                Quoted(&source.path),
+                doubt.message()
+            ),
+            hint: Some(doubt.hint()),
+            limits: None,
+        })
     }
 
     /// Remarks about inputs that are accepted on the whole.
@@ -139,9 +189,12 @@ impl Judge {
     /// A hint: the look of the rejected values, and where values of the type are instead.
     fn hint(&self, user_type: UserType, tally: &Tally) -> String {
         let most = tally.reasons().next().map(|(reason, ..)| reason);
-        if most == Some(crate::reason::Reason::NationalNumber) {
-            return "give the numbers' country with --country XX, or its column with --country-column"
-                .to_owned();
+        let countries = match self.rules.country {
+            None if user_type == UserType::PhoneHash => assumed::countries_of_rejected(tally),
+            _ => Vec::new(),
+        };
+        if most == Some(Reason::NationalNumber) || !countries.is_empty() {
+            return assumed::country_hint(&countries);
         }
         let mut hints = Vec::new();
         let shape = tally.usual_shape().and_then(Shape::describe);

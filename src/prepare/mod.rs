@@ -3,6 +3,7 @@
 //! [`Prepare::plan`] looks at every input and decides how it is read; [`Prepare::run`] reads them one after the other
 //! ([`ingest`]), resolves the partitions and writes the parts ([`deliver`]), and publishes.
 
+mod assumed;
 mod budget;
 mod check;
 mod columns;

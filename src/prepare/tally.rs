@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::normalize::{Note, Shape, Verdict};
+use super::assumed::Sample;
+use crate::normalize::{AssumedNumber, Note, Shape, Verdict};
 use crate::reason::Reason;
 
 /// Counts of the values of one audience, by what became of them.
@@ -24,6 +25,10 @@ pub struct Tally {
     pub unguarded: u64,
     /// Ids from which the `.0` of a float export was dropped.
     pub floats: u64,
+    /// Some of the phone numbers without prefix and country, those that are no possible international number among them.
+    pub(crate) assumed: Sample,
+    /// Some of the phone numbers that are national by their form.
+    pub(crate) national: Sample,
     rejected: [Rejects; Reason::COUNT],
     shapes: [u64; Shape::COUNT],
 }
@@ -86,6 +91,9 @@ impl Tally {
                 *count += times;
             }
         }
+        if let Some(number) = note.assumed_number() {
+            self.assumed.add(number);
+        }
     }
 
     /// Counts a rejected value that occurred so many times, first in this line.
@@ -95,6 +103,17 @@ impl Tally {
         let first = rejects.first.get_or_insert_with(|| Place { path: PathBuf::new(), line });
         first.line = first.line.min(line);
         self.shapes[Shape::of(value) as usize] += times;
+        let sample = match reason {
+            Reason::NationalNumber => &mut self.national,
+            Reason::TooShort
+            | Reason::TooLong
+            | Reason::InvalidLength
+            | Reason::UnknownCallingCode => &mut self.assumed,
+            _ => return,
+        };
+        if let Some(number) = AssumedNumber::of_rejected(value) {
+            sample.add(number);
+        }
     }
 
     /// Adds what follows in order: the tally of the next chunk or of the next input. `place` completes its places.
@@ -107,6 +126,8 @@ impl Tally {
         self.case_changed += next.case_changed;
         self.unguarded += next.unguarded;
         self.floats += next.floats;
+        self.assumed.merge(next.assumed);
+        self.national.merge(next.national);
         for (mine, theirs) in self.rejected.iter_mut().zip(next.rejected) {
             mine.count += theirs.count;
             if mine.first.is_none() {

@@ -1,8 +1,8 @@
 //! Every rule against tables of hand-made and published examples.
 
 use throng::normalize::{
-    Case, Country, Idn, Normalizer, Prehashed, RuleOptions, UserType, Value, Vanity, Verdict,
-    Wrapping,
+    Case, Country, Idn, Normalizer, Prehashed, RuleOptions, Unprefixed, UserType, Value, Vanity,
+    Verdict, Wrapping,
 };
 
 use crate::support::fixture;
@@ -60,6 +60,8 @@ fn options(text: &str) -> (RuleOptions, Wrapping, Option<&[u8]>) {
             "case=keep" => rules.case = Case::Keep,
             "idn=punycode" => rules.idn = Idn::Punycode,
             "vanity=convert" => rules.vanity = Vanity::Convert,
+            "unprefixed=international" => rules.unprefixed = Unprefixed::International,
+            "unprefixed=reject" => rules.unprefixed = Unprefixed::Reject,
             "mode=csv" => wrapping = Wrapping::Field,
             _ => {
                 // As a country column has it: what is no country is a reject there, not an error.

@@ -4,21 +4,26 @@
 //! the common shapes from a small table. Everything else is libphonenumber's to decide, which knows the trunk
 //! prefixes, exit codes and number lengths of every country; it only ever sees clean digits.
 
+mod assumed;
 mod plan;
 mod scan;
+mod several;
+
+use std::borrow::Cow;
 
 use rlibphonenumber::{
-    CountryCodeSource, NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber,
+    CountryCodeSource, NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber, Region,
     ValidationError,
 };
 
+pub use self::assumed::{AssumedNumber, Fit, countries_of};
 use self::plan::Plan;
 use self::scan::Digits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Country, Note, Prehashed, Reason, Verdict, prehashed};
-use crate::trim::{self, trim};
+use super::{Country, Note, Prehashed, Reason, RuleOptions, Verdict, prehashed};
+use crate::trim::trim;
 
 /// Fewest and most digits of an international number (ITU-T E.164: at most 15).
 pub(super) const DIGITS_MIN: usize = 7;
@@ -39,17 +44,35 @@ pub enum Vanity {
     Convert,
 }
 
+/// Treatment of phone numbers that have neither a prefix nor a country.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Unprefixed {
+    /// Take them as international if the column as a whole is valid as such, and stop if it is not.
+    #[default]
+    Auto,
+    /// Take them as international.
+    International,
+    /// Reject them.
+    Reject,
+}
+
 #[derive(Debug)]
 pub(super) struct PhoneRule {
     pub(super) prehashed: Prehashed,
     pub(super) vanity: Vanity,
     pub(super) country: Option<Country>,
+    pub(super) unprefixed: Unprefixed,
     plan: Plan,
 }
 
 impl PhoneRule {
-    pub(super) fn new(prehashed: Prehashed, vanity: Vanity, country: Option<Country>) -> Self {
-        Self { prehashed, vanity, country, plan: Plan::from_metadata() }
+    pub(super) fn new(options: RuleOptions) -> Self {
+        let RuleOptions { prehashed, vanity, country, unprefixed, .. } = options;
+        Self { prehashed, vanity, country, unprefixed, plan: Plan::from_metadata() }
     }
 
     /// Appends the canonical form of a trimmed, non-blank value to `out`, or says why there is none.
@@ -64,24 +87,22 @@ impl PhoneRule {
     ) -> Verdict {
         let is_international = value[0] == b'+';
         let has_country = self.country.is_some() || row_country.is_some();
+        let may_be_assumed =
+            !has_country && value[0] != b'(' && self.unprefixed != Unprefixed::Reject;
         let may_be_plain =
-            self.prehashed != Prehashed::Always && (is_international || !has_country);
-        if may_be_plain && self.plan.push_plain(value, out) {
-            let assumed = !is_international;
-            return Verdict::Raw(if assumed { Note::ASSUMED_INTERNATIONAL } else { Note::PLAIN });
+            self.prehashed != Prehashed::Always && (is_international || may_be_assumed);
+        if may_be_plain && let Some(digits) = self.plan.push_plain(value, out) {
+            return Verdict::Raw(if is_international {
+                Note::PLAIN
+            } else {
+                Note::assumed(AssumedNumber::new(digits))
+            });
         }
         self.apply_any(value, row_country, out)
     }
 
     #[cold]
     fn apply_any(&self, value: &[u8], row_country: Option<&[u8]>, out: &mut Vec<u8>) -> Verdict {
-        let value = without_spreadsheet_guard(value);
-        if value.is_empty() {
-            return Verdict::Blank;
-        }
-        if trim::is_null_word(value) {
-            return Verdict::Rejected(Reason::NullWord);
-        }
         let Ok(text) = std::str::from_utf8(value) else {
             return Verdict::Rejected(Reason::InvalidUtf8);
         };
@@ -96,7 +117,7 @@ impl PhoneRule {
         let row_names_country = row_country.is_some_and(|code| !trim(code).is_empty());
         match scan::digits(text, self.vanity).and_then(|digits| {
             let is_unknown = country.is_none() && row_names_country;
-            canonical(&digits, country, is_unknown)
+            canonical(&digits, country, is_unknown, self.unprefixed)
         }) {
             Ok((digits, note)) => {
                 out.extend_from_slice(digits.as_bytes());
@@ -116,17 +137,10 @@ pub(super) fn has_plus(value: &[u8]) -> bool {
     let begins_with_digit =
         number.chars().find(|c| c.is_alphanumeric()).is_some_and(scan::is_digit);
     begins_with_digit
-        && scan::digits(text, Vanity::Reject)
-            .is_ok_and(|digits| (DIGITS_MIN..=DIGITS_MAX).contains(&digits.text.len()))
-}
-
-/// Takes off what spreadsheets put around a value to keep it text: a leading apostrophe, or `="..."`.
-fn without_spreadsheet_guard(value: &[u8]) -> &[u8] {
-    match value {
-        [b'\'', rest @ ..] => trim(rest),
-        [b'=', b'"', inner @ .., b'"'] => trim(inner),
-        _ => value,
-    }
+        && match scan::digits(text, Vanity::Reject) {
+            Ok(digits) => (DIGITS_MIN..=DIGITS_MAX).contains(&digits.text.len()),
+            Err(reason) => reason == Reason::SeveralValues,
+        }
 }
 
 /// Country code and national number of scanned digits, as libphonenumber reads them.
@@ -134,6 +148,7 @@ fn canonical(
     digits: &Digits,
     country: Option<Country>,
     is_country_unknown: bool,
+    unprefixed: Unprefixed,
 ) -> Result<(String, Note), Reason> {
     let text = digits.text.as_str();
     if text.bytes().all(|digit| digit == b'0') {
@@ -154,30 +169,54 @@ fn canonical(
         return international(text.trim_start_matches('0')).map(plain);
     }
     match country {
-        Some(country) => {
-            check_digit_count(text)?;
-            if let Some(digits) = with_own_calling_code(text, country) {
-                return Ok(plain(digits));
-            }
-            let number = PHONE_NUMBER_UTIL
-                .parse(text, Some(country.region))
-                .map_err(|error| parse_reason(&error))?;
-            possible(&number).map(plain)
-        }
+        Some(country) => of_country(text, country).map(plain),
         None if is_country_unknown => Err(Reason::UnknownCountry),
         None if text.starts_with('0') => Err(Reason::NationalNumber),
-        None => international(text).map(|digits| (digits, Note::ASSUMED_INTERNATIONAL)),
+        None if unprefixed == Unprefixed::Reject => Err(Reason::NationalNumber),
+        // `(617) 200-1000`: brackets are for what is left out when dialled from near.
+        None if digits.is_bracketed && unprefixed == Unprefixed::Auto => {
+            Err(Reason::NationalNumber)
+        }
+        None => {
+            let note = Note::assumed(AssumedNumber::of_digits(text));
+            international(text).map(|digits| (digits, note))
+        }
     }
 }
 
-/// The number read as international, if its calling code is the country's own and the number is valid there. The
-/// library prefers to read such digits as a national number of that length, where one is possible: 491713920052 would
-/// become a number in Leer (0491) instead of the mobile number that it is.
+/// A number without prefix as the country's: national if it is valid so, or with the country's own code if it is valid so, or
+/// national if that is possible.
+///
+/// Where national numbers are dialled with a trunk prefix, one without it is more likely the one with the country's code:
+/// 491713920052 would become a number in Leer (0491) instead of the mobile number that it is. Italy has none, and 390 214 3973
+/// is a mobile number there.
+fn of_country(text: &str, country: Country) -> Result<String, Reason> {
+    check_digit_count(text)?;
+    let region = country.region();
+    let text = old_mexican(text, country);
+    let own = with_own_calling_code(&text, country);
+    let national = PHONE_NUMBER_UTIL.parse(&*text, Some(region));
+    let is_valid = |number| PHONE_NUMBER_UTIL.is_valid_number(number);
+    match own {
+        Some(own) if !national.as_ref().is_ok_and(is_valid) || drops_zero(&text, region) => Ok(own),
+        _ => possible(&national.map_err(|error| parse_reason(&error))?),
+    }
+}
+
+/// Whether a zero in front of a country's national numbers is a trunk prefix.
+fn drops_zero(text: &str, region: Region) -> bool {
+    PHONE_NUMBER_UTIL.parse(format!("0{text}"), Some(region)).is_ok_and(|number| {
+        !rlibphonenumber::get_national_significant_number_owned(&number).starts_with('0')
+    })
+}
+
+/// The number read as international, if its calling code is the country's own and the number is valid there.
 fn with_own_calling_code(text: &str, country: Country) -> Option<String> {
-    let code = PHONE_NUMBER_UTIL.get_country_code_for_region(country.region)?;
+    let code = PHONE_NUMBER_UTIL.get_country_code_for_region(country.region())?;
     if !text.starts_with(&code.to_string()) {
         return None;
     }
+    let text = without_mexican_mobile_digit(text);
     let number = PHONE_NUMBER_UTIL.parse(format!("+{text}"), None).ok()?;
     if !PHONE_NUMBER_UTIL.is_valid_number(&number) {
         return None;
@@ -185,12 +224,35 @@ fn with_own_calling_code(text: &str, country: Country) -> Option<String> {
     possible(&number).ok()
 }
 
+/// Takes the 1 off that Mexican mobile numbers had behind the country's code until 2019, and have in WhatsApp's ids still.
+/// No number of theirs has eleven digits now.
+fn without_mexican_mobile_digit(digits: &str) -> Cow<'_, str> {
+    match digits.strip_prefix("521") {
+        Some(national) if national.len() == 10 => Cow::Owned(format!("52{national}")),
+        _ => Cow::Borrowed(digits),
+    }
+}
+
+/// Takes prefixes off that were dialled within Mexico until 2019, and that libphonenumber does not know any more.
+fn old_mexican(text: &str, country: Country) -> Cow<'_, str> {
+    let is_national = |digits: &&str| digits.len() == 10 && !digits.starts_with('0');
+    if country.region() == Region::MX
+        && let Some(national) = ["01", "044", "045", "1"]
+            .into_iter()
+            .filter_map(|prefix| text.strip_prefix(prefix))
+            .find(is_national)
+    {
+        return Cow::Borrowed(national);
+    }
+    Cow::Borrowed(text)
+}
+
 fn plain(digits: String) -> (String, Note) {
     (digits, Note::PLAIN)
 }
 
 fn with_exit_code(text: &str, country: Country) -> Option<PhoneNumber> {
-    let number = PHONE_NUMBER_UTIL.parse_and_keep_raw_input(text, Some(country.region)).ok()?;
+    let number = PHONE_NUMBER_UTIL.parse_and_keep_raw_input(text, Some(country.region())).ok()?;
     (number.country_code_source() == CountryCodeSource::FromNumberWithIdd).then_some(number)
 }
 
@@ -199,6 +261,7 @@ fn international(digits: &str) -> Result<String, Reason> {
         return Err(Reason::UnknownCallingCode);
     }
     check_digit_count(digits)?;
+    let digits = without_mexican_mobile_digit(digits);
     let number = PHONE_NUMBER_UTIL
         .parse(format!("+{digits}"), None)
         .map_err(|error| parse_reason(&error))?;
@@ -254,11 +317,11 @@ fn parse_reason(error: &ParseError) -> Reason {
 pub(crate) fn plan_answers(value: &str) -> bool {
     static PLAN: std::sync::LazyLock<Plan> = std::sync::LazyLock::new(Plan::from_metadata);
     let mut answer = Vec::new();
-    if !PLAN.push_plain(value.as_bytes(), &mut answer) {
+    if PLAN.push_plain(value.as_bytes(), &mut answer).is_none() {
         return false;
     }
     let digits = scan::digits(value, Vanity::Reject).expect("has digits");
-    let by_library = canonical(&Digits { has_plus: true, ..digits }, None, false);
+    let by_library = canonical(&Digits { has_plus: true, ..digits }, None, false, Unprefixed::Auto);
     assert_eq!(
         by_library,
         Ok((String::from_utf8(answer).expect("digits"), Note::PLAIN)),
@@ -280,7 +343,8 @@ mod tests {
 
     fn by_plan(plan: &Plan, value: &str) -> Option<String> {
         let mut out = Vec::new();
-        plan.push_plain(value.as_bytes(), &mut out).then(|| String::from_utf8(out).expect("digits"))
+        plan.push_plain(value.as_bytes(), &mut out)?;
+        Some(String::from_utf8(out).expect("digits"))
     }
 
     /// Every calling code with every national prefix of three digits, in every length: wherever the table answers,
@@ -314,7 +378,7 @@ mod tests {
 
         #[test]
         fn every_answer_is_its_own_canonical_form(value in r"\+?(00)?[0-9 ().\-/]{5,20}( ?(ext|x|#)[0-9]{1,4})?") {
-            let rule = PhoneRule::new(Prehashed::Auto, Vanity::Reject, None);
+            let rule = PhoneRule::new(RuleOptions::default());
             let mut once = Vec::new();
             if let Verdict::Raw(_) = rule.apply(value.trim().as_bytes().get(..).filter(|v| !v.is_empty()).unwrap_or(b"x"), None, &mut once) {
                 let mut twice = Vec::new();

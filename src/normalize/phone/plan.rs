@@ -65,34 +65,40 @@ impl Plan {
             .filter_map(|code| u16::try_from(code).ok())
     }
 
-    /// Appends the digits of a plain international number; appends nothing and returns `false` where the library has
-    /// to decide.
+    /// Appends the digits of a plain international number, and returns them with zeros behind; appends nothing where the
+    /// library has to decide.
     #[inline]
-    pub(super) fn push_plain(&self, value: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(super) fn push_plain(
+        &self,
+        value: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<[u8; DIGITS_MAX + 1]> {
         let digits = value.strip_prefix(b"+").unwrap_or(value);
         // `447911123456.0` is a float, not a number that ends in a zero.
         if matches!(digits, [.., b'.', _]) {
-            return false;
+            return None;
         }
-        let mut buffer = [0; DIGITS_MAX];
+        let mut buffer = [0; DIGITS_MAX + 1];
         let mut len = 0;
         for &byte in digits {
             if byte.is_ascii_digit() {
                 if len == DIGITS_MAX {
-                    return false;
+                    return None;
                 }
                 buffer[len] = byte;
                 len += 1;
-            } else if !matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/') {
-                return false;
+            } else if !(matches!(byte, b' ' | b'-' | b'.' | b')')
+                || byte == b'(' && len < DIGITS_MIN)
+            {
+                return None;
             }
         }
         let number = &buffer[..len];
         if len < DIGITS_MIN || !self.is_plain(number) {
-            return false;
+            return None;
         }
         out.extend_from_slice(number);
-        true
+        Some(buffer)
     }
 
     fn is_plain(&self, number: &[u8]) -> bool {

@@ -1,6 +1,6 @@
 //! From what people type to digits: separators, extensions, vanity letters, spreadsheet damage.
 
-use super::{Reason, Vanity};
+use super::{Reason, Vanity, several};
 
 /// The digits of a value.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub(super) struct Digits {
     pub(super) text: String,
     /// Whether a plus sign stands before the first of them.
     pub(super) has_plus: bool,
+    /// Whether the first of them stand in brackets, as an area code does.
+    pub(super) is_bracketed: bool,
 }
 
 /// Reduces a value to its digits. Text before the first digit or plus sign and after the last digit is dropped, an
@@ -20,7 +22,11 @@ pub(super) fn digits(text: &str, vanity: Vanity) -> Result<Digits, Reason> {
     let text = without_float_suffix(text);
     let start = text.find(|c| is_plus(c) || digit(c).is_some()).ok_or(Reason::NoDigits)?;
     let number = without_extension(&text[start..]);
-    let mut found = Digits { text: String::new(), has_plus: false };
+    if several::is_several(number) {
+        return Err(Reason::SeveralValues);
+    }
+    let is_bracketed = text[..start].ends_with(['(', '[', '\u{FF08}']);
+    let mut found = Digits { text: String::new(), has_plus: false, is_bracketed };
     let mut between = Between::default();
     for c in number.chars() {
         if let Some(digit) = digit(c) {
@@ -96,7 +102,7 @@ const ZEROS: &[u32] = &[
     0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E4F0, 0x1E5F1, 0x1E950, 0x1FBF0,
 ];
 
-fn is_plus(c: char) -> bool {
+pub(super) fn is_plus(c: char) -> bool {
     matches!(c, '+' | '\u{FF0B}')
 }
 
@@ -260,7 +266,8 @@ mod tests {
     fn names_what_stands_between_digits() {
         assert_eq!(text("020 7946 abc 0018"), Err(Reason::Letters));
         assert_eq!(text("1-800-FLOWERS"), Err(Reason::Letters));
-        assert_eq!(text("020 7946 0018 / +44 20 7946 0019"), Err(Reason::Malformed));
+        assert_eq!(text("020 7946 0018 / +44 20 7946 0019"), Err(Reason::SeveralValues));
+        assert_eq!(text("020 7946 * 0018"), Err(Reason::Malformed));
         assert_eq!(text("4.47E+11"), Err(Reason::SpreadsheetNumber));
         assert_eq!(text("Tel: +64 3 345 6789 (work)").as_deref(), Ok("6433456789"));
         assert_eq!(
