@@ -180,7 +180,7 @@ pub(crate) struct PrepareArgs {
     pub(crate) show: ShowArgs,
     #[command(flatten, next_help_heading = RULES)]
     pub(crate) rules: RuleOptions,
-    /// The column that holds each row's country (ISO 3166, two letters), for phone numbers
+    /// The column that holds each row's country (code or name), for phone numbers
     #[arg(long, value_name = "COLUMN", help_heading = RULES)]
     pub(crate) country_column: Option<ColumnSelector>,
     /// The format of inputs

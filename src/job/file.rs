@@ -68,7 +68,7 @@ pub(super) struct InputTable {
     /// The first record is no header.
     #[serde(default)]
     pub(super) no_header: bool,
-    /// The column that holds each row's country (ISO 3166, two letters), for phone numbers.
+    /// The column that holds each row's country (code or name), for phone numbers.
     pub(super) country_column: Option<ColumnSelector>,
 }
 

@@ -20,8 +20,6 @@ const SOURCE_NUMBERS_MIN: usize = 20;
 const STRAY_PERCENT: u64 = 1;
 /// Of a hundred numbers, how many must be valid in a country for a hint to name it.
 const HINT_PERCENT: usize = 60;
-/// How many more of a hundred numbers than of any digits must be valid in a country for it to speak against another reading.
-const DISTINCTION_MIN: usize = 40;
 /// Countries that a hint names.
 const COUNTRIES_SHOWN: usize = 3;
 
@@ -110,14 +108,14 @@ impl Doubt {
         }
         let numbers = tally.assumed.numbers();
         let (checked, valid) = checked(&numbers);
-        let is_doubted = !is_enough(valid, checked, VALID_PERCENT);
-        let countries =
-            if is_doubted { fitting(&numbers) } else { rivals(&numbers, valid, checked) };
-        (is_doubted || !countries.is_empty()).then(|| Self {
+        // `501 200 1000` is a number in Belize, and one in Arkansas. Elsewhere a prefix or a trunk zero is usual.
+        let american = numbers.iter().filter(|number| number.is_valid_north_american()).count();
+        let is_ambiguous = is_enough(american, numbers.len(), VALID_PERCENT);
+        (is_ambiguous || !is_enough(valid, checked, VALID_PERCENT)).then(|| Self {
             assumed: tally.assumed_international,
             checked,
             valid,
-            countries,
+            countries: fitting(&numbers),
         })
     }
 
@@ -145,13 +143,10 @@ impl Doubt {
 
     /// What is doubtful about them.
     pub(super) fn message(&self) -> String {
-        let Self { assumed, checked, valid, countries } = self;
+        let Self { assumed, checked, valid, .. } = self;
         let numbers = format!("{assumed} phone numbers have neither a prefix nor a country");
         if is_enough(*valid, *checked, VALID_PERCENT) {
-            let named = named(countries);
-            return format!(
-                "{numbers}, and are valid as international and as national numbers of {named}"
-            );
+            return format!("{numbers}, and are valid as international and as American ones");
         }
         format!(
             "{numbers}, and as international ones {valid} of {checked} that were looked at are valid"
@@ -217,17 +212,4 @@ const fn is_enough(valid: usize, checked: usize, percent: usize) -> bool {
 fn fitting(numbers: &[AssumedNumber]) -> Vec<Country> {
     let countries = countries_of(numbers, HINT_PERCENT).into_iter().take(COUNTRIES_SHOWN);
     countries.map(|fit| fit.country).collect()
-}
-
-/// Countries of which the numbers are as national ones no less than they are international: `501 200 1000` is a number in
-/// Belize, and one in Arkansas.
-fn rivals(numbers: &[AssumedNumber], valid: usize, checked: usize) -> Vec<Country> {
-    let numbers = &numbers[..checked];
-    countries_of(numbers, VALID_PERCENT)
-        .into_iter()
-        .filter(|fit| fit.valid >= valid && fit.distinction >= DISTINCTION_MIN)
-        .filter(|fit| !numbers.iter().all(|number| number.begins_with_code_of(fit.country)))
-        .map(|fit| fit.country)
-        .take(COUNTRIES_SHOWN)
-        .collect()
 }

@@ -146,6 +146,12 @@ impl Judge {
                 if !source.role.is_earlier() && tally.raw > 0 && tally.prehashed > 0 {
                     found(format!("column {column} mixes raw values and digests for {spec}"));
                 }
+                if source.role == Role::Suppressed && tally.assumed_international > 0 {
+                    found(format!(
+                        "{} of its phone numbers have neither a prefix nor a country, and were taken as international",
+                        tally.assumed_international
+                    ));
+                }
                 if source.role == Role::Member && tally.values() > 0 && tally.accepted() == 0 {
                     found(format!("nothing in it can be used as {spec}"));
                 }

@@ -29,8 +29,18 @@ pub struct Tally {
     pub(crate) assumed: Sample,
     /// Some of the phone numbers that are national by their form.
     pub(crate) national: Sample,
-    rejected: [Rejects; Reason::COUNT],
+    rejected: ByReason,
     shapes: [u64; Shape::COUNT],
+}
+
+/// Rejects of every reason, in the order of the reasons.
+#[derive(Clone, Debug)]
+struct ByReason([Rejects; Reason::COUNT]);
+
+impl Default for ByReason {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Rejects::default()))
+    }
 }
 
 /// The rejects of one reason.
@@ -98,7 +108,7 @@ impl Tally {
 
     /// Counts a rejected value that occurred so many times, first in this line.
     pub fn reject(&mut self, reason: Reason, line: u64, value: &[u8], times: u64) {
-        let rejects = &mut self.rejected[reason as usize];
+        let rejects = &mut self.rejected.0[reason as usize];
         rejects.count += times;
         let first = rejects.first.get_or_insert_with(|| Place { path: PathBuf::new(), line });
         first.line = first.line.min(line);
@@ -128,7 +138,7 @@ impl Tally {
         self.floats += next.floats;
         self.assumed.merge(next.assumed);
         self.national.merge(next.national);
-        for (mine, theirs) in self.rejected.iter_mut().zip(next.rejected) {
+        for (mine, theirs) in self.rejected.0.iter_mut().zip(next.rejected.0) {
             mine.count += theirs.count;
             if mine.first.is_none() {
                 mine.first = theirs.first.map(&place);
@@ -151,7 +161,7 @@ impl Tally {
 
     /// All rejected values.
     pub fn rejected(&self) -> u64 {
-        self.rejected.iter().map(|rejects| rejects.count).sum()
+        self.rejected.0.iter().map(|rejects| rejects.count).sum()
     }
 
     /// Rejected values that speak for a wrong file.
@@ -166,7 +176,7 @@ impl Tally {
     pub fn reasons(&self) -> impl Iterator<Item = (Reason, u64, &Place)> {
         let mut reasons: Vec<_> = Reason::ALL
             .iter()
-            .zip(&self.rejected)
+            .zip(&self.rejected.0)
             .filter_map(|(reason, rejects)| Some((*reason, rejects.count, rejects.first.as_ref()?)))
             .collect();
         reasons.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));

@@ -139,7 +139,7 @@ fn first_tries_are_answered() {
             "prepare export.csv -t email",
             "prepare export.csv -t email_hash -c mail",
             "prepare export.csv -t phone_hash",
-            "prepare export.csv -t phone_hash --country Germany",
+            "prepare export.csv -t phone_hash --country Atlantis",
             "prepare export.csv --map email_hash=E-Mail",
             "hash -t email_hash export.csv",
             "verify export.csv",

@@ -84,11 +84,13 @@ impl AssumedNumber {
         PHONE_NUMBER_UTIL.is_valid_number_for_region(&number, country.region())
     }
 
-    /// Whether it begins with the calling code of a country.
-    pub fn begins_with_code_of(self, country: Country) -> bool {
-        PHONE_NUMBER_UTIL
-            .get_country_code_for_region(country.region())
-            .is_some_and(|code| self.digits().starts_with(&code.to_string()))
+    /// Whether it is a number of the United States, Canada or their neighbours whose 1 was left out, as is usual there.
+    pub fn is_valid_north_american(self) -> bool {
+        let digits = self.digits();
+        digits.len() == 10
+            && PHONE_NUMBER_UTIL
+                .parse(format!("+1{digits}"), None)
+                .is_ok_and(|number| PHONE_NUMBER_UTIL.is_valid_number(&number))
     }
 
     /// Numbers of the same digits in other orders.

@@ -94,7 +94,7 @@ fn gap(text: &str, seen: usize) -> Option<Gap> {
             {
                 return None;
             }
-            '(' | '[' | '\u{ff08}' if seen >= NUMBER_DIGITS_MIN => return None,
+            '(' | '\u{ff08}' if seen >= NUMBER_DIGITS_MIN => return None,
             '/' | '\\' | '\u{ff0f}' if gap.has_slash => return None,
             '/' | '\\' | '\u{ff0f}' => gap.has_slash = true,
             // `4711/-12`: another extension of the same number.
