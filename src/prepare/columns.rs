@@ -167,7 +167,11 @@ impl Worker {
             let limit = ingest.memory.pages_limit / columns;
             group.table.column(group.number, group.wanted[field], limit)
         };
+        let is_hashed = ingest.audiences[feed.audience].spec.user_type.is_hashed();
         let mut values = open(feed.field)?;
+        if is_hashed {
+            values = values.with_digests();
+        }
         let mut countries = route.country_field.map(open).transpose()?;
         let want = match (&countries, &counts.list, first_row) {
             (None, None, None) => Want::Entries,

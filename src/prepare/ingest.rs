@@ -95,6 +95,9 @@ impl<'a> Ingest<'a> {
         plan: SourcePlan,
         mut rejects: Option<&mut RejectWriter>,
     ) -> Result<(u64, Vec<(usize, Tally)>)> {
+        if plan.is_empty {
+            return plan.source.check_unchanged().map(|()| (0, Vec::new()));
+        }
         for worker in &mut self.workers {
             let worker = mutex::get_mut(worker);
             worker.turn_to(&plan, self.kernel, &self.stores, &self.budget)?;

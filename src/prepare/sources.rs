@@ -5,9 +5,10 @@ use rayon::ThreadPool;
 use super::inputs::options;
 use super::known;
 use super::notes::{Finding, merged};
-use super::plan::{self, Audience, SourcePlan};
+use super::plan::{self, Audience, Headers, SourcePlan};
 use crate::config::{Content, Input, PrepareConfig, SuppressInput};
 use crate::error::{Error, Result};
+use crate::quote::Quoted;
 use crate::role::Role;
 use crate::source::Source;
 use crate::stop::Stop;
@@ -19,7 +20,14 @@ pub(super) fn plan(
     pool: &ThreadPool,
     stop: &Stop,
 ) -> Result<Vec<SourcePlan>> {
-    let mut sources = Vec::new();
+    let mut planner = Planner {
+        config,
+        audiences,
+        stop,
+        headers: Headers::default(),
+        plans: Vec::new(),
+        lines: Vec::new(),
+    };
     for suppress in &config.suppress {
         if let Some(only) = suppress.user_type
             && audiences.iter().all(|audience| audience.spec.user_type != only)
@@ -29,35 +37,100 @@ pub(super) fn plan(
                 "leave the type out, or add the audience",
             ));
         }
-        sources.push(plan_source(&suppress.input, audiences, config, Some(suppress), stop)?);
+        planner.add(&suppress.input, Some(suppress))?;
     }
     for known in &config.against {
         stop.check()?;
-        sources.extend(known::plan(known, audiences, pool, stop)?);
+        let plans = known::plan(known, audiences, pool, stop)?;
+        planner.plans.extend(plans.into_iter().map(Some));
     }
     for input in &config.inputs {
-        sources.push(plan_source(input, audiences, config, None, stop)?);
+        planner.add(input, None)?;
     }
+    let sources = planner.finish()?;
+    check_not_all_empty(&sources)?;
     Ok(sources)
 }
 
-/// Plans an input; `list` says what is known of a suppression list.
-fn plan_source(
-    input: &Input,
-    audiences: &[Audience],
-    config: &PrepareConfig,
-    list: Option<&SuppressInput>,
-    stop: &Stop,
-) -> Result<SourcePlan> {
-    let source = Source::inspect(input, stop)?;
-    let role = if list.is_some() { Role::Suppressed } else { Role::Member };
-    match input {
-        Input::Supply(supply) if supply.content() == Content::Values => {
-            let only = list.and_then(|list| list.user_type);
-            plan::plan_values(source, role, audiences, only)
-        }
-        _ => plan::plan(source, role, audiences, &config.read, list),
+/// Plans inputs. Those of a single line come last, when it is known what others have for a header.
+struct Planner<'a> {
+    config: &'a PrepareConfig,
+    audiences: &'a [Audience],
+    stop: &'a Stop,
+    headers: Headers,
+    plans: Vec<Option<SourcePlan>>,
+    /// Inputs of a single line, each with its place among the plans.
+    lines: Vec<(usize, Source, Option<&'a SuppressInput>)>,
+}
+
+impl<'a> Planner<'a> {
+    /// Plans an input, or puts it off; `list` says what is known of a suppression list.
+    fn add(&mut self, input: &Input, list: Option<&'a SuppressInput>) -> Result<()> {
+        let source = Source::inspect(input, self.stop)?;
+        let plan = match input {
+            Input::Supply(supply) if supply.content() == Content::Values => {
+                let only = list.and_then(|list| list.user_type);
+                plan::plan_values(source, role_of(list), self.audiences, only)?
+            }
+            _ if source.is_line() => {
+                self.lines.push((self.plans.len(), source, list));
+                self.plans.push(None);
+                return Ok(());
+            }
+            _ => self.plan(source, list)?,
+        };
+        self.plans.push(Some(plan));
+        Ok(())
     }
+
+    fn plan(&mut self, source: Source, list: Option<&SuppressInput>) -> Result<SourcePlan> {
+        let read = &self.config.read;
+        plan::plan(source, role_of(list), self.audiences, read, list, &mut self.headers)
+    }
+
+    fn finish(mut self) -> Result<Vec<SourcePlan>> {
+        for (at, source, list) in std::mem::take(&mut self.lines) {
+            self.plans[at] = Some(self.plan(source, list)?);
+        }
+        Ok(self.plans.into_iter().flatten().collect())
+    }
+}
+
+fn role_of(list: Option<&SuppressInput>) -> Role {
+    if list.is_some() { Role::Suppressed } else { Role::Member }
+}
+
+/// Refuses inputs that hold nobody: they would empty the audience.
+fn check_not_all_empty(sources: &[SourcePlan]) -> Result<()> {
+    let mut members = sources.iter().filter(|plan| plan.role == Role::Member);
+    let Some(first) = members.next() else { return Ok(()) };
+    let more = members.clone().count();
+    if !first.is_empty || !members.all(|plan| plan.is_empty) {
+        return Ok(());
+    }
+    let path = Quoted(&first.source.path);
+    let which = match more {
+        0 => format!("{path} is empty"),
+        _ => format!("{path} and {more} more are empty"),
+    };
+    Err(Error::WrongFile {
+        message: format!("the inputs hold no values: {which}"),
+        hint: Some("was the export written to its end?".to_owned()),
+        limits: None,
+    })
+}
+
+/// A note on inputs of a role that hold nobody.
+fn empty_note(sources: &[SourcePlan], role: Role) -> Option<String> {
+    let of_role = || sources.iter().filter(|plan| plan.role == role);
+    let (all, mut empty) = (of_role().count(), of_role().filter(|plan| plan.is_empty));
+    let path = Quoted(&empty.next()?.source.path);
+    let what = if role == Role::Suppressed { "opt-out lists" } else { "inputs" };
+    Some(match empty.count() {
+        0 if all == 1 => format!("{path} is empty"),
+        0 => format!("1 of {all} {what} is empty: {path}"),
+        more => format!("{} of {all} {what} are empty: {path} and {more} more", more + 1),
+    })
 }
 
 /// Makes the notes on sources that were looked at, before they are read.
@@ -68,15 +141,14 @@ pub(super) fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<Ve
         let mut found = |text: String| findings.push(Finding { path: path.clone(), text });
         plan.source.encoding_note().map(str::to_owned).into_iter().for_each(&mut found);
         plan.notes.iter().cloned().for_each(&mut found);
-        if plan.source.is_empty() && !plan.role.is_earlier() {
-            found("the file is empty".to_owned());
-        }
     }
     for known in &config.against {
         findings.extend(known::rules_changed(known, &options(config))?);
     }
     let mut notes = config.notes.clone();
     notes.extend(merged(findings));
+    notes.extend(empty_note(sources, Role::Suppressed));
+    notes.extend(empty_note(sources, Role::Member));
     if config.output.rejects.as_ref().is_some_and(|list| list.with_values) {
         notes.push("the reject list holds raw values: keep it like the inputs".to_owned());
     }

@@ -222,9 +222,23 @@ impl Source {
         })
     }
 
-    /// True if the input has no bytes at all.
-    pub fn is_empty(&self) -> bool {
-        self.is_sample_all && self.sample_bytes == 0
+    /// True if it is text and has no bytes but white space.
+    pub(crate) fn is_blank(&self) -> bool {
+        !self.is_parquet && self.is_sample_all && self.sample.trim_ascii().is_empty()
+    }
+
+    /// True if it is text of a single line at most: a header, perhaps.
+    pub(crate) fn is_line(&self) -> bool {
+        let has_line_end = |text: &[u8]| memchr::memchr2(b'\n', b'\r', text).is_some();
+        !self.is_parquet && self.is_sample_all && !has_line_end(self.sample.trim_ascii())
+    }
+
+    /// Refuses a file that has changed since it was looked at.
+    pub(crate) fn check_unchanged(&self) -> Result<()> {
+        let Origin::Regular(identity) = self.origin else { return Ok(()) };
+        let file =
+            File::open(&self.path).map_err(|error| Error::reading("open", &self.path, error))?;
+        Watch { path: self.path.clone(), identity, file }.check()
     }
 
     /// A note for people on its encoding, if it is read as another one.

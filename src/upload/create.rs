@@ -7,7 +7,7 @@
 //!
 //! | the create | the list does not have it: |
 //! |---|---|
-//! | was refused for a while (429), or failed in the server (5xx) | it is made again, as often as other requests |
+//! | was refused for a while (429), or failed in the server (5xx) | it is made again, as often as other requests; after the last time it is looked for longer, and the run ends as other requests do |
 //! | lost its answer | the run ends; the next one looks longer, and then makes it again |
 //! | was cut with its run | the same |
 //! | had no marker | a person is asked |
@@ -24,7 +24,7 @@ use crate::store::{RequestId, Target};
 /// How often the list is asked for a marker that it does not have: it may be late.
 const LOOKS: u32 = 6;
 
-/// The same for a later run, which believes it then.
+/// The same for a later run and after the last attempt, which believe it then.
 const LOOKS_LATER: u32 = 9;
 
 /// The wait before the second look, as a multiple of the retry policy's first wait. It doubles each time: a minute in
@@ -78,15 +78,17 @@ impl Creation<'_> {
             let mut decision = session.decide(&failure, attempts)?;
             if decision == Decision::FindOut {
                 session.progress.stop.check()?;
-                if self.find(LOOKS, recorder, session)? {
+                let is_made_again = MADE_AGAIN.contains(&failure.kind) && marker.is_some();
+                let is_last = is_made_again && attempts >= session.retry.attempts_max;
+                let looks = if is_last { LOOKS_LATER } else { LOOKS };
+                if self.find(looks, recorder, session)? {
                     return Ok(());
                 }
                 let again = Failure { was_sent: false, ..failure.clone() };
                 decision = session.decide(&again, attempts)?;
-                let is_made_again = MADE_AGAIN.contains(&failure.kind) && marker.is_some();
-                // Too many requests is a refusal; of anything else, nobody knows for certain.
-                let is_given_up = decision == Decision::GiveUp;
-                if !is_made_again || (is_given_up && failure.kind != FailureKind::RateLimited) {
+                // Too many requests is a refusal; of anything else, nobody knows for certain until it was looked for long.
+                let is_certain = is_last || failure.kind == FailureKind::RateLimited;
+                if !is_made_again || (decision == Decision::GiveUp && !is_certain) {
                     return Err(self.undecided(marker.as_deref()));
                 }
             }

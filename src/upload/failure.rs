@@ -49,6 +49,15 @@ impl Failure {
         }
     }
 
+    /// The same of an audience that was created a moment ago: an API that does not find it has not finished making it.
+    pub(super) fn of_new_audience(self) -> Self {
+        if self.kind != FailureKind::NotFound || self.status != Some(404) {
+            return self;
+        }
+        let detail = "it does not find the audience, which was just created".to_owned();
+        Self { kind: FailureKind::Busy, detail, ..self }
+    }
+
     /// Says whether the API said no, and would say so again.
     pub fn is_refusal(&self) -> bool {
         use FailureKind::{BadField, Credentials, NotFound, Refused, Terms, TooLarge};

@@ -234,7 +234,8 @@ impl Upload {
             self.target = store.target(self.target.id)?;
         }
         let first = left.first().cloned().ok_or(Error::Internal("no part is left to be sent"))?;
-        if self.target.platform_id().is_none() {
+        let is_new = self.target.platform_id().is_none();
+        if is_new {
             let recorder = Recorder { store, run, target: &self.target };
             self.creation()?.run(recorder, session, &first)?;
             self.target = store.target(self.target.id)?;
@@ -255,6 +256,7 @@ impl Upload {
             ad_account: &self.config.ad_account,
             parallel: self.config.parallel,
             parts: self.parts.len(),
+            is_new,
         };
         sending.send(Recorder { store, run, target: &self.target }, session, left)
     }

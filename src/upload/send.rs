@@ -27,6 +27,8 @@ pub(super) struct Addition<'a> {
     pub(super) parallel: usize,
     /// Parts of the upload, for messages.
     pub(super) parts: usize,
+    /// True if this run has created the audience.
+    pub(super) is_new: bool,
 }
 
 /// A part and how often it was tried.
@@ -111,6 +113,11 @@ impl Addition<'_> {
                 Err(failure) => failure,
             };
             recorder.fail(request, &failure)?;
+            let failure = if self.is_new && target.fb_id.as_ref() != Some(self.audience) {
+                failure.of_new_audience()
+            } else {
+                failure
+            };
             match session.decide(&failure, job.attempts)? {
                 Decision::RetryAfter(wait) => queue.put_off(job, wait, failure.retry_after),
                 Decision::FindOut | Decision::GiveUp => failed = Some(failed.unwrap_or(failure)),

@@ -261,12 +261,16 @@ fn a_create_that_failed_in_the_server_is_made_again_if_the_list_does_not_have_it
         let server = RawServer::start([failed.clone(), vec![Step::Answer(audience(60))]].concat());
         assert_ends(&case.upload(&server, &[]), 0, "audience 60");
         assert_eq!(posts(&server.seen()), 2);
-        // As often as other requests, and no more.
+        // As often as other requests, and no more. After the last time it is looked for as long as a later run does.
         let case = Case::new(3, 100);
-        let server = RawServer::start([failed.clone(), failed].concat());
-        let undecided = case.upload(&server, &["--attempts", "2"]);
-        assert_ends(&undecided, 8, "it is not known whether `News` was created");
-        assert_eq!(posts(&server.seen()), 2);
+        let more = vec![Step::Answer(json(200, "[]")); 3];
+        let steps = [failed.clone(), failed, more, vec![Step::Answer(audience(61))]].concat();
+        let server = RawServer::start(steps);
+        let busy = case.upload(&server, &["--attempts", "2"]);
+        assert_ends(&busy, 6, "nothing is confirmed yet");
+        assert_eq!((posts(&server.seen()), server.seen().len()), (2, 2 + 6 + 9));
+        assert_ends(&case.upload(&server, &[]), 0, "audience 61");
+        assert_eq!(posts(&server.seen()), 3);
     }
 }
 

@@ -9,6 +9,7 @@ mod columns;
 mod crash;
 #[cfg(feature = "sandbox")]
 mod decisions;
+mod empty;
 mod encodings;
 mod dialects;
 #[cfg(feature = "sandbox")]

@@ -357,3 +357,68 @@ fn nobody_is_lost_to_a_wrong_number_of_rows() {
         assert_eq!(error.exit_code(), ExitCode::Input);
     }
 }
+
+/// A file with a column of names and one of bytes of which nothing is said, of a fixed number or any.
+fn write_bytes(path: &Path, values: &[Vec<u8>], is_fixed: bool, with_dictionary: bool) {
+    use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArrayType};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    let column = if is_fixed { "FIXED_LEN_BYTE_ARRAY(32)" } else { "BYTE_ARRAY" };
+    let schema = format!("message m {{ REQUIRED BYTE_ARRAY name (UTF8); REQUIRED {column} h; }}");
+    let schema = parquet::schema::parser::parse_message_type(&schema).unwrap();
+    let properties = WriterProperties::builder().set_dictionary_enabled(with_dictionary).build();
+    let file = fs::File::create(path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema.into(), properties.into()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let names: Vec<ByteArray> = values.iter().map(|_| "somebody".into()).collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<ByteArrayType>().write_batch(&names, None, None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let values = values.iter().cloned().map(ByteArray::from);
+    if is_fixed {
+        let values: Vec<_> = values.map(Into::into).collect();
+        column.typed::<FixedLenByteArrayType>().write_batch(&values, None, None).unwrap();
+    } else {
+        let values: Vec<_> = values.collect();
+        column.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
+    }
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn digests_as_bytes_are_digests_for_hashed_types_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, list, out) =
+        (dir.path().join("in.parquet"), dir.path().join("list.parquet"), dir.path().join("out"));
+    let digest = |n: u32| throng::hash::digest(format!("user.{n}@example.com").as_bytes()).to_vec();
+    let digests: Vec<Vec<u8>> = (0..300).map(|n| digest(n % 250)).collect();
+    let expected: Vec<String> = (5..250).map(|n| const_hex::encode(digest(n))).collect();
+    for (is_fixed, with_dictionary) in [(true, true), (true, false), (false, true), (false, false)]
+    {
+        write_bytes(&input, &digests, is_fixed, with_dictionary);
+        write_bytes(&list, &digests[..5], !is_fixed, with_dictionary);
+        for is_named in [true, false] {
+            let config =
+                suppressing(config(UserType::EmailHash, std::slice::from_ref(&input), &out), &list);
+            let summary = run(if is_named { by_name(config, "h") } else { config }).unwrap();
+            let figures = &summary.audiences[0].figures;
+            assert_eq!((figures.prehashed, figures.raw, figures.rejected), (300, 0, 0));
+            let mut sorted = expected.clone();
+            sorted.sort();
+            assert_eq!(entries(&out), sorted);
+        }
+        let clear =
+            config(UserType::CustomAudienceThirdPartyId, std::slice::from_ref(&input), &out);
+        let error = run(by_name(clear, "h")).unwrap_err().to_string();
+        assert!(error.contains("invalid_utf8 300"), "{error}");
+    }
+    // Of another length they are digests that the platform does not take.
+    let short: Vec<Vec<u8>> = digests.iter().map(|digest| digest[..16].to_vec()).collect();
+    write_bytes(&input, &short, false, true);
+    let config = config(UserType::EmailHash, &[input], &out);
+    let error = run(by_name(config, "h")).unwrap_err().to_string();
+    assert!(error.contains("malformed_hash 300"), "{error}");
+}

@@ -148,6 +148,29 @@ fn retries_that_are_used_up_are_resumed_by_the_same_command() {
 }
 
 #[test]
+fn an_audience_that_was_just_created_and_is_not_found_yet_is_waited_for() {
+    let prepared = Prepared::new(40, 12);
+    for revision in Revision::ALL {
+        for (attempts, faults, codes) in [
+            ("8", "add,first=5,status=404", &[0][..]),
+            ("1", "add,nth=1,status=404", &[7, 0]),
+            // By now somebody may have deleted it.
+            ("1", "add,nth=1,status=503 add,nth=2,status=404", &[7, 2, 0]),
+            ("8", "add,nth=1,status=410", &[2, 0]),
+        ] {
+            let faults: Vec<String> = faults.split(' ').map(str::to_owned).collect();
+            let sandbox = sandbox(revision, &faults);
+            let user = User::new(&prepared, &["--parallel", "1", "--attempts", attempts]);
+            for code in codes {
+                let output = user.upload(&sandbox, &[]);
+                assert_eq!(output.status.code(), Some(*code), "{faults:?}: {output:?}");
+            }
+            user.check_done(&sandbox);
+        }
+    }
+}
+
+#[test]
 fn an_audience_that_is_late_in_the_list_is_waited_for() {
     let prepared = Prepared::new(20, 12);
     let faults = vec!["create,nth=1,when=after,cut".parse().unwrap()];

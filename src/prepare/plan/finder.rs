@@ -69,11 +69,6 @@ impl Finder<'_> {
             }
             ColumnSelector::Name(name) => match self.table.find(name)[..] {
                 [index] => Ok(Found { index, is_named: true, is_guess: false }),
-                [] if self.source.is_empty() => Err(Error::input(
-                    &self.source.path,
-                    format!("it is empty, so that no column is called {selector}"),
-                    "was the export written to its end?",
-                )),
                 [] => Err(Error::input(
                     &self.source.path,
                     format!("no column is called {selector}: {}", self.read_as()),
@@ -338,7 +333,7 @@ impl Finder<'_> {
     }
 
     /// Its words in lower case, a space around each.
-    fn name_of(&self, index: usize) -> String {
+    pub(super) fn name_of(&self, index: usize) -> String {
         let name = self.table.header(index).unwrap_or_default().to_lowercase();
         let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         format!(" {} ", words.collect::<Vec<_>>().join(" "))
@@ -465,7 +460,7 @@ impl Finder<'_> {
 
 /// Words of which headers of a type have one; a space is where a word begins or ends, so that ` tel` is not in `hotel`, and
 /// ` cell` not in `cancelled`.
-fn words(user_type: UserType) -> &'static [&'static str] {
+pub(super) fn words(user_type: UserType) -> &'static [&'static str] {
     match user_type {
         UserType::EmailHash => &["mail"],
         UserType::PhoneHash => &["phone", " tel", "mobile", " cell", "msisdn", "handy"],

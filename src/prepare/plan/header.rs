@@ -113,9 +113,14 @@ impl Finder<'_> {
         first.len() > 1 && is_filled && differ && self.shows_header()
     }
 
-    /// True if nothing in the first row speaks against a header: no identifier, no number, no textual null. The first
-    /// row of a list without a header is a person, who must not get lost.
+    /// True if nothing in the first row speaks against a header. The first row of a list without a header is a person, who
+    /// must not get lost.
     fn may_be_header(&self) -> bool {
+        self.read.header == Header::Auto && self.table.rows.len() > 1 && self.is_row_of_names()
+    }
+
+    /// True if the first row has no identifier, no number, no textual null.
+    pub(super) fn is_row_of_names(&self) -> bool {
         let is_name = |cell: &[u8]| {
             let cell = trim(cell);
             let is_number = cell.iter().all(u8::is_ascii_digit);
@@ -125,10 +130,7 @@ impl Finder<'_> {
                     || cell.contains(&b'@')
                     || Shape::of(cell) != Shape::Other)
         };
-        let first = self.table.rows.first();
-        self.read.header == Header::Auto
-            && self.table.rows.len() > 1
-            && first.is_some_and(|row| row.iter().all(|cell| is_name(cell)))
+        self.table.rows.first().is_some_and(|row| row.iter().all(|cell| is_name(cell)))
     }
 
     /// True if the first row may be shown to people: it may be a header, and some column below it holds identifiers.

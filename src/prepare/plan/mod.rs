@@ -1,5 +1,6 @@
 //! Choosing the columns of an input that feed each audience, from its first rows before anything is read in earnest.
 
+mod empty;
 mod finder;
 mod header;
 mod look;
@@ -7,6 +8,7 @@ mod titles;
 
 use std::sync::Arc;
 
+pub use self::empty::Headers;
 use self::finder::{Finder, Found};
 use self::look::{Look, Seen};
 use crate::config::{AudienceSpec, ColumnSelector, ReadOptions, SuppressInput};
@@ -95,6 +97,8 @@ pub struct SourcePlan {
     pub skip: usize,
     /// Line ends in the header.
     pub header_lines: u64,
+    /// True if it holds nobody: a header at most. Nothing of it is read.
+    pub is_empty: bool,
     /// Notes for people on what was found out rather than given.
     pub notes: Vec<String>,
     /// Columns that hold identifiers, as messages call them, and what they hold; for hints.
@@ -111,13 +115,14 @@ impl SourcePlan {
     }
 }
 
-/// Plans an input; `list` says what is known of a suppression list.
+/// Plans an input; `list` says what is known of a suppression list, `headers` what others begin with.
 pub fn plan(
     mut source: Source,
     role: Role,
     audiences: &[Audience],
     read: &ReadOptions,
     list: Option<&SuppressInput>,
+    headers: &mut Headers,
 ) -> Result<SourcePlan> {
     let only = list.and_then(|list| list.user_type);
     let list_column = list.and_then(|list| list.column.as_ref());
@@ -140,6 +145,9 @@ pub fn plan(
         columns: columns.as_ref(),
         has_titles,
     };
+    if finder.holds_nobody(audiences, headers) {
+        return Ok(empty::plan(source, role, dialect));
+    }
     let found = find_columns(&finder, audiences, only, &mut notes)?;
     if let Some(columns) = columns.as_ref().filter(|_| role == Role::Suppressed) {
         check_hidden(columns, &finder, &found, audiences, only)?;
@@ -149,6 +157,9 @@ pub fn plan(
     notes.extend(finder.first_row_note(has_header, &found, country.as_ref(), audiences));
     if let Framing::Csv(csv) = &mut dialect.framing {
         csv.width = finder.record_width(has_header)?;
+    }
+    if let Some(header) = table.rows.first().filter(|_| has_header) {
+        headers.add(header);
     }
     let country = country.map(|found| found.index);
     let mut wanted: Vec<usize> =
@@ -192,6 +203,7 @@ pub fn plan(
         country_field,
         skip,
         header_lines,
+        is_empty: false,
         notes,
         columns,
     })
@@ -342,6 +354,7 @@ fn plan_one_column(
         country_field: None,
         skip: 0,
         header_lines: 0,
+        is_empty: false,
         notes: Vec::new(),
         columns: Vec::new(),
     }

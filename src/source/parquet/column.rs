@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::basic::Encoding;
 
 use super::check::Checked;
+use super::digests;
 use super::leaf::{Leaf, Physical, Render};
 use super::pages::{Fault, Pages};
 use super::quiet::quietly;
@@ -36,6 +37,8 @@ pub(super) struct Column {
     /// Rows of the batch that were given out.
     next: usize,
     dictionary: Option<Dictionary>,
+    /// Bytes of the values that become hex digits, because they are digests.
+    digest_bytes: Option<usize>,
 }
 
 struct Decoder(ParquetRecordBatchReader);
@@ -92,7 +95,13 @@ impl Column {
             batch: Batch::Places(Int32Array::from(Vec::<i32>::new())),
             next: 0,
             dictionary: None,
+            digest_bytes: None,
         })
+    }
+
+    /// Makes hex digits of values with so many bytes. To be called before anything is read.
+    pub(super) fn set_digests(&mut self, bytes: Option<usize>) {
+        self.digest_bytes = bytes;
     }
 
     pub(super) fn dictionary(&self) -> Option<&Dictionary> {
@@ -209,14 +218,24 @@ impl Column {
         self.next = 0;
         self.batch = if let Some(places) = array.as_dictionary_opt::<Int32Type>() {
             if self.dictionary.is_none() && !places.values().is_empty() {
-                let entries = places.values().as_binary_opt().ok_or(VALUES)?.clone();
+                let entries = places.values().as_binary_opt().ok_or(VALUES)?;
+                let entries = match self.digest_bytes {
+                    Some(bytes) => digests::in_hex(entries, bytes),
+                    None => entries.clone(),
+                };
                 self.dictionary = Some(Dictionary(entries));
             }
             Batch::Places(places.keys().clone())
         } else if let Some(texts) = array.as_binary_opt::<i32>() {
-            Batch::Texts(texts.clone())
+            Batch::Texts(match self.digest_bytes {
+                Some(bytes) => digests::in_hex(texts, bytes),
+                None => texts.clone(),
+            })
         } else if let Some(fixed) = array.as_fixed_size_binary_opt() {
-            Batch::Fixed(fixed.clone())
+            match self.digest_bytes {
+                Some(bytes) => Batch::Texts(digests::fixed_in_hex(fixed, bytes)),
+                None => Batch::Fixed(fixed.clone()),
+            }
         } else if let Some(ints) = array.as_primitive_opt::<Int32Type>() {
             Batch::Narrow(ints.clone())
         } else if let Some(ints) = array.as_primitive_opt::<Int64Type>() {

@@ -44,6 +44,8 @@ pub(super) struct Leaf {
     pub(super) physical: Physical,
     /// The definition level of values that are there.
     pub(super) level_max: i16,
+    /// True if nothing says that its bytes are text.
+    pub(super) is_binary: bool,
     /// How its values become text, or why they cannot be identifiers.
     pub(super) render: Result<Render, Unfit>,
 }
@@ -56,6 +58,9 @@ impl Leaf {
             name: if is_list { without_list_names(&name).to_owned() } else { name },
             physical,
             level_max: column.max_def_level(),
+            is_binary: matches!(physical, Physical::Bytes | Physical::Fixed(_))
+                && column.logical_type_ref().is_none()
+                && column.converted_type() == ConvertedType::NONE,
             render: if is_list { Err(Unfit::List) } else { render(column, physical) },
         }
     }

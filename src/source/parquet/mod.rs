@@ -6,6 +6,7 @@
 //! ```text
 //! footer   metadata: its shape is looked at, then the crate reads it     -> leaves, row groups
 //! pages    headers are looked at, then the crate reads a page            -> pages, decompressed
+//! digests  columns of bytes that are digests                              -> hex digits
 //! check    what a page says of itself                                    -> pages that the crate can decode
 //! run      pages that are read in the same way, which the crate asks for
 //! column   batches of rows that the crate decodes                        -> text, or places in a dictionary
@@ -16,6 +17,7 @@
 
 mod check;
 mod column;
+mod digests;
 mod footer;
 mod header;
 mod leaf;
@@ -27,10 +29,11 @@ mod shape;
 mod texts;
 mod thrift;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub(crate) use self::texts::{Dictionary, NO_ENTRY, Rows, Want};
 
@@ -41,6 +44,7 @@ use self::pages::{Fault, Pages};
 use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_SAMPLE_BYTES_MAX};
+use crate::mutex::lock;
 use crate::quote::OneLine;
 use crate::user_type::UserType;
 
@@ -49,6 +53,9 @@ pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 
 /// The magic bytes, twice, and the length of the metadata.
 const FRAME_BYTES: u64 = 12;
+
+/// Rows of a column that are looked at to tell whether it holds digests.
+const DIGEST_ROWS: usize = 200;
 
 /// Columns that are looked at to find the one that is meant.
 const SAMPLE_COLUMNS: usize = 1000;
@@ -60,6 +67,8 @@ pub(crate) struct Table {
     file: Arc<File>,
     bytes: u64,
     footer: Footer,
+    /// Bytes of the digests that a column holds, once somebody has asked.
+    digests: Mutex<HashMap<usize, Option<usize>>>,
     watch: Option<Watch>,
 }
 
@@ -106,7 +115,14 @@ impl Table {
             ),
         })?;
         let file = Arc::new(file);
-        Ok(Self { path: path.to_owned(), file, bytes, footer, watch: None })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            bytes,
+            footer,
+            digests: Mutex::default(),
+            watch: None,
+        })
     }
 
     pub(super) fn watched(self, watch: Watch) -> Self {
@@ -131,32 +147,54 @@ impl Table {
     pub(crate) fn sample(&self, count: usize) -> Vec<Vec<Vec<u8>>> {
         let leaves = &self.footer.leaves;
         let mut table = vec![leaves.iter().map(|leaf| leaf.name.clone().into_bytes()).collect()];
-        let Some(group) = self.footer.groups.iter().position(|group| group.rows > 0) else {
-            return table;
-        };
+        let Some(group) = self.first_group() else { return table };
         let rows = (self.footer.groups[group].rows as usize).min(count);
         table.extend(vec![vec![Vec::new(); leaves.len()]; rows]);
         for leaf in (0..leaves.len()).take(SAMPLE_COLUMNS) {
-            for (row, cell) in table[1..].iter_mut().zip(self.sample_column(group, leaf, rows)) {
+            let digests = self.digest_bytes(leaf);
+            let cells = self.sample_column(group, leaf, rows, digests);
+            for (row, cell) in table[1..].iter_mut().zip(cells) {
                 row[leaf] = cell;
             }
         }
         table
     }
 
+    fn first_group(&self) -> Option<usize> {
+        self.footer.groups.iter().position(|group| group.rows > 0)
+    }
+
     /// The first cells of a column, or as many as can be read: whoever wants it will learn why it cannot be.
-    fn sample_column(&self, group: usize, leaf: usize, rows: usize) -> Vec<Vec<u8>> {
+    fn sample_column(
+        &self,
+        group: usize,
+        leaf: usize,
+        rows: usize,
+        digests: Option<usize>,
+    ) -> Vec<Vec<u8>> {
         let mut cells = Rows::default();
         let texts = |cells: &Rows| cells.texts.len();
         if self.footer.leaves[leaf].render.is_ok()
             && let Ok(mut column) = self.column(group, leaf, PARQUET_SAMPLE_BYTES_MAX)
         {
+            column.set_digests(digests);
             while texts(&cells) < rows
                 && column.read(rows - texts(&cells), Want::Texts, &mut cells).is_ok()
             {}
         }
         let cell = |index| cells.texts.bytes[cells.texts.span(index)].to_vec();
         (0..texts(&cells)).map(cell).collect()
+    }
+
+    /// Bytes of the digests that a column holds, if it holds such.
+    fn digest_bytes(&self, leaf: usize) -> Option<usize> {
+        let group = self.first_group().filter(|_| self.footer.leaves[leaf].is_binary)?;
+        let mut known = lock(&self.digests);
+        *known.entry(leaf).or_insert_with(|| {
+            let rows = (self.footer.groups[group].rows as usize).min(DIGEST_ROWS);
+            let cells = self.sample_column(group, leaf, rows, None);
+            digests::bytes_of(cells.iter().map(Vec::as_slice))
+        })
     }
 
     /// Whether a column could hold identifiers of a type, though not as they can be read.
@@ -227,6 +265,18 @@ pub(crate) struct ColumnReader<'a> {
 }
 
 impl ColumnReader<'_> {
+    /// Reads digests as hex digits, if the column holds digests. To be called before anything is read.
+    pub(crate) fn with_digests(mut self) -> Self {
+        self.set_digests(self.table.digest_bytes(self.leaf));
+        self
+    }
+
+    fn set_digests(&mut self, bytes: Option<usize>) {
+        if let Some(column) = &mut self.column {
+            column.set_digests(bytes);
+        }
+    }
+
     /// Appends at least one and at most `most` rows.
     pub(crate) fn read(&mut self, most: usize, want: Want, rows: &mut Rows) -> Result<usize> {
         let column = self.column.as_mut().ok_or(Error::Internal("a column without pages"))?;

@@ -1,0 +1,97 @@
+//! Inputs that hold nobody: no bytes, blank lines, a header alone, a Parquet file without rows. Engines that write many files
+//! write such ones for workers that had nothing to write, and a day on which nobody opted out gives one.
+//!
+//! A single row is a header only if something proves it: a person who is taken for a header is lost.
+
+use std::collections::HashSet;
+
+use super::finder::{Finder, words};
+use super::{Audience, SourcePlan};
+use crate::config::{ColumnSelector, Header};
+use crate::dialect::Dialect;
+use crate::encoding;
+use crate::normalize::Verdict;
+use crate::role::Role;
+use crate::source::Source;
+use crate::trim::trim;
+use crate::user_type::UserType;
+
+/// Headers of inputs that have rows below them.
+#[derive(Debug, Default)]
+pub struct Headers(HashSet<Vec<String>>);
+
+impl Headers {
+    /// Adds the header of an input.
+    pub(super) fn add(&mut self, row: &[Vec<u8>]) {
+        let names = names_of(row);
+        if !self.0.contains(&names) {
+            self.0.insert(names);
+        }
+    }
+
+    fn has(&self, row: &[Vec<u8>]) -> bool {
+        self.0.contains(&names_of(row))
+    }
+}
+
+/// The names of columns, in whatever order they stand.
+fn names_of(row: &[Vec<u8>]) -> Vec<String> {
+    let name = |cell: &Vec<u8>| encoding::decode(trim(cell)).to_lowercase();
+    let mut names: Vec<String> = row.iter().map(name).collect();
+    names.sort_unstable();
+    names
+}
+
+impl Finder<'_> {
+    /// True if the input holds nobody.
+    pub(super) fn holds_nobody(&self, audiences: &[Audience], headers: &Headers) -> bool {
+        match self.columns {
+            Some(columns) => columns.groups().all(|rows| rows == 0),
+            None => self.source.is_blank() || self.is_header_alone(audiences, headers),
+        }
+    }
+
+    fn is_header_alone(&self, audiences: &[Audience], headers: &Headers) -> bool {
+        let [row] = &self.table.rows[..] else { return false };
+        let below = self.source.sample.get(self.table.second_row..).unwrap_or_default();
+        let is_alone = self.source.is_sample_all && below.trim_ascii().is_empty();
+        if !is_alone || self.has_titles || self.read.header == Header::Absent {
+            return false;
+        }
+        let told = || audiences.iter().filter_map(|audience| audience.spec.column.as_ref());
+        let told: Vec<&ColumnSelector> = match self.role {
+            Role::Suppressed => self.list_column.into_iter().collect(),
+            _ => told().chain(&self.read.country_column).collect(),
+        };
+        let mut named = told.iter().filter_map(|selector| match selector {
+            ColumnSelector::Name(name) => Some(!self.table.find(name).is_empty()),
+            ColumnSelector::Number(_) => None,
+        });
+        if let Some(first) = named.next() {
+            return first && named.all(|is_there| is_there);
+        }
+        // An id of a type without a form can be called like its column.
+        let holds_value = |audience: &Audience, cell: &[u8]| {
+            audience.spec.user_type.has_form()
+                && matches!(self.judge(audience, cell), Verdict::Raw(_) | Verdict::Prehashed(_))
+        };
+        let is_person =
+            audiences.iter().any(|audience| row.iter().any(|cell| holds_value(audience, cell)));
+        let speaks = |index: usize| {
+            let name = self.name_of(index);
+            UserType::ALL.into_iter().any(|of| words(of).iter().any(|word| name.contains(word)))
+        };
+        let has_form = audiences.iter().all(|audience| audience.spec.user_type.has_form());
+        !is_person
+            && (headers.has(row)
+                || self.is_row_of_names()
+                    && (has_form || row.len() > 1)
+                    && (0..row.len()).any(speaks))
+    }
+}
+
+/// Plans an input that holds nobody: nothing of it is read.
+pub(super) fn plan(mut source: Source, role: Role, dialect: Dialect) -> SourcePlan {
+    source.forget_sample();
+    SourcePlan { is_empty: true, ..super::plan_one_column(source, role, dialect.framing, []) }
+}

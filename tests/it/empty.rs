@@ -1,0 +1,126 @@
+//! Inputs that hold nobody are the same in every form: fine beside others, counted, and an error alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use throng::config::{Input, PrepareConfig};
+use throng::normalize::UserType;
+use throng::prepare::summary::Summary;
+
+use crate::support::{by_name, config, entries, fixture, run};
+
+/// Files that hold nobody.
+fn empty_files(dir: &Path) -> Vec<PathBuf> {
+    let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let texts: [(&str, &[u8]); 6] = [
+        ("nothing.csv", b""),
+        ("header.csv", b"name,email\n"),
+        ("header-without-end.csv", b"\xef\xbb\xbfemail;name"),
+        ("blank.txt", b"\n\r\n  \n\n"),
+        ("utf16.csv", b"\xff\xfee\0m\0a\0i\0l\0\r\0\n\0"),
+        ("nothing.csv.gz", &gzip.finish().unwrap()),
+    ];
+    let write = |(name, text): (&str, &[u8])| {
+        fs::write(dir.join(name), text).unwrap();
+        dir.join(name)
+    };
+    texts.into_iter().map(write).chain([fixture("parquet/empty.parquet")]).collect()
+}
+
+fn rows(dir: &Path) -> PathBuf {
+    let path = dir.join("rows.csv");
+    fs::write(&path, "email,name\nann@example.com,Ann\nbob@example.com,Bob\n").unwrap();
+    path
+}
+
+fn outcome(config: PrepareConfig) -> Result<Summary, String> {
+    run(config).map_err(|error| error.to_string())
+}
+
+#[test]
+fn beside_others_they_are_counted_and_alone_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let (rows, out) = (rows(dir.path()), dir.path().join("out"));
+    let empty = empty_files(dir.path());
+    for is_named in [false, true] {
+        let of = |inputs: &[PathBuf]| {
+            let config = config(UserType::EmailHash, inputs, &out);
+            outcome(if is_named { by_name(config, "Email") } else { config })
+        };
+        for path in &empty {
+            let error = of(std::slice::from_ref(path)).unwrap_err();
+            assert!(error.contains("the inputs hold no values"), "{}: {error}", path.display());
+            for inputs in [[path.clone(), rows.clone()], [rows.clone(), path.clone()]] {
+                let summary = of(&inputs).unwrap();
+                let figures = &summary.audiences[0].figures;
+                assert_eq!((figures.read, figures.rejected, figures.blank), (2, 0, 0));
+                let note =
+                    summary.notes.iter().find(|note| note.contains("1 of 2 inputs is empty"));
+                assert!(note.is_some(), "{:?}", summary.notes);
+            }
+        }
+        assert!(of(&empty).unwrap_err().contains("and 6 more are empty"));
+        let summary = of(&[&empty[..], &[rows.clone()]].concat()).unwrap();
+        assert!(summary.notes.iter().any(|note| note.starts_with("7 of 8 inputs are empty")));
+        assert_eq!(entries(&out).len(), 2);
+    }
+}
+
+#[test]
+fn a_list_that_is_empty_holds_back_nobody_and_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (rows, out) = (rows(dir.path()), dir.path().join("out"));
+    for list in empty_files(dir.path()) {
+        let mut config = config(UserType::EmailHash, std::slice::from_ref(&rows), &out);
+        config.suppress.push(Input::Path(list.clone()).into());
+        let summary = outcome(config).unwrap();
+        assert_eq!(summary.audiences[0].figures.sets.written, 2);
+        let note = format!("{}` is empty", list.display());
+        assert!(summary.notes.iter().any(|of| of.contains(&note)), "{:?}", summary.notes);
+    }
+}
+
+#[test]
+fn a_single_row_is_a_person_unless_something_proves_that_it_is_a_header() {
+    let dir = tempfile::tempdir().unwrap();
+    let (rows, out) = (rows(dir.path()), dir.path().join("out"));
+    let write = |name: &str, text: &str| {
+        fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name)
+    };
+    let written = |inputs: &[PathBuf]| {
+        outcome(config(UserType::EmailHash, inputs, &out)).map(|summary| {
+            let figures = &summary.audiences[0].figures;
+            (figures.sets.written, figures.rejected)
+        })
+    };
+    let one = write("one.csv", "email@example.com,Mail\n");
+    assert_eq!(written(std::slice::from_ref(&one)), Ok((1, 0)));
+    assert_eq!(written(&[rows.clone(), one]), Ok((3, 0)));
+    // Another input has the same header, in another order, which says nothing by itself.
+    let columns = write("columns.csv", "kontakt,wer\nann@example.com,Ann\nbob@example.com,Bob\n");
+    let alone = write("alone.csv", "Wer,Kontakt\n");
+    assert_eq!(written(&[alone.clone(), columns]), Ok((2, 0)));
+    assert!(written(&[alone.clone(), rows.clone()]).is_err());
+    for (list, is_refused) in [
+        ("bob@example.com", false),
+        ("Bob,bob@example.com", false),
+        ("bob(at)example.com,Bob", true),
+        ("Bob,Miller", true),
+    ] {
+        let list = write("list.csv", list);
+        let mut config = config(UserType::EmailHash, std::slice::from_ref(&rows), &out);
+        config.suppress.push(Input::Path(list).into());
+        let outcome = outcome(config).map(|summary| summary.audiences[0].figures.sets.suppressed);
+        assert_eq!(outcome.is_err(), is_refused);
+        assert!(is_refused || outcome == Ok(1));
+    }
+    // A name that was told is in the header, or it is another file.
+    let other = write("other.csv", "name,e-mail\n");
+    let error = outcome(by_name(config(UserType::EmailHash, &[other, rows], &out), "email"));
+    assert!(error.unwrap_err().contains("no column is called `email`"));
+    // Names of columns are ids of one's own by their form.
+    let ids = write("ids.txt", "customer\n");
+    let ids = outcome(config(UserType::CustomAudienceThirdPartyId, &[ids], &out)).unwrap();
+    assert_eq!(ids.audiences[0].figures.sets.written, 1);
+}
