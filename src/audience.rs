@@ -1,11 +1,11 @@
 //! Figures of an audience: the one description that summary, manifest, record, metrics and pages are made of.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
 use crate::entries::Counts;
-use crate::figures::row;
+use crate::figures::{count, row};
 use crate::quote::OneLine;
 
 /// Counts of an audience's records by what became of them, and sizes of its sets.
@@ -44,6 +44,40 @@ pub struct AudienceFigures {
     pub suppression_read: u64,
     /// Values of the suppression lists that were rejected: these people are not held back.
     pub suppression_rejected: u64,
+    /// The suppression lists that concern the audience, in order.
+    pub opt_out_lists: Vec<ListFigures>,
+}
+
+/// A suppression list, as far as it concerns an audience. All files of one pattern are one list.
+///
+/// `read = blank + rejected + usable`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListFigures {
+    /// Its file or its pattern, as it was given.
+    pub name: String,
+    /// Records.
+    pub read: u64,
+    /// Values with nothing in them.
+    pub blank: u64,
+    /// Values by which somebody can be held back, before they are made unique.
+    pub usable: u64,
+    /// Usable values that stand for a domain: everybody who has an address there.
+    pub domains: u64,
+    /// Usable phone numbers without prefix and country that were taken as international.
+    pub assumed_international: u64,
+    /// Rejected values that are the name of a domain without an `@` before it.
+    pub bare_domains: u64,
+    /// Rejected values: these people are not held back.
+    pub rejected: u64,
+    /// The rejected values by reason, the frequent ones first.
+    pub rejects: Vec<Rejects>,
+    /// Different members that are on it; `None` for lists beyond the [bound](crate::limits::LISTS_MAX), which are not
+    /// told apart.
+    pub members: Option<u64>,
+    /// The likely cause that nobody on it is a member, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspicion: Option<String>,
 }
 
 /// Rejects of one reason.
@@ -80,13 +114,50 @@ impl AudienceFigures {
         row(f, "duplicates", self.duplicates, "")
     }
 
+    /// Writes the rows of the opt-out lists.
+    pub(crate) fn write_lists(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.opt_out_lists.iter().try_for_each(|list| list.write(f))?;
+        self.write_unreadable(f)
+    }
+
     /// Writes the row of opt-outs that could not be read, if there are any.
-    pub(crate) fn write_unreadable(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_unreadable(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.suppression_rejected == 0 {
             return Ok(());
         }
         let note =
             "values of the opt-out lists that could not be read: these people are NOT held back";
         row(f, "  unreadable", self.suppression_rejected, note)
+    }
+}
+
+impl ListFigures {
+    /// Says that it could hold somebody back, and nobody of it is a member.
+    pub fn is_idle(&self) -> bool {
+        self.usable > 0 && self.members == Some(0)
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, read, usable, domains, assumed_international: assumed, .. } = self;
+        let mut note =
+            format!("{}: {} read, {} usable", OneLine(name), count(*read), count(*usable));
+        if *domains > 0 {
+            let _infallible = write!(note, ", {} of them domains", count(*domains));
+        }
+        if *assumed > 0 {
+            let _infallible = write!(note, ", {} of them taken as international", count(*assumed));
+        }
+        match self.members {
+            None => writeln!(f, "  {:<24}{:>15}  {note}", "  on this list", "not counted")?,
+            Some(0) if *usable > 0 => {
+                row(f, "  on this list", 0, &(note + ": NOBODY is a member"))?
+            }
+            Some(members) => row(f, "  on this list", members, &note)?,
+        }
+        for Rejects { reason, count: times, first_source, first_line, .. } in &self.rejects {
+            let first = format!("not usable, first: {}, line {first_line}", OneLine(first_source));
+            row(f, &format!("    {reason}"), *times, &first)?;
+        }
+        Ok(())
     }
 }

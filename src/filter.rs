@@ -118,7 +118,7 @@ fn hex_lines(verdicts: &[Verdict], digests: &[Digest], text: &mut Vec<u8>) {
         let digest = match verdict {
             Verdict::Raw(_) => hashed.next(),
             Verdict::Prehashed(digest) => Some(digest),
-            Verdict::Blank | Verdict::Rejected(_) => None,
+            Verdict::Blank | Verdict::Rejected(_) | Verdict::Domain => None,
         };
         if let Some(digest) = digest {
             let start = text.len();

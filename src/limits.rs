@@ -58,6 +58,10 @@ pub const DECODER_BYTES_MAX: u64 = 128 * 1024 * 1024;
 #[doc(hidden)]
 pub const LISTS_MAX: usize = 64;
 
+/// Domains that opt-out lists may hold back as a whole: they are looked up for each member.
+#[doc(hidden)]
+pub const DOMAINS_MAX: u64 = 250_000;
+
 /// Bytes of a block: what one partition of one worker grows by, and what is written to a spill file at once.
 #[doc(hidden)]
 pub const BLOCK_BYTES: usize = 16 * 1024;

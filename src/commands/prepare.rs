@@ -29,6 +29,7 @@ pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
     let summary = progress::shown(show, view, || prepare.run(&progress))?;
     if !show.quiet {
         print_notes(&summary.notes[noted..]);
+        summary.warnings.iter().for_each(|warning| say(Event::Warning, warning));
         tell(Event::Summary, &summary, &summary);
     }
     if show.json {
@@ -96,7 +97,9 @@ fn suppress(
         _ => (None, text),
     };
     let inputs = inputs(&[PathBuf::from(path)], notes)?;
-    let list = |input| SuppressInput { input, user_type, column: column.cloned() };
+    let name = (inputs.len() > 1).then(|| path.to_owned());
+    let list =
+        |input| SuppressInput { input, user_type, column: column.cloned(), list: name.clone() };
     Ok(inputs.into_iter().map(list).collect())
 }
 

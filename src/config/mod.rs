@@ -36,6 +36,8 @@ pub struct SuppressInput {
     pub user_type: Option<UserType>,
     /// The column, if it is called otherwise there than in the inputs.
     pub column: Option<ColumnSelector>,
+    /// Name of the list that it is a file of, if it has several: they stand one behind the other, and are counted as one.
+    pub list: Option<String>,
 }
 
 /// Entries that are in an audience already, or may be.
@@ -78,7 +80,7 @@ pub struct KnownPart {
 
 impl From<Input> for SuppressInput {
     fn from(input: Input) -> Self {
-        Self { input, user_type: None, column: None }
+        Self { input, user_type: None, column: None, list: None }
     }
 }
 

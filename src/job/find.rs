@@ -74,6 +74,7 @@ impl Job {
                     input: Input::Path(file.path.clone()),
                     user_type: list.user_type,
                     column: list.column.clone(),
+                    list: Some(list.name()),
                 }
             }));
         }

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Note, Prehashed, Reason, Verdict, prehashed};
+use super::{Note, Prehashed, Reason, Verdict, domain, prehashed};
 
 /// Longest address in bytes (RFC 5321 4.5.3.1.3, less the angle brackets).
 pub(super) const ADDRESS_BYTES_MAX: usize = 254;
@@ -31,9 +31,21 @@ pub enum Idn {
 pub(super) struct EmailRule {
     pub(super) prehashed: Prehashed,
     pub(super) idn: Idn,
+    /// True in an opt-out list: `@rival.example` stands for everybody there.
+    pub(super) takes_domains: bool,
 }
 
 impl EmailRule {
+    pub(super) fn new(prehashed: Prehashed, idn: Idn) -> Self {
+        Self { prehashed, idn, takes_domains: false }
+    }
+
+    /// Whether a value may stand for a domain, by its first byte.
+    #[inline]
+    pub(super) fn may_be_domain(&self, value: &[u8]) -> bool {
+        self.takes_domains && matches!(value.first(), Some(b'@' | b'*' | b'%'))
+    }
+
     /// Whether an address in plain text is accepted at all.
     pub(super) fn takes_plain(&self) -> bool {
         self.prehashed != Prehashed::Always
@@ -44,6 +56,11 @@ impl EmailRule {
     /// The plain address, which is nearly every value, costs one pass; everything else goes to [`Self::explain`].
     #[inline]
     pub(super) fn apply(&self, value: &[u8], out: &mut Vec<u8>) -> Verdict {
+        if self.may_be_domain(value)
+            && let Some(verdict) = domain::verdict(value, self.idn, out)
+        {
+            return verdict;
+        }
         if self.takes_plain() && push_plain(without_trailing_dots(value), out) {
             return Verdict::Raw(Note::PLAIN);
         }
@@ -89,7 +106,7 @@ pub(super) fn is_international_address(value: &[u8]) -> bool {
     !text.is_ascii() && is_address(ascii.as_bytes())
 }
 
-fn without_trailing_dots(mut value: &[u8]) -> &[u8] {
+pub(super) fn without_trailing_dots(mut value: &[u8]) -> &[u8] {
     while let [rest @ .., b'.'] = value {
         value = rest;
     }
@@ -148,7 +165,7 @@ fn is_local(local: &[u8]) -> bool {
 
 /// At least two labels of letters, digits and inner hyphens; the last one not all digits.
 #[inline]
-fn is_domain(domain: &[u8]) -> bool {
+pub(super) fn is_domain(domain: &[u8]) -> bool {
     let mut label_len = 0;
     let mut labels = 1;
     let mut has_letter = false;

@@ -4,6 +4,7 @@
 
 mod clear;
 mod country;
+mod domain;
 mod email;
 mod phone;
 mod plain;
@@ -21,6 +22,7 @@ use crate::trim::{is_null_word, trim, unquote, without_guard};
 
 pub use self::clear::Case;
 pub use self::country::Country;
+pub(crate) use self::domain::is_bare as is_bare_domain;
 pub use self::email::Idn;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::phone::plan_answers;
@@ -68,6 +70,8 @@ pub enum Verdict {
     Raw(Note),
     /// The value is a digest already; nothing was appended.
     Prehashed(Digest),
+    /// A whole domain that opted out: its name was appended to the output.
+    Domain,
 }
 
 /// What is worth counting about an accepted raw value: any number of these.
@@ -127,6 +131,8 @@ pub struct Canonical {
     pub messages: Messages,
     /// Digests that were passed on.
     pub digests: Vec<Digest>,
+    /// Domains that opted out, each with a line end behind it.
+    pub domains: Vec<u8>,
     /// Where a rule puts its result.
     value: Vec<u8>,
 }
@@ -136,6 +142,7 @@ impl Canonical {
     pub fn clear(&mut self) {
         self.messages.clear();
         self.digests.clear();
+        self.domains.clear();
     }
 }
 
@@ -173,15 +180,24 @@ impl Normalizer {
     /// Makes the rule of a user type.
     pub fn new(user_type: UserType, options: RuleOptions) -> Self {
         let rule = match user_type {
-            UserType::EmailHash => {
-                Rule::Email(EmailRule { prehashed: options.prehashed, idn: options.idn })
-            }
+            UserType::EmailHash => Rule::Email(EmailRule::new(options.prehashed, options.idn)),
             UserType::PhoneHash => Rule::Phone(PhoneRule::new(options)),
             UserType::Fbid => Rule::Fbid,
             UserType::CustomAudienceThirdPartyId => Rule::ThirdParty(options.case),
             UserType::MobileAdvertiserId => Rule::MobileAdvertiserId,
         };
         Self { rule, kernel: Kernel::default() }
+    }
+
+    /// The same rule for an opt-out list, which may name domains (`@rival.example`) among addresses.
+    #[must_use]
+    #[doc(hidden)]
+    pub fn for_opt_outs(self) -> Self {
+        let rule = match self.rule {
+            Rule::Email(rule) => Rule::Email(EmailRule { takes_domains: true, ..rule }),
+            other => other,
+        };
+        Self { rule, ..self }
     }
 
     /// The same rule on another kernel. The results are the same.
@@ -206,7 +222,8 @@ impl Normalizer {
                 let push_other = |bytes: &_, country, canonical: &mut _| {
                     push(wrapping, bytes, country, canonical, |v, _, out| rule.apply(v, out))
                 };
-                plain::run(self.kernel, values, canonical, on_verdict, push_other);
+                let is_other = |bytes: &_| rule.may_be_domain(bytes);
+                plain::run(self.kernel, values, canonical, on_verdict, is_other, push_other);
             }
             Rule::Email(rule) => {
                 run(wrapping, values, canonical, on_verdict, |v, _, out| rule.apply(v, out));
@@ -238,6 +255,7 @@ impl Normalizer {
         let mut verdict = Verdict::Blank;
         self.batch(wrapping, std::iter::once(value), &mut canonical, |_, _, v| verdict = v);
         canonical.messages.iter().for_each(|message| out.extend_from_slice(message));
+        out.extend_from_slice(canonical.domains.trim_ascii_end());
         verdict
     }
 }
@@ -266,6 +284,8 @@ impl Normalizer {
         match self.one(Wrapping::Field, value, &mut canonical) {
             Verdict::Blank => Ok(None),
             Verdict::Rejected(reason) => Err(reason),
+            // Rules for opt-out lists are not made from outside.
+            Verdict::Domain => Err(Reason::BadLocalPart),
             Verdict::Prehashed(digest) => Ok(Some(const_hex::encode(digest))),
             Verdict::Raw(_) if self.is_hashed() => {
                 Ok(Some(const_hex::encode(hash::digest(&canonical))))
@@ -315,6 +335,10 @@ fn push(
     match verdict {
         Verdict::Raw(_) => canonical.messages.push(&canonical.value),
         Verdict::Prehashed(digest) => canonical.digests.push(digest),
+        Verdict::Domain => {
+            canonical.domains.extend_from_slice(&canonical.value);
+            canonical.domains.push(b'\n');
+        }
         Verdict::Blank | Verdict::Rejected(_) => {}
     }
     verdict

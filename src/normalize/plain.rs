@@ -17,8 +17,8 @@ use std::arch::x86_64::{
 use super::{Canonical, Note, Value, Verdict};
 use crate::hash::{Block, Kernel, ONE_BLOCK_BYTES_MAX};
 
-/// Adds the plain addresses of a batch to `canonical`, and tells `on_verdict` of them; the other values go to
-/// `push_other`, which is told their country too.
+/// Adds the plain addresses of a batch to `canonical`, and tells `on_verdict` of them; the other values, and
+/// those of which `is_other` says so, go to `push_other`, which is told their country too.
 ///
 /// # Panics
 ///
@@ -29,11 +29,12 @@ pub(super) fn run<'a>(
     values: impl Iterator<Item = Value<'a>>,
     canonical: &mut Canonical,
     on_verdict: impl FnMut(usize, &'a [u8], Verdict),
+    is_other: impl Fn(&[u8]) -> bool,
     push_other: impl FnMut(&'a [u8], Option<&'a [u8]>, &mut Canonical) -> Verdict,
 ) {
     assert!(kernel.has_avx512(), "the caller asked the kernel");
     // SAFETY: the machine has what the function asks for, see above.
-    unsafe { run_avx512(values, canonical, on_verdict, push_other) }
+    unsafe { run_avx512(values, canonical, on_verdict, is_other, push_other) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
@@ -41,6 +42,7 @@ fn run_avx512<'a>(
     values: impl Iterator<Item = Value<'a>>,
     canonical: &mut Canonical,
     mut on_verdict: impl FnMut(usize, &'a [u8], Verdict),
+    is_other: impl Fn(&[u8]) -> bool,
     mut push_other: impl FnMut(&'a [u8], Option<&'a [u8]>, &mut Canonical) -> Verdict,
 ) {
     for (index, value) in values.enumerate() {
@@ -52,11 +54,11 @@ fn run_avx512<'a>(
             }
         };
         let verdict = match lay_out(bytes) {
-            Some(block) => {
+            Some(block) if !is_other(bytes) => {
                 canonical.messages.push_block(block);
                 Verdict::Raw(Note::PLAIN)
             }
-            None => push_other(bytes, value.country, canonical),
+            _ => push_other(bytes, value.country, canonical),
         };
         on_verdict(index, bytes, verdict);
     }

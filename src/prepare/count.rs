@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use super::domains::too_many;
 use super::plan::{Audience, Feed};
 use super::tally::{Place, Tally};
 use super::worker::Route;
 use crate::emit::{Reject, RejectWriter};
 use crate::error::{Error, Result};
+use crate::limits::DOMAINS_MAX;
 use crate::normalize::Verdict;
 use crate::progress::Progress;
 use crate::reason::Reason;
@@ -177,6 +179,9 @@ impl<'a> SourceSum<'a> {
                 self.tallies.iter_mut().find(|(audience, _)| *audience == feed.audience);
             if let Some((_, sum)) = of_audience {
                 sum.add(tally, |place| Place { path: path.clone(), line: lines + place.line + 1 });
+                if sum.domains > DOMAINS_MAX {
+                    return Err(too_many(self.path));
+                }
             }
         }
         self.records += chunk.records;

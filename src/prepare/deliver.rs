@@ -31,7 +31,6 @@ pub(super) struct Delivery<'a> {
 pub(crate) struct Delivered {
     pub(crate) counts: Counts,
     /// For each list, how many of its entries are members.
-    #[expect(dead_code, reason = "summaries are to show it")]
     pub(crate) hits: Vec<u64>,
     /// The upload files.
     pub(crate) parts: Vec<PartManifest>,

@@ -7,6 +7,7 @@ use rayon::ThreadPool;
 
 use super::budget::MemoryPlan;
 use super::count::{ChunkError, ChunkTally, SourceSum};
+use super::domains::Domains;
 use super::persons::{Found, Links};
 use super::plan::{Audience, SourcePlan};
 use super::tally::SourceTally;
@@ -39,6 +40,8 @@ pub(super) struct Ingest<'a> {
     pub(super) kernel: Kernel,
     io: Io,
     pub(super) reject_list: Option<&'a RejectList>,
+    /// For each audience, domains that opted out.
+    pub(super) domains: Vec<Domains>,
 }
 
 impl<'a> Ingest<'a> {
@@ -70,6 +73,7 @@ impl<'a> Ingest<'a> {
             kernel: config.resources.kernel,
             io: config.read.io,
             reject_list: config.output.rejects.as_ref(),
+            domains: audiences.iter().map(|_| Domains::default()).collect(),
         }
     }
 
@@ -81,7 +85,12 @@ impl<'a> Ingest<'a> {
     ) -> Result<Vec<SourceTally>> {
         let mut tallies = Vec::new();
         for (index, plan) in sources.into_iter().enumerate() {
-            let (records, tally) = self.one(plan, rejects.as_mut())?;
+            let (path, list) = (plan.source.path.clone(), plan.list);
+            let (records, mut tally) = self.one(plan, rejects.as_mut())?;
+            for (audience, tally) in &mut tally {
+                let names = std::mem::take(&mut tally.domain_names);
+                self.domains[*audience].add(&names, list, &path)?;
+            }
             tallies.push(SourceTally { source: index, records, tallies: tally });
         }
         if let Some(rejects) = rejects {
@@ -181,7 +190,8 @@ impl<'a> Ingest<'a> {
         let mut scatters: Vec<Vec<Scatter>> = stores.iter().map(|_| Vec::new()).collect();
         let mut of_links = Vec::new();
         for worker in workers {
-            let (of_stores, of_worker) = mutex::into_inner(worker).into_scatters();
+            let worker = mutex::into_inner(worker);
+            let (of_stores, of_worker) = worker.into_scatters(&stores, &budget)?;
             for (scatters, scatter) in scatters.iter_mut().zip(of_stores) {
                 scatters.push(scatter);
             }

@@ -252,7 +252,12 @@ fn check_chosen(source: &JudgedSource, read: &SourceTally) -> Result<()> {
 
 fn check_suppression(source: &JudgedSource, spec: &AudienceSpec, tally: &Tally) -> Result<()> {
     let values = tally.values();
-    if values > 0 && (tally.accepted() == 0 || tally.suspicious() * 2 > values) {
+    let hint = if tally.bare_domains * 2 > tally.rejected() {
+        "these are names of domains: an @ before each (@rival.example) holds back everybody there"
+    } else {
+        "name its column with --suppress-column, or its type with --suppress TYPE=FILE"
+    };
+    if values > 0 && (tally.usable() == 0 || tally.suspicious() * 2 > values) {
         return Err(Error::WrongFile {
             message: format!(
                 "the suppression list {} cannot be relied on: {} of {values} values were rejected for {spec}{}",
@@ -260,10 +265,7 @@ fn check_suppression(source: &JudgedSource, spec: &AudienceSpec, tally: &Tally) 
                 tally.suspicious(),
                 reasons(tally),
             ),
-            hint: Some(
-                "name its column with --suppress-column, or its type with --suppress TYPE=FILE"
-                    .to_owned(),
-            ),
+            hint: Some(hint.to_owned()),
             limits: None,
         });
     }

@@ -9,9 +9,13 @@ mod check;
 mod columns;
 mod count;
 pub(crate) mod deliver;
+mod domains;
+#[doc(hidden)]
+pub mod form;
 mod ingest;
 mod inputs;
 mod known;
+mod lists;
 pub(crate) mod judge;
 mod notes;
 mod persons;
@@ -30,6 +34,7 @@ use rayon::ThreadPool;
 
 use self::budget::MemoryPlan;
 use self::ingest::Ingest;
+use self::lists::Lists;
 use self::plan::{Audience, SourcePlan};
 use self::summary::{AudienceSummary, Summary};
 use crate::config::{AudienceSpec, PrepareConfig};
@@ -38,6 +43,7 @@ use crate::emit::{InputManifest, Manifest, RejectWriter};
 use crate::error::Result;
 use crate::machine;
 use crate::progress::{Phase, Progress};
+use crate::role::Role;
 
 /// A run that was planned: inputs were looked at, nothing was written yet.
 #[derive(Debug)]
@@ -90,6 +96,7 @@ impl Prepare {
         let described: Vec<InputManifest> =
             sources.iter().map(|source| inputs::describe(source, &audiences)).collect();
         let judge = judge::Judge::new(&config, &audiences, &sources);
+        let lists = Lists::new(&config.suppress, &sources);
         let mut ingest = Ingest::new(&config, &audiences, &memory, &pool, progress, &tmp_dir);
         let ingested = ingest.all(sources, rejects).map_err(|e| staging.named(e))?;
         let tallies = judge.verdict(&ingested)?;
@@ -113,7 +120,10 @@ impl Prepare {
             let companions = persons.as_ref().map(|persons| persons.of_audience(index));
             let delivered = delivery.write(&audience.spec, &partitions, companions);
             let delivered = delivered.map_err(|e| staging.named(e))?;
-            let summary = AudienceSummary::new(&audience.spec, tally, delivered, spilled_bytes);
+            let of_it =
+                lists.of_audience(index, &tally[Role::Member as usize], &ingested, &delivered.hits);
+            let summary =
+                AudienceSummary::new(&audience.spec, tally, delivered, of_it, spilled_bytes);
             manifest.audiences.push(summary.manifest());
             summaries.push(summary);
         }
@@ -122,6 +132,8 @@ impl Prepare {
         manifest.write(staging.path()).map_err(|e| staging.named(e))?;
         staging.publish()?;
         let records = manifest.inputs.iter().map(|input| input.records).sum();
+        let warnings = lists::warnings(&summaries);
+        let notes = (notes, warnings);
         let summary = Summary::new(&config, summaries, notes, (records, bytes), started.elapsed());
         Ok(summary.with_persons(persons.as_ref()))
     }

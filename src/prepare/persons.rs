@@ -161,6 +161,8 @@ pub(super) struct Linker {
     prehashed: Vec<u32>,
     /// Links of a chunk to its records, which are counted from 0, as long as rows have no numbers.
     waiting: Vec<Digest>,
+    /// Links of members whose domain opted out to the opt-out lists.
+    opted_out: Vec<Digest>,
     /// For each record of a chunk how many identifiers it has, then its row's number.
     rows: Vec<u32>,
 }
@@ -185,7 +187,7 @@ impl Linker {
         let of_kind = match verdict {
             Verdict::Raw(_) => &mut self.raw,
             Verdict::Prehashed(_) => &mut self.prehashed,
-            Verdict::Blank | Verdict::Rejected(_) => return,
+            Verdict::Blank | Verdict::Rejected(_) | Verdict::Domain => return,
         };
         of_kind.push(u32::try_from(record).expect("a chunk has fewer records"));
     }
@@ -197,6 +199,11 @@ impl Linker {
         self.waiting.extend(all.map(|(digest, record)| dedup::link(digest, space, *record)));
     }
 
+    /// Links a member to the opt-out lists, as if one named it.
+    pub(super) fn opt_out(&mut self, member: &Digest, space: u16) {
+        self.opted_out.push(dedup::link(member, space, dedup::OPTED_OUT_ROW));
+    }
+
     /// Gives the records of a chunk that have several identifiers the numbers of rows, and their links away.
     pub(super) fn finish_chunk(
         &mut self,
@@ -204,7 +211,9 @@ impl Linker {
         links: &Links,
         budget: &Budget,
     ) -> Result<()> {
-        let Self { scatter: Some(scatter), waiting, rows, .. } = self else { return Ok(()) };
+        let Self { scatter: Some(scatter), waiting, opted_out, rows, .. } = self else {
+            return Ok(());
+        };
         rows.clear();
         rows.resize(records, 0);
         waiting.iter().for_each(|link| rows[dedup::row_of(link) as usize] += 1);
@@ -221,16 +230,20 @@ impl Linker {
             row > 0
         });
         scatter.push_digests(waiting, &links.store, budget)?;
+        scatter.push_digests(opted_out, &links.store, budget)?;
         waiting.clear();
+        opted_out.clear();
         Ok(())
     }
 
     /// Gives away links to rows of which the first has this number.
     pub(super) fn finish_rows(&mut self, first: u32, links: &Links, budget: &Budget) -> Result<()> {
-        let Self { scatter: Some(scatter), waiting, .. } = self else { return Ok(()) };
+        let Self { scatter: Some(scatter), waiting, opted_out, .. } = self else { return Ok(()) };
         waiting.iter_mut().for_each(|link| dedup::set_row(link, first + dedup::row_of(link)));
         scatter.push_digests(waiting, &links.store, budget)?;
+        scatter.push_digests(opted_out, &links.store, budget)?;
         waiting.clear();
+        opted_out.clear();
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use rayon::ThreadPool;
 
 use super::inputs::options;
 use super::known;
+use super::lists;
 use super::notes::{Finding, merged};
 use super::plan::{self, Audience, Headers, SourcePlan};
 use crate::config::{Content, Input, PrepareConfig, SuppressInput};
@@ -47,7 +48,10 @@ pub(super) fn plan(
     for input in &config.inputs {
         planner.add(input, None)?;
     }
-    let sources = planner.finish()?;
+    let mut sources = planner.finish()?;
+    for (plan, list) in sources.iter_mut().zip(lists::numbers(&config.suppress)) {
+        plan.list = list;
+    }
     check_not_all_empty(&sources)?;
     Ok(sources)
 }

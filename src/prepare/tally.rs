@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::assumed::Sample;
-use crate::normalize::{AssumedNumber, Note, Shape, Verdict};
+use crate::normalize::{AssumedNumber, Note, Shape, Verdict, is_bare_domain};
 use crate::reason::Reason;
 
 /// Counts of the values of one audience, by what became of them.
@@ -29,6 +29,12 @@ pub struct Tally {
     pub(crate) assumed: Sample,
     /// Some of the phone numbers that are national by their form.
     pub(crate) national: Sample,
+    /// Values of an opt-out list that stand for a whole domain.
+    pub domains: u64,
+    /// Rejected values that are the name of a domain and nothing else.
+    pub bare_domains: u64,
+    /// The domains of an opt-out list, each with a line end behind it, until they are taken.
+    pub(super) domain_names: Vec<u8>,
     rejected: ByReason,
     shapes: [u64; Shape::COUNT],
 }
@@ -86,6 +92,7 @@ impl Tally {
                     self.note(note, times);
                 }
             }
+            Verdict::Domain => self.domains += times,
             Verdict::Rejected(_) => debug_assert!(false, "rejects are counted with their place"),
         }
     }
@@ -113,6 +120,9 @@ impl Tally {
         let first = rejects.first.get_or_insert_with(|| Place { path: PathBuf::new(), line });
         first.line = first.line.min(line);
         self.shapes[Shape::of(value) as usize] += times;
+        if reason == Reason::NoAtSign && is_bare_domain(value) {
+            self.bare_domains += times;
+        }
         let sample = match reason {
             Reason::NationalNumber => &mut self.national,
             Reason::TooShort
@@ -127,7 +137,7 @@ impl Tally {
     }
 
     /// Adds what follows in order: the tally of the next chunk or of the next input. `place` completes its places.
-    pub fn add(&mut self, next: Self, place: impl Fn(Place) -> Place) {
+    pub fn add(&mut self, mut next: Self, place: impl Fn(Place) -> Place) {
         self.read += next.read;
         self.blank += next.blank;
         self.raw += next.raw;
@@ -136,6 +146,9 @@ impl Tally {
         self.case_changed += next.case_changed;
         self.unguarded += next.unguarded;
         self.floats += next.floats;
+        self.domains += next.domains;
+        self.bare_domains += next.bare_domains;
+        self.domain_names.append(&mut next.domain_names);
         self.assumed.merge(next.assumed);
         self.national.merge(next.national);
         for (mine, theirs) in self.rejected.0.iter_mut().zip(next.rejected.0) {
@@ -157,6 +170,11 @@ impl Tally {
     /// Values that became entries.
     pub fn accepted(&self) -> u64 {
         self.raw + self.prehashed
+    }
+
+    /// Values by which somebody is in an audience, or held back.
+    pub fn usable(&self) -> u64 {
+        self.accepted() + self.domains
     }
 
     /// All rejected values.

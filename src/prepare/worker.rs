@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use super::count::{ChunkError, ChunkReject, ChunkTally, FeedTally, LinesOf, Places};
+use super::domains::{Domains, Held};
 use super::ingest::Ingest;
 use super::persons::{Linker, Links};
 use super::plan::{Audience, Feed, SourcePlan};
 use super::tally::Tally;
 use crate::config::RejectList;
-use crate::dedup::{self, Budget, Layout, Scatter, Store};
+use crate::dedup::{self, Budget, Layer, Layout, Scatter, Store};
 use crate::dialect::Dialect;
 use crate::dialect::Framing;
 use crate::error::{Error, Result};
@@ -38,6 +39,8 @@ pub(super) struct Tools {
     clear_entries: Vec<u8>,
     scatters: Vec<Scatter>,
     pub(super) linker: Linker,
+    /// For each audience, members whose domain opted out.
+    held: Vec<Held>,
 }
 
 /// Way of the current source's chunks: from fields to audiences.
@@ -56,7 +59,8 @@ impl Worker {
     pub(super) fn new(stores: &[Store], links: Option<&Links>) -> Self {
         let scatters = stores.iter().map(Scatter::new).collect();
         let linker = Linker::new(links);
-        Self { tools: Tools { scatters, linker, ..Tools::default() }, ..Self::default() }
+        let held = stores.iter().map(|_| Held::default()).collect();
+        Self { tools: Tools { scatters, linker, held, ..Tools::default() }, ..Self::default() }
     }
 
     /// Makes ready for the next source.
@@ -91,8 +95,16 @@ impl Worker {
     }
 
     /// The entries, for each store, and the links.
-    pub(super) fn into_scatters(self) -> (Vec<Scatter>, Option<Scatter>) {
-        (self.tools.scatters, self.tools.linker.into_scatter())
+    pub(super) fn into_scatters(
+        mut self,
+        stores: &[Store],
+        budget: &Budget,
+    ) -> Result<(Vec<Scatter>, Option<Scatter>)> {
+        let Tools { scatters, held, .. } = &mut self.tools;
+        for ((held, scatter), store) in held.iter_mut().zip(scatters).zip(stores) {
+            pass_on(held, scatter, store, budget)?;
+        }
+        Ok((self.tools.scatters, self.tools.linker.into_scatter()))
     }
 
     fn read(
@@ -163,8 +175,10 @@ impl Tools {
         ingest: &Ingest<'_>,
         counts: &mut FeedTally<'_, impl Places>,
     ) -> Result<()> {
-        let Self { canonical, digests, clear_entries, scatters, linker } = self;
+        let Self { canonical, digests, clear_entries, scatters, linker, held } = self;
         let space = route.spaces[counts.feed];
+        let (held, domains) = (&mut held[feed.audience], &ingest.domains[feed.audience]);
+        let looks_up = route.role == Role::Member && !domains.is_empty();
         let audience = &ingest.audiences[feed.audience];
         let (scatter, store) = (&mut scatters[feed.audience], &ingest.stores[feed.audience]);
         for start in (0..records.len()).step_by(BATCH_RECORDS) {
@@ -189,6 +203,15 @@ impl Tools {
             canonical.messages.hash(ingest.kernel, digests);
             if let Some(space) = space {
                 linker.add(digests, &canonical.digests, space);
+            }
+            counts.tally.domain_names.append(&mut canonical.domains);
+            if looks_up {
+                hold(canonical, digests, domains, held, |digest| {
+                    space.into_iter().for_each(|space| linker.opt_out(digest, space));
+                });
+                if held.is_full() {
+                    pass_on(held, scatter, store, &ingest.budget)?;
+                }
             }
             if layout(audience) == Layout::Digest {
                 scatter.push_digests(digests, store, &ingest.budget)?;
@@ -231,6 +254,34 @@ impl Tools {
             _ => Ok(()),
         }
     }
+}
+
+/// Holds members whose domain opted out.
+#[cold]
+fn hold(
+    canonical: &Canonical,
+    digests: &[Digest],
+    domains: &Domains,
+    held: &mut Held,
+    mut on_held: impl FnMut(&Digest),
+) {
+    for (address, digest) in canonical.messages.iter().zip(digests) {
+        let lists = domains.lists_of(address);
+        if lists != 0 {
+            held.push(lists, *digest);
+            on_held(digest);
+        }
+    }
+}
+
+/// Passes members whose domain opted out on as entries of the lists; members are scattered before and after.
+#[cold]
+fn pass_on(held: &mut Held, scatter: &mut Scatter, store: &Store, budget: &Budget) -> Result<()> {
+    held.drain(|list, digests| {
+        scatter.set_layer(Layer::of_list(list), store, budget)?;
+        scatter.push_digests(digests, store, budget)
+    })?;
+    scatter.set_layer(Layer::of(Role::Member), store, budget)
 }
 
 /// Line ends of a chunk.

@@ -52,11 +52,11 @@ impl fmt::Display for Funnel<'_> {
         let sets = &of.figures.sets;
         of.figures.write_values(f)?;
         row(f, "opted out", sets.suppressed, "held back")?;
+        of.figures.write_lists(f)?;
         if sets.linked > 0 {
             let note = "another identifier of their row opted out: held back, too";
             row(f, "opted out by row", sets.linked, note)?;
         }
-        of.figures.write_unreadable(f)?;
         row(f, "already known", sets.known, "")?;
         row(f, "new", sets.written, if self.is_dry_run { "would be uploaded" } else { "" })?;
         row(f, "uploaded", of.entries_sent, &action(of))?;

@@ -218,11 +218,8 @@ fn mostly_empty_columns_are_found() {
     let nulls = "x,NULL,\ny,NULL,\nz,n/a,\n".repeat(20);
     let text = format!("name,contact,note\n{nulls}q,ann@example.com,\nr,bob@example.com,\n");
     let mut config = desk.config(UserType::EmailHash, &text);
-    config.suppress.push(SuppressInput {
-        input: Input::Path(desk.write("list.txt", "ann@example.com\nnull\ncy@example.com\nnull\n")),
-        user_type: None,
-        column: None,
-    });
+    let list = desk.write("list.txt", "ann@example.com\nnull\ncy@example.com\nnull\n");
+    config.suppress.push(Input::Path(list).into());
     let summary = run(config).unwrap();
     assert_eq!(
         (summary.audiences[0].figures.read, summary.audiences[0].figures.sets.written),
@@ -301,7 +298,7 @@ fn suppression_list_needs_an_audience() {
     let desk = Desk::new();
     let mut config = desk.config(UserType::EmailHash, "ann@example.com\n");
     let input = Input::Path(Path::new("x").to_owned());
-    config.suppress.push(SuppressInput { input, user_type: Some(UserType::Fbid), column: None });
+    config.suppress.push(SuppressInput { user_type: Some(UserType::Fbid), ..input.into() });
     assert!(matches!(plan(config), Err(Error::Usage { .. })));
 }
 

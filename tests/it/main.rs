@@ -24,6 +24,7 @@ mod job;
 mod kills;
 mod labels;
 mod library;
+mod lists;
 #[cfg(feature = "sandbox")]
 mod month;
 #[cfg(feature = "sandbox")]

@@ -153,7 +153,7 @@ impl Pass {
                 persons.iter().map(|person| value(user_type, *person) + "\n").collect();
             let input = Input::Path(place(&format!("list{column}.txt"), lines.concat()));
             let user_type = Some(user_type);
-            config.suppress.push(SuppressInput { input, user_type, column: None });
+            config.suppress.push(SuppressInput { user_type, ..input.into() });
         }
         if self.known.iter().any(|row| row.iter().all(Option::is_some)) {
             let known = dir.join("known");
@@ -252,7 +252,7 @@ fn held_back(table: &str, lists: &[(&str, UserType)], by: SuppressBy) -> (Vec<u6
         let list = dir.path().join(format!("list{index}"));
         fs::write(&list, text).unwrap();
         let user_type = Some(*user_type);
-        config.suppress.push(SuppressInput { input: Input::Path(list), user_type, column: None });
+        config.suppress.push(SuppressInput { user_type, ..Input::Path(list).into() });
     }
     let summary = run(config).unwrap();
     let figures = summary.audiences.iter().map(|audience| audience.figures.sets);

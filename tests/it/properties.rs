@@ -254,7 +254,7 @@ impl Case {
         if is_list {
             let input = Input::Path(self.place(dir.path(), "list", &texts[2]));
             let column = config.audiences[0].column.clone();
-            config.suppress.push(SuppressInput { input, user_type: None, column });
+            config.suppress.push(SuppressInput { column, ..input.into() });
         }
         if known.accepted > 0 {
             let input = self.place(dir.path(), "earlier", &texts[3]);

@@ -287,7 +287,7 @@ impl Finder<'_> {
         let (mut accepted, mut rejected) = (0_usize, 0_usize);
         for cell in self.table.cells(index).skip(self.first_row()) {
             match self.judge(audience, cell) {
-                Verdict::Raw(_) | Verdict::Prehashed(_) => accepted += 1,
+                Verdict::Raw(_) | Verdict::Prehashed(_) | Verdict::Domain => accepted += 1,
                 // Columns of which most people have no value are usual.
                 Verdict::Rejected(Reason::NullWord | Reason::TrackingLimited) | Verdict::Blank => {}
                 Verdict::Rejected(reason) if is_forgiven(reason) => accepted += 1,

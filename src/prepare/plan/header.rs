@@ -36,7 +36,7 @@ impl Finder<'_> {
                     Verdict::Raw(_) if !audience.spec.user_type.has_form() => {
                         !cell.iter().any(u8::is_ascii_digit)
                     }
-                    Verdict::Raw(_) | Verdict::Prehashed(_) => false,
+                    Verdict::Raw(_) | Verdict::Prehashed(_) | Verdict::Domain => false,
                     Verdict::Blank | Verdict::Rejected(_) => true,
                 }
             });

@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub use self::empty::Headers;
 use self::finder::{Finder, Found};
 use self::look::{Look, Seen};
+use super::form::Form;
 use crate::config::{AudienceSpec, ColumnSelector, ReadOptions, SuppressInput};
 use crate::dedup::Layer;
 use crate::dialect::Framing;
@@ -41,17 +42,19 @@ impl Audience {
     pub fn new(spec: AudienceSpec, rules: RuleOptions, kernel: Kernel) -> Self {
         let make = |rules| Arc::new(Normalizer::new(spec.user_type, rules).on(kernel));
         let members = make(rules);
-        let suppressed = if spec.user_type.is_hashed() && rules.prehashed != Prehashed::Auto {
+        let taken = if spec.user_type.is_hashed() && rules.prehashed != Prehashed::Auto {
             make(RuleOptions { prehashed: Prehashed::Auto, ..rules })
         } else {
             Arc::clone(&members)
         };
-        let keeps = spec.user_type != UserType::CustomAudienceThirdPartyId;
-        let known = if keeps {
-            Arc::clone(&suppressed)
+        let suppressed = if spec.user_type == UserType::EmailHash {
+            let rules = RuleOptions { prehashed: Prehashed::Auto, ..rules };
+            Arc::new(Normalizer::new(spec.user_type, rules).on(kernel).for_opt_outs())
         } else {
-            make(RuleOptions { case: Case::Keep, ..rules })
+            Arc::clone(&taken)
         };
+        let keeps = spec.user_type != UserType::CustomAudienceThirdPartyId;
+        let known = if keeps { taken } else { make(RuleOptions { case: Case::Keep, ..rules }) };
         Self { spec, normalizers: [members, suppressed, Arc::clone(&known), known] }
     }
 
@@ -70,6 +73,8 @@ pub struct Feed {
     pub column: Column,
     /// Its place among the wanted columns.
     pub field: usize,
+    /// What its values look like in the first rows.
+    pub form: Form,
 }
 
 /// An input, ready to be read.
@@ -180,7 +185,9 @@ pub fn plan(
             };
             notes.push(format!("took column {column} for {spec}: {why}"));
         }
-        feeds.push(Feed { audience, field: field_of(column.index), column });
+        let below = table.cells(column.index).skip(usize::from(has_header && !finder.has_names()));
+        let form = Form::of(audiences[audience].spec.user_type, below);
+        feeds.push(Feed { audience, field: field_of(column.index), column, form });
     }
     let skip = if has_header { table.second_row } else { table.first_row };
     let header_lines = record::count_lines(&source.sample[..skip], dialect.line_end);
@@ -341,7 +348,8 @@ fn plan_one_column(
     audiences: impl IntoIterator<Item = usize>,
 ) -> SourcePlan {
     let column = Column { index: 0, name: None };
-    let feed = |audience| Feed { audience, column: column.clone(), field: 0 };
+    let form = Form::Unknown;
+    let feed = |audience| Feed { audience, column: column.clone(), field: 0, form };
     SourcePlan {
         source,
         role,

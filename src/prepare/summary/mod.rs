@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::deliver::Delivered;
 use super::judge::RoleTallies;
 use super::persons;
-use crate::audience::{AudienceFigures, Rejects};
+use super::tally::Tally;
+use crate::audience::{AudienceFigures, ListFigures, Rejects};
 use crate::config::{AudienceSpec, Label, PrepareConfig};
 use crate::emit::{AudienceManifest, PartManifest};
 use crate::machine;
@@ -26,6 +27,8 @@ pub struct Summary {
     pub audiences: Vec<AudienceSummary>,
     /// Notes on what was found out rather than given, and what is remarkable.
     pub notes: Vec<String>,
+    /// Warnings: what a person should look at, such as an opt-out list of which nobody is a member.
+    pub warnings: Vec<String>,
     /// Records read of all inputs, suppression lists and earlier results.
     pub records: u64,
     /// Bytes of all of them as stored, if known.
@@ -87,19 +90,13 @@ impl AudienceSummary {
         spec: &AudienceSpec,
         tallies: RoleTallies,
         delivered: Delivered,
+        opt_out_lists: Vec<ListFigures>,
         spilled_bytes: u64,
     ) -> Self {
         let Delivered { counts: sets, parts, gone: gone_list, must_go: must_go_list, .. } =
             delivered;
         let [members, suppressed, _known, _unconfirmed] = tallies;
         debug_assert_eq!(Role::ALL[0], Role::Member);
-        let rejects = members.reasons().map(|(reason, count, first)| Rejects {
-            reason: reason.code().to_owned(),
-            advice: reason.advice().to_owned(),
-            count,
-            first_source: first.path.to_string_lossy().into_owned(),
-            first_line: first.line,
-        });
         Self {
             label: spec.label.clone(),
             user_type: spec.user_type,
@@ -113,11 +110,12 @@ impl AudienceSummary {
                 unguarded: members.unguarded,
                 floats: members.floats,
                 rejected: members.rejected(),
-                rejects: rejects.collect(),
+                rejects: rejects_of(&members),
                 duplicates: members.accepted() - sets.members,
                 sets,
-                suppression_read: suppressed.accepted(),
+                suppression_read: suppressed.usable(),
                 suppression_rejected: suppressed.rejected(),
+                opt_out_lists,
             },
             has_suppression: false,
             is_linked: false,
@@ -141,12 +139,24 @@ impl AudienceSummary {
     }
 }
 
+/// What was rejected, by reason.
+pub(super) fn rejects_of(tally: &Tally) -> Vec<Rejects> {
+    let rejects = tally.reasons().map(|(reason, count, first)| Rejects {
+        reason: reason.code().to_owned(),
+        advice: reason.advice().to_owned(),
+        count,
+        first_source: first.path.to_string_lossy().into_owned(),
+        first_line: first.line,
+    });
+    rejects.collect()
+}
+
 impl Summary {
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision than f64 has")]
     pub(crate) fn new(
         config: &PrepareConfig,
         mut audiences: Vec<AudienceSummary>,
-        notes: Vec<String>,
+        (notes, warnings): (Vec<String>, Vec<String>),
         (records, input_bytes): (u64, Option<u64>),
         elapsed: Duration,
     ) -> Self {
@@ -160,6 +170,7 @@ impl Summary {
             spilled_bytes: audiences.iter().map(|audience| audience.spilled_bytes).sum(),
             audiences,
             notes,
+            warnings,
             records,
             input_bytes,
             seconds,

@@ -67,7 +67,7 @@ impl AudienceSummary {
         if self.has_suppression {
             row(f, "suppressed", sets.suppressed, "opted out: held back")?;
         }
-        self.figures.write_unreadable(f)?;
+        self.figures.write_lists(f)?;
         if self.is_linked {
             let note = "another identifier of their row opted out: held back, too";
             row(f, "suppressed by row", sets.linked, note)?;

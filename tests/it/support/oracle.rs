@@ -33,6 +33,7 @@ pub(crate) fn read<'a>(
             Value { bytes: bytes.ok_or(Reason::MissingColumn), country },
             &mut out,
         ) {
+            Verdict::Domain => unreachable!("only a rule for opt-outs knows domains"),
             Verdict::Blank => read.blank += 1,
             Verdict::Rejected(_) => read.rejected += 1,
             Verdict::Prehashed(digest) => {

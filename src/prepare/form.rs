@@ -1,0 +1,186 @@
+//! What the values of a column look like: two columns of one type can name the same people and still share nobody, if one
+//! of them was written by other hands.
+
+use crate::trim::trim;
+use crate::user_type::UserType;
+
+/// The form of most values of a column, as far as it tells columns of a type apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// There is nothing to tell by.
+    #[default]
+    Unknown,
+    /// SHA-256 in hex.
+    Digest,
+    /// A value in plain text.
+    Plain,
+    /// A phone number with `+` or `00`.
+    International,
+    /// A phone number that begins with a single 0.
+    National,
+    /// A phone number that begins with neither.
+    Unprefixed,
+    /// An id of digits, the first of which is no 0.
+    Number,
+    /// An id of digits that begins with 0.
+    Padded,
+    /// A number with `.0`, as floats are exported.
+    Float,
+    /// 8-4-4-4-12 hex digits.
+    Uuid,
+    /// Only hex digits, 16 or more, with letters among them.
+    Hex,
+    /// An id of letters and whatever else.
+    Word,
+}
+
+impl Form {
+    /// How many forms there are.
+    const COUNT: usize = 12;
+
+    const ALL: [Self; Self::COUNT] = [
+        Self::Unknown,
+        Self::Digest,
+        Self::Plain,
+        Self::International,
+        Self::National,
+        Self::Unprefixed,
+        Self::Number,
+        Self::Padded,
+        Self::Float,
+        Self::Uuid,
+        Self::Hex,
+        Self::Word,
+    ];
+
+    /// The form of more than half of the values; those with nothing in them do not count.
+    pub(super) fn of<'a>(user_type: UserType, values: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut counts = [0_usize; Self::COUNT];
+        values.for_each(|value| counts[Self::of_value(user_type, trim(value)) as usize] += 1);
+        counts[Self::Unknown as usize] = 0;
+        let all: usize = counts.iter().sum();
+        let most = Self::ALL.into_iter().find(|form| counts[*form as usize] * 2 > all);
+        most.unwrap_or_default()
+    }
+
+    fn of_value(user_type: UserType, value: &[u8]) -> Self {
+        let is_hex = |text: &[u8]| text.iter().all(u8::is_ascii_hexdigit);
+        if value.is_empty() {
+            return Self::Unknown;
+        }
+        if user_type.is_hashed() && value.len() == 64 && is_hex(value) {
+            return Self::Digest;
+        }
+        match user_type {
+            UserType::EmailHash => Self::Plain,
+            UserType::PhoneHash => match value {
+                [b'+', ..] | [b'0', b'0', ..] => Self::International,
+                [b'0', ..] | [b'(', b'0', ..] => Self::National,
+                _ => Self::Unprefixed,
+            },
+            UserType::Fbid
+            | UserType::CustomAudienceThirdPartyId
+            | UserType::MobileAdvertiserId => Self::of_id(value),
+        }
+    }
+
+    fn of_id(value: &[u8]) -> Self {
+        let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+        let groups: Vec<&[u8]> = value.split(|byte| *byte == b'-').collect();
+        let is_hex = |text: &&[u8]| text.iter().all(u8::is_ascii_hexdigit);
+        if value.strip_suffix(b".0").is_some_and(is_number) {
+            Self::Float
+        } else if is_number(value) {
+            if value[0] == b'0' { Self::Padded } else { Self::Number }
+        } else if groups.iter().all(is_hex) && groups.iter().map(|of| of.len()).eq([8, 4, 4, 4, 12])
+        {
+            Self::Uuid
+        } else if value.len() >= 16 && is_hex(&value) {
+            Self::Hex
+        } else {
+            Self::Word
+        }
+    }
+
+    /// What a person calls such values.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "nothing",
+            Self::Digest => "digests",
+            Self::Plain => "values in plain text",
+            Self::International => "international numbers",
+            Self::National => "national numbers",
+            Self::Unprefixed => "numbers without a prefix",
+            Self::Number => "numbers",
+            Self::Padded => "numbers that begin with 0",
+            Self::Float => "numbers with .0",
+            Self::Uuid => "UUIDs",
+            Self::Hex => "hex digits",
+            Self::Word => "ids with letters",
+        }
+    }
+
+    /// What speaks against a list of this form, of which nobody is a member; members have the form `members`.
+    pub(super) fn suspicion(self, members: Self) -> Option<String> {
+        if self == members || self == Self::Unknown || members == Self::Unknown {
+            return None;
+        }
+        let advice = match (self, members) {
+            (Self::National | Self::Unprefixed, Self::International) => {
+                ": give their country with --country XX"
+            }
+            (Self::International, Self::National | Self::Unprefixed) => {
+                ": is the country of the inputs the right one?"
+            }
+            (Self::Digest, _) => {
+                ": were they made of the normalised values, without salt, and hashed once?"
+            }
+            (_, Self::Digest) => ": were those made of the normalised values, and hashed once?",
+            _ => "",
+        };
+        Some(format!("it holds {}, the inputs {}{advice}", self.name(), members.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(user_type: UserType, values: &[&str]) -> Form {
+        Form::of(user_type, values.iter().map(|value| value.as_bytes()))
+    }
+
+    #[test]
+    fn forms_are_those_of_most_values() {
+        use UserType::{CustomAudienceThirdPartyId, EmailHash, MobileAdvertiserId, PhoneHash};
+        let digest = "a".repeat(64);
+        for (index, form) in Form::ALL.into_iter().enumerate() {
+            assert_eq!(form as usize, index);
+        }
+        for (user_type, values, expected) in [
+            (EmailHash, &["ann@b.example", "", &digest, "eve@b.example"][..], Form::Plain),
+            (EmailHash, &[&digest, "", " "], Form::Digest),
+            (EmailHash, &["", " "], Form::Unknown),
+            (EmailHash, &[&digest, "ann@b.example"], Form::Unknown),
+            (PhoneHash, &["+49 171 2345678", "0049 171 2345678"], Form::International),
+            (PhoneHash, &["0171 2345678", "(0171) 2345678", "171"], Form::National),
+            (PhoneHash, &["6172001000"], Form::Unprefixed),
+            (CustomAudienceThirdPartyId, &["100200.0", "7.0"], Form::Float),
+            (CustomAudienceThirdPartyId, &["100200", "7"], Form::Number),
+            (CustomAudienceThirdPartyId, &["000200"], Form::Padded),
+            (CustomAudienceThirdPartyId, &["k-17"], Form::Word),
+            (MobileAdvertiserId, &["38400000-8cf0-11bd-b23e-10b96e40000d"], Form::Uuid),
+            (MobileAdvertiserId, &["38400000abcd11bd"], Form::Hex),
+        ] {
+            assert_eq!(form(user_type, values), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_suspicious() {
+        assert_eq!(Form::Number.suspicion(Form::Number), None);
+        assert_eq!(Form::Number.suspicion(Form::Unknown), None);
+        let cause = Form::National.suspicion(Form::International).expect("a cause");
+        assert!(cause.starts_with("it holds national numbers, the inputs international numbers"));
+    }
+}

@@ -1,0 +1,211 @@
+//! Opt-out lists: what was read of each, how many of it are members, and what speaks against one of which nobody is.
+
+use std::path::Path;
+
+use super::form::Form;
+use super::plan::SourcePlan;
+use super::summary::{AudienceSummary, rejects_of};
+use super::tally::{SourceTally, Tally};
+use crate::audience::ListFigures;
+use crate::config::{Input, SuppressInput, audience_name};
+use crate::figures::count;
+use crate::limits::LISTS_MAX;
+use crate::quote::OneLine;
+use crate::role::Role;
+
+/// The opt-out lists of a run. All files of one pattern are one list.
+pub(super) struct Lists {
+    names: Vec<String>,
+    sources: Vec<Judged>,
+}
+
+/// What is needed of a source when it was read.
+struct Judged {
+    role: Role,
+    /// The number of the list that it belongs to.
+    list: Option<usize>,
+    /// The form of what it has for each audience.
+    forms: Vec<(usize, Form)>,
+}
+
+/// The name of the list that a file belongs to.
+fn name(suppress: &SuppressInput) -> String {
+    let path = match &suppress.input {
+        Input::Path(path) => path,
+        Input::Stdin => Path::new("stdin"),
+        Input::Supply(supply) => supply.name(),
+    };
+    suppress.list.clone().unwrap_or_else(|| path.to_string_lossy().into_owned())
+}
+
+/// The names of the lists, in order, each once; files of one list stand one behind the other.
+fn names(suppress: &[SuppressInput]) -> Vec<String> {
+    let mut names: Vec<String> = suppress.iter().map(name).collect();
+    names.dedup();
+    names
+}
+
+/// The number of the list that each file belongs to, counted from 0.
+pub(super) fn numbers(suppress: &[SuppressInput]) -> impl Iterator<Item = usize> {
+    let mut last: Option<(usize, String)> = None;
+    suppress.iter().map(move |file| {
+        let name = name(file);
+        let number = match &last {
+            None => 0,
+            Some((number, before)) => number + usize::from(*before != name),
+        };
+        last = Some((number, name));
+        number
+    })
+}
+
+impl Lists {
+    pub(super) fn new(suppress: &[SuppressInput], sources: &[SourcePlan]) -> Self {
+        let is_list = |source: &SourcePlan| source.role == Role::Suppressed;
+        let feeds = |source: &SourcePlan| {
+            source.feeds.iter().map(|feed| (feed.audience, feed.form)).collect()
+        };
+        Self {
+            names: names(suppress),
+            sources: sources
+                .iter()
+                .map(|of| Judged {
+                    role: of.role,
+                    list: is_list(of).then_some(of.list),
+                    forms: feeds(of),
+                })
+                .collect(),
+        }
+    }
+
+    /// Figures of the lists that concern an audience. `hits` says for each list how many of its entries are members.
+    pub(super) fn of_audience(
+        &self,
+        audience: usize,
+        members: &Tally,
+        ingested: &[SourceTally],
+        hits: &[u64],
+    ) -> Vec<ListFigures> {
+        let of_list = |(list, name): (usize, &String)| {
+            let is_of_it = |read: &&SourceTally| self.sources[read.source].list == Some(list);
+            let mut sum: Option<Tally> = None;
+            for read in ingested.iter().filter(is_of_it) {
+                let tally = read.tallies.iter().find(|(of, _)| *of == audience);
+                if let Some((_, tally)) = tally {
+                    sum.get_or_insert_default().add(tally.clone(), |place| place);
+                }
+            }
+            let sum = sum?;
+            let is_apart = self.names.len() <= LISTS_MAX || list < LISTS_MAX - 1;
+            let mut figures = ListFigures {
+                name: name.clone(),
+                read: sum.read,
+                blank: sum.blank,
+                usable: sum.usable(),
+                domains: sum.domains,
+                assumed_international: sum.assumed_international,
+                bare_domains: sum.bare_domains,
+                rejected: sum.rejected(),
+                rejects: rejects_of(&sum),
+                members: is_apart.then(|| hits.get(list).copied().unwrap_or_default()),
+                suspicion: None,
+            };
+            if figures.is_idle() {
+                figures.suspicion = self.suspicion(audience, list, (&sum, members));
+            }
+            Some(figures)
+        };
+        self.names.iter().enumerate().filter_map(of_list).collect()
+    }
+
+    /// The likely cause that nobody of a list is a member: it was written in another form.
+    fn suspicion(
+        &self,
+        audience: usize,
+        list: usize,
+        (read, members): (&Tally, &Tally),
+    ) -> Option<String> {
+        let is_assumed = |tally: &Tally| tally.assumed_international * 2 > tally.accepted();
+        if is_assumed(read) && !is_assumed(members) {
+            return Some(
+                "its numbers have no prefix and were taken as international, those of the inputs not: \
+                 give their country with --country XX"
+                    .to_owned(),
+            );
+        }
+        let of_audience = |source: &Judged| {
+            let form = source.forms.iter().find(|(of, _)| *of == audience);
+            form.map(|(_, form)| *form).filter(|form| *form != Form::Unknown)
+        };
+        let is_of_it = |source: &&Judged| source.list == Some(list);
+        let is_input = |source: &&Judged| source.role == Role::Member;
+        let of_list: Vec<Form> =
+            self.sources.iter().filter(is_of_it).filter_map(of_audience).collect();
+        let of_members: Vec<Form> =
+            self.sources.iter().filter(is_input).filter_map(of_audience).collect();
+        if of_list.iter().any(|form| of_members.contains(form)) {
+            return None;
+        }
+        of_list.first()?.suspicion(*of_members.first()?)
+    }
+}
+
+/// Warnings about lists that hold nobody back, and about members that cannot be held back.
+pub(super) fn warnings(audiences: &[AudienceSummary]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
+    let all = || {
+        audiences.iter().flat_map(|of| of.figures.opt_out_lists.iter().map(move |list| (of, list)))
+    };
+    let has_hits = all().any(|(_, list)| list.members > Some(0));
+    for (_, list) in all() {
+        if seen.contains(&&*list.name) {
+            continue;
+        }
+        seen.push(&list.name);
+        let of_it = || all().filter(|(_, other)| other.name == list.name);
+        let (name, usable) = (OneLine(&list.name), of_it().map(|(_, of)| of.usable).max());
+        let usable = usable.unwrap_or_default();
+        let is_idle = of_it().any(|(_, of)| of.is_idle())
+            && of_it().all(|(_, of)| of.usable == 0 || of.is_idle());
+        let mut suspicions =
+            of_it().filter_map(|(audience, of)| Some((audience, of.suspicion.as_ref()?)));
+        match suspicions.next() {
+            Some((audience, cause)) => warnings.push(format!(
+                "nobody of the opt-out list `{name}` is a member of {}, and it differs from the inputs: {cause}",
+                audience_name(&audience.label, audience.user_type),
+            )),
+            None if is_idle && has_hits => warnings.push(format!(
+                "nobody of the opt-out list `{name}` ({} usable) is a member, while other lists hold members back: \
+                 is it about the same people, and written as the inputs are?",
+                count(usable)
+            )),
+            None if is_idle => warnings.push(format!(
+                "nobody of the opt-out list `{name}` ({} usable) is a member: is it about the same people, and written \
+                 as the inputs are?",
+                count(usable)
+            )),
+            None => {}
+        }
+        if let Some((_, of)) = of_it().find(|(_, of)| of.bare_domains > 0) {
+            warnings.push(format!(
+                "the opt-out list `{name}` has {} {} without an @ that could be a domain, and holds nobody back by it: an \
+                 @ before it (@rival.example) holds back everybody there",
+                count(of.bare_domains),
+                if of.bare_domains == 1 { "value" } else { "values" },
+            ));
+        }
+    }
+    for audience in audiences {
+        let figures = &audience.figures;
+        let has_domains = figures.opt_out_lists.iter().any(|list| list.domains > 0);
+        if has_domains && figures.prehashed > 0 {
+            warnings.push(format!(
+                "{} values of {} came as digests: nobody can tell whether their domain opted out",
+                count(figures.prehashed),
+                audience_name(&audience.label, audience.user_type),
+            ));
+        }
+    }
+    warnings
+}
