@@ -12,6 +12,9 @@ use crate::source::parquet::Table;
 /// Characters of which one in most values of a list says that it may be no list.
 const LIKELY: &[u8] = b",;\t|^~\x01";
 
+/// Those of them that an address may have, so that a row can be taken for one.
+const LIKELY_IN_ADDRESSES: &[u8] = b"|^~";
+
 /// What is known of an input before its columns are looked for.
 pub(super) struct Look<'a> {
     pub(super) source: &'a Source,
@@ -110,19 +113,20 @@ impl Look<'_> {
         )
     }
 
-    /// Refuses a list of ids of which most hold a character that separates columns elsewhere: whole rows, with names and
-    /// addresses in them, would be uploaded as ids.
+    /// Refuses a list of which most rows hold a character that separates columns elsewhere: whole rows, with names and
+    /// addresses in them, would be uploaded as ids. Addresses take some of these characters, too: `17|ann@example.com` is one.
     fn check_list(&self, dialect: Dialect, table: &SampleTable) -> Result<()> {
         let is_list = match dialect.framing {
             Framing::Lines { .. } => self.read.format != Format::Lines,
             Framing::Csv(_) => self.read.delimiter.is_none() && table.usual_width() == 1,
             Framing::Columns => false,
         };
-        if !is_list || !self.is_formless || table.rows.len() < 2 {
+        if !is_list || table.rows.len() < 2 {
             return Ok(());
         }
+        let suspects = if self.is_formless { LIKELY } else { LIKELY_IN_ADDRESSES };
         let has = |byte: u8| table.cells(0).filter(|cell| cell.contains(&byte)).count();
-        let Some(byte) = LIKELY.iter().copied().find(|byte| has(*byte) * 2 > table.rows.len())
+        let Some(byte) = suspects.iter().copied().find(|byte| has(*byte) * 2 > table.rows.len())
         else {
             return Ok(());
         };
@@ -131,7 +135,7 @@ impl Look<'_> {
             &self.source.path,
             format!("most of its rows hold `{separator}`, and it is read as one value a row"),
             format!(
-                "if it separates columns, say --delimiter '{separator}'; if it is a part of ids, --format lines"
+                "if it separates columns, say --delimiter '{separator}'; if it is a part of values, --format lines"
             ),
         ))
     }

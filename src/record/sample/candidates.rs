@@ -32,8 +32,6 @@ pub(super) fn candidates(sample: &[u8]) -> Vec<Candidate> {
             .take(LINES)
     };
     let shown = runs(lines());
-    let is_doubled =
-        |byte: u8| shown.iter().any(|run| run.bytes().len() > 1 && run.bytes().contains(&byte));
     let known =
         USUAL.into_iter().chain(RARE).filter(|byte| memchr::memchr(*byte, sample).is_some());
     let mut all: Vec<Candidate> = shown
@@ -41,13 +39,10 @@ pub(super) fn candidates(sample: &[u8]) -> Vec<Candidate> {
         .filter(|run| run.bytes().len() > 1)
         .map(|run| Candidate { separator: *run, needs_proof: false })
         .collect();
-    // Half of a pair cuts as well, into twice as many fields.
     all.extend(
-        known
-            .filter(|byte| !is_doubled(*byte))
-            .map(|byte| Candidate { separator: Separator::from(byte), needs_proof: false }),
+        known.map(|byte| Candidate { separator: Separator::from(byte), needs_proof: false }),
     );
-    let others = shown.iter().filter(|run| run.bytes().len() == 1).copied();
+    let others = shown.iter().filter(|run| run.byte().is_some()).copied();
     let beyond =
         BEYOND_ASCII.into_iter().filter(|c| memchr::memmem::find(sample, c.as_bytes()).is_some());
     let beyond = beyond.filter_map(|c| Separator::new(c.as_bytes()));
@@ -81,7 +76,7 @@ fn runs<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<Separator> {
         // Title rows and footers have none.
         let has_it = |line: &&[u8]| memchr::memmem::find(line, run.bytes()).is_some();
         let cut = lines.clone().filter(has_it).count();
-        cut > 1 && cut * 4 >= all * 3
+        cut > 1 && cut * 2 >= all
     });
     found.sort_by_key(|run| std::cmp::Reverse(run.bytes().len()));
     found
@@ -90,7 +85,7 @@ fn runs<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<Separator> {
 /// Characters that a delimiter can be made of; those that addresses, numbers, names and dates have are not among them.
 fn is_mark(byte: u8) -> bool {
     byte.is_ascii_control() && !matches!(byte, b'\t' | b'\0')
-        || b"!#$%&*:;<>?\\^`{|}~".contains(&byte)
+        || b"!#$%&*/:;<>?\\^`{|}~".contains(&byte)
         // Not alone, but in `@@` and the like they are.
         || byte == b'@'
 }
@@ -99,8 +94,8 @@ fn is_known(run: Separator) -> bool {
     match run.bytes() {
         [b'@'] => true,
         [byte] => USUAL.contains(byte) || RARE.contains(byte),
-        // Empty fields between usual ones.
-        bytes => bytes.iter().all(|byte| *byte == b';'),
+        // Addresses of pages and markup, and empty fields between usual delimiters.
+        bytes => bytes.iter().any(|b| b"/?<>{}\\".contains(b)) || bytes.iter().all(|b| *b == b';'),
     }
 }
 
@@ -120,8 +115,8 @@ mod tests {
     fn texts_show_what_they_may_be_cut_by() {
         let own = |text: &str, needs_proof| (text.to_owned(), needs_proof);
         assert_eq!(delimiters("a,b\n1,2\n"), [own(",", false)]);
-        assert_eq!(delimiters("a||b||c\n1||||3\n"), [own("||", false)]);
-        assert_eq!(delimiters("a~|~b\n1~|~2\n"), [own("~|~", false)]);
+        assert_eq!(delimiters("a||b||c\n1||||3\n"), [own("||", false), own("|", false)]);
+        assert_eq!(delimiters("a~|~b\n1~|~2\n")[0], own("~|~", false));
         assert_eq!(delimiters("a::b\n1::2\n"), [own("::", false)]);
         assert_eq!(delimiters("a\u{1}b\n1\u{1}2\n"), [own("\u{1}", false)]);
         assert_eq!(delimiters("a:b\n1:2\n"), [own(":", true)]);

@@ -18,6 +18,12 @@ use crate::dialect::{Csv, Separator};
 /// Rows that may stand above a table: its title, when it was made, filters that were set.
 pub(crate) const TITLE_ROWS: usize = 50;
 
+/// Rows that may stand below a table: totals, and who made it.
+const FOOTER_ROWS: usize = 5;
+
+/// Rows among which a header would be.
+const FIRST_ROWS: usize = 3;
+
 /// What is said for a delimiter and a way of quoting.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Score {
@@ -29,57 +35,117 @@ pub(super) struct Score {
     pub(super) is_proven: bool,
 }
 
+/// The rows of a sample, sorted by what they seem to be.
+struct Sorted<'a> {
+    csv: &'a Csv,
+    /// Fields that most rows have.
+    usual: usize,
+    /// Rows above the table.
+    titles: &'a [Row],
+    /// Rows from the table's first on.
+    below: &'a [Row],
+    /// Rows of the usual width, and what their cells look like.
+    table: Vec<&'a Row>,
+    kinds: Vec<Vec<Kind>>,
+    /// Rows that should be of the usual width.
+    rest: usize,
+}
+
 /// Scores the rows of a sample; `None` if they are not cut alike into two fields at least.
 pub(super) fn score(cut: &Cut, csv: &Csv) -> Option<Score> {
-    let rows = &cut.rows;
-    let usual = usual_width(rows.iter().map(|row| width(row)))?;
-    let titles = rows.iter().take(TITLE_ROWS).take_while(|row| is_title(row, usual)).count();
-    let table: Vec<&Row> = rows[titles..].iter().filter(|row| is_like(row, usual)).collect();
-    let rest = rows.len() - titles;
-    // Four of five, because exports have torn rows and totals.
-    if table.len() * 5 < rest * 4 || titles > 0 && (table.len() < 2 || table.len() * 2 < titles) {
+    let rows = Sorted::new(cut, csv)?;
+    let fit = ratio(rows.table.len(), rows.rest);
+    let addresses = rows.addresses();
+    // Four of five, because exports have torn rows; half of them if identifiers show that the others are torn.
+    if fit < 0.8 && (fit < 0.5 || addresses < 0.8) {
         return None;
     }
-    let share = |is: &dyn Fn(&Row) -> bool| {
-        let count = table.iter().filter(|row| is(row)).count();
-        ratio(count, table.len())
-    };
-    let kinds: Vec<Vec<Kind>> =
-        table.iter().map(|row| row.cells.iter().map(kind).collect()).collect();
-    let around = kinds.iter().filter(|row| row.contains(&Kind::Around)).count();
-    let whole = kinds
-        .iter()
-        .filter(|row| row.contains(&Kind::Address) && !row.contains(&Kind::Around))
-        .count();
-    let addresses = ratio(whole, table.len()) - ratio(around, table.len());
-    let fit = ratio(table.len(), rest);
-    let header = match titles {
-        0 => f64::from(u8::from(rows.first().is_some_and(|row| is_like(row, usual)))) * 2.0,
-        // A header that is not cut looks like a title.
-        _ if rows[..titles]
-            .iter()
-            .any(|row| row.cells.iter().any(|cell| is_cut_through(cell, csv.separator))) =>
-        {
-            -1.0
-        }
-        _ => 1.0,
-    };
-    let typed = typed_columns(&kinds, usual);
-    let torn = share(&|row| row.cells.iter().any(has_torn_quote));
-    let stray = share(&|row| row.is_stray);
-    let cut_through =
-        share(&|row| row.cells.iter().any(|cell| is_cut_through(cell, csv.separator)));
-    let fields = f64::from(u32::try_from(usual).unwrap_or(u32::MAX)).ln().min(2.0);
-    let value = 5.0 * addresses + 4.0 * fit + header + typed + 0.5 * fields
-        - 3.0 * (torn + stray)
-        - 2.0 * cut_through;
+    let typed = typed_columns(&rows.kinds, rows.usual);
+    let void = rows.void();
+    let fields = number(rows.usual - void).ln().clamp(0.0, 2.0);
+    let value = 5.0 * addresses + 4.0 * fit + rows.header() + typed + 0.5 * fields
+        - rows.doubts()
+        - 2.0 * ratio(void, rows.usual);
     // `Doe, Ann <ann@example.com>` line by line is no table, though each line has one comma.
-    let first = rows.get(titles).map_or(&[][..], |row| &row.cells);
+    let first = rows.below.first().map_or(&[][..], |row| &row.cells);
     let is_list = addresses < 0.0 && first.iter().any(|cell| kind(cell) == Kind::Around);
-    let is_proven = fit >= 0.95
-        && rest > 1
-        && (addresses >= 0.8 || typed * f64::from(u32::try_from(usual).unwrap_or(1)) >= 0.99);
+    let has_identifiers = addresses >= 0.8 || typed * number(rows.usual) >= 0.99;
+    let is_proven = fit >= 0.95 && rows.rest > 1 && has_identifiers;
     Some(Score { value, is_table: !is_list, is_proven })
+}
+
+impl<'a> Sorted<'a> {
+    fn new(cut: &'a Cut, csv: &'a Csv) -> Option<Self> {
+        let rows = &cut.rows;
+        let usual = usual_width(rows.iter().map(|row| row.cells.len()))?;
+        let titles = rows.iter().take(TITLE_ROWS).take_while(|row| is_title(row, usual)).count();
+        let (titles, below) = rows.split_at(titles);
+        let table: Vec<&Row> = below.iter().filter(|row| is_like(row, usual)).collect();
+        let footers = below.iter().rev().take(FOOTER_ROWS).take_while(|row| is_title(row, usual));
+        let footers = footers.count();
+        let rulers = below[..below.len() - footers].iter().filter(|row| is_ruler(row)).count();
+        let outside = titles.len() + footers;
+        if outside > 0 && (table.len() < 2 || table.len() * 2 < outside) {
+            return None;
+        }
+        let kinds = table.iter().map(|row| row.cells.iter().map(kind).collect()).collect();
+        let rest = below.len() - footers - rulers;
+        Some(Self { csv, usual, titles, below, table, kinds, rest })
+    }
+
+    /// Share of the rows in which `is` is true of some cell.
+    fn share(&self, is: impl Fn(&Cell) -> bool) -> f64 {
+        ratio(self.table.iter().filter(|row| row.cells.iter().any(&is)).count(), self.table.len())
+    }
+
+    /// Share of the people whose addresses come out whole, less those of whom they do not.
+    fn addresses(&self) -> f64 {
+        let count = |is: &dyn Fn(&[Kind]) -> bool| self.kinds.iter().filter(|row| is(row)).count();
+        let around = count(&|row| row.contains(&Kind::Around));
+        let whole = count(&|row| row.contains(&Kind::Address) && !row.contains(&Kind::Around));
+        // A header has none.
+        let is_address = |kind: &Kind| matches!(kind, Kind::Address | Kind::Around);
+        let has_header = self.kinds.len() > 1 && !self.kinds[0].iter().any(is_address);
+        let people = self.kinds.len() - usize::from(has_header);
+        ratio(whole, people) - ratio(around, people)
+    }
+
+    /// What the first rows say: a header is cut like the rows below it.
+    fn header(&self) -> f64 {
+        let is_cut_through = |cell: &Cell| is_cut_through(cell, self.csv.separator);
+        if self.titles.iter().any(|row| row.cells.iter().any(is_cut_through)) {
+            // A header that is not cut looks like a title.
+            return -1.0;
+        }
+        if !self.titles.is_empty() {
+            return 1.0;
+        }
+        let is_even = self.below.iter().take(FIRST_ROWS).all(|row| is_like(row, self.usual));
+        if is_even { 2.0 } else { 0.0 }
+    }
+
+    /// What speaks against the delimiter and the quotes: quotes that are torn or open nothing, and other delimiters left
+    /// in cells. Texts have commas and semicolons; they have no tabs. A space behind each comma is how texts are written,
+    /// too: tables only if nothing else cuts them.
+    fn doubts(&self) -> f64 {
+        let stray = ratio(self.table.iter().filter(|row| row.is_stray).count(), self.table.len());
+        let is_spaced = |row: &&&Row| row.cells[1..].iter().all(|cell| cell.text.starts_with(b" "));
+        let spaced = ratio(self.table.iter().filter(is_spaced).count(), self.table.len());
+        3.0 * (self.share(has_torn_quote) + stray)
+            + 2.0 * self.share(|cell| is_cut_through(cell, self.csv.separator))
+            + 4.0 * self.share(has_control)
+            + 2.0 * spaced
+    }
+
+    /// Number of columns in which nothing ever is but punctuation: half of `||` or `~|~` cuts into more fields, of which
+    /// every other one is such.
+    fn void(&self) -> usize {
+        let is_mark = |cell: &Cell| cell.text.iter().all(u8::is_ascii_punctuation);
+        let is_void = |column: &usize| {
+            self.table.iter().all(|row| row.cells.get(*column).is_some_and(is_mark))
+        };
+        (0..self.usual).filter(is_void).count()
+    }
 }
 
 /// Number of fields that most rows have, of those that have two at least; of equals the wider.
@@ -91,10 +157,6 @@ pub(crate) fn usual_width(widths: impl Iterator<Item = usize>) -> Option<usize> 
     counts.into_iter().max_by_key(|(width, count)| (*count, *width)).map(|(width, _)| width)
 }
 
-fn width(row: &Row) -> usize {
-    row.cells.len()
-}
-
 /// True if a row has the usual width, or what is beyond it is empty.
 fn is_like(row: &Row, usual: usize) -> bool {
     row.cells.len() >= usual
@@ -103,7 +165,12 @@ fn is_like(row: &Row, usual: usize) -> bool {
 
 /// True if a row may stand above a table: it has fewer fields, and nobody is in it.
 fn is_title(row: &Row, usual: usize) -> bool {
-    width(row) < usual && !row.cells.iter().any(|cell| kind(cell) == Kind::Address)
+    row.cells.len() < usual && !row.cells.iter().any(|cell| kind(cell) == Kind::Address)
+}
+
+/// True if a row is a line between rows: `----+----`.
+fn is_ruler(row: &Row) -> bool {
+    row.cells.iter().all(|cell| cell.text.iter().all(|byte| b"-+=_:| ".contains(byte)))
 }
 
 fn kind(cell: &Cell) -> Kind {
@@ -134,6 +201,12 @@ fn is_cut_through(cell: &Cell, separator: Separator) -> bool {
     text.iter().enumerate().any(is_other)
 }
 
+/// True if a cell has a byte that separates where there is one.
+fn has_control(cell: &Cell) -> bool {
+    let is_other = |byte: &u8| matches!(byte, b'\t' | 0x01 | 0x1e | 0x1f);
+    !cell.is_quoted && cell.text.trim_ascii().iter().any(is_other)
+}
+
 /// Share of the columns whose values are identifiers or dates as a whole.
 fn typed_columns(kinds: &[Vec<Kind>], usual: usize) -> f64 {
     let is_typed = |column: &usize| {
@@ -150,6 +223,9 @@ fn typed_columns(kinds: &[Vec<Kind>], usual: usize) -> f64 {
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {
-    let number = |count| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     if whole == 0 { 0.0 } else { number(part) / number(whole) }
+}
+
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

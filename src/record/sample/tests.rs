@@ -1,5 +1,7 @@
 //! Samples as systems write them, and what they are cut by.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn found(sample: &str, name: &str) -> Detected {
@@ -110,6 +112,13 @@ fn tables_of_systems_are_cut_where_they_mean_it() {
             ";",
         ),
         ("section signs", "id\u{a6}email\n", "N\u{a6}annN@example.com\n", "\u{a6}"),
+        (
+            "MySQL",
+            "+----+------+\n| id | email |\n+----+------+\n",
+            "| N | annN@example.com |\n",
+            "|",
+        ),
+        ("slashes", "", "DE/annN@example.com\n", "/"),
         ("display names", "id,contact\n", "N,Ann <annN@example.com>\n", ","),
     ] {
         let rows: String = ["1", "2", "3"].map(|n| row.replace('N', n)).concat();
@@ -229,4 +238,110 @@ fn meaning_of_quotes_is_found_however_far_down() {
     assert_eq!(quotes(&tabs), Quotes::None);
     let tabs = with("8\tl\\\tm\tbob@example.com\n").replace(',', "\t");
     assert_eq!(quotes(&tabs), Quotes::Escaped);
+}
+
+#[test]
+fn torn_rows_and_totals_change_nothing() {
+    let rows = "1;ann@example.com;x\n2;bob@example.com;y\n";
+    let text = format!("id;email;n\n{rows}Total: 2\nMade by Reports, 2026\n");
+    assert_eq!(delimiter(&text, "x.txt"), ";");
+    let text = format!("id;email;n\n{rows}3;cy@example.com\n4;di@example.com;a;b\n");
+    assert_eq!(delimiter(&text, "x.txt"), ";");
+}
+
+/// What a column of a generated table holds.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    Address,
+    Id,
+    Name,
+    Sum,
+    Tags,
+    Day,
+    Phone,
+    Json,
+    Sparse,
+}
+
+impl Of {
+    fn value(self, n: usize) -> String {
+        match self {
+            Self::Address => format!("ann{n}@example.com"),
+            Self::Id => format!("K{}", 1000 + n),
+            Self::Name => format!("Doe, Ann {n}"),
+            Self::Sum => format!("{n},5{}", n % 10),
+            Self::Tags => format!("vip;{}|new", 2020 + n % 7),
+            Self::Day => format!("2{}.11.2026", n % 10),
+            Self::Phone => format!("+49 30 {}", 100_000 + n),
+            Self::Json => format!("{{\"a\": [{n}, 2], \"b\": \"x;y\"}}"),
+            Self::Sparse if n.is_multiple_of(3) => "x".to_owned(),
+            Self::Sparse => String::new(),
+        }
+    }
+}
+
+/// Columns of a table, with or without one of addresses.
+fn columns() -> impl Strategy<Value = (Vec<Of>, bool)> {
+    use Of::{Address, Day, Id, Json, Name, Phone, Sparse, Sum, Tags};
+    let others = prop_oneof![
+        Just(Id),
+        Just(Name),
+        Just(Sum),
+        Just(Tags),
+        Just(Day),
+        Just(Phone),
+        Just(Json),
+        Just(Sparse)
+    ];
+    let place = any::<prop::sample::Index>();
+    (proptest::collection::vec(others, 2..6), place, any::<bool>()).prop_map(
+        |(mut of, at, has_addresses)| {
+            if has_addresses {
+                let at = at.index(of.len());
+                of[at] = Address;
+            }
+            (of, has_addresses)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// A table is cut by what its writer separated it by, whatever its values hold.
+    #[test]
+    fn tables_are_cut_by_what_their_writer_meant(
+        separator in prop::sample::select(vec![
+            ",", ";", "\t", "|", "^", "~", "\u{1}", "||", "~|~", "::",
+        ]),
+        (columns, has_addresses) in columns(),
+        rows in 2_usize..40,
+        always_quotes: bool,
+        may_lack_header: bool,
+        titles in 0_usize..3,
+    ) {
+        // Without either nothing is certain: `K1,vip;2026` can be two columns in two ways.
+        let has_header = !(has_addresses && may_lack_header);
+        let quoted = |text: &str| {
+            let needs_quotes = text.contains(separator) || text.contains(['"', '\n']);
+            if always_quotes || needs_quotes {
+                format!("\"{}\"", text.replace('"', "\"\""))
+            } else {
+                text.to_owned()
+            }
+        };
+        let line = |cells: Vec<String>| cells.join(separator) + "\n";
+        let mut text = String::new();
+        if has_header {
+            text += &"A report, made 2026\n".repeat(titles);
+            text += &line((0..columns.len()).map(|at| quoted(&format!("column {at}"))).collect());
+        }
+        for n in 0..rows {
+            text += &line(columns.iter().map(|of| quoted(&of.value(n))).collect());
+        }
+        // Colons without identifiers, below a title with a comma: two rows do not say enough.
+        prop_assume!(has_addresses || separator != "::");
+        let separator = Separator::new(separator.as_bytes()).unwrap();
+        prop_assert_eq!(delimiter(&text, "x.txt"), separator.to_string(), "{}", text);
+    }
 }
