@@ -22,6 +22,17 @@ impl MaxRejects {
             .unwrap_or(Self::Share(1.0))
     }
 
+    /// The limit on values that must not leave in clear: a tenth of the one on rejects. All may be such only if all may be
+    /// rejects.
+    #[must_use]
+    pub fn on_personal_data(self) -> Self {
+        match self {
+            Self::Share(share) if share < 1.0 => Self::Share(share / 10.0),
+            Self::Share(share) => Self::Share(share),
+            Self::Count(count) => Self::Count(count / 10),
+        }
+    }
+
     /// True if `rejected` of `values` are too many.
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
     pub fn is_exceeded(self, rejected: u64, values: u64) -> bool {

@@ -7,8 +7,8 @@ use super::Choices;
 use crate::dialect::Wrapping;
 use crate::hash::Kernel;
 use crate::normalize::{
-    Canonical, Case, Country, Idn, Normalizer, Prehashed, RuleOptions, Unprefixed, Value, Vanity,
-    Verdict, plan_answers,
+    Canonical, Case, Country, Idn, Ids, Normalizer, Prehashed, RuleOptions, Unprefixed, Value,
+    Vanity, Verdict, plan_answers,
 };
 use crate::user_type::UserType;
 
@@ -21,6 +21,7 @@ pub fn values(data: &[u8]) {
         prehashed: [Prehashed::Auto, Prehashed::Always, Prehashed::Never][choices.below(3)],
         case: [Case::Lower, Case::Keep][choices.below(2)],
         idn: [Idn::Reject, Idn::Punycode][choices.below(2)],
+        ids: Ids::Checked,
         vanity: [Vanity::Reject, Vanity::Convert][choices.below(2)],
         unprefixed: Unprefixed::Auto,
         country: [None, Country::parse(b"DE"), Country::parse(b"it"), Country::parse(b"UK")]

@@ -24,6 +24,7 @@ const WORDS: &[(&str, &str)] = &[
     ("--prehashed always", "`prehashed = \"always\"` in [rules]"),
     ("--unprefixed international", "`unprefixed = \"international\"` in [rules]"),
     ("--vanity convert", "`vanity = \"convert\"` in [rules]"),
+    ("--ids any", "`ids = \"any\"` in [rules]"),
     ("--case keep", "`case = \"keep\"` in [rules]"),
     ("--rejects FILE", "`rejects` in [report]"),
     ("--rejects", "`rejects` in [report]"),

@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Note, Reason, Verdict, email, phone, prehashed};
-use crate::trim::{self, trim};
+use super::column::{self, Column, class};
+use super::phone::{DIGITS_MAX, DIGITS_MIN};
+use super::{Note, Reason, Verdict, personal, prehashed, spreadsheet};
+use crate::trim;
 use crate::user_type::THIRD_PARTY_BYTES_MAX;
 
 /// The largest Facebook id: `u64::MAX`.
@@ -27,9 +29,23 @@ pub enum Case {
     Keep,
 }
 
+/// Treatment of third-party ids that look like names, postal addresses, dates or national phone numbers.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Ids {
+    /// Reject them: ids leave in clear.
+    #[default]
+    Checked,
+    /// Take them, for ids that happen to look so. E-mail addresses and numbers with + never leave.
+    Any,
+}
+
 /// Facebook id: ASCII digits, 1 to `u64::MAX`, no leading zero; the `.0` of a float export is dropped.
 #[inline]
-pub(super) fn fbid(value: &[u8], out: &mut Vec<u8>) -> Verdict {
+pub(super) fn fbid(refuses_phones: bool, value: &[u8], out: &mut Vec<u8>) -> Verdict {
     let digits = value.strip_suffix(b".0").unwrap_or(value);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Verdict::Rejected(explain_clear(value, Reason::Malformed));
@@ -44,85 +60,80 @@ pub(super) fn fbid(value: &[u8], out: &mut Vec<u8>) -> Verdict {
     if digits.len() > FBID_MAX.len() || (digits.len() == FBID_MAX.len() && digits > FBID_MAX) {
         return Verdict::Rejected(Reason::OutOfRange);
     }
+    if refuses_phones && (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) {
+        return Verdict::Rejected(Reason::LooksPersonal);
+    }
     out.extend_from_slice(digits);
-    Verdict::Raw(Note::PLAIN)
+    Verdict::Raw(if digits.len() < value.len() { Note::FLOAT } else { Note::PLAIN })
 }
 
-/// Third-party id: an opaque token of 1 to 255 bytes without anything that could be taken for a line end.
-#[inline]
-pub(super) fn third_party(case: Case, value: &[u8], out: &mut Vec<u8>) -> Verdict {
-    if trim::is_null_word(value) {
-        return Verdict::Rejected(Reason::NullWord);
-    }
-    if value.len() > THIRD_PARTY_BYTES_MAX {
-        return Verdict::Rejected(Reason::TooLong);
-    }
-    if !value.is_ascii() {
-        return third_party_unicode(case, value, out);
-    }
-    if value.iter().any(u8::is_ascii_control) {
-        return Verdict::Rejected(Reason::ControlCharacter);
-    }
-    if is_raw_personal_data(value) {
-        return Verdict::Rejected(Reason::RawPersonalData);
-    }
-    let start = out.len();
-    out.extend_from_slice(value);
-    if case == Case::Lower && value.iter().any(u8::is_ascii_uppercase) {
-        out[start..].make_ascii_lowercase();
-        return Verdict::Raw(Note::CASE_CHANGED);
-    }
-    Verdict::Raw(Note::PLAIN)
+/// The rule for third-party ids of one column.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ThirdPartyRule {
+    pub(super) case: Case,
+    pub(super) column: Column,
 }
 
-#[cold]
-fn third_party_unicode(case: Case, value: &[u8], out: &mut Vec<u8>) -> Verdict {
-    let Ok(text) = std::str::from_utf8(value) else {
-        return Verdict::Rejected(Reason::InvalidUtf8);
-    };
-    // U+2028 and U+2029 end a line for many readers, as U+0085 does, which is a control character.
-    if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
-        return Verdict::Rejected(Reason::ControlCharacter);
+impl ThirdPartyRule {
+    /// Third-party id: an opaque token of 1 to 255 bytes without anything that could be taken for a line end, that looks
+    /// like the others of its column.
+    #[inline]
+    pub(super) fn apply(&self, value: &[u8], out: &mut Vec<u8>) -> Verdict {
+        let classes = column::classes(value);
+        if value.len() <= THIRD_PARTY_BYTES_MAX && self.column.is_clean(value, classes) {
+            return self.push_ascii(value, classes, out);
+        }
+        self.judge(value, classes, out)
     }
-    let lower = match case {
-        Case::Lower => text.to_lowercase(),
-        Case::Keep => text.to_owned(),
-    };
-    if lower.len() > THIRD_PARTY_BYTES_MAX {
-        return Verdict::Rejected(Reason::TooLong);
-    }
-    // KELVIN SIGN becomes a `k`: only what is written shows what it is.
-    if is_raw_personal_data(lower.as_bytes()) {
-        return Verdict::Rejected(Reason::RawPersonalData);
-    }
-    out.extend_from_slice(lower.as_bytes());
-    Verdict::Raw(if lower == text { Note::PLAIN } else { Note::CASE_CHANGED })
-}
 
-/// An e-mail address, or an international phone number with `+`, bare or wrapped as people wrap them: it must not leave
-/// unhashed.
-fn is_raw_personal_data(value: &[u8]) -> bool {
-    if memchr::memchr2(b'@', b'+', value).is_none() && value.is_ascii() {
-        return false;
+    #[inline]
+    fn push_ascii(&self, value: &[u8], classes: u8, out: &mut Vec<u8>) -> Verdict {
+        let start = out.len();
+        out.extend_from_slice(value);
+        if self.case != Case::Keep && classes & class::UPPER != 0 {
+            out[start..].make_ascii_lowercase();
+            return Verdict::Raw(Note::CASE_CHANGED);
+        }
+        Verdict::Raw(Note::PLAIN)
     }
-    let bare = unwrapped(value);
-    email::is_address(bare) || email::is_international_address(bare) || phone::has_plus(bare)
-}
 
-/// Without quotes or angle brackets around it, and without `mailto:` or `tel:` before it.
-fn unwrapped(mut value: &[u8]) -> &[u8] {
-    loop {
-        let scheme = [&b"mailto:"[..], b"tel:"].into_iter().find(|scheme| {
-            value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-        });
-        value = match (scheme, value) {
-            (Some(scheme), _) => trim(&value[scheme.len()..]),
-            (
-                None,
-                [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] | [b'<', inner @ .., b'>'],
-            ) => trim(inner),
-            _ => return value,
+    #[cold]
+    fn judge(&self, value: &[u8], classes: u8, out: &mut Vec<u8>) -> Verdict {
+        if value.len() > THIRD_PARTY_BYTES_MAX {
+            return Verdict::Rejected(Reason::TooLong);
+        }
+        let Ok(text) = std::str::from_utf8(value) else {
+            return Verdict::Rejected(Reason::InvalidUtf8);
         };
+        // U+2028 and U+2029 end a line for many readers, as U+0085 does, which is a control character.
+        let is_control = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        if classes & (class::CONTROL | class::HIGH) != 0 && text.chars().any(is_control) {
+            return Verdict::Rejected(Reason::ControlCharacter);
+        }
+        let (value, float) = match self.column.judge(value) {
+            Ok((value, false)) => (value, Note::PLAIN),
+            Ok((whole, true)) => (whole, Note::FLOAT),
+            Err(reason) => return Verdict::Rejected(reason),
+        };
+        if classes & class::HIGH == 0 {
+            return match self.push_ascii(value, classes, out) {
+                Verdict::Raw(note) => Verdict::Raw(note.and(float)),
+                verdict => verdict,
+            };
+        }
+        let lower = match self.case {
+            Case::Lower => text.to_lowercase(),
+            Case::Keep => text.to_owned(),
+        };
+        if lower.len() > THIRD_PARTY_BYTES_MAX {
+            return Verdict::Rejected(Reason::TooLong);
+        }
+        // KELVIN SIGN becomes a `k`: what is written must stay what it was.
+        if let Err(reason) = self.column.judge(lower.as_bytes()) {
+            return Verdict::Rejected(reason);
+        }
+        out.extend_from_slice(lower.as_bytes());
+        Verdict::Raw(if lower == text { Note::PLAIN } else { Note::CASE_CHANGED })
     }
 }
 
@@ -174,6 +185,10 @@ fn explain_clear(value: &[u8], otherwise: Reason) -> Reason {
         Reason::InvalidUtf8
     } else if prehashed::is_digest(value) {
         Reason::AlreadyHashed
+    } else if spreadsheet::has_exponent(value) {
+        Reason::SpreadsheetNumber
+    } else if personal::is_raw(&personal::plain(value)) {
+        Reason::RawPersonalData
     } else {
         otherwise
     }

@@ -97,13 +97,9 @@ pub(super) fn is_address(value: &[u8]) -> bool {
     })
 }
 
-/// Whether a value is an address with letters outside ASCII (RFC 6531), which [`EmailRule`] rejects.
-#[cold]
-pub(super) fn is_international_address(value: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(value) else { return false };
-    let is_plain = |c: char| c.is_ascii() || !c.is_alphanumeric();
-    let ascii: String = text.chars().map(|c| if is_plain(c) { c } else { 'a' }).collect();
-    !text.is_ascii() && is_address(ascii.as_bytes())
+/// Whether a byte may stand in a local part, dots aside.
+pub(super) fn is_atom_byte(byte: u8) -> bool {
+    ATOM[usize::from(byte)]
 }
 
 pub(super) fn without_trailing_dots(mut value: &[u8]) -> &[u8] {

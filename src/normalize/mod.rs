@@ -3,24 +3,30 @@
 //! A rejected value is never repaired into something that could be somebody else's identifier.
 
 mod clear;
+mod column;
 mod country;
 mod domain;
 mod email;
+mod personal;
 mod phone;
 mod plain;
 mod prehashed;
 mod shape;
+mod spreadsheet;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::clear::ThirdPartyRule;
+use self::column::Column;
 use self::email::EmailRule;
 use self::phone::PhoneRule;
 pub use crate::dialect::Wrapping;
 use crate::hash::{self, Digest, Kernel, Messages};
 use crate::trim::{is_null_word, trim, unquote, without_guard};
 
-pub use self::clear::Case;
+pub use self::clear::{Case, Ids};
+pub use self::column::Surroundings;
 pub use self::country::Country;
 pub(crate) use self::domain::is_bare as is_bare_domain;
 pub use self::email::Idn;
@@ -47,6 +53,9 @@ pub struct RuleOptions {
     /// Letter case of third-party ids.
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     pub case: Case,
+    /// Third-party ids that look like personal data.
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub ids: Ids,
     /// Letters outside ASCII in domains of e-mail addresses.
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     pub idn: Idn,
@@ -160,8 +169,9 @@ pub struct Value<'a> {
 enum Rule {
     Email(EmailRule),
     Phone(PhoneRule),
-    Fbid,
-    ThirdParty(Case),
+    /// True if the column is called like phone numbers, so that what could be one is none.
+    Fbid(Ids, bool),
+    ThirdParty(ThirdPartyRule, Ids),
     MobileAdvertiserId,
 }
 
@@ -182,8 +192,11 @@ impl Normalizer {
         let rule = match user_type {
             UserType::EmailHash => Rule::Email(EmailRule::new(options.prehashed, options.idn)),
             UserType::PhoneHash => Rule::Phone(PhoneRule::new(options)),
-            UserType::Fbid => Rule::Fbid,
-            UserType::CustomAudienceThirdPartyId => Rule::ThirdParty(options.case),
+            UserType::Fbid => Rule::Fbid(options.ids, false),
+            UserType::CustomAudienceThirdPartyId => {
+                let rule = ThirdPartyRule { case: options.case, column: Column::default() };
+                Rule::ThirdParty(rule, options.ids)
+            }
             UserType::MobileAdvertiserId => Rule::MobileAdvertiserId,
         };
         Self { rule, kernel: Kernel::default() }
@@ -205,6 +218,37 @@ impl Normalizer {
     #[doc(hidden)]
     pub fn on(self, kernel: Kernel) -> Self {
         Self { kernel, ..self }
+    }
+
+    /// The rule for values that throng wrote: they are taken as they are.
+    #[must_use]
+    #[doc(hidden)]
+    pub fn as_written(mut self) -> Self {
+        if let Rule::ThirdParty(rule, _) = &mut self.rule {
+            rule.case = Case::Keep;
+            rule.column = Column::as_written();
+        }
+        self
+    }
+
+    /// The rule for one column, of which some values are at hand; `None` if it is like that for any other.
+    #[doc(hidden)]
+    pub fn of_column<'a>(
+        &self,
+        sample: impl Iterator<Item = &'a [u8]>,
+        around: Surroundings<'_>,
+    ) -> Option<Self> {
+        let rule = match &self.rule {
+            Rule::ThirdParty(rule, ids) => {
+                let column = Column::of_sample(sample, around, *ids == Ids::Checked);
+                Rule::ThirdParty(ThirdPartyRule { column, ..*rule }, *ids)
+            }
+            Rule::Fbid(Ids::Checked, _) if around.is_member && column::is_called_phone(around) => {
+                Rule::Fbid(Ids::Checked, true)
+            }
+            _ => return None,
+        };
+        Some(Self { rule, kernel: self.kernel })
     }
 
     /// Normalises a batch: appends to `canonical`, and tells `on_verdict` each value's index, bytes and verdict.
@@ -231,14 +275,14 @@ impl Normalizer {
             Rule::Phone(rule) => {
                 run(wrapping, values, canonical, on_verdict, |v, c, out| rule.apply(v, c, out));
             }
-            Rule::Fbid => {
-                run(wrapping, values, canonical, on_verdict, |v, _, out| clear::fbid(v, out));
+            Rule::Fbid(_, refuses_phones) => {
+                run(wrapping, values, canonical, on_verdict, |v, _, out| {
+                    clear::fbid(*refuses_phones, v, out)
+                });
             }
             // Quotes may belong to a third-party id.
-            Rule::ThirdParty(case) => {
-                run(Wrapping::Field, values, canonical, on_verdict, |v, _, out| {
-                    clear::third_party(*case, v, out)
-                });
+            Rule::ThirdParty(rule, _) => {
+                run(Wrapping::Field, values, canonical, on_verdict, |v, _, out| rule.apply(v, out));
             }
             Rule::MobileAdvertiserId => {
                 run(wrapping, values, canonical, on_verdict, |v, _, out| {

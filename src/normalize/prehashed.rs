@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Reason, Verdict};
+use super::{Reason, Shape, Verdict};
 use crate::hash::{self, Digest};
 use crate::trim::NULL_WORDS;
 
@@ -33,8 +33,8 @@ enum Form {
     Other,
 }
 
-/// Lengths in hex digits of MD5, SHA-1, SHA-224, SHA-384 and SHA-512, and of a SHA-256 digest that lost or gained one.
-const OTHER_DIGEST_LENGTHS: [usize; 7] = [32, 40, 56, 63, 65, 96, 128];
+/// Lengths in hex digits of MD5, SHA-1, SHA-224, SHA-384 and SHA-512, and of a SHA-256 digest that lost or gained some.
+const OTHER_DIGEST_LENGTHS: [usize; 10] = [32, 40, 56, 60, 61, 62, 63, 65, 96, 128];
 
 /// What people put before a digest.
 const PREFIXES: [&[u8]; 10] = [
@@ -102,6 +102,22 @@ fn form(value: &[u8]) -> Form {
             && value[prefix.len()..prefix.len() + 32].iter().all(u8::is_ascii_hexdigit)
     });
     if wrapped || is_base64_digest(value) { Form::Malformed } else { Form::Other }
+}
+
+/// What a value is that looks like a digest but is none that is compared.
+pub(super) fn malformed(value: &[u8]) -> Option<Shape> {
+    if !matches!(form(value), Form::Malformed) {
+        return None;
+    }
+    let is_whole = is_hex(value);
+    Some(match value.len() {
+        32 if is_whole => Shape::Md5,
+        40 if is_whole => Shape::Sha1,
+        60..=63 if is_whole => Shape::ShortDigest,
+        _ if is_whole => Shape::OtherDigest,
+        _ if is_base64_digest(value) => Shape::Base64Digest,
+        _ => Shape::WrappedDigest,
+    })
 }
 
 /// Base64 or base64url of 32 bytes: 43 digits, and mostly one `=`.

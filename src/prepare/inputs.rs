@@ -57,6 +57,7 @@ pub(super) fn options(config: &PrepareConfig) -> serde_json::Map<String, serde_j
     let json = serde_json::json!({
         "prehashed": rules.prehashed,
         "case": rules.case,
+        "ids": rules.ids,
         "idn": rules.idn,
         "vanity": rules.vanity,
         "unprefixed": rules.unprefixed,

@@ -21,6 +21,9 @@ use crate::user_type::UserType;
 /// Reasons that a message names.
 const REASONS_SHOWN: usize = 4;
 
+/// So many values that must not leave in clear are no sign of a wrong column, however few values there are.
+const PERSONAL_FEW: u64 = 2;
+
 /// Judges what was read.
 pub(super) struct Judge {
     max_rejects: MaxRejects,
@@ -169,6 +172,7 @@ impl Judge {
             );
             return Err(Error::WrongFile { message, hint: None, limits: None });
         }
+        let personal = tally.rejected_as(Reason::RawPersonalData);
         let mut limits = None;
         let message = if tally.accepted() == 0 {
             format!(
@@ -182,54 +186,102 @@ impl Judge {
                 tally.suspicious(),
                 self.max_rejects,
             )
+        } else if personal > PERSONAL_FEW
+            && self.max_rejects.on_personal_data().is_exceeded(personal, values)
+        {
+            format!(
+                "wrong column? {personal} of {values} values for {spec} hold e-mail addresses or phone numbers"
+            )
         } else {
             return Ok(());
         };
         Err(Error::WrongFile {
             message: message + &reasons(tally),
-            hint: Some(self.hint(spec.user_type, tally)),
+            hint: Some(self.hint(spec, tally)),
             limits,
         })
     }
 
-    /// A hint: the look of the rejected values, and where values of the type are instead.
-    fn hint(&self, user_type: UserType, tally: &Tally) -> String {
+    /// A hint: what follows from the reason, or else the look of the rejected values; and where values of the type are
+    /// instead.
+    fn hint(&self, spec: &AudienceSpec, tally: &Tally) -> String {
         let most = tally.reasons().next().map(|(reason, ..)| reason);
         let countries = match self.rules.country {
-            None if user_type == UserType::PhoneHash => assumed::countries_of_rejected(tally),
+            None if spec.user_type == UserType::PhoneHash => assumed::countries_of_rejected(tally),
             _ => Vec::new(),
         };
         if most == Some(Reason::NationalNumber) || !countries.is_empty() {
             return assumed::country_hint(&countries);
         }
-        let mut hints = Vec::new();
-        let shape = tally.usual_shape().and_then(Shape::describe);
-        if let Some((what, fitting)) = shape {
-            let mut hint = format!("these look like {what}");
-            match fitting {
-                Some(fitting) if fitting != user_type => {
-                    let _infallible = write!(hint, ": --user-type {fitting}?");
-                }
-                _ => {}
-            }
-            hints.push(hint);
-        }
-        for source in self.sources.iter().filter(|source| source.role == Role::Member).take(1) {
-            // Those that hold what is wanted, or else all that are known.
-            let wanted = Shape::of_type(user_type);
-            let fitting = source.columns.iter().filter(|(_, what)| Some(*what) == wanted);
-            let fitting: Vec<_> = fitting.collect();
-            let shown = if fitting.is_empty() { source.columns.iter().collect() } else { fitting };
-            for (column, what) in shown {
-                hints.push(format!("column {column} holds {what}"));
-            }
-        }
+        let shape = tally.usual_shape();
+        let look = shape.and_then(|shape| look(shape, spec.user_type));
+        let is_telling = most == Some(Reason::RawPersonalData)
+            || shape.is_some_and(|shape| shape.remedy().is_some());
+        let first = match (most.and_then(remedy), look) {
+            (Some(_), Some(look)) if is_telling => Some(look),
+            (Some(remedy), _) => Some(remedy.to_owned()),
+            (None, look) => look,
+        };
+        let mut hints: Vec<String> = first.into_iter().collect();
+        hints.extend(self.other_columns(spec));
         if let Some(reason) = most.filter(|_| hints.is_empty()) {
             let (code, advice) = (reason.code(), reason.advice());
             hints.push(format!("{code} means: {advice}; --rejects FILE lists them"));
         }
         hints.join("; ")
     }
+
+    /// Columns beside the one that was read: those that hold what is wanted, or else all that hold something.
+    fn other_columns(&self, spec: &AudienceSpec) -> Vec<String> {
+        let Some(source) = self.sources.iter().find(|source| source.role == Role::Member) else {
+            return Vec::new();
+        };
+        let is_own = |column: &str| {
+            let number = |column: &str| column.split(' ').next().map(str::to_owned);
+            source.feeds.iter().any(|(audience, own)| {
+                self.specs[*audience].label == spec.label && number(own) == number(column)
+            })
+        };
+        let wanted = Shape::of_type(spec.user_type);
+        let others = || source.columns.iter().filter(|(column, _)| !is_own(column));
+        let has_fitting = others().any(|(_, what)| Some(*what) == wanted);
+        let shown = others().filter(|(_, what)| !has_fitting || Some(*what) == wanted);
+        shown.map(|(column, what)| format!("column {column} holds {what}")).collect()
+    }
+}
+
+/// What values of a shape look like, and what to do about it.
+fn look(shape: Shape, user_type: UserType) -> Option<String> {
+    let (what, fitting) = shape.describe()?;
+    let look = format!("these look like {what}");
+    Some(match (shape.remedy(), fitting) {
+        (Some(remedy), _) => format!("{look}: {remedy}"),
+        (None, Some(fitting)) if fitting != user_type => format!("{look}: --user-type {fitting}?"),
+        (None, _) => look,
+    })
+}
+
+/// What to do about a reason, where that follows from it.
+const fn remedy(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::RawPersonalData => {
+            "name the column of ids with --column; addresses and numbers are hashed with --user-type email_hash or phone_hash"
+        }
+        Reason::LooksPersonal => {
+            "these look like names, addresses, dates or phone numbers: name the column of ids with --column; if they are ids, --ids any"
+        }
+        Reason::HoldsSeparator => {
+            "these look like whole rows: say what separates the fields with --delimiter; if they are ids, --ids any"
+        }
+        Reason::SpreadsheetNumber => "export the column as text: a spreadsheet has lost its digits",
+        Reason::MixedFloats => {
+            "export the ids as whole numbers or as text: some end in .0, others do not"
+        }
+        Reason::AlreadyHashed => {
+            "these are digests: --user-type email_hash or phone_hash passes them on"
+        }
+        _ => return None,
+    })
 }
 
 /// Refuses a list with rows of which nothing is a value: the people in them opted out, and are named in another column.

@@ -190,6 +190,11 @@ impl Tally {
             .sum()
     }
 
+    /// Values that were rejected for a reason.
+    pub fn rejected_as(&self, reason: Reason) -> u64 {
+        self.rejected.0[reason as usize].count
+    }
+
     /// Reasons that occurred, with count and first place, the frequent ones first.
     pub fn reasons(&self) -> impl Iterator<Item = (Reason, u64, &Place)> {
         let mut reasons: Vec<_> = Reason::ALL

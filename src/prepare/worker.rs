@@ -183,7 +183,8 @@ impl Tools {
         let (scatter, store) = (&mut scatters[feed.audience], &ingest.stores[feed.audience]);
         for start in (0..records.len()).step_by(BATCH_RECORDS) {
             let batch = start..(start + BATCH_RECORDS).min(records.len());
-            let normalizer = audience.normalizer(route.role);
+            let rule = feed.rule.as_deref();
+            let normalizer = rule.unwrap_or_else(|| audience.normalizer(route.role));
             let values = (records, bytes, batch);
             match space {
                 None => {

@@ -41,7 +41,7 @@ fn equals_the_oracle_for_every_type_and_tuning() {
     for user_type in UserType::ALL {
         let text = lines(user_type, 4000, 7);
         fs::write(&input, &text).unwrap();
-        let normalizer = Normalizer::new(user_type, RuleOptions::default()).on(portable());
+        let normalizer = Normalizer::new(user_type, oracle::rules()).on(portable());
         let expected = oracle::read_lines(user_type, &normalizer, text.as_bytes());
         let in_order = oracle::in_order(user_type, expected.set.clone());
         let mut first: Option<Vec<(String, Vec<u8>)>> = None;
@@ -59,6 +59,7 @@ fn equals_the_oracle_for_every_type_and_tuning() {
             config.resources.memory_bytes = memory_bytes;
             config.resources.block_bytes = block_bytes;
             config.read.io = io;
+            config.rules = oracle::rules();
             config.output.part_lines = 700;
             let summary = run(config).unwrap();
             assert_counts(&summary.audiences[0], &expected);
@@ -73,6 +74,7 @@ fn equals_the_oracle_for_every_type_and_tuning() {
         for kernel in Kernel::all() {
             let mut config = config(user_type, std::slice::from_ref(&input), &out);
             config.resources.kernel = kernel;
+            config.rules = oracle::rules();
             config.output.part_lines = 700;
             assert_counts(&run(config).unwrap().audiences[0], &expected);
             assert_eq!(first, Some(parts(&out)), "{user_type} {}", kernel.name());

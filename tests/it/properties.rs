@@ -12,7 +12,7 @@ use throng::config::{
     SuppressInput,
 };
 use throng::limits::SLAB_BYTES_MIN;
-use throng::normalize::{Normalizer, RuleOptions, UserType};
+use throng::normalize::{Normalizer, UserType};
 
 use crate::support::oracle::{self, Outcome};
 use crate::support::{config, entries, run, value};
@@ -176,7 +176,7 @@ impl Case {
     }
 
     fn outcome(&self, text: &[u8]) -> Outcome {
-        let normalizer = Normalizer::new(self.user_type, RuleOptions::default());
+        let normalizer = Normalizer::new(self.user_type, oracle::rules());
         match self.shape {
             Shape::Lines => oracle::read_lines(self.user_type, &normalizer, text),
             Shape::Csv(delimiter, column, _) => {
@@ -188,6 +188,7 @@ impl Case {
     fn config(&self, inputs: &[PathBuf], out: &Path) -> PrepareConfig {
         let mut config = config(self.user_type, inputs, out);
         let tuning = &self.tuning;
+        config.rules = oracle::rules();
         config.resources.threads = tuning.threads;
         config.resources.chunk_bytes = tuning.chunk_bytes;
         config.resources.memory_bytes = tuning.memory_bytes;

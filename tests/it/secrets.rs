@@ -29,8 +29,8 @@ const INPUTS: [(&str, &str, [&str; 2]); 5] = [
     ("fbid", "1234501\n998877665544\n", ["1234501", "998877665544"]),
     (
         "custom_audience_third_party_id",
-        "canary vip\nKanarienvogel\n",
-        ["canary vip", "kanarienvogel"],
+        "canary-vip\nKanarienvogel\n",
+        ["canary-vip", "kanarienvogel"],
     ),
     (
         "mobile_advertiser_id",

@@ -19,6 +19,7 @@ use rlibphonenumber::{
 pub use self::assumed::{AssumedNumber, Fit, countries_of};
 use self::plan::Plan;
 use self::scan::Digits;
+pub(super) use self::scan::is_digit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -126,21 +127,6 @@ impl PhoneRule {
             Err(reason) => Verdict::Rejected(reason),
         }
     }
-}
-
-/// Whether a value is a number that begins with `+`, as far as its digits tell.
-#[cold]
-pub(super) fn has_plus(value: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(value) else { return false };
-    let Some(number) = text.strip_prefix(['+', '\u{FF0B}']) else { return false };
-    // Letters before the first digit are a name that begins with a plus sign.
-    let begins_with_digit =
-        number.chars().find(|c| c.is_alphanumeric()).is_some_and(scan::is_digit);
-    begins_with_digit
-        && match scan::digits(text, Vanity::Reject) {
-            Ok(digits) => (DIGITS_MIN..=DIGITS_MAX).contains(&digits.text.len()),
-            Err(reason) => reason == Reason::SeveralValues,
-        }
 }
 
 /// Country code and national number of scanned digits, as libphonenumber reads them.

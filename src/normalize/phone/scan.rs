@@ -75,7 +75,7 @@ impl Between {
     }
 }
 
-pub(super) fn is_digit(c: char) -> bool {
+pub(in crate::normalize) fn is_digit(c: char) -> bool {
     digit(c).is_some()
 }
 

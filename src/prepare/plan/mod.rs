@@ -19,7 +19,7 @@ use crate::dialect::{Column, Csv, Dialect};
 use crate::error::{Error, Result};
 use crate::hash::Kernel;
 use crate::limits::LISTS_MAX;
-use crate::normalize::{Case, Normalizer, Prehashed, RuleOptions};
+use crate::normalize::{Normalizer, Prehashed, RuleOptions, Surroundings};
 use crate::quote::Quoted;
 use crate::record;
 use crate::role::Role;
@@ -54,7 +54,8 @@ impl Audience {
             Arc::clone(&taken)
         };
         let keeps = spec.user_type != UserType::CustomAudienceThirdPartyId;
-        let known = if keeps { taken } else { make(RuleOptions { case: Case::Keep, ..rules }) };
+        let as_written = || Arc::new(Normalizer::new(spec.user_type, rules).as_written());
+        let known = if keeps { taken } else { as_written() };
         Self { spec, normalizers: [members, suppressed, Arc::clone(&known), known] }
     }
 
@@ -75,6 +76,8 @@ pub struct Feed {
     pub field: usize,
     /// What its values look like in the first rows.
     pub form: Form,
+    /// The rule for its values, if it has one of its own.
+    pub rule: Option<Arc<Normalizer>>,
 }
 
 /// An input, ready to be read.
@@ -185,9 +188,15 @@ pub fn plan(
             };
             notes.push(format!("took column {column} for {spec}: {why}"));
         }
-        let below = table.cells(column.index).skip(usize::from(has_header && !finder.has_names()));
-        let form = Form::of(audiences[audience].spec.user_type, below);
-        feeds.push(Feed { audience, field: field_of(column.index), column, form });
+        let around = Surroundings {
+            name: column.name.as_deref(),
+            is_single: table.width() <= 1 && !finder.has_names(),
+            is_member: role == Role::Member,
+        };
+        let below = || table.cells(found.index).skip(usize::from(has_header));
+        let form = Form::of(audiences[audience].spec.user_type, below());
+        let rule = audiences[audience].normalizer(role).of_column(below(), around).map(Arc::new);
+        feeds.push(Feed { audience, field: field_of(column.index), column, form, rule });
     }
     let skip = if has_header { table.second_row } else { table.first_row };
     let header_lines = record::count_lines(&source.sample[..skip], dialect.line_end);
@@ -349,7 +358,7 @@ fn plan_one_column(
 ) -> SourcePlan {
     let column = Column { index: 0, name: None };
     let form = Form::Unknown;
-    let feed = |audience| Feed { audience, column: column.clone(), field: 0, form };
+    let feed = |audience| Feed { audience, column: column.clone(), field: 0, form, rule: None };
     SourcePlan {
         source,
         role,

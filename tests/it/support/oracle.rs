@@ -6,7 +6,14 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use sha2::{Digest, Sha256};
-use throng::normalize::{Normalizer, Reason, UserType, Value, Verdict, Wrapping};
+use throng::normalize::{
+    Case, Ids, Normalizer, Reason, RuleOptions, UserType, Value, Verdict, Wrapping,
+};
+
+/// Rules by which each value is judged alone, whatever the others of its column and file are.
+pub(crate) fn rules() -> RuleOptions {
+    RuleOptions { ids: Ids::Any, case: Case::Lower, ..RuleOptions::default() }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {

@@ -1,0 +1,466 @@
+//! What the ids of a column look like, as far as its first values tell, and whether a value looks like them: what goes out
+//! in clear must.
+
+use std::collections::BTreeSet;
+
+use super::personal::{self, Look};
+use super::{Reason, prehashed, spreadsheet};
+use crate::trim::{is_null_word, trim, without_guard};
+
+/// Kinds of bytes, a bit each.
+pub(super) mod class {
+    pub(in super::super) const DIGIT: u8 = 1;
+    pub(in super::super) const LOWER: u8 = 2;
+    pub(in super::super) const UPPER: u8 = 4;
+    /// Hyphen and underscore.
+    pub(in super::super) const HYPHEN: u8 = 8;
+    /// What is often within ids and never within personal data alone.
+    pub(in super::super) const MARK: u8 = 16;
+    /// What is looked at before it goes out: spaces, dots, brackets, `@`, `+` ...
+    pub(in super::super) const SIGN: u8 = 32;
+    pub(in super::super) const CONTROL: u8 = 64;
+    pub(in super::super) const HIGH: u8 = 128;
+}
+
+/// The kind of each byte.
+const CLASS: [u8; 256] = {
+    let mut classes = [class::SIGN; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'0'..=b'9' => class::DIGIT,
+            b'a'..=b'z' => class::LOWER,
+            b'A'..=b'Z' => class::UPPER,
+            b'-' | b'_' => class::HYPHEN,
+            b'/' | b':' | b'*' | b'!' | b'$' | b'=' => class::MARK,
+            0..=0x1f | 0x7f => class::CONTROL,
+            0x80..=0xff => class::HIGH,
+            _ => class::SIGN,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+/// The kinds of bytes of a value.
+#[inline]
+pub(super) fn classes(value: &[u8]) -> u8 {
+    value.iter().fold(0, |all, byte| all | CLASS[usize::from(*byte)])
+}
+
+/// How closely values are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Check {
+    /// Not at all: throng wrote them.
+    AsWritten,
+    /// Only for what is an address or a phone number beyond doubt.
+    #[default]
+    Raw,
+    /// Also for what looks like personal data, or is unlike the rest of the column.
+    Looks,
+}
+
+/// What becomes of `.0` behind digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Floats {
+    /// It is part of the id.
+    #[default]
+    Keep,
+    /// Every number of the column has it, and loses it.
+    Drop,
+    /// It is dropped where it is: of what is held back, no matter how it is written.
+    DropAny,
+    /// The column's other numbers have none.
+    Refuse,
+}
+
+/// Which single words may be ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Words {
+    /// All: such are the column's ids.
+    #[default]
+    Pass,
+    /// Those that are as long as some id of the column.
+    OfIdLength,
+    /// None: they are names.
+    Refuse,
+}
+
+/// What is known of a column of third-party ids.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Column {
+    check: Check,
+    floats: Floats,
+    words: Words,
+    /// A bit for each length that an id with digits has.
+    lengths: u64,
+    /// Kinds of numbers in groups that are usual.
+    groups: [u64; 4],
+    has_numbers: bool,
+    has_leading_zeros: bool,
+    has_at_signs: bool,
+    is_foreign: bool,
+    /// True if separators of fields are no reason against an id.
+    takes_separators: bool,
+    /// True if nearly all ids are a number, or one behind a prefix.
+    is_prefixed: bool,
+    refuses_phones: bool,
+}
+
+/// What is known of a column beside its values.
+#[derive(Clone, Copy, Debug, Default)]
+#[doc(hidden)]
+pub struct Surroundings<'a> {
+    /// Its name, if it has one.
+    pub name: Option<&'a str>,
+    /// True if rows have one column only.
+    pub is_single: bool,
+    /// True if its values go out, false if they are held back.
+    pub is_member: bool,
+}
+
+/// Values of a sample by what they look like.
+#[derive(Default)]
+struct Census {
+    all: usize,
+    /// Digits only.
+    numbers: usize,
+    leading_zeros: usize,
+    floats: usize,
+    other_decimals: usize,
+    /// Values with digits and no look of anything personal.
+    ids: usize,
+    /// Those whose digits stand together: a prefix and a number.
+    prefixed: usize,
+    words: usize,
+    capitalised: usize,
+    at_signs: usize,
+    foreign: usize,
+    /// Values that hold a separator of fields, and those that hold the same at least twice.
+    separated: usize,
+    rows: usize,
+    /// Numbers like `01712345678`, and how they begin and how long they are.
+    trunks: usize,
+    trunk_kinds: BTreeSet<Vec<u8>>,
+    lengths: u64,
+    groups: Vec<u64>,
+}
+
+/// What fields of a file are separated by, if it was read as a single column.
+const SEPARATORS: &[u8] = b";,|^\t~";
+
+fn has_separator(value: &[u8]) -> bool {
+    value.iter().any(|byte| SEPARATORS.contains(byte))
+}
+
+/// Whether a value holds one separator at least twice, as a row of fields does.
+fn is_row(value: &[u8]) -> bool {
+    SEPARATORS.iter().any(|of| value.iter().filter(|byte| *byte == of).count() >= 2)
+}
+
+fn length_bit(value: &[u8]) -> u64 {
+    1 << value.len().min(63)
+}
+
+impl Census {
+    fn add(&mut self, value: &[u8]) {
+        let value = trim(value);
+        let value = without_guard(value).unwrap_or(value);
+        let plain = personal::plain(value);
+        let is_value = !value.is_empty()
+            && !is_null_word(value)
+            && !spreadsheet::has_exponent(value)
+            && !personal::is_raw(&plain);
+        if !is_value {
+            return;
+        }
+        self.all += 1;
+        self.separated += usize::from(has_separator(value));
+        self.rows += usize::from(is_row(value));
+        if spreadsheet::whole_of_float(value).is_some() {
+            self.floats += 1;
+            return;
+        }
+        if spreadsheet::is_number(value) {
+            self.numbers += 1;
+            self.leading_zeros += usize::from(value[0] == b'0');
+            if matches!(value, [b'0', b'1'..=b'9', ..]) && (10..=12).contains(&value.len()) {
+                self.trunks += 1;
+                self.trunk_kinds.insert(value[..4].to_vec());
+            }
+            self.ids += 1;
+            self.lengths |= length_bit(value);
+            return;
+        }
+        self.other_decimals += usize::from(is_decimal(value));
+        self.at_signs += usize::from(value.contains(&b'@'));
+        self.foreign += usize::from(!value.is_ascii());
+        match personal::look(&plain) {
+            Look::Word { is_capitalised } => {
+                self.words += 1;
+                self.capitalised += usize::from(is_capitalised);
+            }
+            Look::Groups(kind) => {
+                self.ids += 1;
+                self.groups.push(kind);
+            }
+            Look::Other if value.iter().any(u8::is_ascii_digit) => {
+                self.ids += 1;
+                self.prefixed += usize::from(digit_runs(value) == 1);
+                self.lengths |= length_bit(value);
+            }
+            Look::Other | Look::Words | Look::Phone | Look::Date => {}
+        }
+    }
+
+    /// Kinds of numbers in groups of which there are at least so many, and a tenth of all.
+    fn usual_groups(&self, few: usize) -> [u64; 4] {
+        let mut usual = [0; 4];
+        let mut places = usual.iter_mut();
+        let mut kinds = self.groups.clone();
+        kinds.sort_unstable();
+        for same in kinds.chunk_by(|one, other| one == other) {
+            if same.len() >= few.max(self.all / 10)
+                && let Some(place) = places.next()
+            {
+                *place = same[0];
+            }
+        }
+        usual
+    }
+}
+
+fn digit_runs(value: &[u8]) -> usize {
+    value
+        .chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit())
+        .filter(|run| run[0].is_ascii_digit())
+        .count()
+}
+
+/// `12.5`, `12,34`: digits on both sides of one point.
+fn is_decimal(value: &[u8]) -> bool {
+    let mut sides = value.split(|byte| matches!(byte, b'.' | b','));
+    let (one, other) = (sides.next(), sides.next());
+    one.is_some_and(spreadsheet::is_number)
+        && other.is_some_and(spreadsheet::is_number)
+        && sides.next().is_none()
+        && !spreadsheet::has_thousands(value)
+}
+
+impl Column {
+    /// A column that throng wrote.
+    pub(super) fn as_written() -> Self {
+        Self { check: Check::AsWritten, ..Self::default() }
+    }
+
+    /// Infers what a column holds of its first values. `are_checked` is whether a look may speak against a value.
+    pub(super) fn of_sample<'a>(
+        sample: impl Iterator<Item = &'a [u8]>,
+        around: Surroundings<'_>,
+        are_checked: bool,
+    ) -> Self {
+        let mut census = Census::default();
+        sample.for_each(|value| census.add(value));
+        let Census { all, numbers, ids, words, other_decimals, .. } = census;
+        let floats = match (around.is_member, census.floats) {
+            _ if other_decimals * 10 > all => Floats::Keep,
+            (false, _) => Floats::DropAny,
+            (true, floats) if floats > 0 && floats + other_decimals == all => Floats::Drop,
+            (true, _) => Floats::Refuse,
+        };
+        if !around.is_member || !are_checked {
+            return Self { check: Check::Raw, floats, ..Self::default() };
+        }
+        // What one in fifty values has is nothing that speaks against others.
+        let few = (all / 50).max(2).min(all.div_ceil(2));
+        let is_known = |count: usize| count >= few;
+        let is_usual = |count: usize| count * 2 > all;
+        let is_called = |names: &[&str]| around.name.is_some_and(|name| is_called(name, names));
+        let are_names = is_usual(words) && census.capitalised * 5 >= words * 3;
+        let is_prefixed = all > 0 && (census.prefixed + numbers) * 10 >= ids * 9;
+        let words = match () {
+            () if is_called(NAMES_OF_NAMES) || are_names => Words::Refuse,
+            () if words >= ids => Words::Pass,
+            () if is_prefixed => Words::Refuse,
+            () => Words::OfIdLength,
+        };
+        let is_single_row = around.is_single && is_usual(census.separated);
+        Self {
+            check: Check::Looks,
+            floats,
+            words,
+            lengths: census.lengths,
+            groups: census.usual_groups(few),
+            has_numbers: is_known(numbers),
+            has_leading_zeros: is_known(census.leading_zeros),
+            has_at_signs: is_usual(census.at_signs) || all == 0,
+            is_foreign: is_known(census.foreign),
+            takes_separators: !is_usual(census.rows)
+                && !is_single_row
+                && (is_known(census.separated) || !around.is_single),
+            is_prefixed,
+            refuses_phones: is_called_phone(around)
+                || all >= 5 && census.trunks * 10 >= all * 9 && census.trunk_kinds.len() > 1,
+        }
+    }
+
+    /// Why a value that is no `is_clean` one must not go out, if it must not; else the value to take, which is shorter if it
+    /// was a float, and whether it was.
+    #[cold]
+    pub(super) fn judge<'a>(&self, value: &'a [u8]) -> Result<(&'a [u8], bool), Reason> {
+        if self.check == Check::AsWritten {
+            return Ok((value, false));
+        }
+        if is_null_word(value) {
+            return Err(Reason::NullWord);
+        }
+        if spreadsheet::has_exponent(value) {
+            return Err(Reason::SpreadsheetNumber);
+        }
+        let plain = personal::plain(value);
+        if personal::is_raw(&plain) {
+            return Err(Reason::RawPersonalData);
+        }
+        match (spreadsheet::whole_of_float(value), self.floats) {
+            (None, Floats::Drop) => return Err(Reason::MixedFloats),
+            (None, _) | (Some(_), Floats::Keep) => {}
+            (Some(_), Floats::Refuse) => return Err(Reason::MixedFloats),
+            (Some(whole), Floats::Drop | Floats::DropAny) => return Ok((whole, true)),
+        }
+        if self.check == Check::Looks {
+            self.check_look(value, &plain)?;
+        }
+        Ok((value, false))
+    }
+
+    fn check_look(&self, value: &[u8], plain: &[u8]) -> Result<(), Reason> {
+        if prehashed::is_digest(value) {
+            return Err(Reason::AlreadyHashed);
+        }
+        if value[0] == b'=' {
+            return Err(Reason::Malformed);
+        }
+        if spreadsheet::is_number(value) {
+            return if self.is_phone(value) { Err(Reason::LooksPersonal) } else { Ok(()) };
+        }
+        if spreadsheet::has_thousands(value) && self.floats != Floats::Keep {
+            return Err(Reason::SpreadsheetNumber);
+        }
+        // A comma stands within names, too.
+        let look = personal::look(plain);
+        let is_name = look == Look::Words && !value.iter().any(|byte| b";|^\t~".contains(byte));
+        if !self.takes_separators && has_separator(value) && !is_name {
+            return Err(Reason::HoldsSeparator);
+        }
+        let is_like_ids = match look {
+            Look::Words | Look::Phone | Look::Date => false,
+            Look::Word { .. } => match self.words {
+                Words::Pass => true,
+                Words::OfIdLength => self.lengths & length_bit(value) != 0,
+                Words::Refuse => false,
+            },
+            Look::Groups(kind) => self.groups.contains(&kind) && !self.refuses_phones,
+            Look::Other => {
+                (self.has_at_signs || !value.contains(&b'@'))
+                    && (self.is_foreign || value.is_ascii())
+            }
+        };
+        if is_like_ids { Ok(()) } else { Err(Reason::LooksPersonal) }
+    }
+
+    /// Whether digits are a phone number rather than one of the column's ids.
+    fn is_phone(&self, digits: &[u8]) -> bool {
+        let len = digits.len();
+        let is_unlike = match digits {
+            [b'0', b'0', b'1'..=b'9', ..] => !self.has_leading_zeros && (11..=17).contains(&len),
+            [b'0', b'1'..=b'9', ..] => !self.has_leading_zeros && (10..=12).contains(&len),
+            [b'0', ..] => false,
+            _ => !self.has_numbers && (9..=15).contains(&len),
+        };
+        let is_as_long = !self.is_prefixed && self.lengths & length_bit(digits) != 0;
+        is_unlike && (self.has_numbers || !is_as_long)
+            || self.refuses_phones && (7..=17).contains(&len)
+    }
+
+    /// Whether a value of these kinds of bytes is an id that nothing speaks against, without a closer look: letters and
+    /// digits together, or digits where the column has such.
+    #[inline]
+    pub(super) fn is_clean(&self, value: &[u8], classes: u8) -> bool {
+        use class::{CONTROL, DIGIT, HIGH, LOWER, SIGN, UPPER};
+        let is_mixed = classes & DIGIT != 0
+            && classes & (LOWER | UPPER) != 0
+            && classes & (SIGN | HIGH | CONTROL) == 0
+            && self.floats != Floats::Drop
+            && value.len() != 64
+            && value[0] != b'=';
+        let is_number = classes == DIGIT && self.takes_numbers(value[0] == b'0');
+        is_mixed || is_number
+    }
+
+    #[inline]
+    fn takes_numbers(&self, have_leading_zero: bool) -> bool {
+        let is_like_ids = self.has_numbers
+            && !self.refuses_phones
+            && (!have_leading_zero || self.has_leading_zeros);
+        self.floats != Floats::Drop && (self.check != Check::Looks || is_like_ids)
+    }
+}
+
+/// Words of headers above names and addresses.
+const NAMES_OF_NAMES: &[&str] = &[
+    "name",
+    "names",
+    "firstname",
+    "lastname",
+    "fullname",
+    "surname",
+    "forename",
+    "vorname",
+    "nachname",
+    "nom",
+    "prenom",
+    "nombre",
+    "apellido",
+    "apellidos",
+    "cognome",
+    "naam",
+    "street",
+    "strasse",
+    "address",
+    "adresse",
+    "city",
+    "stadt",
+    "ort",
+    "town",
+    "contact",
+];
+
+/// Words of headers above phone numbers.
+const NAMES_OF_PHONES: &[&str] = &[
+    "phone",
+    "phones",
+    "phonenumber",
+    "mobile",
+    "tel",
+    "telephone",
+    "telefon",
+    "telefono",
+    "cell",
+    "cellphone",
+    "msisdn",
+    "handy",
+    "whatsapp",
+    "fax",
+    "mobil",
+];
+
+/// Whether one of a header's words is one of these.
+fn is_called(header: &str, names: &[&str]) -> bool {
+    let lower = header.to_lowercase();
+    lower.split(|c: char| !c.is_alphanumeric()).any(|word| names.contains(&word))
+}
+
+/// Whether a column's header speaks of phone numbers.
+pub(super) fn is_called_phone(around: Surroundings<'_>) -> bool {
+    around.name.is_some_and(|name| is_called(name, NAMES_OF_PHONES))
+}
