@@ -155,7 +155,8 @@ pub(crate) struct PrepareArgs {
     /// Replace an earlier result in the output directory
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// People who opted out, raw or hashed: FILE, or TYPE=FILE to say what it holds
+    /// People who opted out, raw or hashed: FILE, or TYPE=FILE to say what it holds; md5=FILE and sha1=FILE for such digests of
+    /// normalised addresses, TYPE:md5=FILE for those of another type
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) suppress: Vec<String>,
     /// The column of suppression lists, if it is called otherwise there

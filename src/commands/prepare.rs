@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use throng::config::{
-    AudienceSpec, ColumnSelector, Header, Input, OutputOptions, PrepareConfig, ReadOptions,
-    RejectList, Resources, SuppressInput,
+    AudienceSpec, ColumnSelector, Header, Input, ListDigest, OutputOptions, PrepareConfig,
+    ReadOptions, RejectList, Resources, SuppressInput,
 };
 use throng::normalize::UserType;
 use throng::prepare::Prepare;
@@ -86,20 +86,33 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
     })
 }
 
-/// `FILE`, or `TYPE=FILE`. A file whose name begins like that is written `./email_hash=...`.
+/// `FILE`, `TYPE=FILE`, `DIGEST=FILE` or `TYPE:DIGEST=FILE`. A file whose name begins like that is written
+/// `./email_hash=...`.
 fn suppress(
     text: &str,
     column: Option<&ColumnSelector>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<SuppressInput>> {
-    let (user_type, path) = match text.split_once('=') {
-        Some((name, path)) if name.parse::<UserType>().is_ok() => (name.parse().ok(), path),
-        _ => (None, text),
-    };
+    let known = text.split_once('=').and_then(|(name, path)| {
+        let (user_type, digest) = match name.split_once(':') {
+            Some((user_type, digest)) => (Some(user_type), Some(digest)),
+            None if name.parse::<ListDigest>().is_ok() => (None, Some(name)),
+            None => (Some(name), None),
+        };
+        let user_type = user_type.map(str::parse::<UserType>).transpose().ok()?;
+        let digest = digest.map(str::parse::<ListDigest>).transpose().ok()?;
+        Some((user_type, digest, path))
+    });
+    let (user_type, digest, path) = known.unwrap_or((None, None, text));
     let inputs = inputs(&[PathBuf::from(path)], notes)?;
     let name = (inputs.len() > 1).then(|| path.to_owned());
-    let list =
-        |input| SuppressInput { input, user_type, column: column.cloned(), list: name.clone() };
+    let list = |input| SuppressInput {
+        input,
+        user_type,
+        digest,
+        column: column.cloned(),
+        list: name.clone(),
+    };
     Ok(inputs.into_iter().map(list).collect())
 }
 

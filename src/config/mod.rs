@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::Kernel;
+pub use crate::hash::ListDigest;
 use crate::limits::PART_LINES;
 use crate::normalize::RuleOptions;
 use crate::user_type::UserType;
@@ -34,6 +35,8 @@ pub struct SuppressInput {
     pub input: Input,
     /// The type of what it holds, if the user chose it: it is for all audiences of that type; else for every one whose column it has.
     pub user_type: Option<UserType>,
+    /// The digest, if it holds others of normalised values than SHA-256.
+    pub digest: Option<ListDigest>,
     /// The column, if it is called otherwise there than in the inputs.
     pub column: Option<ColumnSelector>,
     /// Name of the list that it is a file of, if it has several: they stand one behind the other, and are counted as one.
@@ -80,7 +83,7 @@ pub struct KnownPart {
 
 impl From<Input> for SuppressInput {
     fn from(input: Input) -> Self {
-        Self { input, user_type: None, column: None, list: None }
+        Self { input, user_type: None, digest: None, column: None, list: None }
     }
 }
 

@@ -6,6 +6,7 @@
 //! What the memory budget does not hold goes to a spill file block by block and is read back with its partition
 //! ([`spill`]). Entries come out in digest order, so that the result depends on the set of people alone.
 
+mod aliases;
 mod budget;
 mod layer;
 mod partitions;
@@ -20,6 +21,7 @@ mod store;
 
 use crate::hash::Digest;
 
+pub use self::aliases::{find_listed, push_alias};
 pub use self::budget::Budget;
 pub use self::layer::Layer;
 pub use self::partitions::Partitions;

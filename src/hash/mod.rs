@@ -8,6 +8,7 @@
 //! `sha2` on ready blocks, which uses the SHA extensions; its streaming interface takes more than twice that.
 
 mod dispatch;
+mod list_digest;
 mod portable;
 mod stream;
 #[cfg(target_arch = "x86_64")]
@@ -18,6 +19,7 @@ mod x86_sha_ni;
 use sha2::{Digest as _, Sha256};
 
 pub use self::dispatch::Kernel;
+pub use self::list_digest::ListDigest;
 pub use self::stream::{BLOCK_BYTES, Stream};
 
 /// The 32 bytes of a SHA-256.

@@ -12,6 +12,7 @@ use crate::config::{
     ColumnSelector, Count, Format, GuardOptions, Label, Limits, Line, SendOptions, Separator,
     Share, SuppressBy, Time,
 };
+use crate::hash::ListDigest;
 use crate::limits::REQUEST_TIME;
 use crate::normalize::RuleOptions;
 use crate::upload::Endpoint;
@@ -80,6 +81,8 @@ pub(super) struct SuppressTable {
     pub(super) files: Files,
     /// The type of what they hold, if it could be meant in two ways.
     pub(super) user_type: Option<UserType>,
+    /// The digest of normalised values that they hold, if it is not SHA-256.
+    pub(super) digest: Option<ListDigest>,
     /// Their column, if it is called otherwise there.
     pub(super) column: Option<ColumnSelector>,
     /// Greatest age of the newest file.

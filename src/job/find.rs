@@ -73,6 +73,7 @@ impl Job {
                 SuppressInput {
                     input: Input::Path(file.path.clone()),
                     user_type: list.user_type,
+                    digest: list.digest,
                     column: list.column.clone(),
                     list: Some(list.name()),
                 }

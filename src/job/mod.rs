@@ -44,6 +44,7 @@ use crate::config::{
     PrepareConfig, Share,
 };
 use crate::error::{Error, Result};
+use crate::hash::ListDigest;
 use crate::limits::MIN_ENTRIES;
 use crate::quote::{Cause, Quoted};
 use crate::upload::{
@@ -110,6 +111,8 @@ pub struct SuppressList {
     pub files: Vec<FilePattern>,
     /// The type of what they hold, if it is given.
     pub user_type: Option<UserType>,
+    /// The digest, if they hold others than SHA-256.
+    pub digest: Option<ListDigest>,
     /// Their column, if it is called otherwise than in the inputs.
     pub column: Option<ColumnSelector>,
     /// Guards that stop a run if they are shorter than they may be.

@@ -147,7 +147,8 @@ fn suppress_list(
     audiences: &[JobAudience],
     (header, guards): (Header, ListGuards),
 ) -> Result<SuppressList> {
-    let SuppressTable { files, user_type, column, max_age, max_shrink, min_entries } = table;
+    let SuppressTable { files, user_type, digest, column, max_age, max_shrink, min_entries } =
+        table;
     let key = |key: &str| format!("suppress.{index}.{key}");
     let is_held = |of| audiences.iter().any(|audience| audience.spec.user_type == of);
     if let Some(of) = user_type.filter(|of| !is_held(*of)) {
@@ -165,7 +166,7 @@ fn suppress_list(
         min_opt_outs: min_entries,
         ..GuardOptions::default()
     });
-    Ok(SuppressList { files, user_type, column, guards })
+    Ok(SuppressList { files, user_type, digest, column, guards })
 }
 
 fn audiences(

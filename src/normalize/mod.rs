@@ -22,7 +22,7 @@ use self::column::Column;
 use self::email::EmailRule;
 use self::phone::PhoneRule;
 pub use crate::dialect::Wrapping;
-use crate::hash::{self, Digest, Kernel, Messages};
+use crate::hash::{self, Digest, Kernel, ListDigest, Messages};
 use crate::trim::{is_null_word, trim, unquote, without_guard};
 
 pub use self::clear::{Case, Ids};
@@ -173,6 +173,7 @@ enum Rule {
     Fbid(Ids, bool),
     ThirdParty(ThirdPartyRule, Ids),
     MobileAdvertiserId,
+    ListDigest(ListDigest),
 }
 
 /// The rule of one user type, ready to use.
@@ -211,6 +212,13 @@ impl Normalizer {
             other => other,
         };
         Self { rule, ..self }
+    }
+
+    /// Makes the rule of opt-out lists of other digests than SHA-256: hex digits of either case. What it makes of one is
+    /// the digest itself, with zeros behind it.
+    #[doc(hidden)]
+    pub fn of_digests(digest: ListDigest) -> Self {
+        Self { rule: Rule::ListDigest(digest), kernel: Kernel::default() }
     }
 
     /// The same rule on another kernel. The results are the same.
@@ -278,6 +286,11 @@ impl Normalizer {
             Rule::Fbid(_, refuses_phones) => {
                 run(wrapping, values, canonical, on_verdict, |v, _, out| {
                     clear::fbid(*refuses_phones, v, out)
+                });
+            }
+            Rule::ListDigest(digest) => {
+                run(wrapping, values, canonical, on_verdict, |v, _, _| {
+                    prehashed::of_list(*digest, v)
                 });
             }
             // Quotes may belong to a third-party id.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Reason, Shape, Verdict};
-use crate::hash::{self, Digest};
+use crate::hash::{self, Digest, ListDigest};
 use crate::trim::NULL_WORDS;
 
 /// Treatment of values that are digests already.
@@ -65,6 +65,24 @@ pub(super) fn verdict(mode: Prehashed, value: &[u8]) -> Option<Verdict> {
         Form::Other if mode == Prehashed::Always => Some(Verdict::Rejected(Reason::NotHashed)),
         Form::Other => None,
     }
+}
+
+/// The verdict on a value of a list of other digests: the digest, with zeros behind it.
+pub(super) fn of_list(kind: ListDigest, value: &[u8]) -> Verdict {
+    let mut digest = Digest::default();
+    let place = &mut digest[..kind.bytes()];
+    if value.len() != place.len() * 2 || !is_hex(value) {
+        return Verdict::Rejected(Reason::MalformedHash);
+    }
+    if const_hex::decode_to_slice(value, place).is_err() {
+        return Verdict::Rejected(Reason::MalformedHash);
+    }
+    let mut of_nothing = Vec::new();
+    kind.append(b"", &mut of_nothing);
+    if *place == *of_nothing {
+        return Verdict::Rejected(Reason::HashOfNothing);
+    }
+    Verdict::Prehashed(digest)
 }
 
 /// Whether a value is 64 hex digits.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use rayon::ThreadPool;
 
+use super::aliases::{Alias, Aliased};
 use super::budget::MemoryPlan;
 use super::count::{ChunkError, ChunkTally, SourceSum};
 use super::domains::Domains;
@@ -26,7 +27,10 @@ use crate::source::{Chunk, Torn};
 
 /// Reads sources and scatters their entries.
 pub(super) struct Ingest<'a> {
+    /// The audiences that are made, and behind them those that take the digests of opt-out lists.
     pub(super) audiences: &'a [Audience],
+    /// The latter's digests, in their order.
+    pub(super) aliases: Vec<Alias>,
     pub(super) stores: Vec<Store>,
     /// Place of links between the identifiers of a row, if there are any.
     pub(super) links: Option<Links>,
@@ -57,11 +61,14 @@ impl<'a> Ingest<'a> {
             Store::new(memory.radix_bits, memory.block_bytes, memory.slab_bytes, tmp_dir.to_owned())
         };
         let stores: Vec<Store> = audiences.iter().map(|_| store()).collect();
-        let links = memory.are_linked.then(|| Links::new(store(), audiences));
+        let aliases: Vec<Alias> = audiences.iter().filter_map(Alias::taken_by).collect();
+        let made = &audiences[..audiences.len() - aliases.len()];
+        let links = memory.are_linked.then(|| Links::new(store(), made));
         let worker = |_| Mutex::new(Worker::new(&stores, links.as_ref()));
         let workers = (0..memory.threads).map(worker).collect();
         Self {
             audiences,
+            aliases,
             stores,
             links,
             budget: Budget::new(memory.block_budget),
@@ -178,6 +185,22 @@ impl<'a> Ingest<'a> {
         worker.lock().map_err(|_| Error::Internal("a worker panicked"))
     }
 
+    /// The digests of opt-out lists, and those of members.
+    fn take_aliased(&mut self) -> Result<Vec<Aliased>> {
+        let made = self.audiences.len() - self.aliases.len();
+        let mut of_workers: Vec<_> = self
+            .workers
+            .iter_mut()
+            .map(|worker| mutex::get_mut(worker).tools.split_off(made).into_iter())
+            .collect();
+        let stores = self.stores.split_off(made);
+        let aliased = self.aliases.iter().zip(stores).map(|(alias, store)| {
+            let scatters = of_workers.iter_mut().filter_map(Iterator::next).collect();
+            Aliased::new(*alias, store, scatters, &self.budget)
+        });
+        aliased.collect()
+    }
+
     /// For each feed of a source the space in which its identifiers are linked to their rows, if they are.
     pub(super) fn spaces(&self, plan: &SourcePlan) -> Vec<Option<u16>> {
         let none = || vec![None; plan.feeds.len()];
@@ -185,7 +208,10 @@ impl<'a> Ingest<'a> {
     }
 
     /// The entries of each audience by partition, and who is linked to somebody who opted out, if rows are linked.
-    pub(super) fn into_partitions(self) -> Result<(Vec<Partitions>, Option<Found>)> {
+    pub(super) fn into_partitions(mut self) -> Result<(Vec<Partitions>, Option<Found>)> {
+        for aliased in self.take_aliased()? {
+            aliased.suppress(&self)?;
+        }
         let Self { stores, links, workers, budget, pool, progress, memory, .. } = self;
         let mut scatters: Vec<Vec<Scatter>> = stores.iter().map(|_| Vec::new()).collect();
         let mut of_links = Vec::new();

@@ -28,7 +28,9 @@ const PERSONAL_FEW: u64 = 2;
 pub(super) struct Judge {
     max_rejects: MaxRejects,
     rules: RuleOptions,
+    /// The audiences that are made, and behind them those that take the digests of opt-out lists.
     specs: Vec<AudienceSpec>,
+    made: usize,
     sources: Vec<JudgedSource>,
 }
 
@@ -64,6 +66,7 @@ impl Judge {
         Self {
             max_rejects: config.max_rejects,
             rules: config.rules,
+            made: config.audiences.len(),
             specs: audiences.iter().map(|audience| audience.spec.clone()).collect(),
             sources: sources.collect(),
         }
@@ -83,6 +86,14 @@ impl Judge {
                     self.check_assumed_of_list(source, tally)?;
                 }
                 sums[*index][source.role as usize].add(tally.clone(), |place| place);
+            }
+        }
+        let of_digests = sums.split_off(self.made);
+        for (spec, tallies) in self.specs[self.made..].iter().zip(of_digests) {
+            let is_of_type = |index: &usize| self.specs[*index].user_type == spec.user_type;
+            for index in (0..self.made).filter(is_of_type) {
+                let listed = tallies[Role::Suppressed as usize].clone();
+                sums[index][Role::Suppressed as usize].add(listed, |place| place);
             }
         }
         for (spec, tallies) in self.specs.iter().zip(&sums) {
@@ -304,8 +315,11 @@ fn check_chosen(source: &JudgedSource, read: &SourceTally) -> Result<()> {
 
 fn check_suppression(source: &JudgedSource, spec: &AudienceSpec, tally: &Tally) -> Result<()> {
     let values = tally.values();
+    let most = tally.reasons().next().map(|(reason, ..)| reason);
     let hint = if tally.bare_domains * 2 > tally.rejected() {
         "these are names of domains: an @ before each (@rival.example) holds back everybody there"
+    } else if most == Some(Reason::MalformedHash) && spec.user_type.is_hashed() {
+        "if it holds MD5 or SHA-1 digests of normalised values, say so: --suppress md5=FILE, --suppress sha1=FILE"
     } else {
         "name its column with --suppress-column, or its type with --suppress TYPE=FILE"
     };

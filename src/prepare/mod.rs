@@ -3,6 +3,7 @@
 //! [`Prepare::plan`] looks at every input and decides how it is read; [`Prepare::run`] reads them one after the other
 //! ([`ingest`]), resolves the partitions and writes the parts ([`deliver`]), and publishes.
 
+mod aliases;
 mod assumed;
 mod budget;
 mod check;
@@ -32,6 +33,7 @@ use std::time::Instant;
 
 use rayon::ThreadPool;
 
+use self::aliases::Alias;
 use self::budget::MemoryPlan;
 use self::ingest::Ingest;
 use self::lists::Lists;
@@ -62,11 +64,14 @@ impl Prepare {
         check::check(&config)?;
         let kernel = config.resources.kernel;
         let make = |spec: &AudienceSpec| Audience::new(spec.clone(), config.rules, kernel);
-        let audiences: Vec<Audience> = config.audiences.iter().map(make).collect();
+        let mut audiences: Vec<Audience> = config.audiences.iter().map(make).collect();
+        let are_of_digests = Alias::all(&config)?.into_iter().map(Alias::audience);
+        audiences.extend(are_of_digests.collect::<Result<Vec<_>>>()?);
         let threads = budget::threads(&config.resources);
         let pool = machine::pool(threads)?;
         let sources = sources::plan(&config, &audiences, &pool, &progress.stop)?;
-        let are_linked = persons::are_linked(&config, &audiences, &sources);
+        let made = &audiences[..config.audiences.len()];
+        let are_linked = persons::are_linked(&config, made, &sources);
         let memory =
             MemoryPlan::new(&config.resources, threads, audiences.len(), are_linked, &sources);
         let notes = sources::notes(&config, &sources)?;
@@ -101,6 +106,8 @@ impl Prepare {
         let ingested = ingest.all(sources, rejects).map_err(|e| staging.named(e))?;
         let tallies = judge.verdict(&ingested)?;
         notes.extend(notes::merged(judge.findings(&ingested)));
+        notes.extend(ingest.aliases.iter().filter_map(|alias| alias.note(&audiences, &tallies)));
+        let ingested = aliases::of_made(ingested, &audiences);
         let (stores, persons) = ingest.into_partitions().map_err(|e| staging.named(e))?;
 
         progress.begin(Phase::Writing);

@@ -60,10 +60,12 @@ fn spaces(audiences: &[Audience]) -> Vec<u16> {
 
 /// For each feed of a source the space of its identifiers; `None` if its links are those of a feed before it.
 fn spaces_of_feeds(plan: &SourcePlan, spaces: &[u16]) -> Vec<Option<u16>> {
+    // Digests of lists are in no space.
     let of_feed: Vec<_> =
-        plan.feeds.iter().map(|feed| (feed.field, spaces[feed.audience])).collect();
-    let is_first =
-        |(index, of): (usize, &(usize, u16))| (!of_feed[..index].contains(of)).then_some(of.1);
+        plan.feeds.iter().map(|feed| (feed.field, spaces.get(feed.audience).copied())).collect();
+    let is_first = |(index, of): (usize, &(usize, Option<u16>))| {
+        of.1.filter(|_| !of_feed[..index].contains(of))
+    };
     of_feed.iter().enumerate().map(is_first).collect()
 }
 
@@ -80,6 +82,11 @@ impl Links {
             Role::Suppressed => spaces,
             Role::Member | Role::Known | Role::Unconfirmed => vec![None; spaces.len()],
         }
+    }
+
+    /// The space of an audience's identifiers.
+    pub(super) fn space_of(&self, audience: usize) -> u16 {
+        self.spaces[audience]
     }
 
     /// Numbers for so many rows: the first of them.
@@ -245,6 +252,19 @@ impl Linker {
         waiting.clear();
         opted_out.clear();
         Ok(())
+    }
+
+    /// Links identifiers that opted out.
+    pub(super) fn add_opted_out(
+        &mut self,
+        digests: &[Digest],
+        space: u16,
+        links: &Links,
+        budget: &Budget,
+    ) -> Result<()> {
+        let link = |digest| dedup::link(digest, space, dedup::OPTED_OUT_ROW);
+        self.waiting.extend(digests.iter().map(link));
+        self.finish_list(links, budget)
     }
 
     /// Gives away links to the opt-out lists.

@@ -2,6 +2,7 @@
 
 use rayon::ThreadPool;
 
+use super::aliases::Alias;
 use super::inputs::options;
 use super::known;
 use super::lists;
@@ -21,6 +22,7 @@ pub(super) fn plan(
     pool: &ThreadPool,
     stop: &Stop,
 ) -> Result<Vec<SourcePlan>> {
+    let made = &audiences[..config.audiences.len()];
     let mut planner = Planner {
         config,
         audiences,
@@ -31,7 +33,7 @@ pub(super) fn plan(
     };
     for suppress in &config.suppress {
         if let Some(only) = suppress.user_type
-            && audiences.iter().all(|audience| audience.spec.user_type != only)
+            && made.iter().all(|audience| audience.spec.user_type != only)
         {
             return Err(Error::usage(
                 format!("a suppression list is for {only}, but no such audience is made"),
@@ -42,7 +44,7 @@ pub(super) fn plan(
     }
     for known in &config.against {
         stop.check()?;
-        let plans = known::plan(known, audiences, pool, stop)?;
+        let plans = known::plan(known, made, pool, stop)?;
         planner.plans.extend(plans.into_iter().map(Some));
     }
     for input in &config.inputs {
@@ -59,6 +61,7 @@ pub(super) fn plan(
 /// Plans inputs. Those of a single line come last, when it is known what others have for a header.
 struct Planner<'a> {
     config: &'a PrepareConfig,
+    /// The audiences that are made, and behind them those that take the digests of opt-out lists.
     audiences: &'a [Audience],
     stop: &'a Stop,
     headers: Headers,
@@ -74,7 +77,8 @@ impl<'a> Planner<'a> {
         let plan = match input {
             Input::Supply(supply) if supply.content() == Content::Values => {
                 let only = list.and_then(|list| list.user_type);
-                plan::plan_values(source, role_of(list), self.audiences, only)?
+                let (audiences, first) = self.audiences_of(list)?;
+                fed_from(first, plan::plan_values(source, role_of(list), audiences, only)?)
             }
             _ if source.is_line() => {
                 self.lines.push((self.plans.len(), source, list));
@@ -89,7 +93,19 @@ impl<'a> Planner<'a> {
 
     fn plan(&mut self, source: Source, list: Option<&SuppressInput>) -> Result<SourcePlan> {
         let read = &self.config.read;
-        plan::plan(source, role_of(list), self.audiences, read, list, &mut self.headers)
+        let (audiences, first) = self.audiences_of(list)?;
+        let plan = plan::plan(source, role_of(list), audiences, read, list, &mut self.headers)?;
+        Ok(fed_from(first, plan))
+    }
+
+    /// The audiences that an input can feed, and the number of the first of them.
+    fn audiences_of(&self, list: Option<&SuppressInput>) -> Result<(&'a [Audience], usize)> {
+        let (made, of_digests) = self.audiences.split_at(self.config.audiences.len());
+        let alias = list.map(|list| Alias::of(list, &self.config.audiences)).transpose()?.flatten();
+        let Some(alias) = alias else { return Ok((made, 0)) };
+        let place = of_digests.iter().position(|audience| alias.is_taken_by(audience));
+        let place = place.ok_or(Error::Internal("digests that nobody takes"))?;
+        Ok((&of_digests[place..=place], made.len() + place))
     }
 
     fn finish(mut self) -> Result<Vec<SourcePlan>> {
@@ -98,6 +114,12 @@ impl<'a> Planner<'a> {
         }
         Ok(self.plans.into_iter().flatten().collect())
     }
+}
+
+/// A plan whose audiences are counted from `first`.
+fn fed_from(first: usize, mut plan: SourcePlan) -> SourcePlan {
+    plan.feeds.iter_mut().for_each(|feed| feed.audience += first);
+    plan
 }
 
 fn role_of(list: Option<&SuppressInput>) -> Role {

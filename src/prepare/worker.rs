@@ -180,7 +180,7 @@ impl Tools {
         let (held, domains) = (&mut held[feed.audience], &ingest.domains[feed.audience]);
         let looks_up = route.role == Role::Member && !domains.is_empty();
         let audience = &ingest.audiences[feed.audience];
-        let (scatter, store) = (&mut scatters[feed.audience], &ingest.stores[feed.audience]);
+        let store = &ingest.stores[feed.audience];
         for start in (0..records.len()).step_by(BATCH_RECORDS) {
             let batch = start..(start + BATCH_RECORDS).min(records.len());
             let rule = feed.rule.as_deref();
@@ -211,9 +211,23 @@ impl Tools {
                     space.into_iter().for_each(|space| linker.opt_out(digest, space));
                 });
                 if held.is_full() {
-                    pass_on(held, scatter, store, &ingest.budget)?;
+                    pass_on(held, &mut scatters[feed.audience], store, &ingest.budget)?;
                 }
             }
+            let made = ingest.audiences.len() - ingest.aliases.len();
+            if let Some(alias) = feed.audience.checked_sub(made).map(|at| ingest.aliases[at]) {
+                alias.push_listed(&canonical.digests, clear_entries);
+                scatters[feed.audience].push_clear(clear_entries, store, &ingest.budget)?;
+                continue;
+            }
+            for (at, alias) in (made..).zip(&ingest.aliases) {
+                if route.role == Role::Member && alias.is_of(audience.spec.user_type) {
+                    alias.push_members(&canonical.messages, digests, clear_entries);
+                    let store = &ingest.stores[at];
+                    scatters[at].push_clear(clear_entries, store, &ingest.budget)?;
+                }
+            }
+            let scatter = &mut scatters[feed.audience];
             if layout(audience) == Layout::Digest {
                 scatter.push_digests(digests, store, &ingest.budget)?;
                 scatter.push_digests(&canonical.digests, store, &ingest.budget)?;
@@ -226,6 +240,27 @@ impl Tools {
             scatter.push_clear(clear_entries, store, &ingest.budget)?;
         }
         Ok(())
+    }
+
+    /// Takes the scatters from a place on away.
+    pub(super) fn split_off(&mut self, at: usize) -> Vec<Scatter> {
+        self.scatters.split_off(at)
+    }
+
+    /// Suppresses entries of an audience that were found out to be on a list.
+    pub(super) fn suppress(
+        &mut self,
+        audience: usize,
+        layer: Layer,
+        digests: &[Digest],
+        ingest: &Ingest<'_>,
+    ) -> Result<()> {
+        let store = &ingest.stores[audience];
+        let scatter = &mut self.scatters[audience];
+        scatter.set_layer(layer, store, &ingest.budget)?;
+        scatter.push_digests(digests, store, &ingest.budget)?;
+        let Some(links) = &ingest.links else { return Ok(()) };
+        self.linker.add_opted_out(digests, links.space_of(audience), links, &ingest.budget)
     }
 
     /// Gives links of rows away whose numbers are known, beginning with that of the first, or of a list.

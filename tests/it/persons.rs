@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use throng::config::{
-    AudienceSpec, ColumnSelector, Input, PrepareConfig, SuppressBy, SuppressInput,
+    AudienceSpec, ColumnSelector, Input, ListDigest, PrepareConfig, SuppressBy, SuppressInput,
 };
 use throng::entries::Counts;
 use throng::limits::SLAB_BYTES_MIN;
@@ -34,6 +34,8 @@ struct Pass {
     opted_out: [BTreeSet<u64>; 2],
     known: Vec<Row>,
     by: SuppressBy,
+    /// The digest of the list of addresses, if it is one of digests.
+    digest: Option<ListDigest>,
     chunk_bytes: usize,
     threads: usize,
     memory_bytes: u64,
@@ -50,14 +52,16 @@ fn cases() -> impl Strategy<Value = Pass> {
     let by = prop_oneof![4 => Just(SuppressBy::Person), 1 => Just(SuppressBy::Identifier)];
     let chunk = prop_oneof![1_usize..60, 60_usize..3000, Just(throng::limits::CHUNK_BYTES)];
     let memory = prop_oneof![1_000_u64..60_000, Just(256 << 20)];
-    let tuning = (by, chunk, 1_usize..5, memory);
+    let digest = prop::sample::select(vec![None, Some(ListDigest::Md5), Some(ListDigest::Sha1)]);
+    let tuning = ((by, digest), chunk, 1_usize..5, memory);
     let files = [rows(1..120), rows(0..80)];
     (files, [opted_out(), opted_out()], rows(0..60), tuning).prop_map(
-        |(files, opted_out, known, (by, chunk_bytes, threads, memory_bytes))| Pass {
+        |(files, opted_out, known, ((by, digest), chunk_bytes, threads, memory_bytes))| Pass {
             files,
             opted_out,
             known,
             by,
+            digest,
             chunk_bytes,
             threads,
             memory_bytes,
@@ -74,6 +78,12 @@ fn cell(column: usize, person: u64, row: usize) -> String {
         UserType::PhoneHash if row % 5 == 2 => digest_hex(value[1..].as_bytes()),
         _ => value,
     }
+}
+
+fn older_hex(digest: ListDigest, value: &str) -> String {
+    let mut out = Vec::new();
+    digest.append(value.as_bytes(), &mut out);
+    const_hex::encode(out)
 }
 
 /// What stands in an upload file.
@@ -149,11 +159,15 @@ impl Pass {
         let mut config = self.config(&inputs, &dir.join("out"));
         for (column, persons) in self.opted_out.iter().enumerate() {
             let user_type = COLUMNS[column].1;
-            let lines: Vec<String> =
-                persons.iter().map(|person| value(user_type, *person) + "\n").collect();
+            let digest = self.digest.filter(|_| column == 0);
+            let line = |person: &u64| {
+                let value = value(user_type, *person);
+                digest.map_or(value.clone(), |digest| older_hex(digest, &value)) + "\n"
+            };
+            let lines: Vec<String> = persons.iter().map(line).collect();
             let input = Input::Path(place(&format!("list{column}.txt"), lines.concat()));
             let user_type = Some(user_type);
-            config.suppress.push(SuppressInput { user_type, ..input.into() });
+            config.suppress.push(SuppressInput { user_type, digest, ..input.into() });
         }
         if self.known.iter().any(|row| row.iter().all(Option::is_some)) {
             let known = dir.join("known");
@@ -178,6 +192,13 @@ impl Pass {
             .enumerate()
             .flat_map(|(column, persons)| persons.iter().map(move |person| (column, *person)))
             .collect();
+        // Of a digest nobody knows the other digests.
+        let is_raw = |person: u64| {
+            let is_it = |(index, row): (usize, &Row)| index % 5 != 4 && row[0] == Some(person);
+            self.files.iter().any(|rows| rows.iter().enumerate().any(is_it))
+        };
+        let is_found = |it: &Identifier| self.digest.is_none() || it.0 != 0 || is_raw(it.1);
+        let opted_out: HashSet<Identifier> = opted_out.into_iter().filter(is_found).collect();
         let held_back = match self.by {
             SuppressBy::Person => oracle::held_back(&rows, &opted_out),
             SuppressBy::Identifier => opted_out.clone(),
@@ -291,4 +312,63 @@ fn a_chain_is_followed_to_its_end() {
         held_back(&(table + "cy@example.com,+442079460013\n"), &list, SuppressBy::Person);
     assert_eq!(counts, [1, 200, 1, 0, 200, 1]);
     assert_eq!(left.len(), 2);
+}
+
+/// A run over a table of addresses with a list of digests; `text` stands for the list.
+fn by_digest(text: &str, digest: Option<ListDigest>) -> throng::Result<(Summary, Vec<String>)> {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, list) = (dir.path().join("in.csv"), dir.path().join("list.csv"));
+    let ready = digest_hex(b"di@example.com");
+    fs::write(&path, format!("mail\n Ann@Example.com\nbob@example.com\n{ready}\n")).unwrap();
+    fs::write(&list, text).unwrap();
+    let out = dir.path().join("out");
+    let mut config = config(UserType::EmailHash, &[path], &out);
+    let input = Input::Path(list);
+    config.suppress = vec![SuppressInput { digest, ..input.into() }];
+    run(config).map(|summary| (summary, entries(&out)))
+}
+
+#[test]
+fn lists_of_older_digests_hold_back_the_normalised_values() {
+    let dates = |digest, value| format!("{},2026-01-01\n", older_hex(digest, value).to_uppercase());
+    for digest in ListDigest::ALL {
+        let list = ["ann@example.com", "di@example.com", "cy@example.com"];
+        let list = list.map(|value| dates(digest, value)).concat();
+        for head in ["", "Address,since\n"] {
+            let (summary, left) = by_digest(&(head.to_owned() + &list), Some(digest)).unwrap();
+            let figures = &summary.audiences[0].figures;
+            assert_eq!((figures.sets.suppressed, figures.suppression_read), (1, 3));
+            let [list] = &figures.opt_out_lists[..] else { unreachable!("there is one list") };
+            assert_eq!((list.usable, list.members), (3, Some(1)));
+            assert_eq!(summary.audiences.len(), 1);
+            let mut expected = [digest_hex(b"bob@example.com"), digest_hex(b"di@example.com")];
+            expected.sort();
+            assert_eq!(left, expected);
+            let said = format!(
+                "1 of the values for email_hash came as SHA-256 and cannot be held against {digest}"
+            );
+            assert!(summary.notes.iter().any(|note| note.contains(&said)), "{:?}", summary.notes);
+        }
+    }
+}
+
+#[test]
+fn lists_of_digests_that_are_not_said_to_be_such_are_refused() {
+    let line =
+        |digest| move |person: u64| older_hex(digest, &value(UserType::EmailHash, person)) + "\n";
+    let md5: String = (0..9).map(line(ListDigest::Md5)).collect();
+    let sha1: String = (0..9).map(line(ListDigest::Sha1)).collect();
+    for list in [&md5, &sha1] {
+        let error = by_digest(list, None).unwrap_err();
+        assert_eq!(error.exit_code(), throng::ExitCode::Input);
+        assert!(
+            error.hint().unwrap_or_default().contains("md5=FILE"),
+            "{error}: {:?}",
+            error.hint()
+        );
+    }
+    for (list, digest) in [(&sha1, ListDigest::Md5), (&md5, ListDigest::Sha1)] {
+        assert!(by_digest(list, Some(digest)).is_err());
+    }
+    assert!(by_digest("ann@example.com\nbob@example.com\n", Some(ListDigest::Md5)).is_err());
 }

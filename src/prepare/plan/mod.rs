@@ -17,7 +17,7 @@ use crate::dedup::Layer;
 use crate::dialect::Framing;
 use crate::dialect::{Column, Csv, Dialect};
 use crate::error::{Error, Result};
-use crate::hash::Kernel;
+use crate::hash::{Kernel, ListDigest};
 use crate::limits::LISTS_MAX;
 use crate::normalize::{Normalizer, Prehashed, RuleOptions, Surroundings};
 use crate::quote::Quoted;
@@ -32,6 +32,8 @@ use crate::user_type::UserType;
 pub struct Audience {
     /// The audience as it was asked for.
     pub spec: AudienceSpec,
+    /// The digest of opt-out lists that it takes; such an audience has no members and is not written.
+    pub digest: Option<ListDigest>,
     /// The rule of its user type for each role.
     normalizers: [Arc<Normalizer>; Role::ALL.len()],
 }
@@ -56,7 +58,15 @@ impl Audience {
         let keeps = spec.user_type != UserType::CustomAudienceThirdPartyId;
         let as_written = || Arc::new(Normalizer::new(spec.user_type, rules).as_written());
         let known = if keeps { taken } else { as_written() };
-        Self { spec, normalizers: [members, suppressed, Arc::clone(&known), known] }
+        let normalizers = [members, suppressed, Arc::clone(&known), known];
+        Self { spec, digest: None, normalizers }
+    }
+
+    /// Makes one that takes opt-out lists of digests.
+    pub fn of_digests(spec: AudienceSpec, digest: ListDigest) -> Self {
+        let rule = Arc::new(Normalizer::of_digests(digest));
+        let normalizers = Role::ALL.map(|_| Arc::clone(&rule));
+        Self { spec, digest: Some(digest), normalizers }
     }
 
     /// The rule for the values of a role.
