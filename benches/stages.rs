@@ -5,6 +5,7 @@ mod support;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use throng::config::AudienceSpec;
 use throng::dedup::{Budget, Layout, OneAudience, Partitions, Scatter, Store, resolve};
+use throng::dialect::Csv;
 use throng::emit::{PartLimits, write_parts};
 use throng::hash::{Digest, Kernel, Messages};
 use throng::limits::{BLOCK_BYTES, SLAB_BYTES};
@@ -16,7 +17,7 @@ const RECORDS: u64 = 100_000;
 /// Bytes of a chunk in these benches: all records at once.
 fn lines_of(text: &str) -> Records {
     let mut records = Records::default();
-    read_lines(Kernel::default(), text.as_bytes(), b'\n', &mut records);
+    read_lines(Kernel::default(), text.as_bytes(), &mut records);
     records
 }
 
@@ -27,13 +28,13 @@ fn record(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(text.len() as u64));
     for kernel in Kernel::all() {
         group.bench_function(BenchmarkId::new("lines", kernel.name()), |bencher| {
-            bencher.iter(|| read_lines(kernel, text.as_bytes(), b'\n', &mut records));
+            bencher.iter(|| read_lines(kernel, text.as_bytes(), &mut records));
         });
     }
     let text = support::csv(RECORDS);
     group.throughput(Throughput::Bytes(text.len() as u64));
     for (name, is_exact) in [("csv_strict", false), ("csv_exact", true)] {
-        let mut reader = CsvReader::new(b',', vec![3]);
+        let mut reader = CsvReader::new(Csv::new(b','), vec![3]);
         group.bench_function(name, |bencher| {
             bencher.iter(|| reader.read(text.as_bytes(), is_exact, &mut records));
         });

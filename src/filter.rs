@@ -97,7 +97,7 @@ impl Filter {
 
     fn answer(&self, chunk: &[u8], work: &mut Work) {
         let Work { records, canonical, verdicts, digests, text } = work;
-        record::read_lines(Kernel::default(), chunk, b'\n', records);
+        record::read_lf_lines(Kernel::default(), chunk, records);
         canonical.clear();
         verdicts.clear();
         let values = records.fields(chunk, 0).map(|bytes| Value { bytes, country: None });

@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 /// Longest record in bytes, without its line end. A longer line is rejected as `too_long`; a longer CSV record ends the
-/// run, because it is nearly always a quote that never closes. It bounds what a stream must hold to find a boundary.
+/// run. A quoted field is never longer, so that twice as much bounds what a stream must hold to find a boundary.
 #[doc(hidden)]
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most bytes of a window, in which record boundaries are looked for: no record that is too long lies within one.
+pub(crate) const WINDOW_BYTES_MAX: usize = RECORD_BYTES_MAX / 4;
 
 /// Longest value that is looked at, in bytes: anything beyond is `too_long`, whatever its type. Generous, because
 /// white space around a value is part of it.

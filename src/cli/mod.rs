@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng::config::{
     AudienceSpec, ColumnSelector, Format, Io, Limits, MaxRejects, Separator, SuppressBy, Threads,
 };
+use throng::dialect::Quotes;
 use throng::hash::Kernel;
 use throng::normalize::{RuleOptions, UserType};
 
@@ -190,6 +191,12 @@ pub(crate) struct PrepareArgs {
     /// What stands between CSV fields, such as ; or \t or \x01 or ||; found if left out
     #[arg(long, value_name = "TEXT", help_heading = READING)]
     pub(crate) delimiter: Option<Separator>,
+    /// Meaning of quotes and backslashes in CSV; found if left out
+    #[arg(long, value_enum, value_name = "HOW", help_heading = READING)]
+    pub(crate) quotes: Option<Quotes>,
+    /// Take CSV rows that are wider or narrower than the header as they are
+    #[arg(long, help_heading = READING)]
+    pub(crate) ragged: bool,
     /// Lines to skip at the top of each input; titles above a header are found without it
     #[arg(long, value_name = "N", default_value_t, hide_default_value = true, help_heading = READING)]
     pub(crate) skip_rows: usize,

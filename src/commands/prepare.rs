@@ -67,6 +67,8 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
         rules: args.rules,
         read: ReadOptions {
             skip_rows: args.skip_rows,
+            quotes: args.quotes,
+            is_ragged: args.ragged,
             header: if args.no_header { Header::Absent } else { Header::Auto },
             country_column: args.country_column,
             io: args.io,

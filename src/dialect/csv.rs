@@ -1,5 +1,8 @@
 //! Description of how CSV is written.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 /// Bytes between fields: one nearly always, more of them in exports of some databases.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Separator {
@@ -73,17 +76,17 @@ impl std::fmt::Display for Separator {
 }
 
 /// Meaning of quotes and backslashes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Quotes {
-    /// A field may stand in double quotes; a quote within is doubled (RFC 4180, spreadsheets).
+    /// Fields may be quoted, a quote within is doubled: spreadsheets, RFC 4180
     #[default]
     Doubled,
-    /// A field may stand in double quotes; a backslash takes the meaning off the byte behind it, there and elsewhere
-    /// (Spark, MySQL with `ENCLOSED BY`). A doubled quote is one too.
+    /// Fields may be quoted, a backslash escapes what is behind it: Spark, MySQL
     Backslash,
-    /// Quotes are text, and backslashes are (Hive, `cut`).
+    /// Fields are not quoted, quotes are text: Hive
     None,
-    /// Quotes are text; a backslash takes the meaning off the byte behind it (MySQL, `COPY` of PostgreSQL).
+    /// Fields are not quoted, a backslash escapes what is behind it: MySQL, PostgreSQL's COPY
     Escaped,
 }
 
@@ -116,5 +119,9 @@ impl Csv {
     /// With that separator, doubled quotes, and records of any width.
     pub fn new(separator: impl Into<Separator>) -> Self {
         Self { separator: separator.into(), quotes: Quotes::Doubled, width: None, is_ragged: false }
+    }
+    /// The width that every record must have.
+    pub(crate) fn checked_width(&self) -> Option<usize> {
+        self.width.filter(|_| !self.is_ragged)
     }
 }

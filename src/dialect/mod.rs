@@ -1,6 +1,8 @@
 //! Description of how records are written, and the exact reader of CSV, to which all that are faster are held.
 
 mod csv;
+#[cfg(test)]
+mod naive;
 mod row;
 
 pub use self::csv::{Csv, Quotes, Separator};
@@ -89,11 +91,8 @@ impl std::fmt::Debug for Delimiter {
 /// Rule by which a source's records are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// A record is a line.
-    Lines {
-        /// The byte that ends a line: LF, or CR in files that have no LF.
-        end: u8,
-    },
+    /// A record is a line: LF ends it, CR LF does, and a CR alone, as in files that parts of old ones were copied into.
+    Lines,
     /// Records are CSV.
     Csv(Csv),
     /// Records are rows of columns that lie apart; there are no bytes to cut.
@@ -105,7 +104,7 @@ pub enum Framing {
 pub struct Dialect {
     /// Rule by which they are told apart.
     pub framing: Framing,
-    /// The byte that ends lines, for line numbers.
+    /// The byte that ends lines, for line numbers of CSV.
     pub line_end: u8,
 }
 
@@ -113,10 +112,20 @@ impl Dialect {
     /// Of columns that lie apart: their rows are what lines are elsewhere.
     pub const COLUMNS: Self = Self { framing: Framing::Columns, line_end: b'\n' };
 
+    /// Counts line ends.
+    pub fn count_lines(self, text: &[u8]) -> u64 {
+        let byte = |byte| memchr::memchr_iter(byte, text).count() as u64;
+        if self.framing != Framing::Lines {
+            return byte(self.line_end);
+        }
+        let is_lone = |at: &usize| text.get(at + 1) != Some(&b'\n');
+        byte(b'\n') + memchr::memchr_iter(b'\r', text).filter(is_lone).count() as u64
+    }
+
     /// Wrapping of their values.
     pub fn wrapping(self) -> Wrapping {
         match self.framing {
-            Framing::Lines { .. } => Wrapping::Line,
+            Framing::Lines => Wrapping::Line,
             Framing::Csv(_) | Framing::Columns => Wrapping::Field,
         }
     }
@@ -124,7 +133,7 @@ impl Dialect {
     /// The format's name for summaries and manifests.
     pub fn name(self) -> &'static str {
         match self.framing {
-            Framing::Lines { .. } => "lines",
+            Framing::Lines => "lines",
             Framing::Csv(csv) => match csv.separator.byte() {
                 Some(b',') => "csv",
                 Some(b';') => "csv;",

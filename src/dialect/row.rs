@@ -54,7 +54,7 @@ pub enum Step {
 pub struct Defect {
     /// The reason.
     pub reason: Reason,
-    /// Lines that the record takes, those without anything left out.
+    /// Lines that the record takes.
     pub lines: u32,
 }
 
@@ -221,7 +221,7 @@ impl Csv {
     pub fn defect(&self, bytes: &[u8], row: &Row) -> Option<Defect> {
         let width = self.width?;
         let raw = &bytes[row.start..row.end];
-        let refused = |reason| Some(Defect { reason, lines: filled_lines(raw) });
+        let refused = |reason| Some(Defect { reason, lines: line_count(raw) });
         if self.is_merged(raw, width) {
             return refused(Reason::MergedRows);
         }
@@ -308,10 +308,8 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Lines with something in them; one at least.
-fn filled_lines(text: &[u8]) -> u32 {
-    let filled = lines(text).filter(|line| !is_blank(line)).count();
-    u32::try_from(filled).unwrap_or(u32::MAX).max(1)
+fn line_count(text: &[u8]) -> u32 {
+    u32::try_from(lines(text).count()).unwrap_or(u32::MAX)
 }
 
 fn is_blank(text: &[u8]) -> bool {
@@ -392,6 +390,6 @@ mod tests {
         assert_eq!(defect("1,\"Main St, 2\nBerlin\",3"), None);
         assert_eq!(defect("1,\"2,3\n\n4,5\",6"), None);
         assert_eq!(defect("1,\"2,3\n4,5\",6"), Some(("merged_rows", 2)));
-        assert_eq!(defect("1,\"2\n\n3\n4\""), Some(("row_width", 3)));
+        assert_eq!(defect("1,\"2\n\n3\n4\""), Some(("row_width", 4)));
     }
 }

@@ -12,6 +12,7 @@ use crate::config::{
     ColumnSelector, Count, Format, GuardOptions, Label, Limits, Line, SendOptions, Separator,
     Share, SuppressBy, Time,
 };
+use crate::dialect::Quotes;
 use crate::hash::ListDigest;
 use crate::limits::REQUEST_TIME;
 use crate::normalize::RuleOptions;
@@ -63,6 +64,11 @@ pub(super) struct InputTable {
     pub(super) format: Format,
     /// What stands between CSV fields, such as ; or \t or \x01 or ||; found if left out.
     pub(super) delimiter: Option<Separator>,
+    /// Meaning of quotes and backslashes in CSV; found if left out.
+    pub(super) quotes: Option<Quotes>,
+    /// CSV rows that are wider or narrower than the header are taken as they are.
+    #[serde(default)]
+    pub(super) ragged: bool,
     /// Lines to skip at the top of each file; titles above a header are found without it.
     #[serde(default)]
     pub(super) skip_rows: usize,

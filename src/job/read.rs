@@ -130,6 +130,8 @@ fn read_options(
     }
     Ok(ReadOptions {
         skip_rows: input.skip_rows,
+        quotes: input.quotes,
+        is_ragged: input.ragged,
         header: if input.no_header { Header::Absent } else { Header::Auto },
         country_column: input.country_column.clone(),
         ..read

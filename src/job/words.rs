@@ -23,6 +23,8 @@ const WORDS: &[(&str, &str)] = &[
     ("--format csv", "`format = \"csv\"` in [input]"),
     ("--delimiter", "`delimiter` in [input]"),
     ("--skip-rows", "`skip-rows` in [input]"),
+    ("--quotes", "`quotes` in [input]"),
+    ("--ragged", "`ragged = true` in [input]"),
     ("--no-header", "`no-header` in [input]"),
     ("--prehashed always", "`prehashed = \"always\"` in [rules]"),
     ("--unprefixed international", "`unprefixed = \"international\"` in [rules]"),

@@ -10,8 +10,9 @@ use std::sync::atomic::Ordering;
 
 use super::count::{ChunkReject, ChunkTally, FeedTally, Places, SourceSum};
 use super::ingest::Ingest;
+use super::odd::Oddities;
 use super::plan::{Feed, SourcePlan};
-use super::tally::Tally;
+use super::tally::{SourceTally, Tally};
 use super::worker::{Route, Worker};
 use crate::emit::RejectWriter;
 use crate::error::{Error, ExitCode, Result};
@@ -80,9 +81,10 @@ impl Ingest<'_> {
     /// Reads a source whose columns lie apart.
     pub(super) fn row_groups(
         &self,
+        index: usize,
         plan: &SourcePlan,
         mut rejects: Option<&mut RejectWriter>,
-    ) -> Result<(u64, Vec<(usize, Tally)>)> {
+    ) -> Result<SourceTally> {
         let table = plan.source.table()?;
         let spaces = self.spaces(plan);
         let route = Route {
@@ -117,7 +119,7 @@ impl Ingest<'_> {
             Ok(()) | Err(ExitCode::Input) => table.check_unchanged().and(read)?,
             Err(_) => read?,
         }
-        Ok((total.records, total.tallies))
+        Ok(total.tally(index))
     }
 }
 
@@ -134,6 +136,7 @@ impl Worker {
             lines: group.rows.into(),
             tallies: Vec::with_capacity(route.feeds.len()),
             rejects: Vec::new(),
+            oddities: Oddities::default(),
         };
         let are_rows_linked =
             route.role == Role::Member && route.spaces.iter().any(Option::is_some);

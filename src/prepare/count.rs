@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use super::domains::too_many;
+use super::odd::Oddities;
 use super::plan::{Audience, Feed};
-use super::tally::{Place, Tally};
+use super::tally::{Place, SourceTally, Tally};
 use super::worker::Route;
 use crate::emit::{Reject, RejectWriter};
 use crate::error::{Error, Result};
@@ -24,6 +25,7 @@ pub(super) struct ChunkTally {
     /// For each feed.
     pub(super) tallies: Vec<Tally>,
     pub(super) rejects: Vec<ChunkReject>,
+    pub(super) oddities: Oddities,
 }
 
 /// A rejected value for the reject list.
@@ -72,6 +74,11 @@ pub(super) trait Places {
 
     /// Number of times that the record occurred.
     fn times(&self, record: usize) -> u64;
+
+    /// Number of lines that a refused record takes, each of which may be a person.
+    fn lines(&self, _record: usize) -> u64 {
+        1
+    }
 }
 
 /// The records of a chunk of text.
@@ -92,6 +99,10 @@ impl Places for LinesOf<'_> {
     #[inline]
     fn times(&self, _: usize) -> u64 {
         1
+    }
+
+    fn lines(&self, record: usize) -> u64 {
+        self.records.lines_of(record)
     }
 }
 
@@ -116,11 +127,20 @@ impl<P: Places> FeedTally<'_, P> {
     #[cold]
     pub(super) fn reject(&mut self, record: usize, reason: Reason, value: &[u8]) {
         let line = self.places.line(record);
-        self.tally.reject(reason, line, value, self.places.times(record));
+        self.tally.reject(
+            reason,
+            line,
+            value,
+            self.places.times(record) * self.places.lines(record),
+        );
+        let lines = self.places.lines(record);
         if let Some((with_values, rejects)) = &mut self.list {
-            let value = if *with_values { value.to_vec() } else { Vec::new() };
+            let value = if *with_values { value } else { b"" };
             let record = self.places.number(record);
-            rejects.push(ChunkReject { record, feed: self.feed, line, reason, value });
+            for line in line..line + lines {
+                let (feed, value) = (self.feed, value.to_vec());
+                rejects.push(ChunkReject { record, feed, line, reason, value });
+            }
         }
     }
 }
@@ -133,6 +153,7 @@ pub(super) struct SourceSum<'a> {
     pub(super) records: u64,
     /// Of the audiences that it feeds.
     pub(super) tallies: Vec<(usize, Tally)>,
+    pub(super) oddities: Oddities,
 }
 
 impl<'a> SourceSum<'a> {
@@ -141,7 +162,7 @@ impl<'a> SourceSum<'a> {
         fed.sort_unstable();
         fed.dedup();
         let tallies = fed.into_iter().map(|audience| (audience, Tally::default())).collect();
-        Self { path, lines: header_lines, records: 0, tallies }
+        Self { path, lines: header_lines, records: 0, tallies, oddities: Oddities::default() }
     }
 
     pub(super) fn add(
@@ -155,7 +176,7 @@ impl<'a> SourceSum<'a> {
         let chunk = chunk.map_err(|error| match error {
             ChunkError::Other(error) => error,
             ChunkError::RecordTooLong { lines } => {
-                record_too_long(self.path, true).at_line(self.lines + lines + 1)
+                record_too_long(self.path).at_line(self.lines + lines + 1)
             }
         })?;
         if let Some(rejects) = rejects {
@@ -171,6 +192,7 @@ impl<'a> SourceSum<'a> {
                 })?;
             }
         }
+        self.oddities.add(&chunk.oddities, self.lines, self.path)?;
         let mut entries = 0;
         for (feed, tally) in route.feeds.iter().zip(chunk.tallies) {
             entries += tally.accepted();
@@ -189,6 +211,12 @@ impl<'a> SourceSum<'a> {
         progress.records.fetch_add(chunk.records, Ordering::Relaxed);
         progress.entries.fetch_add(entries, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// The sum, of that source.
+    pub(super) fn tally(self, source: usize) -> SourceTally {
+        let Self { records, tallies, oddities, .. } = self;
+        SourceTally { source, records, oddities, tallies }
     }
 
     /// Refuses rejects among what throng wrote itself.

@@ -9,10 +9,10 @@ use super::aliases::{Alias, Aliased};
 use super::budget::MemoryPlan;
 use super::count::{ChunkError, ChunkTally, SourceSum};
 use super::domains::Domains;
+use super::odd::Oddities;
 use super::persons::{Found, Links};
 use super::plan::{Audience, SourcePlan};
 use super::tally::SourceTally;
-use super::tally::Tally;
 use super::worker::{Route, Worker};
 use crate::config::{Io, PrepareConfig, RejectList};
 use crate::dedup::{Budget, Partitions, Scatter, Store};
@@ -93,12 +93,12 @@ impl<'a> Ingest<'a> {
         let mut tallies = Vec::new();
         for (index, plan) in sources.into_iter().enumerate() {
             let (path, list) = (plan.source.path.clone(), plan.list);
-            let (records, mut tally) = self.one(plan, rejects.as_mut())?;
-            for (audience, tally) in &mut tally {
+            let mut read = self.one(index, plan, rejects.as_mut())?;
+            for (audience, tally) in &mut read.tallies {
                 let names = std::mem::take(&mut tally.domain_names);
                 self.domains[*audience].add(&names, list, &path)?;
             }
-            tallies.push(SourceTally { source: index, records, tallies: tally });
+            tallies.push(read);
         }
         if let Some(rejects) = rejects {
             rejects.publish()?;
@@ -108,18 +108,21 @@ impl<'a> Ingest<'a> {
 
     fn one(
         &mut self,
+        index: usize,
         plan: SourcePlan,
         mut rejects: Option<&mut RejectWriter>,
-    ) -> Result<(u64, Vec<(usize, Tally)>)> {
+    ) -> Result<SourceTally> {
         if plan.is_empty {
-            return plan.source.check_unchanged().map(|()| (0, Vec::new()));
+            let (records, oddities, tallies) = (0, Oddities::default(), Vec::new());
+            let nothing = SourceTally { source: index, records, oddities, tallies };
+            return plan.source.check_unchanged().map(|()| nothing);
         }
         for worker in &mut self.workers {
             let worker = mutex::get_mut(worker);
             worker.turn_to(&plan, self.kernel, &self.stores, &self.budget)?;
         }
         if plan.dialect.framing == Framing::Columns {
-            return self.row_groups(&plan, rejects);
+            return self.row_groups(index, &plan, rejects);
         }
         let spaces = self.spaces(&plan);
         let path = plan.source.path.clone();
@@ -165,7 +168,7 @@ impl<'a> Ingest<'a> {
             Err(_) => read?,
         }
         total.check_known(role)?;
-        Ok((total.records, total.tallies))
+        Ok(total.tally(index))
     }
 
     fn work(

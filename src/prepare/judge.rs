@@ -152,6 +152,15 @@ impl Judge {
         let mut findings = Vec::new();
         for read in ingested {
             let source = &self.sources[read.source];
+            let odd = &read.oddities;
+            if let Some(line) = odd.first_line {
+                let text = format!(
+                    "{} records have a field that begins with a quote that closes nowhere it could, which was taken for text: the first at line {}",
+                    odd.contradicting,
+                    line + 1
+                );
+                findings.push(Finding { path: source.path.clone(), text });
+            }
             for (audience, column) in &source.feeds {
                 let tally = read.tallies.iter().find(|(of, _)| of == audience);
                 let Some((_, tally)) = tally else { continue };

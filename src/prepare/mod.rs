@@ -19,6 +19,7 @@ mod known;
 mod lists;
 pub(crate) mod judge;
 mod notes;
+mod odd;
 mod persons;
 #[doc(hidden)]
 pub mod plan;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::assumed::Sample;
+use super::odd::Oddities;
 use crate::normalize::{AssumedNumber, Note, Shape, Verdict, is_bare_domain};
 use crate::reason::Reason;
 
@@ -70,6 +71,7 @@ pub struct Place {
 pub(crate) struct SourceTally {
     pub(crate) source: usize,
     pub(crate) records: u64,
+    pub(crate) oddities: Oddities,
     /// Of the audiences that it feeds. There can be many sources and many audiences.
     pub(crate) tallies: Vec<(usize, Tally)>,
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::count::{ChunkError, ChunkReject, ChunkTally, FeedTally, LinesOf, Places};
 use super::domains::{Domains, Held};
 use super::ingest::Ingest;
+use super::odd::Oddities;
 use super::persons::{Linker, Links};
 use super::plan::{Audience, Feed, SourcePlan};
 use super::tally::Tally;
@@ -27,6 +28,8 @@ use crate::source::parquet::Rows;
 pub(super) struct Worker {
     pub(super) records: Records,
     csv: Option<CsvReader>,
+    /// The header of the current source, if it has one.
+    header: Vec<u8>,
     pub(super) rows: Rows,
     pub(super) tools: Tools,
 }
@@ -73,11 +76,12 @@ impl Worker {
     ) -> Result<()> {
         self.csv = match plan.dialect.framing {
             Framing::Csv(csv) => {
-                let delimiter = csv.separator.first();
-                Some(CsvReader::new(delimiter, plan.wanted.clone()).on(kernel))
+                let reader = CsvReader::new(csv, plan.wanted.clone());
+                Some(reader.with_header(plan.header.clone()).on(kernel))
             }
-            Framing::Lines { .. } | Framing::Columns => None,
+            Framing::Lines | Framing::Columns => None,
         };
+        self.header.clone_from(&plan.header);
         for (scatter, store) in self.tools.scatters.iter_mut().zip(stores) {
             scatter.set_layer(plan.layer(), store, budget)?;
         }
@@ -116,12 +120,13 @@ impl Worker {
         match (route.dialect.framing, &mut self.csv) {
             (Framing::Csv(_), Some(csv)) => {
                 csv.read(chunk, chunk.is_exact, &mut self.records).map_err(|long| {
-                    let lines = record::count_lines(&chunk[..long.start], route.dialect.line_end);
+                    let lines = route.dialect.count_lines(&chunk[..long.start]);
                     ChunkError::RecordTooLong { lines }
                 })
             }
-            (Framing::Lines { end }, _) => {
-                record::read_lines(kernel, chunk, end, &mut self.records);
+            (Framing::Lines, _) => {
+                record::read_lines(kernel, chunk, &mut self.records);
+                record::refuse_headers(chunk, &self.header, &mut self.records);
                 Ok(())
             }
             (Framing::Csv(_) | Framing::Columns, _) => {
@@ -137,17 +142,18 @@ impl Worker {
         ingest: &Ingest<'_>,
     ) -> std::result::Result<ChunkTally, ChunkError> {
         let Self { records, tools, .. } = self;
-        let line_end = route.dialect.line_end;
+        let oddities = Oddities::of(records, chunk, route, ingest.audiences);
         let mut sum = ChunkTally {
-            records: records.len() as u64 + u64::from(chunk.is_oversize),
+            records: records.len() as u64 + u64::from(chunk.is_oversize) + oddities.lines_more,
             lines: count_lines(chunk, records, route) + u64::from(chunk.is_oversize),
             tallies: Vec::with_capacity(route.feeds.len()),
             rejects: Vec::new(),
+            oddities,
         };
         for (index, feed) in route.feeds.iter().enumerate() {
             let mut counts = FeedTally {
                 tally: Tally::of_records(sum.records),
-                places: LinesOf { lines: LineCounter::new(chunk, line_end), records },
+                places: LinesOf { lines: LineCounter::new(chunk, route.dialect), records },
                 feed: index,
                 list: route.rejects.map(|list| (list.with_values, &mut sum.rejects)),
             };
@@ -324,10 +330,11 @@ fn pass_on(held: &mut Held, scatter: &mut Scatter, store: &Store, budget: &Budge
 fn count_lines(chunk: &[u8], records: &Records, route: &Route<'_>) -> u64 {
     match route.dialect.framing {
         // They were counted when the lines were read; the last line may have none.
-        Framing::Lines { end } => {
-            records.len() as u64 - u64::from(chunk.last().is_some_and(|last| *last != end))
+        Framing::Lines => {
+            let is_open = |last: &u8| !matches!(last, b'\n' | b'\r');
+            records.len() as u64 - u64::from(chunk.last().is_some_and(is_open))
         }
-        Framing::Csv(_) | Framing::Columns => record::count_lines(chunk, route.dialect.line_end),
+        Framing::Csv(_) | Framing::Columns => route.dialect.count_lines(chunk),
     }
 }
 

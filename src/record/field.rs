@@ -28,13 +28,14 @@ pub(super) struct Field {
     pub(super) end: usize,
     /// Behind the byte that ends the field; one more than the length of the chunk if the chunk ends it.
     pub(super) next: usize,
+    pub(super) is_quoted: bool,
     pub(super) has_escapes: bool,
 }
 
 impl Field {
     #[inline]
-    pub(super) fn at(chunk: &[u8], at: usize, delimiter: u8) -> Self {
-        if chunk.get(at) == Some(&b'"') {
+    pub(super) fn at(chunk: &[u8], at: usize, delimiter: u8, has_quotes: bool) -> Self {
+        if has_quotes && chunk.get(at) == Some(&b'"') {
             return Self::quoted(chunk, at);
         }
         let rest = &chunk[at..];
@@ -46,10 +47,14 @@ impl Field {
                     start: at,
                     end: end - usize::from(has_cr),
                     next: end + 1,
+                    is_quoted: false,
                     has_escapes: false,
                 }
             }
-            None => Self { start: at, end: chunk.len(), next: chunk.len() + 1, has_escapes: false },
+            None => {
+                let (start, end) = (at, chunk.len());
+                Self { start, end, next: end + 1, is_quoted: false, has_escapes: false }
+            }
         }
     }
 
@@ -59,19 +64,20 @@ impl Field {
         not(target_arch = "x86_64"),
         expect(dead_code, reason = "only kernels of x86-64 use it")
     )]
-    pub(super) fn between(chunk: &[u8], start: usize, at: usize) -> Self {
+    pub(super) fn between(chunk: &[u8], start: usize, at: usize, has_quotes: bool) -> Self {
         let has_cr = chunk.get(at) == Some(&b'\n') && at > start && chunk[at - 1] == b'\r';
         let end = at - usize::from(has_cr);
-        let field = Self { start, end, next: at + 1, has_escapes: false };
-        if chunk.get(start) != Some(&b'"') || end < start + 2 {
+        let field = Self { start, end, next: at + 1, is_quoted: false, has_escapes: false };
+        if !has_quotes || chunk.get(start) != Some(&b'"') || end < start + 2 {
             return field;
         }
         let has_escapes = memchr::memchr(b'"', &chunk[start + 1..end - 1]).is_some();
-        Self { start: start + 1, end: end - 1, has_escapes, ..field }
+        Self { start: start + 1, end: end - 1, is_quoted: true, has_escapes, ..field }
     }
 
     fn quoted(chunk: &[u8], open: usize) -> Self {
         let mut has_escapes = false;
+        let (start, is_quoted) = (open + 1, true);
         let mut at = open + 1;
         loop {
             // The cutter saw to it that every quote closes.
@@ -82,9 +88,9 @@ impl Field {
                     at = close + 2;
                 }
                 Some(b'\r') => {
-                    return Self { start: open + 1, end: close, next: close + 3, has_escapes };
+                    return Self { start, end: close, next: close + 3, is_quoted, has_escapes };
                 }
-                _ => return Self { start: open + 1, end: close, next: close + 2, has_escapes },
+                _ => return Self { start, end: close, next: close + 2, is_quoted, has_escapes },
             }
         }
     }

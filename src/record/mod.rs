@@ -1,6 +1,7 @@
 //! The records of a chunk, as places of the wanted fields: nothing is copied but what had to be unescaped.
 
 mod csv;
+mod exact;
 mod field;
 mod sample;
 mod lines;
@@ -9,10 +10,12 @@ mod strict;
 
 use std::ops::Range;
 
+use crate::dialect::Dialect;
 use crate::reason::Reason;
 
 pub use self::csv::CsvReader;
 pub use self::lines::read_lines;
+pub(crate) use self::lines::{read_lf_lines, refuse_headers};
 pub use self::sample::{Detected, SampleTable, detect, sniff};
 pub(crate) use self::sample::{SAMPLE_ROWS, TITLE_ROWS, usual_width};
 
@@ -38,6 +41,21 @@ pub struct Records {
     starts: Vec<u32>,
     scratch: Vec<u8>,
     len: usize,
+    /// In the order of the records.
+    oddities: Vec<Oddity>,
+}
+
+/// Something about a record as a whole that a person must be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oddity {
+    /// The record.
+    pub record: usize,
+    /// Why none of its fields can be relied on. `None` if only some begin with a quote that opens nothing.
+    pub reason: Option<Reason>,
+    /// Lines that it takes, each of which may be a person.
+    pub lines: u64,
+    /// Its end in the chunk.
+    end: usize,
 }
 
 impl Records {
@@ -54,6 +72,7 @@ impl Records {
         self.spans.clear();
         self.starts.clear();
         self.scratch.clear();
+        self.oddities.clear();
         self.len = 0;
     }
 
@@ -66,6 +85,25 @@ impl Records {
     /// Number of records.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Records of which people must be told something, in order.
+    pub fn oddities(&self) -> &[Oddity] {
+        &self.oddities
+    }
+
+    /// Lines of a record that was refused, each of which may be a person; 1 of any other.
+    pub fn lines_of(&self, record: usize) -> u64 {
+        let found = self.oddities.binary_search_by_key(&record, |oddity| oddity.record);
+        found.map_or(1, |at| self.oddities[at].lines)
+    }
+
+    /// The bytes of a record of which people must be told something.
+    pub fn bytes_of<'a>(&self, chunk: &'a [u8], oddity: &Oddity) -> &'a [u8] {
+        match self.starts.get(oddity.record) {
+            Some(start) => &chunk[*start as usize..oddity.end],
+            None => &[],
+        }
     }
 
     /// True if there are none.
@@ -126,6 +164,12 @@ impl Records {
         self.spans.push(Span { start: place(from), len });
     }
 
+    /// Takes back the bytes of a record that has one field.
+    #[cold]
+    fn refuse(&mut self, index: usize, reason: Reason) {
+        self.spans[index] = Span { start: reason as u32, len: REFUSED };
+    }
+
     fn push_refused(&mut self, reason: Reason) {
         self.spans.push(Span { start: reason as u32, len: REFUSED });
     }
@@ -135,29 +179,24 @@ impl Records {
 #[derive(Debug)]
 pub struct LineCounter<'a> {
     chunk: &'a [u8],
-    end: u8,
+    dialect: Dialect,
     counted_to: usize,
     lines: u64,
 }
 
 impl<'a> LineCounter<'a> {
-    /// Lines end with `end`.
-    pub fn new(chunk: &'a [u8], end: u8) -> Self {
-        Self { chunk, end, counted_to: 0, lines: 0 }
+    /// Nothing is counted yet.
+    pub fn new(chunk: &'a [u8], dialect: Dialect) -> Self {
+        Self { chunk, dialect, counted_to: 0, lines: 0 }
     }
 
     fn lines_before(&mut self, position: usize) -> u64 {
         if position > self.counted_to {
-            self.lines += count_lines(&self.chunk[self.counted_to..position], self.end);
+            self.lines += self.dialect.count_lines(&self.chunk[self.counted_to..position]);
             self.counted_to = position;
         }
         self.lines
     }
-}
-
-/// Counts line ends.
-pub fn count_lines(bytes: &[u8], end: u8) -> u64 {
-    memchr::memchr_iter(end, bytes).count() as u64
 }
 
 /// A place in a chunk. Chunks are far below 1 GiB, see `config`.

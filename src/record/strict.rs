@@ -17,6 +17,7 @@ use std::arch::x86_64::{
 };
 
 use super::Records;
+use super::exact::Exact;
 use super::field::{Field, RecordTooLong, check_length};
 use crate::hash::Kernel;
 use crate::reason::Reason;
@@ -29,37 +30,47 @@ use crate::reason::Reason;
 pub(super) fn read(
     kernel: Kernel,
     chunk: &[u8],
-    delimiter: u8,
-    wanted: &[usize],
+    exact: &Exact,
     records: &mut Records,
 ) -> Result<(), RecordTooLong> {
     assert!(kernel.has_avx512(), "the caller asked the kernel");
     // SAFETY: the machine has what the function asks for, see above.
-    unsafe { read_avx512(chunk, delimiter, wanted, records) }
+    unsafe { read_avx512(chunk, exact, records) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
-fn read_avx512(
-    chunk: &[u8],
-    delimiter: u8,
-    wanted: &[usize],
-    records: &mut Records,
-) -> Result<(), RecordTooLong> {
-    let mut rows = Rows { chunk, wanted, records, start: 0, field: 0, column: 0, found: 0 };
+fn read_avx512(chunk: &[u8], exact: &Exact, records: &mut Records) -> Result<(), RecordTooLong> {
+    let mut rows = Rows {
+        chunk,
+        exact,
+        wanted: &exact.wanted,
+        width: exact.csv.checked_width().unwrap_or(0),
+        has_width: exact.csv.width.is_some(),
+        has_quotes: exact.csv.quotes.are_read(),
+        header_len: exact.header_len(),
+        records,
+        start: 0,
+        field: 0,
+        column: 0,
+        found: 0,
+        has_inner: false,
+    };
     // All ones while a quoted field is open.
     let mut inside = 0_u64;
-    let delimiter = splat(delimiter);
+    let has_quotes = rows.has_quotes;
+    let delimiter = splat(exact.csv.separator.first());
     let (pieces, rest) = chunk.as_chunks::<64>();
     for (index, piece) in pieces.iter().enumerate() {
         // SAFETY: 64 bytes; the load does not ask for alignment.
         let piece = unsafe { _mm512_loadu_si512(piece.as_ptr().cast()) };
-        rows.walk(index * 64, ends_of(piece, delimiter, &mut inside))?;
+        rows.walk(index * 64, ends_of(piece, delimiter, has_quotes, &mut inside))?;
     }
     let all = (1_u64 << rest.len()) - 1;
     // SAFETY: only the bytes of the rest are read; a masked load does not touch what lies beyond.
     let last = unsafe { _mm512_maskz_loadu_epi8(all, rest.as_ptr().cast()) };
-    let Ends { fields, lines } = ends_of(last, delimiter, &mut inside);
-    rows.walk(pieces.len() * 64, Ends { fields: fields & all, lines: lines & all })?;
+    let Ends { fields, lines, inner } = ends_of(last, delimiter, has_quotes, &mut inside);
+    let ends = Ends { fields: fields & all, lines: lines & all, inner: inner & all };
+    rows.walk(pieces.len() * 64, ends)?;
     if rows.start < chunk.len() {
         // The last line has no end.
         rows.end_field(chunk.len());
@@ -68,17 +79,18 @@ fn read_avx512(
     Ok(())
 }
 
-/// Bytes that end a field, and those of them that end a line.
+/// Bytes that end a field, those of them that end a line, and line ends within quotes.
 #[derive(Clone, Copy)]
 struct Ends {
     fields: u64,
     lines: u64,
+    inner: u64,
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn ends_of(bytes: __m512i, delimiter: __m512i, inside: &mut u64) -> Ends {
-    let quotes = _mm512_cmpeq_epi8_mask(bytes, splat(b'"'));
+fn ends_of(bytes: __m512i, delimiter: __m512i, has_quotes: bool, inside: &mut u64) -> Ends {
+    let quotes = if has_quotes { _mm512_cmpeq_epi8_mask(bytes, splat(b'"')) } else { 0 };
     let lines = _mm512_cmpeq_epi8_mask(bytes, splat(b'\n'));
     let fields = _mm512_cmpeq_epi8_mask(bytes, delimiter) | lines;
     let mut within = *inside;
@@ -91,7 +103,11 @@ fn ends_of(bytes: __m512i, delimiter: __m512i, inside: &mut u64) -> Ends {
         within ^= parity;
         *inside = (within >> 63).wrapping_neg();
     }
-    Ends { fields: fields & !within, lines: lines & !within }
+    let mut inner = 0;
+    if within != 0 {
+        inner = (lines | _mm512_cmpeq_epi8_mask(bytes, splat(b'\r'))) & within;
+    }
+    Ends { fields: fields & !within, lines: lines & !within, inner }
 }
 
 #[inline]
@@ -103,7 +119,15 @@ fn splat(byte: u8) -> __m512i {
 /// The record that is being read.
 struct Rows<'a> {
     chunk: &'a [u8],
+    exact: &'a Exact,
     wanted: &'a [usize],
+    /// Fields of a record; 0 if they are not counted.
+    width: usize,
+    /// True if it is known at all how many fields a record has.
+    has_width: bool,
+    has_quotes: bool,
+    /// A record of about this length may be the header again.
+    header_len: usize,
     records: &'a mut Records,
     /// Its begin.
     start: usize,
@@ -113,12 +137,18 @@ struct Rows<'a> {
     column: usize,
     /// Number of the wanted fields that were found.
     found: usize,
+    /// True if there are line ends within its quotes.
+    has_inner: bool,
 }
 
 impl Rows<'_> {
     #[inline]
+    #[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
     fn walk(&mut self, base: usize, ends: Ends) -> Result<(), RecordTooLong> {
         let mut left = if self.found < self.wanted.len() { ends.fields } else { ends.lines };
+        // Ends of fields that are not counted yet.
+        let mut uncounted = ends.fields;
+        let mut inner = ends.inner;
         while left != 0 {
             let bit = left & left.wrapping_neg();
             let at = base + left.trailing_zeros() as usize;
@@ -126,16 +156,23 @@ impl Rows<'_> {
             let behind = !(bit | (bit - 1));
             if self.found < self.wanted.len() {
                 self.end_field(at);
+            } else {
+                self.column += (uncounted & !behind).count_ones() as usize;
             }
+            uncounted &= behind;
             if ends.lines & bit != 0 {
+                self.has_inner |= inner & !behind != 0;
+                inner &= behind;
                 self.end_line(at)?;
-                left = ends.fields & behind;
+                left = uncounted;
             } else if self.found == self.wanted.len() {
                 left = ends.lines & behind;
             } else {
                 left &= behind;
             }
         }
+        self.column += uncounted.count_ones() as usize;
+        self.has_inner |= inner != 0;
         Ok(())
     }
 
@@ -147,7 +184,8 @@ impl Rows<'_> {
                 self.records.starts.push(super::place(self.start));
             }
             self.found += 1;
-            Field::between(self.chunk, self.field, at).push(self.chunk, self.records);
+            let field = Field::between(self.chunk, self.field, at, self.has_quotes);
+            field.push(self.chunk, self.records);
         }
         self.column += 1;
         self.field = at + 1;
@@ -157,6 +195,9 @@ impl Rows<'_> {
     #[inline]
     fn end_line(&mut self, at: usize) -> Result<(), RecordTooLong> {
         let line = &self.chunk[self.start..at];
+        let is_odd = (self.has_inner && self.has_width)
+            || (self.column != self.width && self.width != 0)
+            || line.len().wrapping_sub(self.header_len) <= Exact::HEADER_SLACK;
         if matches!(line, [] | [b'\r']) {
             // Lines without anything are no records. If the first column is wanted, it was taken for one.
             if self.found > 0 {
@@ -165,14 +206,19 @@ impl Rows<'_> {
             }
         } else {
             check_length(self.chunk, self.start, at)?;
-            if self.found == 0 {
-                self.records.starts.push(super::place(self.start));
-            }
-            for _ in self.found..self.wanted.len() {
-                self.records.push_refused(Reason::MissingColumn);
+            if is_odd {
+                self.exact.read_again(self.chunk, self.start..at, self.found, self.records);
+            } else {
+                if self.found == 0 {
+                    self.records.starts.push(super::place(self.start));
+                }
+                for _ in self.found..self.wanted.len() {
+                    self.records.push_refused(Reason::MissingColumn);
+                }
             }
         }
         (self.start, self.field, self.column, self.found) = (at + 1, at + 1, 0, 0);
+        self.has_inner = false;
         Ok(())
     }
 }

@@ -12,12 +12,12 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::compression::{Compression, decode_error};
-use super::framing::{Cutter, WindowScan};
+use super::framing::{Cutter, WindowScan, first_line_end};
 use super::mmap::Mapping;
 use super::watch::Watch;
-use crate::dialect::Framing;
+use crate::dialect::{Csv, Framing};
 use crate::error::{Error, Result};
-use crate::limits::{IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX, RELEASE_BYTES};
+use crate::limits::{IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX, RELEASE_BYTES, WINDOW_BYTES_MAX};
 
 /// Windows of a mapped CSV that are scanned ahead at once.
 const SCAN_AHEAD: usize = 32;
@@ -29,7 +29,7 @@ const BUFFERS_KEPT: usize = 64;
 #[derive(Debug)]
 pub struct Chunk {
     bytes: Bytes,
-    /// True if CSV must be read by the exact machine, because quotes stand where they should not.
+    /// True if CSV must be read by the exact reader, because quotes stand where they should not.
     pub is_exact: bool,
     /// True if the chunk stands for one line that is longer than [`RECORD_BYTES_MAX`]; it then has no bytes.
     pub is_oversize: bool,
@@ -142,6 +142,7 @@ impl Chunks {
         chunk_bytes: usize,
     ) -> Self {
         let cutter = Cutter::new(framing);
+        let chunk_bytes = chunk_bytes.min(WINDOW_BYTES_MAX);
         Self { route, cutter, chunk_bytes, path, watch, is_finished: false, is_skipping: false }
     }
 
@@ -159,8 +160,8 @@ impl Chunks {
             if self.is_skipping {
                 // The end of the oversize line, and with it the line itself, is not part of any chunk.
                 let passed = match boundary {
-                    0 => self.route.pending().len(),
-                    _ => first_line_end(self.route.pending(), self.cutter.line_end()),
+                    0 => passed_over(self.route.pending()),
+                    _ => first_line_end(self.route.pending()).unwrap_or(boundary),
                 };
                 self.is_skipping = boundary == 0;
                 self.route.discard(passed);
@@ -191,39 +192,23 @@ impl Chunks {
     }
 
     fn begin_oversize(&mut self) -> std::result::Result<Option<Chunk>, Torn> {
-        if self.cutter.line_end().is_none() {
-            return Err(self.record_too_long());
+        if !self.cutter.is_lines() {
+            return Err(Torn { error: record_too_long(&self.path), lines_behind: Some(0) });
         }
         self.is_skipping = true;
-        let len = self.route.pending().len();
+        let len = passed_over(self.route.pending());
         self.route.discard(len);
         self.cutter.take(len);
         Ok(Some(Chunk { bytes: self.route.take(0), is_exact: false, is_oversize: true }))
     }
 
-    fn record_too_long(&self) -> Torn {
-        let pending = self.route.pending();
-        let error = record_too_long(&self.path, self.cutter.open_quote(pending).is_some());
-        Torn { error, lines_behind: Some(0) }
-    }
-
     /// Remainder when the source has ended: a last record without a line end.
     fn last_chunk(&mut self) -> std::result::Result<Option<Chunk>, Torn> {
-        self.cutter.finish(self.route.pending());
-        let pending = self.route.pending();
-        if let Some(at) = self.cutter.open_quote(pending) {
-            let lines = memchr::memchr_iter(b'\n', &pending[..at]).count() as u64;
-            let error = Error::input(
-                &self.path,
-                "a quote opens here and never closes",
-                "the export may be unfinished; if it is not, mend the line, or read it as plain lines with --format lines",
-            );
-            return Err(Torn { error, lines_behind: Some(lines) });
-        }
-        if pending.is_empty() || self.is_skipping {
+        self.cutter.finish();
+        let len = self.route.pending().len();
+        if len == 0 || self.is_skipping {
             return Ok(None);
         }
-        let len = pending.len();
         Ok(Some(self.take(len)))
     }
 
@@ -244,18 +229,18 @@ fn shrank(path: &Path) -> Error {
 }
 
 /// The error for a CSV record over the limit, without its line.
-pub(crate) fn record_too_long(path: &Path, has_open_quote: bool) -> Error {
-    let hint = if has_open_quote {
-        "a quote in it is never closed: mend the line, or read the file as plain lines with --format lines"
-    } else {
-        "check that the file is CSV, or read it as plain lines with --format lines"
-    };
+pub(crate) fn record_too_long(path: &Path) -> Error {
     let limit = RECORD_BYTES_MAX / 1024 / 1024;
-    Error::input(path, format!("a record begins here that is longer than {limit} MiB"), hint)
+    Error::input(
+        path,
+        format!("a record begins here that is longer than {limit} MiB"),
+        "check that the file is CSV, or read it as plain lines with --format lines",
+    )
 }
 
-fn first_line_end(pending: &[u8], end: Option<u8>) -> usize {
-    end.and_then(|end| memchr::memchr(end, pending)).map_or(pending.len(), |at| at + 1)
+/// Bytes of a line that is passed over and has no end yet: all but a CR, which the next byte may make part of its end.
+fn passed_over(pending: &[u8]) -> usize {
+    pending.len() - usize::from(pending.last() == Some(&b'\r'))
 }
 
 impl Route {
@@ -340,24 +325,23 @@ impl Mapped {
         if self.end == self.mapping.len() {
             return None;
         }
-        let scan = cutter.scans_ahead().map(|delimiter| {
-            if self.scans.is_empty() {
-                self.scan_ahead(window, delimiter, pool);
-            }
-            self.scans.pop_front()
-        });
+        if let Some(csv) = cutter.scans_ahead().filter(|_| self.scans.is_empty()) {
+            self.scan_ahead(window, &csv, pool);
+        }
+        // Those of windows that are cut exactly are passed over.
+        let scan = self.scans.pop_front();
         // A chunk is as long as a window, or longer by records that end in the next one.
         self.under_way_max = 2 * window * IN_FLIGHT_PER_WORKER * pool.current_num_threads();
         self.end = (self.end + window).min(self.mapping.len());
-        Some(scan.flatten())
+        Some(scan)
     }
 
-    fn scan_ahead(&mut self, window: usize, delimiter: u8, pool: &ThreadPool) {
+    fn scan_ahead(&mut self, window: usize, csv: &Csv, pool: &ThreadPool) {
         let from = self.end;
         let to = (from + window * SCAN_AHEAD).min(self.mapping.len());
         let windows: Vec<&[u8]> = self.mapping[from..to].chunks(window).collect();
         let scans: Vec<WindowScan> = pool.install(|| {
-            windows.into_par_iter().map(|window| WindowScan::of(window, delimiter)).collect()
+            windows.into_par_iter().map(|window| WindowScan::of(window, csv)).collect()
         });
         self.scans.extend(scans);
     }

@@ -4,11 +4,12 @@
 //! a quote opens or closes a field depends on everything before it. So each window is scanned on its own, in parallel,
 //! for both possibilities (it begins outside of quotes, it begins inside), and the scans are joined in order: the
 //! number of quotes before a window says which of the two holds. That parity argument is only right while every quote
-//! stands where RFC 4180 wants it. The scan checks that, and at the first window that it does not fully understand
-//! (`5" pipe`, text after a closing quote, a bare CR) the cutter changes to the exact state machine of the `csv` crate
-//! from the last record boundary on, one byte at a time. A stray quote then costs speed, never correctness.
+//! stands where RFC 4180 wants it. The scan checks that, and a window that it does not fully understand (`5" pipe`,
+//! text after a closing quote, a bare CR) is cut by the exact reader of [`dialect`](crate::dialect) from the last record
+//! boundary on. Behind it the parity is right again, since a record begins outside of quotes. A stray quote then costs
+//! the speed of a window, never correctness.
 
-use crate::dialect::Framing;
+use crate::dialect::{Csv, Framing, Row, Step};
 use crate::limits::RECORD_BYTES_MAX;
 
 /// Finds record boundaries in bytes that come window by window.
@@ -20,103 +21,106 @@ pub(super) struct Cutter {
     /// End of the last complete record among the pending bytes.
     boundary: usize,
     csv: CsvState,
+    row: Row,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum CsvState {
-    /// All quotes so far stand where they should.
+    /// All quotes behind the last boundary stand where they should.
     Strict(Strict),
-    /// The state of the exact machine after the scanned bytes.
-    Exact(Dfa),
+    /// They do not, or it is not known; the exact reader found the last boundary.
+    Exact,
 }
 
 /// State between two windows.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Strict {
     inside: bool,
     /// The byte before the next window.
     before: u8,
 }
 
+impl Strict {
+    /// Where a record begins.
+    const BEGIN: Self = Self { inside: false, before: b'\n' };
+}
+
 impl Cutter {
     pub(super) fn new(framing: Framing) -> Self {
-        let csv = CsvState::Strict(Strict { inside: false, before: b'\n' });
-        Self { framing, scanned: 0, boundary: 0, csv }
+        let csv = CsvState::Strict(Strict::BEGIN);
+        Self { framing, scanned: 0, boundary: 0, csv, row: Row::default() }
     }
 
-    /// The delimiter, if windows should be scanned ahead in parallel.
-    pub(super) fn scans_ahead(&self) -> Option<u8> {
+    /// The notation, if windows should be scanned ahead in parallel.
+    pub(super) fn scans_ahead(&self) -> Option<Csv> {
         match (self.framing, &self.csv) {
-            (Framing::Csv(csv), CsvState::Strict(_)) => Some(csv.separator.first()),
+            (Framing::Csv(csv), CsvState::Strict(_)) if can_be_strict(&csv) => Some(csv),
             _ => None,
         }
     }
 
-    /// The byte that ends a line, if records are lines.
-    pub(super) fn line_end(&self) -> Option<u8> {
-        match self.framing {
-            Framing::Lines { end } => Some(end),
-            Framing::Csv(_) | Framing::Columns => None,
-        }
+    /// True if records are lines.
+    pub(super) fn is_lines(&self) -> bool {
+        self.framing == Framing::Lines
     }
 
-    /// True if CSV is cut by the exact machine, so that it must be read by it too.
+    /// True if CSV was cut by the exact reader, so that it must be read by it too.
     pub(super) fn is_exact(&self) -> bool {
-        matches!(self.csv, CsvState::Exact(_))
+        matches!(self.csv, CsvState::Exact)
     }
 
     /// Looks at the bytes that were appended to `pending` since the last call. `scan` is what [`WindowScan::of`] says
     /// of just these bytes, if that is known already.
     pub(super) fn feed(&mut self, pending: &[u8], scan: Option<WindowScan>) {
-        let window = &pending[self.scanned..];
         match self.framing {
             Framing::Columns => {}
-            Framing::Lines { end } => {
-                if let Some(at) = memchr::memrchr(end, window) {
-                    self.boundary = self.scanned + at + 1;
+            Framing::Lines => {
+                // Whether a CR was the last byte of a line end is known with the byte behind it.
+                let from = self.scanned.saturating_sub(1);
+                if let Some(end) = last_line_end(&pending[from..]) {
+                    self.boundary = self.boundary.max(from + end);
                 }
             }
-            Framing::Csv(csv) => {
-                let delimiter = csv.separator.first();
-                let is_strict = match &mut self.csv {
-                    CsvState::Strict(strict) => {
-                        let scan = scan.unwrap_or_else(|| WindowScan::of(window, delimiter));
-                        match strict.advance(scan, window, delimiter) {
-                            Some(last_end) => {
-                                if let Some(end) = last_end {
-                                    self.boundary = self.scanned + end;
-                                }
-                                true
-                            }
-                            None => false,
-                        }
-                    }
-                    CsvState::Exact(dfa) => {
-                        if let Some(end) = dfa.advance(window, delimiter) {
-                            self.boundary = self.scanned + end;
-                        }
-                        true
-                    }
-                };
-                if !is_strict {
-                    let mut dfa = Dfa::RecordStart;
-                    self.boundary = dfa.advance(pending, delimiter).unwrap_or(0);
-                    self.csv = CsvState::Exact(dfa);
-                }
-            }
+            Framing::Csv(csv) => self.feed_csv(&csv, pending, scan),
         }
         self.scanned = pending.len();
     }
 
-    /// The source has ended: a CR as its last byte is a line end that only the exact machine knows.
-    pub(super) fn finish(&mut self, pending: &[u8]) {
-        if let (Framing::Csv(csv), CsvState::Strict(strict)) = (self.framing, &self.csv)
-            && strict.before == b'\r'
+    fn feed_csv(&mut self, csv: &Csv, pending: &[u8], scan: Option<WindowScan>) {
+        let (mut strict, from, scan) = match self.csv {
+            CsvState::Strict(strict) => (strict, self.scanned, scan),
+            CsvState::Exact => (Strict::BEGIN, self.boundary, None),
+        };
+        let window = &pending[from..];
+        if can_be_strict(csv) && window.len() <= RECORD_BYTES_MAX {
+            let scan = scan.unwrap_or_else(|| WindowScan::of(window, csv));
+            if let Some(last_end) = strict.advance(scan, window, csv, from - self.boundary) {
+                self.boundary = last_end.map_or(self.boundary, |end| from + end);
+                self.csv = CsvState::Strict(strict);
+                return;
+            }
+        }
+        self.csv = CsvState::Exact;
+        loop {
+            match csv.read_row(pending, self.boundary, false, &mut self.row) {
+                Step::Row => self.boundary = self.row.next,
+                // Empty lines are no records, wherever they are cut.
+                Step::End => {
+                    self.boundary = pending.len();
+                    return;
+                }
+                Step::Partial => return,
+            }
+        }
+    }
+
+    /// The source has ended: what is pending is a record without a line end. A CR as its last byte is a line end that
+    /// only the exact reader knows, and a quote that is open is none.
+    pub(super) fn finish(&mut self) {
+        if let CsvState::Strict(strict) = self.csv
+            && (strict.inside || strict.before == b'\r')
         {
-            let delimiter = csv.separator.first();
-            let mut dfa = Dfa::RecordStart;
-            self.boundary = dfa.advance(pending, delimiter).unwrap_or(0);
-            self.csv = CsvState::Exact(dfa);
+            self.csv = CsvState::Exact;
         }
     }
 
@@ -133,42 +137,68 @@ impl Cutter {
 
     /// True if the pending bytes are a record that is longer than the limit. They begin at a record boundary.
     pub(super) fn is_oversize(&self) -> bool {
-        // Two bytes more than the limit, because a CR may belong to the line end: the reader of the records draws the
-        // exact line.
-        self.boundary == 0 && self.scanned > RECORD_BYTES_MAX + 2
-    }
-
-    /// Place of the quote that the pending bytes leave open, if they do.
-    pub(super) fn open_quote(&self, pending: &[u8]) -> Option<usize> {
-        let Framing::Csv(csv) = self.framing else { return None };
-        let delimiter = csv.separator.first();
-        let mut dfa = Dfa::RecordStart;
-        let mut opened = 0;
-        for (at, &byte) in pending.iter().enumerate() {
-            let next = dfa.step(byte, delimiter);
-            if next == Dfa::InQuotes && matches!(dfa, Dfa::RecordStart | Dfa::FieldStart) {
-                opened = at;
-            }
-            dfa = next;
-        }
-        (dfa == Dfa::InQuotes).then_some(opened)
+        let most = match self.framing {
+            // Two bytes more than the limit, because a CR may belong to the line end: the reader of the records draws
+            // the exact line.
+            Framing::Lines | Framing::Columns => RECORD_BYTES_MAX + 2,
+            // A quote at the end of the longest record may have to be looked for as far behind it.
+            Framing::Csv(csv) => 2 * RECORD_BYTES_MAX + 2 + csv.separator.bytes().len(),
+        };
+        self.boundary == 0 && self.scanned > most
     }
 }
 
+/// Behind the last end of a line: an LF, or a CR with something else behind it.
+fn last_line_end(bytes: &[u8]) -> Option<usize> {
+    let at = memchr::memrchr2(b'\n', b'\r', bytes)?;
+    if bytes[at] == b'\n' || at + 1 < bytes.len() {
+        return Some(at + 1);
+    }
+    // Whatever is before the CR at the very end is no LF's.
+    memchr::memrchr2(b'\n', b'\r', &bytes[..at]).map(|at| at + 1)
+}
+
+/// Behind the first end of a line.
+pub(super) fn first_line_end(bytes: &[u8]) -> Option<usize> {
+    let at = memchr::memchr2(b'\n', b'\r', bytes)?;
+    Some(at + if bytes[at..].starts_with(b"\r\n") { 2 } else { 1 })
+}
+
+/// True if windows can be scanned on their own as long as nothing stands where it should not.
+fn can_be_strict(csv: &Csv) -> bool {
+    csv.separator.byte().is_some()
+}
+
 impl Strict {
-    /// Joins a window's scan to what came before. Returns the end of the window's last complete record, or `None` if
-    /// a quote or CR does not stand where it should.
+    /// Joins a window's scan to what came before, of which `pending` bytes are of a record that has no end yet. Returns
+    /// the end of the window's last complete record, or `None` if a quote or CR does not stand where it should.
     #[expect(clippy::option_option, reason = "refused, or accepted with or without a line end")]
-    fn advance(&mut self, scan: WindowScan, window: &[u8], delimiter: u8) -> Option<Option<usize>> {
+    fn advance(
+        &mut self,
+        scan: WindowScan,
+        window: &[u8],
+        csv: &Csv,
+        pending: usize,
+    ) -> Option<Option<usize>> {
         let (Some(&first), Some(&last)) = (window.first(), window.last()) else {
             return Some(None);
         };
-        let before_is_close = self.before == b'"' && !self.inside;
+        let delimiter = csv.separator.first();
+        let are_read = csv.quotes.are_read();
+        let before_is_close = are_read && self.before == b'"' && !self.inside;
         let before_is_cr = self.before == b'\r' && !self.inside;
         let is_joined = (!before_is_close || may_follow_close(first, delimiter))
             && (!before_is_cr || first == b'\n')
-            && (first != b'"' || self.inside || may_precede_open(self.before, delimiter));
+            && (!are_read
+                || first != b'"'
+                || self.inside
+                || may_precede_open(self.before, delimiter));
         if !is_joined || !scan.is_strict[usize::from(self.inside)] {
+            return None;
+        }
+        // How far a quote may be from the one that closes it is judged by the exact reader.
+        let is_long = |end: usize| pending + end > RECORD_BYTES_MAX;
+        if is_long(window.len()) && first_end(window, csv, self.inside).is_none_or(is_long) {
             return None;
         }
         let last_end = scan.last_end[usize::from(self.inside)];
@@ -186,6 +216,21 @@ fn may_follow_close(byte: u8, delimiter: u8) -> bool {
     byte == delimiter || matches!(byte, b'\n' | b'\r' | b'"')
 }
 
+/// Behind the first line end outside of quotes, of a window that begins inside of them or not.
+fn first_end(window: &[u8], csv: &Csv, mut inside: bool) -> Option<usize> {
+    if !csv.quotes.are_read() {
+        return memchr::memchr(b'\n', window).map(|at| at + 1);
+    }
+    for at in memchr::memchr2_iter(b'"', b'\n', window) {
+        match window[at] {
+            b'"' => inside = !inside,
+            _ if !inside => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Facts about a window that do not depend on what is before it. Pairs are for a window that begins outside of
 /// quotes and for one that begins inside.
 #[derive(Clone, Copy, Debug)]
@@ -197,10 +242,17 @@ pub(super) struct WindowScan {
 
 impl WindowScan {
     /// Scans a window. Quotes and CRs at its very ends are judged when it is joined to its neighbours.
-    pub(super) fn of(window: &[u8], delimiter: u8) -> Self {
-        let mut is_strict = [true; 2];
+    pub(super) fn of(window: &[u8], csv: &Csv) -> Self {
+        let delimiter = csv.separator.first();
+        let has_backslash = csv.quotes.has_backslash() && memchr::memchr(b'\\', window).is_some();
+        let mut is_strict = [!has_backslash; 2];
         let mut quotes = 0_usize;
-        for at in memchr::memchr2_iter(b'"', b'\r', window) {
+        // Where quotes mean nothing they are not looked for.
+        let quote = if csv.quotes.are_read() { b'"' } else { b'\r' };
+        for at in memchr::memchr2_iter(quote, b'\r', window) {
+            if is_strict == [false; 2] {
+                return Self { has_odd_quotes: false, is_strict, last_end: [None; 2] };
+            }
             let next = window.get(at + 1);
             let outside = quotes % 2;
             if window[at] == b'\r' {
@@ -214,7 +266,12 @@ impl WindowScan {
             is_strict[1 - outside] &= closes;
             quotes += 1;
         }
-        Self { has_odd_quotes: quotes % 2 == 1, is_strict, last_end: last_ends(window, quotes) }
+        let last_end = if csv.quotes.are_read() {
+            last_ends(window, quotes)
+        } else {
+            [memchr::memrchr(b'\n', window).map(|at| at + 1), None]
+        };
+        Self { has_odd_quotes: quotes % 2 == 1, is_strict, last_end }
     }
 }
 
@@ -239,48 +296,13 @@ fn last_ends(window: &[u8], quotes: usize) -> [Option<usize>; 2] {
     }
 }
 
-/// The record states of the `csv` crate with its defaults: double quotes, doubled to escape, any of CR, LF and CRLF as
-/// line end, quotes literal in unquoted fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dfa {
-    RecordStart,
-    FieldStart,
-    InField,
-    InQuotes,
-    QuoteInQuotes,
-}
-
-impl Dfa {
-    fn step(self, byte: u8, delimiter: u8) -> Self {
-        match (self, byte) {
-            (Self::InQuotes, b'"') => Self::QuoteInQuotes,
-            (Self::InQuotes, _)
-            | (Self::RecordStart | Self::FieldStart | Self::QuoteInQuotes, b'"') => Self::InQuotes,
-            (_, b'\r' | b'\n') => Self::RecordStart,
-            (_, byte) if byte == delimiter => Self::FieldStart,
-            _ => Self::InField,
-        }
-    }
-
-    /// Runs over bytes; the end of the last complete record among them.
-    fn advance(&mut self, bytes: &[u8], delimiter: u8) -> Option<usize> {
-        let mut last_end = None;
-        for (at, &byte) in bytes.iter().enumerate() {
-            *self = self.step(byte, delimiter);
-            if *self == Self::RecordStart {
-                last_end = Some(at + 1);
-            }
-        }
-        last_end
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dialect::Csv;
+    use crate::dialect::{Quotes, Separator};
+    use crate::limits::WINDOW_BYTES_MAX;
 
     /// Cuts `text` as it comes in windows of `window` bytes; the chunks.
     fn cut(text: &[u8], window: usize, framing: Framing) -> Vec<Vec<u8>> {
@@ -302,32 +324,42 @@ mod tests {
         chunks
     }
 
-    fn csv_records(text: &[u8], delimiter: u8) -> Vec<csv::ByteRecord> {
-        csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .from_reader(text)
-            .into_byte_records()
-            .map(|record| record.expect("reads from memory"))
-            .collect()
+    fn csv_records(text: &[u8], csv: &Csv) -> Vec<Vec<Vec<u8>>> {
+        let (mut row, mut at, mut records) = (Row::default(), 0, Vec::new());
+        while csv.read_row(text, at, true, &mut row) == Step::Row {
+            records.push(row.cells.iter().map(|cell| csv.cell(text, *cell)).collect());
+            at = row.next;
+        }
+        records
+    }
+
+    fn notations() -> impl Strategy<Value = Csv> {
+        let quotes = [Quotes::Doubled, Quotes::Backslash, Quotes::None, Quotes::Escaped];
+        let separator =
+            prop_oneof![2 => Just(&b","[..]), 1 => Just(&b",,"[..]), 1 => Just(&b", "[..])];
+        (prop::sample::select(quotes.to_vec()), separator).prop_map(|(quotes, separator)| {
+            let separator = Separator::new(separator).expect("a separator");
+            Csv { quotes, ..Csv::new(separator) }
+        })
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(3000))]
+        #![proptest_config(ProptestConfig::with_cases(6000))]
 
-        /// Reading the chunks one by one gives the records of the whole, whatever the bytes and the window.
+        /// Reading the chunks one by one gives the records of the whole, whatever the bytes, the notation and the window.
         #[test]
         fn chunks_hold_the_records_of_the_whole(
             text in proptest::collection::vec(prop_oneof![
-                4 => Just(b'"'), 3 => Just(b','), 2 => Just(b'\n'), 1 => Just(b'\r'), 3 => Just(b'a'), 1 => Just(b' '),
+                4 => Just(b'"'), 3 => Just(b','), 2 => Just(b'\n'), 1 => Just(b'\r'), 3 => Just(b'a'),
+                1 => Just(b' '), 1 => Just(b'\\'),
             ], 0..60),
             window in 1_usize..20,
+            csv in notations(),
         ) {
-            let chunks = cut(&text, window, Framing::Csv(Csv::new(b',')));
+            let chunks = cut(&text, window, Framing::Csv(csv));
             prop_assert_eq!(chunks.concat(), text.clone());
-            let parts: Vec<_> = chunks.iter().flat_map(|chunk| csv_records(chunk, b',')).collect();
-            prop_assert_eq!(parts, csv_records(&text, b','));
+            let parts: Vec<_> = chunks.iter().flat_map(|chunk| csv_records(chunk, &csv)).collect();
+            prop_assert_eq!(parts, csv_records(&text, &csv));
         }
 
         /// The same for well-formed CSV, which must stay on the fast path.
@@ -348,13 +380,52 @@ mod tests {
             prop_assert!(!cutter.is_exact());
             prop_assert_eq!(cutter.boundary(), text.len());
         }
+
+        /// Chunks of lines end where lines do, whatever ends them.
+        #[test]
+        fn chunks_of_lines_are_whole_lines(text in "[a\n\r]{0,60}", window in 1_usize..20) {
+            let chunks = cut(text.as_bytes(), window, Framing::Lines);
+            prop_assert_eq!(chunks.concat(), text.as_bytes());
+            let mut at = 0;
+            for chunk in &chunks[..chunks.len() - 1] {
+                at += chunk.len();
+                if at == text.len() {
+                    break;
+                }
+                let end = &text.as_bytes()[at - 1..=at];
+                prop_assert!(end[0] == b'\n' || end[0] == b'\r' && end[1] != b'\n');
+            }
+        }
     }
 
     #[test]
-    fn finds_the_quote_that_never_closes() {
-        let cutter = Cutter::new(Framing::Csv(Csv::new(b',')));
-        assert_eq!(cutter.open_quote(b"a,\"b\"\"\n\"\"c"), Some(2));
-        assert_eq!(cutter.open_quote(b"a,\"b\"\"\n\"c"), None);
-        assert_eq!(cutter.open_quote(b"a,b\"c"), None);
+    fn what_is_strict_again_behind_a_stray_quote_stays_so() {
+        let mut cutter = Cutter::new(Framing::Csv(Csv::new(b',')));
+        let text = b"a,\"b\nc,d\ne,f\ng,\"h\ni\"\n";
+        cutter.feed(&text[..11], None);
+        assert_eq!(cutter.boundary(), 0, "whether the quote closes is not known");
+        cutter.feed(&text[..20], None);
+        assert!(cutter.is_exact());
+        assert_eq!(cutter.boundary(), 13);
+        cutter.take(13);
+        cutter.feed(&text[13..], None);
+        assert!(!cutter.is_exact());
+        assert_eq!(cutter.boundary(), text.len() - 13);
+    }
+
+    #[test]
+    fn quote_that_is_open_for_too_long_is_text() {
+        let mut text = b"a,\"b\n".to_vec();
+        while text.len() < 3 * RECORD_BYTES_MAX {
+            text.extend_from_slice(b"c,\"\"\n");
+        }
+        text.extend_from_slice(b"d,\"\n");
+        let csv = Csv::new(b',');
+        let records = csv_records(&text, &csv);
+        for window in [WINDOW_BYTES_MAX, 100_000] {
+            let chunks = cut(&text, window, Framing::Csv(csv));
+            let parts: Vec<_> = chunks.iter().flat_map(|chunk| csv_records(chunk, &csv)).collect();
+            assert!(parts == records && records.len() > RECORD_BYTES_MAX / 2);
+        }
     }
 }

@@ -326,5 +326,5 @@ fn what_a_job_may_do_is_said_by_its_keys() {
     );
     desk.write("jobs/in/plain.csv", "a\nann@example.com\n\"bob@example.com\n");
     let failed = desk.sync(&["jobs/nightly.toml"], None);
-    assert!(stderr(&failed).contains("`format = \"lines\"` in [input]"), "{}", stderr(&failed));
+    assert!(stderr(&failed).contains("`quotes` in [input]"), "{}", stderr(&failed));
 }

@@ -11,6 +11,7 @@ use throng::config::{
     AudienceSpec, ColumnSelector, Format, Header, Input, Io, PrepareConfig, RejectList,
     SuppressInput,
 };
+use throng::dialect::Quotes;
 use throng::limits::SLAB_BYTES_MIN;
 use throng::normalize::{Normalizer, UserType};
 
@@ -149,7 +150,7 @@ impl Case {
             }
             Shape::Csv(delimiter, column, width) => self.table(values, delimiter, column, width),
         };
-        if !self.ends_with_lf && throng::record::count_lines(&text, b'\n') > 1 {
+        if !self.ends_with_lf && text.split(|byte| *byte == b'\n').count() > 2 {
             text.truncate(text.len() - if self.crlf { 2 } else { 1 });
         }
         text
@@ -203,6 +204,7 @@ impl Case {
             }
             Shape::Csv(delimiter, ..) => {
                 config.read.format = Format::Csv;
+                config.read.quotes = Some(Quotes::Doubled);
                 config.read.delimiter = Some(delimiter.into());
                 Some(ColumnSelector::Name("wanted".to_owned()))
             }
@@ -247,7 +249,8 @@ impl Case {
         let members: BTreeSet<&String> = first.set.union(&second.set).collect();
         // A list of which nothing or too little can be used stops the run, which is not what is tested here.
         let values = opted_out.read - opted_out.blank;
-        let is_list = opted_out.accepted > 0 && opted_out.rejected * 2 <= values;
+        let is_list =
+            opted_out.accepted > 0 && opted_out.rejected * 2 <= values && opted_out.refused == 0;
         let mut config = self.config(&[], &out);
         for (name, text) in [("a", &texts[0]), ("b", &texts[1])] {
             config.inputs.push(Input::Path(self.place(dir.path(), name, text)));

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::normalize::{Note, Shape, Value, Verdict};
 use crate::quote::Quoted;
 use crate::reason::Reason;
-use crate::record::{self, SAMPLE_ROWS, SampleTable};
+use crate::record::{SAMPLE_ROWS, SampleTable};
 use crate::source::Source;
 use crate::source::parquet::Table;
 use crate::trim::{is_null_word, trim};
@@ -372,7 +372,7 @@ impl Finder<'_> {
         let width = self.table.width();
         let columns = if width == 1 { "column" } else { "columns" };
         match self.dialect.framing {
-            Framing::Lines { .. } => "it is read as one value a line".to_owned(),
+            Framing::Lines => "it is read as one value a line".to_owned(),
             Framing::Csv(csv) => {
                 format!("it is read as {width} {columns} separated by `{}`", csv.separator)
             }
@@ -384,7 +384,7 @@ impl Finder<'_> {
     fn name_hint(&self, name: &str) -> String {
         let Some(row) = titles::row_with(self.table, name) else { return self.columns_hint() };
         let head = &self.source.sample[..self.table.begin_of(row)];
-        let lines = record::count_lines(head, self.dialect.line_end);
+        let lines = self.dialect.count_lines(head);
         let remedy = match self.role {
             Role::Suppressed => "take the lines above it out".to_owned(),
             Role::Member | Role::Known | Role::Unconfirmed => format!("--skip-rows {lines}"),

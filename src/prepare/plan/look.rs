@@ -68,19 +68,12 @@ impl Look<'_> {
             found.note = Some(format!("its rows are separated by `{other}`, not by `{separator}`"));
         }
         let Detected { dialect, mut table, note } = found;
-        if let Framing::Csv(csv) = dialect.framing
-            && csv.separator.byte().is_none()
-        {
-            let message =
-                format!("its rows are separated by `{}`, which is not read yet", csv.separator);
-            return Err(Error::input(&source.path, message, "separate them by a single character"));
-        }
         self.check_list(dialect, &table)?;
         let mut notes: Vec<String> = note.into_iter().collect();
         let titles = self.titles(&table);
         if titles > 0 {
             table.drop_titles(titles);
-            let lines = record::count_lines(&source.sample[..table.first_row], dialect.line_end);
+            let lines = dialect.count_lines(&source.sample[..table.first_row]);
             notes.push(format!(
                 "took line {} for the header: what is above it is skipped",
                 lines + 1
@@ -117,7 +110,7 @@ impl Look<'_> {
     /// addresses in them, would be uploaded as ids. Addresses take some of these characters, too: `17|ann@example.com` is one.
     fn check_list(&self, dialect: Dialect, table: &SampleTable) -> Result<()> {
         let is_list = match dialect.framing {
-            Framing::Lines { .. } => self.read.format != Format::Lines,
+            Framing::Lines => self.read.format != Format::Lines,
             Framing::Csv(_) => self.read.delimiter.is_none() && table.usual_width() == 1,
             Framing::Columns => false,
         };

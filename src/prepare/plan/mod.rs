@@ -21,7 +21,6 @@ use crate::hash::{Kernel, ListDigest};
 use crate::limits::LISTS_MAX;
 use crate::normalize::{Normalizer, Prehashed, RuleOptions, Surroundings};
 use crate::quote::Quoted;
-use crate::record;
 use crate::role::Role;
 use crate::source::Source;
 use crate::source::parquet::Table;
@@ -117,6 +116,8 @@ pub struct SourcePlan {
     pub header_lines: u64,
     /// True if it holds nobody: a header at most. Nothing of it is read.
     pub is_empty: bool,
+    /// The header as it is written, without its line end; nothing if there is none.
+    pub header: Vec<u8>,
     /// Notes for people on what was found out rather than given.
     pub notes: Vec<String>,
     /// Columns that hold identifiers, as messages call them, and what they hold; for hints.
@@ -209,7 +210,10 @@ pub fn plan(
         feeds.push(Feed { audience, field: field_of(column.index), column, form, rule });
     }
     let skip = if has_header { table.second_row } else { table.first_row };
-    let header_lines = record::count_lines(&source.sample[..skip], dialect.line_end);
+    let header_lines = dialect.count_lines(&source.sample[..skip]);
+    let header = if has_header { &source.sample[table.first_row..skip] } else { b"" };
+    let header_len = header.len() - line_end_bytes(header);
+    let header = header[..header_len].to_vec();
     let country_field = country.map(field_of);
     let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());
     if let Some(columns) = &columns {
@@ -230,9 +234,15 @@ pub fn plan(
         skip,
         header_lines,
         is_empty: false,
+        header,
         notes,
         columns,
     })
+}
+
+/// Bytes of the line ends at the end of a text.
+fn line_end_bytes(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count()
 }
 
 /// The columns that were told for an input; a list that was told one has no others.
@@ -332,7 +342,7 @@ fn share_opt_outs(found: &mut Vec<(usize, Found)>, audiences: &[Audience]) {
 /// Plans a part of an earlier run, which throng wrote: one canonical value a line.
 pub fn plan_known(mut source: Source, audience: usize, role: Role) -> SourcePlan {
     source.forget_sample();
-    plan_one_column(source, role, Framing::Lines { end: b'\n' }, [audience])
+    plan_one_column(source, role, Framing::Lines, [audience])
 }
 
 /// Plans values that a program hands over one by one: all audiences of one type have them. `only` restricts a
@@ -382,6 +392,7 @@ fn plan_one_column(
         skip: 0,
         header_lines: 0,
         is_empty: false,
+        header: Vec::new(),
         notes: Vec::new(),
         columns: Vec::new(),
     }

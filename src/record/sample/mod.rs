@@ -78,12 +78,8 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, read: &ReadOptions) -> D
         }
     };
     let Some(separator) = separator else {
-        let dialect = Dialect { framing: Framing::Lines { end: line_end }, line_end };
-        return Detected {
-            dialect,
-            table: line_table(text, is_all, line_end).behind(first_row),
-            note,
-        };
+        let dialect = Dialect { framing: Framing::Lines, line_end };
+        return Detected { dialect, table: line_table(text, is_all).behind(first_row), note };
     };
     let quotes = read.quotes.unwrap_or_else(|| quotes::find(text, is_all, separator));
     let csv = Csv { quotes, is_ragged: read.is_ragged, ..Csv::new(separator) };
@@ -157,18 +153,21 @@ pub fn sniff(sample: &[u8], is_all: bool) -> Option<Separator> {
 }
 
 /// Lines as rows of one cell.
-fn line_table(sample: &[u8], is_all: bool, end: u8) -> SampleTable {
-    let mut lines: Vec<&[u8]> = sample.split(|byte| *byte == end).take(SAMPLE_ROWS + 1).collect();
-    // Behind the last line end is either nothing or a line that may go on.
-    if lines.len() > 1 && (!is_all || lines.last().is_some_and(|line| line.is_empty())) {
-        lines.pop();
+fn line_table(sample: &[u8], is_all: bool) -> SampleTable {
+    let (mut rows, mut starts, mut at) = (Vec::new(), vec![0], 0);
+    while rows.len() < SAMPLE_ROWS && at < sample.len() {
+        let rest = &sample[at..];
+        let end = memchr::memchr2(b'\n', b'\r', rest);
+        // Behind the last line end is a line that may go on.
+        if end.is_none() && !is_all && !rows.is_empty() {
+            break;
+        }
+        let (line, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        rows.push(vec![line.to_vec()]);
+        at += line.len() + if behind.starts_with(b"\r\n") { 2 } else { behind.len().min(1) };
+        starts.push(at);
     }
-    let mut starts = vec![0];
-    for line in &lines {
-        let start = starts.last().copied().unwrap_or(0);
-        starts.push((start + line.len() + 1).min(sample.len()));
-    }
-    SampleTable::new(lines.into_iter().map(|line| vec![line.to_vec()]).collect(), starts)
+    SampleTable::new(rows, starts)
 }
 
 impl SampleTable {

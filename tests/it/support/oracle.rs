@@ -1,5 +1,5 @@
 //! The whole job, naive on purpose: one value after the other, a set from the standard library, the streaming
-//! interface of `sha2`, the `csv` crate. It shares with throng only the rule of a single value, which `rules.rs` holds
+//! interface of `sha2`, CSV read byte by byte. It shares with throng only the rule of a single value, which `rules.rs` holds
 //! to tables.
 
 use std::collections::HashSet;
@@ -20,6 +20,8 @@ pub(crate) struct Outcome {
     pub(crate) read: u64,
     pub(crate) blank: u64,
     pub(crate) rejected: u64,
+    /// Rows that were refused as a whole; in an opt-out list each may be a person who is missing.
+    pub(crate) refused: u64,
     pub(crate) accepted: u64,
     pub(crate) set: HashSet<String>,
 }
@@ -29,17 +31,13 @@ pub(crate) fn read<'a>(
     user_type: UserType,
     normalizer: &Normalizer,
     wrapping: Wrapping,
-    values: impl Iterator<Item = (Option<&'a [u8]>, Option<&'a [u8]>)>,
+    values: impl Iterator<Item = (Result<&'a [u8], Reason>, Option<&'a [u8]>)>,
 ) -> Outcome {
     let mut read = Outcome::default();
     for (bytes, country) in values {
         read.read += 1;
         let mut out = Vec::new();
-        match normalizer.one(
-            wrapping,
-            Value { bytes: bytes.ok_or(Reason::MissingColumn), country },
-            &mut out,
-        ) {
+        match normalizer.one(wrapping, Value { bytes, country }, &mut out) {
             Verdict::Domain => unreachable!("only a rule for opt-outs knows domains"),
             Verdict::Blank => read.blank += 1,
             Verdict::Rejected(_) => read.rejected += 1,
@@ -62,11 +60,125 @@ pub(crate) fn read<'a>(
 
 /// The lines of a text as values.
 pub(crate) fn read_lines(user_type: UserType, normalizer: &Normalizer, text: &[u8]) -> Outcome {
-    let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-    if lines.last().is_some_and(|line| line.is_empty()) {
-        lines.pop();
+    let lines = lines(text).into_iter().map(|line| (Ok(line), None));
+    read(user_type, normalizer, Wrapping::Line, lines)
+}
+
+/// Lines, whatever ends them.
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    for at in 0..text.len() {
+        match (text[at], text.get(at + 1)) {
+            (b'\r', Some(b'\n')) => {}
+            (b'\r' | b'\n', _) => {
+                lines.push(text[start..at].strip_suffix(b"\r").unwrap_or(&text[start..at]));
+                start = at + 1;
+            }
+            _ => {}
+        }
     }
-    read(user_type, normalizer, Wrapping::Line, lines.into_iter().map(|line| (Some(line), None)))
+    if start < text.len() {
+        lines.push(&text[start..]);
+    }
+    lines
+}
+
+/// A record of CSV.
+pub(crate) struct Row<'a> {
+    /// What is in each field, and whether it begins with a quote that opens nothing.
+    pub(crate) cells: Vec<(Vec<u8>, bool)>,
+    /// As it is written, without its line end.
+    pub(crate) raw: &'a [u8],
+}
+
+/// The records of CSV with doubled quotes. A quote opens a field only where the one that closes it is followed by a
+/// delimiter or a line end.
+pub(crate) fn rows(text: &[u8], delimiter: u8) -> Vec<Row<'_>> {
+    let mut rows = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        if matches!(text[at], b'\n' | b'\r') {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        let mut cells = Vec::new();
+        loop {
+            let (cell, is_stray, end) = cell(text, at, delimiter);
+            cells.push((cell, is_stray));
+            at = end;
+            if text.get(at) != Some(&delimiter) {
+                break;
+            }
+            at += 1;
+        }
+        rows.push(Row { cells, raw: &text[start..at] });
+    }
+    rows
+}
+
+fn cell(text: &[u8], start: usize, delimiter: u8) -> (Vec<u8>, bool, usize) {
+    let is_end = |at: usize| {
+        text.get(at).is_none_or(|byte| *byte == delimiter || matches!(byte, b'\n' | b'\r'))
+    };
+    let is_blank = |at: usize| matches!(text.get(at), Some(b' ' | b'\t')) && !is_end(at);
+    let mut open = start;
+    while is_blank(open) {
+        open += 1;
+    }
+    let is_quote = text.get(open) == Some(&b'"');
+    if is_quote {
+        let mut inner = Vec::new();
+        let mut at = open + 1;
+        while at < text.len() {
+            if text[at] != b'"' {
+                inner.push(text[at]);
+                at += 1;
+            } else if text.get(at + 1) == Some(&b'"') {
+                inner.push(b'"');
+                at += 2;
+            } else {
+                at += 1;
+                while is_blank(at) {
+                    at += 1;
+                }
+                if is_end(at) {
+                    return (inner, false, at);
+                }
+                break;
+            }
+        }
+    }
+    let mut end = start;
+    while !is_end(end) {
+        end += 1;
+    }
+    (text[start..end].to_vec(), is_quote, end)
+}
+
+/// Lines of a record that is refused as a whole, each of which may be a person.
+fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8) -> Option<u64> {
+    let width = header.cells.len();
+    let lines = lines(row.raw);
+    // One behind a line end has nothing in it, and is one all the same.
+    let count =
+        lines.len() as u64 + u64::from(row.raw.ends_with(b"\n") || row.raw.ends_with(b"\r"));
+    let is_whole = |line: &&[u8]| {
+        let is_wide = line.split(|byte| *byte == delimiter).count() == width
+            || rows(line, delimiter).first().is_some_and(|row| row.cells.len() == width);
+        is_wide && !line.iter().all(|byte| matches!(byte, b'"' | b' ' | b'\t'))
+    };
+    let is_blank = |(cell, _): &(Vec<u8>, bool)| cell.iter().all(u8::is_ascii_whitespace);
+    if row.raw == header.raw {
+        return Some(1);
+    }
+    let is_merged = lines.len() > 1 && lines.iter().all(is_whole);
+    let is_wide = match row.cells.get(width..) {
+        Some(beyond) => beyond.iter().all(is_blank),
+        None => row.cells.iter().all(is_blank),
+    };
+    (is_merged || !is_wide).then_some(count)
 }
 
 /// A column of CSV with a header.
@@ -78,13 +190,29 @@ pub(crate) fn read_csv(
     column: usize,
     country: Option<usize>,
 ) -> Outcome {
-    let mut reader =
-        csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(text);
-    let rows: Vec<csv::ByteRecord> = reader.byte_records().map(|row| row.unwrap()).collect();
-    let values = rows
-        .iter()
-        .map(|row| (row.get(column), country.map(|country| row.get(country).unwrap_or_default())));
-    read(user_type, normalizer, Wrapping::Field, values)
+    let rows = rows(text, delimiter);
+    let Some((header, rows)) = rows.split_first() else { return Outcome::default() };
+    let (mut refused_rows, mut refused_lines) = (0, 0);
+    let mut values = Vec::new();
+    for row in rows {
+        if let Some(lines) = refused(row, header, delimiter) {
+            refused_rows += 1;
+            refused_lines += lines;
+            continue;
+        }
+        let cell = |at: usize| row.cells.get(at).map(|(cell, _)| cell.as_slice());
+        let value = match row.cells.get(column) {
+            Some((_, true)) => Err(Reason::StrayQuote),
+            Some((cell, false)) => Ok(cell.as_slice()),
+            None => Ok(&b""[..]),
+        };
+        values.push((value, country.map(|country| cell(country).unwrap_or_default())));
+    }
+    let mut outcome = read(user_type, normalizer, Wrapping::Field, values.into_iter());
+    outcome.refused = refused_rows;
+    outcome.read += refused_lines;
+    outcome.rejected += refused_lines;
+    outcome
 }
 
 /// The order in which entries come out: by digest, clear ids by the first 64 bits of theirs.

@@ -1,0 +1,111 @@
+//! The wanted fields of CSV by the exact reader, and what is held against a record as a whole. The fast readers hand over
+//! each record of which they are not sure that it is like all others.
+
+use std::ops::Range;
+
+use super::field::{RecordTooLong, check_length};
+use super::{Oddity, Records, place};
+use crate::dialect::{Cell, Csv, Defect, Row, Step};
+use crate::reason::Reason;
+
+/// Notation of a source's records, and what is wanted of them.
+#[derive(Debug)]
+pub(super) struct Exact {
+    pub(super) csv: Csv,
+    /// Wanted columns, counted from 0, in ascending order, each once.
+    pub(super) wanted: Vec<usize>,
+    /// The header as it is written, without its line end; nothing if there is none.
+    pub(super) header: Vec<u8>,
+}
+
+impl Exact {
+    /// Bytes by which a record may be longer than the header and still be the header again: a byte order mark, and a CR.
+    pub(super) const HEADER_SLACK: usize = 4;
+
+    /// The header's length; one that no record has if there is none.
+    pub(super) fn header_len(&self) -> usize {
+        if self.header.is_empty() { usize::MAX / 2 } else { self.header.len() }
+    }
+
+    /// Reads all records of a chunk.
+    pub(super) fn read(&self, chunk: &[u8], records: &mut Records) -> Result<(), RecordTooLong> {
+        let (mut row, mut at) = (Row::default(), 0);
+        while self.csv.read_row(chunk, at, true, &mut row) == Step::Row {
+            check_length(chunk, row.start, row.end)?;
+            self.push(chunk, &row, records);
+            at = row.next;
+        }
+        Ok(())
+    }
+
+    /// Reads a record again that lies in `place`, of which `found` fields were taken.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn read_again(
+        &self,
+        chunk: &[u8],
+        place: Range<usize>,
+        found: usize,
+        records: &mut Records,
+    ) {
+        if found > 0 {
+            records.starts.pop();
+            records.spans.truncate(records.spans.len() - found);
+        }
+        let (mut row, mut at) = (Row::default(), place.start);
+        while self.csv.read_row(&chunk[..place.end], at, true, &mut row) == Step::Row {
+            self.push(chunk, &row, records);
+            at = row.next;
+        }
+    }
+
+    fn push(&self, chunk: &[u8], row: &Row, records: &mut Records) {
+        let record = records.starts.len();
+        records.starts.push(place(row.start));
+        let mut note = |reason, lines: u32| {
+            let oddity = Oddity { record, reason, lines: lines.into(), end: row.end };
+            records.oddities.push(oddity);
+        };
+        let defect = if self.is_header(&chunk[row.start..row.end]) {
+            Some(Defect { reason: Reason::RepeatedHeader, lines: 1 })
+        } else {
+            self.csv.defect(chunk, row)
+        };
+        if let Some(Defect { reason, lines }) = defect {
+            note(Some(reason), lines);
+            self.wanted.iter().for_each(|_| records.push_refused(reason));
+            return;
+        }
+        if row.cells.iter().any(|cell| cell.is_stray) {
+            note(None, 1);
+        }
+        let is_short = self.csv.checked_width().is_some_and(|width| row.cells.len() < width);
+        for wanted in &self.wanted {
+            match row.cells.get(*wanted) {
+                Some(cell) => self.push_cell(chunk, *cell, records),
+                // Else a row that ends early has nothing in it at all.
+                None if is_short => records.push_span(row.end, row.end),
+                None => records.push_refused(Reason::MissingColumn),
+            }
+        }
+    }
+
+    fn push_cell(&self, chunk: &[u8], cell: Cell, records: &mut Records) {
+        if cell.is_stray {
+            records.push_refused(Reason::StrayQuote);
+        } else if cell.has_escapes {
+            let from = records.scratch.len();
+            self.csv.unescape(chunk, cell, &mut records.scratch);
+            records.push_scratch(from);
+        } else {
+            records.push_span(cell.start, cell.end);
+        }
+    }
+
+    /// True if a record is the header again, as where exports were joined.
+    fn is_header(&self, record: &[u8]) -> bool {
+        let is_header = |record: &[u8]| record == self.header;
+        let unmarked = record.strip_prefix(b"\xef\xbb\xbf").unwrap_or(record);
+        !self.header.is_empty() && (is_header(record) || is_header(unmarked))
+    }
+}
