@@ -79,6 +79,12 @@ fn tables_of_systems_are_read() {
             "e-mail",
         ),
         ("SAP", "|Kunde |E-Mail          |\n", "|10N   |aN@example.com  |\n", "E-Mail"),
+        (
+            "SAP with lines",
+            "-----------------------\n|Kunde |E-Mail        |\n",
+            "|10N   |aN@example.com|\n",
+            "E-Mail",
+        ),
         ("pandas", ",email,amount\n", "N,aN@example.com,1.5\n", "email"),
         ("blank columns", "x,,,email,\n", "N,,,aN@example.com,\n", "email"),
         ("a first column without values", "segment,email\n", ",aN@example.com\n", "email"),
@@ -226,6 +232,10 @@ fn messages_show_how_a_file_was_read() {
     ] {
         assert!(said.contains(part), "{said}");
     }
+    // Titles do not hide the header from who mistypes a name.
+    let text = format!("Report\n\n{text}");
+    let said = refusal(by_name(desk.config(UserType::EmailHash, "in.txt", &text), "mail"));
+    assert!(said.contains("its columns: 1 `id`, 2 `email`, 3 `city`"), "{said}");
     // A row of a person is never shown.
     let said = refusal(by_name(
         desk.config(UserType::EmailHash, "in.txt", &rows("N\taN@example.com\tOrt\n")),

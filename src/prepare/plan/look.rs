@@ -4,6 +4,7 @@ use super::titles;
 use crate::config::{ColumnSelector, Format, Header, ReadOptions};
 use crate::dialect::{Dialect, Framing, Separator};
 use crate::error::{Error, Result};
+use crate::quote::Quoted;
 use crate::record::{self, Detected, SAMPLE_ROWS, SampleTable};
 use crate::role::Role;
 use crate::source::Source;
@@ -68,6 +69,15 @@ impl Look<'_> {
             found.note = Some(format!("its rows are separated by `{other}`, not by `{separator}`"));
         }
         let Detected { dialect, mut table, note } = found;
+        if skip_rows > 0 && !source.is_sample_all && table.first_row >= source.sample.len() {
+            return Err(Error::usage(
+                format!(
+                    "the first {skip_rows} lines of {} are more than its first 256 KiB",
+                    Quoted(&source.path)
+                ),
+                "skip fewer with --skip-rows",
+            ));
+        }
         self.check_list(dialect, &table)?;
         let mut notes: Vec<String> = note.into_iter().collect();
         let titles = self.titles(&table);

@@ -12,16 +12,22 @@ use crate::trim::{is_null_word, trim};
 /// the usual width, if it looks like a header and rows above it do not.
 pub(super) fn count(table: &SampleTable, names: &[&str]) -> usize {
     let rows = 1..table.rows.len().min(TITLE_ROWS + 1);
-    if !names.is_empty() {
-        let has_names = |row: usize| names.iter().all(|name| !table.find_in(row, name).is_empty());
-        let is_begun = names.iter().any(|name| !table.find(name).is_empty());
-        let header = rows.into_iter().find(|row| has_names(*row));
-        return header.filter(|row| !is_begun && are_titles(table, *row)).unwrap_or(0);
+    if names.iter().any(|name| !table.find(name).is_empty()) {
+        return 0;
+    }
+    let has_names = |row: usize| names.iter().all(|name| !table.find_in(row, name).is_empty());
+    if !names.is_empty()
+        && let Some(header) = rows.into_iter().find(|row| has_names(*row))
+    {
+        return if are_titles(table, header) { header } else { 0 };
     }
     let Some(usual) = usual_width(table.rows.iter().map(Vec::len)) else { return 0 };
+    // Borders and trailing delimiters make columns that nothing is in.
+    let is_used = |column: &usize| table.cells(*column).any(|cell| !is_ruled(cell));
+    let used = (0..usual).filter(is_used).count();
     let is_table = |row: &usize| {
         let cells = &table.rows[*row];
-        cells.len() >= usual && filled(cells) * 2 > usual
+        cells.len() >= usual && filled(cells) * 2 > used
     };
     let first = (0..table.rows.len()).take(TITLE_ROWS + 1).find(is_table);
     let has_address = |row: &Vec<Vec<u8>>| row.iter().any(|cell| cell.contains(&b'@'));
@@ -91,7 +97,8 @@ fn is_heading(text: &[u8]) -> bool {
 /// none is a value, and some column below holds identifiers.
 fn is_header(table: &SampleTable, row: usize) -> bool {
     let cells: Vec<&[u8]> = table.rows[row].iter().map(|cell| trim(cell)).collect();
-    let below = || table.rows[row + 1..].iter();
+    // Lines between rows and totals are narrower.
+    let below = || table.rows[row + 1..].iter().filter(|row| row.len() >= cells.len());
     let is_blank =
         |column: usize| below().all(|row| row.get(column).is_none_or(|cell| trim(cell).is_empty()));
     let is_name = |(at, cell): (usize, &&[u8])| {
@@ -112,6 +119,11 @@ fn is_header(table: &SampleTable, row: usize) -> bool {
         shaped > 0 && shaped * 2 >= all
     };
     cells.iter().enumerate().all(is_name) && (0..cells.len()).any(holds_identifiers)
+}
+
+/// True for a cell with nothing in it but a line between rows.
+fn is_ruled(cell: &[u8]) -> bool {
+    cell.iter().all(|byte| b" -+=|".contains(byte))
 }
 
 fn filled(row: &[Vec<u8>]) -> usize {
