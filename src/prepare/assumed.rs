@@ -12,8 +12,13 @@ use crate::normalize::{AssumedNumber, Country, countries_of};
 const SAMPLE_NUMBERS: usize = 128;
 /// Numbers that are enough if all of them but one are valid: there can be thousands of sources.
 const FIRST_LOOK: usize = 32;
-/// Of a hundred numbers, how many must be valid: of an export's real numbers nearly all are.
-const VALID_PERCENT: usize = 90;
+/// Of a hundred numbers, how many must be valid: of national numbers of a whole country at most a third are by chance, of an
+/// export's international ones nearly all.
+const VALID_PERCENT: usize = 75;
+/// The same if those that are not valid are national numbers of one country.
+const PURE_PERCENT: usize = 90;
+/// How many more of a hundred numbers than of any digits are valid in a country of which they are.
+const DISTINCTION_MIN: usize = 40;
 /// A source of fewer numbers is judged with the others.
 const SOURCE_NUMBERS_MIN: usize = 20;
 /// Of a hundred values, how many may be numbers without prefix before it matters whether they are valid.
@@ -107,16 +112,12 @@ impl Doubt {
             return None;
         }
         let numbers = tally.assumed.numbers();
-        let (checked, valid) = checked(&numbers);
         // `501 200 1000` is a number in Belize, and one in Arkansas. Elsewhere a prefix or a trunk zero is usual.
         let american = numbers.iter().filter(|number| number.is_valid_north_american()).count();
-        let is_ambiguous = is_enough(american, numbers.len(), VALID_PERCENT);
-        (is_ambiguous || !is_enough(valid, checked, VALID_PERCENT)).then(|| Self {
-            assumed: tally.assumed_international,
-            checked,
-            valid,
-            countries: fitting(&numbers),
-        })
+        let is_ambiguous = is_enough(american, numbers.len(), PURE_PERCENT);
+        let looked = Looked::at(&numbers);
+        (is_ambiguous || !looked.is_enough(VALID_PERCENT))
+            .then(|| Self::new(tally, &looked, &numbers))
     }
 
     /// Doubt about one of several sources, which may be a small part of an export.
@@ -126,14 +127,17 @@ impl Doubt {
         }
         let numbers = tally.assumed.numbers();
         let percent = if numbers.len() < SOURCE_NUMBERS_MIN { 50 } else { VALID_PERCENT };
-        let (checked, valid) = checked(&numbers);
-        let doubt = || Self {
+        let looked = Looked::at(&numbers);
+        (!looked.is_enough(percent)).then(|| Self::new(tally, &looked, &numbers))
+    }
+
+    fn new(tally: &Tally, looked: &Looked, numbers: &[AssumedNumber]) -> Self {
+        Self {
             assumed: tally.assumed_international,
-            checked,
-            valid,
-            countries: fitting(&numbers),
-        };
-        (!is_enough(valid, checked, percent)).then(doubt)
+            checked: looked.count(),
+            valid: looked.valid.len(),
+            countries: fitting(if looked.invalid.is_empty() { numbers } else { &looked.invalid }),
+        }
     }
 
     /// Whether a column has prefixes, but for a few numbers: there is no column of them to be believed. They are counted.
@@ -145,7 +149,7 @@ impl Doubt {
     pub(super) fn message(&self) -> String {
         let Self { assumed, checked, valid, .. } = self;
         let numbers = format!("{assumed} phone numbers have neither a prefix nor a country");
-        if is_enough(*valid, *checked, VALID_PERCENT) {
+        if is_enough(*valid, *checked, PURE_PERCENT) {
             return format!("{numbers}, and are valid as international and as American ones");
         }
         format!(
@@ -192,16 +196,45 @@ fn named(countries: &[Country]) -> String {
     text
 }
 
-/// How many numbers are looked at, and how many of them are valid.
-fn checked(numbers: &[AssumedNumber]) -> (usize, usize) {
-    let valid =
-        |numbers: &[AssumedNumber]| numbers.iter().filter(|number| number.is_valid()).count();
-    let (first, rest) = numbers.split_at(FIRST_LOOK.min(numbers.len()));
-    let of_first = valid(first);
-    if first.len() == FIRST_LOOK && of_first + 1 >= FIRST_LOOK {
-        (first.len(), of_first)
-    } else {
-        (numbers.len(), of_first + valid(rest))
+/// Numbers that were looked at.
+struct Looked {
+    valid: Vec<AssumedNumber>,
+    invalid: Vec<AssumedNumber>,
+}
+
+impl Looked {
+    fn at(numbers: &[AssumedNumber]) -> Self {
+        let (first, rest) = numbers.split_at(FIRST_LOOK.min(numbers.len()));
+        let (mut valid, mut invalid) =
+            first.iter().copied().partition::<Vec<AssumedNumber>, _>(|number| number.is_valid());
+        if invalid.len() > 1 || first.len() < FIRST_LOOK {
+            let (more_valid, more_invalid) =
+                rest.iter().copied().partition::<Vec<AssumedNumber>, _>(|number| number.is_valid());
+            valid.extend(more_valid);
+            invalid.extend(more_invalid);
+        }
+        Self { valid, invalid }
+    }
+
+    fn count(&self) -> usize {
+        self.valid.len() + self.invalid.len()
+    }
+
+    /// Whether so many of a hundred are valid, and the others are not those of one country.
+    fn is_enough(&self, percent: usize) -> bool {
+        is_enough(self.valid.len(), self.count(), percent)
+            && (is_enough(self.valid.len(), self.count(), PURE_PERCENT)
+                || !self.has_other_country())
+    }
+
+    /// Whether the numbers that are not valid are national ones of a country, and those that are valid are not.
+    fn has_other_country(&self) -> bool {
+        let is_of = |country: Country| {
+            let count = self.valid.iter().filter(|number| number.is_valid_in(country)).count();
+            is_enough(count, self.valid.len(), 50)
+        };
+        let fits = countries_of(&self.invalid, PURE_PERCENT);
+        fits.iter().any(|fit| fit.distinction >= DISTINCTION_MIN && !is_of(fit.country))
     }
 }
 
@@ -212,4 +245,44 @@ const fn is_enough(valid: usize, checked: usize, percent: usize) -> bool {
 fn fitting(numbers: &[AssumedNumber]) -> Vec<Country> {
     let countries = countries_of(numbers, HINT_PERCENT).into_iter().take(COUNTRIES_SHOWN);
     countries.map(|fit| fit.country).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(n: u64) -> AssumedNumber {
+        AssumedNumber::of_rejected((4_420_000_000 + n * 7_919).to_string().as_bytes())
+            .expect("digits")
+    }
+
+    fn sample(of: impl IntoIterator<Item = u64>) -> Sample {
+        let mut sample = Sample::default();
+        of.into_iter().for_each(|n| sample.add(number(n)));
+        sample
+    }
+
+    #[test]
+    fn a_sample_depends_on_the_numbers_alone() {
+        let whole = sample(0..5_000);
+        assert_eq!(whole.numbers().len(), SAMPLE_NUMBERS);
+        let mut repeated = sample((0..5_000).rev());
+        repeated.merge(sample((0..5_000).flat_map(|n| [n, n])));
+        assert_eq!(repeated.numbers(), whole.numbers());
+        for cut in [1, 100, 2_500] {
+            let mut merged = sample(0..cut);
+            merged.merge(sample(cut..5_000));
+            assert_eq!(merged.numbers(), whole.numbers(), "{cut}");
+        }
+        assert_eq!(sample(0..50).numbers().len(), 50);
+        assert_eq!(format!("{:?}", sample(0..3)), "Sample(3)");
+    }
+
+    #[test]
+    fn a_sample_is_spread_evenly() {
+        // Of numbers of which a third is of one kind, about a third of the sample is.
+        let kinds: Vec<AssumedNumber> = (0..3_000).step_by(3).map(number).collect();
+        let of_kind = sample(0..3_000).numbers().iter().filter(|n| kinds.contains(n)).count();
+        assert!((25..=61).contains(&of_kind), "{of_kind}");
+    }
 }

@@ -41,6 +41,7 @@ mod metrics;
 mod operators;
 mod parquet;
 mod persons;
+mod phones;
 mod pipeline;
 mod properties;
 mod readme;

@@ -12,10 +12,12 @@ use crate::written::written;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Country {
     region: Region,
+    /// Place of its two-letter code among all of them.
+    place: u16,
 }
 
 /// Two-letter codes: 26 x 26 places.
-const CODES: usize = 26 * 26;
+pub(super) const CODES: usize = 26 * 26;
 
 impl Country {
     /// Reads a country: its ISO 3166 code (two letters, three letters or three digits), or its name in English, in its own
@@ -29,14 +31,16 @@ impl Country {
     /// assert_eq!(Country::parse(b"Atlantis"), None);
     /// ```
     pub fn parse(name: &[u8]) -> Option<Self> {
-        let region = match name {
+        match name {
             [first, second] => Self::by_code(*first, *second),
-            _ => names::find(name),
-        };
-        region.map(|region| Self { region })
+            _ => match names::find(name)?.as_bytes() {
+                [first, second] => Self::by_code(*first, *second),
+                _ => None,
+            },
+        }
     }
 
-    fn by_code(first: u8, second: u8) -> Option<Region> {
+    fn by_code(first: u8, second: u8) -> Option<Self> {
         static REGIONS: LazyLock<Box<[Option<Region>]>> = LazyLock::new(|| {
             let letter = |at: usize| char::from(b'A' + u8::try_from(at % 26).unwrap_or(0));
             let of = |place: usize| {
@@ -55,12 +59,27 @@ impl Country {
         let place = |letter: u8| {
             letter.is_ascii_alphabetic().then(|| usize::from(letter.to_ascii_uppercase() - b'A'))
         };
-        REGIONS[place(first)? * 26 + place(second)?]
+        let place = place(first)? * 26 + place(second)?;
+        let region = REGIONS[place]?;
+        // The United Kingdom has two codes, and one place.
+        let place = match (first.to_ascii_uppercase(), second.to_ascii_uppercase()) {
+            (b'U', b'K') => 26 * 6 + 1,
+            (b'E', b'L') => 26 * 6 + 17,
+            _ => place,
+        };
+        Some(Self { region, place: u16::try_from(place).ok()? })
+    }
+
+    /// Place of its two-letter code among all of them, less than [`CODES`].
+    #[inline]
+    pub(super) fn place(self) -> usize {
+        usize::from(self.place)
     }
 
     /// Every country that has phone numbers.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        PHONE_NUMBER_UTIL.get_supported_regions().map(|region| Self { region })
+        let regions = PHONE_NUMBER_UTIL.get_supported_regions();
+        regions.filter_map(|region| Self::parse(region.as_region_str().as_bytes()))
     }
 
     /// The country as libphonenumber calls it.

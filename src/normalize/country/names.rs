@@ -4,31 +4,27 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use rlibphonenumber::Region;
-
 /// A country a line: codes of two letters, three letters and three digits, the English name, folded names.
 const TABLE: &str = include_str!("names.txt");
 
 /// Bytes of the longest folded name.
 const NAME_BYTES_MAX: usize = 80;
 
-static NAMES: LazyLock<HashMap<String, Region>> = LazyLock::new(|| {
+static NAMES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
     let mut names = HashMap::new();
     for line in TABLE.lines() {
         let mut fields = line.split('\t');
-        let Some(region) = fields.next().and_then(|code| Region::try_from(code).ok()) else {
-            continue;
-        };
+        let Some(country) = fields.next() else { continue };
         let codes: Vec<&str> = fields.by_ref().take(2).collect();
         let codes = codes.into_iter().filter(|code| *code != "-").map(str::to_ascii_lowercase);
         let others = fields.skip(1).map(str::to_owned);
-        names.extend(codes.chain(others).map(|name| (name, region)));
+        names.extend(codes.chain(others).map(|name| (name, country)));
     }
     names
 });
 
-/// The country of a name or of a code that is not one of two letters.
-pub(super) fn find(name: &[u8]) -> Option<Region> {
+/// The two-letter code of a country by its name or another code.
+pub(super) fn find(name: &[u8]) -> Option<&'static str> {
     let mut buffer = [0; NAME_BYTES_MAX];
     let folded = fold(std::str::from_utf8(name).ok()?, &mut buffer)?;
     NAMES.get(folded).copied()

@@ -5,6 +5,7 @@
 //! prefixes, exit codes and number lengths of every country; it only ever sees clean digits.
 
 mod assumed;
+mod national;
 mod plan;
 mod scan;
 mod several;
@@ -99,7 +100,25 @@ impl PhoneRule {
                 Note::assumed(AssumedNumber::new(digits))
             });
         }
+        if has_country
+            && !is_international
+            && self.prehashed != Prehashed::Always
+            && let Some(country) = self.country_of(row_country)
+            && self.plan.push_national(value, country, out)
+        {
+            return Verdict::Raw(Note::PLAIN);
+        }
         self.apply_any(value, row_country, out)
+    }
+
+    /// The country of a row: its own, or else the one that was given.
+    #[inline]
+    fn country_of(&self, row_country: Option<&[u8]>) -> Option<Country> {
+        match row_country.map(trim).filter(|name| !name.is_empty()) {
+            None => self.country,
+            // A name that is not known is only needed, and so only an error, if the number is national.
+            Some(name) => Country::parse(name),
+        }
     }
 
     #[cold]
@@ -110,11 +129,7 @@ impl PhoneRule {
         if let Some(verdict) = prehashed::verdict(self.prehashed, value) {
             return verdict;
         }
-        let country = match row_country.map(trim).filter(|code| !code.is_empty()) {
-            None => self.country,
-            // A code that is not known is only needed, and so only an error, if the number is national.
-            Some(code) => Country::parse(code),
-        };
+        let country = self.country_of(row_country);
         let row_names_country = row_country.is_some_and(|code| !trim(code).is_empty());
         match scan::digits(text, self.vanity).and_then(|digits| {
             let is_unknown = country.is_none() && row_names_country;
@@ -356,10 +371,66 @@ mod tests {
         assert!(answers > 200_000, "the table answered {answers} times");
     }
 
+    /// Every country with every prefix of three digits, in every length, with and without a zero or a 1 in front: wherever the
+    /// table of national numbers answers, libphonenumber gives the same digits.
+    #[test]
+    fn national_table_agrees_with_library_on_every_country_prefix_and_length() {
+        let plan = Plan::from_metadata();
+        let mut answers = 0_usize;
+        let mut countries = 0_usize;
+        for country in Country::all() {
+            let before = answers;
+            for prefix in 100..1000 {
+                for len in [5, 7, 8, 9, 10, 11, 12] {
+                    // A prime step spreads the lengths over the prefixes; the usual ones are all there.
+                    if len < 9 && (prefix * 7 + len) % 3 != 0 {
+                        continue;
+                    }
+                    let number = format!("{prefix}{}", &"739152846037195"[..len - 3]);
+                    for written in [format!("0{number}"), number.clone(), format!("1{number}")] {
+                        let mut out = Vec::new();
+                        if !plan.push_national(written.as_bytes(), country, &mut out) {
+                            continue;
+                        }
+                        answers += 1;
+                        let digits = Digits { text: written, has_plus: false, is_bracketed: false };
+                        let expected = canonical(&digits, Some(country), false, Unprefixed::Auto);
+                        let answer = String::from_utf8(out).expect("digits");
+                        assert_eq!(
+                            Ok((answer, Note::PLAIN)),
+                            expected,
+                            "{} {country}",
+                            digits.text
+                        );
+                    }
+                }
+            }
+            countries += usize::from(answers > before);
+        }
+        assert!(answers > 300_000 && countries > 140, "{answers} answers of {countries} countries");
+    }
+
     proptest! {
         #[test]
         fn plan_agrees_with_library_wherever_it_answers(value in r"\+?[0-9 ().\-/]{5,20}") {
             plan_answers(&value);
+        }
+
+        #[test]
+        fn national_table_agrees_with_library_wherever_it_answers(
+            country in 0..240_usize,
+            value in r"\(?0?[0-9]{2,5}\)?[0-9 ().\-]{3,14}",
+        ) {
+            static PLAN: std::sync::LazyLock<Plan> = std::sync::LazyLock::new(Plan::from_metadata);
+            let country = Country::all().nth(country).expect("there are more");
+            let mut out = Vec::new();
+            if PLAN.push_national(value.as_bytes(), country, &mut out) {
+                let by_library = scan::digits(&value, Vanity::Reject).and_then(|digits| {
+                    canonical(&digits, Some(country), false, Unprefixed::Auto)
+                });
+                let answer = String::from_utf8(out).expect("digits");
+                prop_assert_eq!(Ok((answer, Note::PLAIN)), by_library);
+            }
         }
 
         #[test]

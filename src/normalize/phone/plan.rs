@@ -8,7 +8,10 @@
 
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber};
 
+use super::national::National;
 use super::{DIGITS_MAX, DIGITS_MIN};
+use crate::normalize::Country;
+use crate::normalize::country::CODES;
 
 /// National prefixes and carrier codes that do not begin with a zero (`nationalPrefixForParsing` in libphonenumber's
 /// `PhoneNumberMetadata.xml`): such numbers are left to the library. Argentina's rule rewrites mobile numbers.
@@ -38,6 +41,8 @@ struct Code {
 #[derive(Debug)]
 pub(super) struct Plan {
     codes: Box<[Code]>,
+    /// By the place of a country's code.
+    countries: Box<[National]>,
 }
 
 impl Plan {
@@ -54,7 +59,37 @@ impl Plan {
                 .fold(0, |lengths, len| lengths | 1 << len);
             codes[usize::from(code)] = Code { lengths, trunk_prefixes };
         }
-        Self { codes }
+        let mut countries = vec![National::default(); CODES].into_boxed_slice();
+        for country in Country::all() {
+            let code = PHONE_NUMBER_UTIL.get_country_code_for_region(country.region());
+            if let Some(code) = code.and_then(|code| u16::try_from(code).ok()) {
+                countries[country.place()] = National::of(country, code);
+            }
+        }
+        Self { codes, countries }
+    }
+
+    /// Appends the digits of a country's plain national number, with its code; appends nothing and returns `false` where the
+    /// library has to decide.
+    #[inline]
+    pub(super) fn push_national(&self, value: &[u8], country: Country, out: &mut Vec<u8>) -> bool {
+        let national = self.countries[country.place()];
+        if national.code == 0 {
+            return false;
+        }
+        let Some((buffer, len)) = digits(value) else { return false };
+        let mut code = [0; 3];
+        let code_len = write_code(national.code, &mut code);
+        let code = &code[..code_len];
+        let Some(number) = national.number(&buffer[..len], code) else { return false };
+        let is_possible = number.len() <= NATIONAL_DIGITS_MAX
+            && self.codes[usize::from(national.code)].lengths & (1 << number.len()) != 0
+            && (DIGITS_MIN..=DIGITS_MAX).contains(&(code.len() + number.len()));
+        if is_possible {
+            out.extend_from_slice(code);
+            out.extend_from_slice(number);
+        }
+        is_possible
     }
 
     /// Every calling code that libphonenumber knows, of countries and of global networks.
@@ -73,26 +108,7 @@ impl Plan {
         value: &[u8],
         out: &mut Vec<u8>,
     ) -> Option<[u8; DIGITS_MAX + 1]> {
-        let digits = value.strip_prefix(b"+").unwrap_or(value);
-        // `447911123456.0` is a float, not a number that ends in a zero.
-        if matches!(digits, [.., b'.', _]) {
-            return None;
-        }
-        let mut buffer = [0; DIGITS_MAX + 1];
-        let mut len = 0;
-        for &byte in digits {
-            if byte.is_ascii_digit() {
-                if len == DIGITS_MAX {
-                    return None;
-                }
-                buffer[len] = byte;
-                len += 1;
-            } else if !(matches!(byte, b' ' | b'-' | b'.' | b')')
-                || byte == b'(' && len < DIGITS_MIN)
-            {
-                return None;
-            }
-        }
+        let (buffer, len) = digits(value.strip_prefix(b"+").unwrap_or(value))?;
         let number = &buffer[..len];
         if len < DIGITS_MIN || !self.is_plain(number) {
             return None;
@@ -123,6 +139,45 @@ impl Plan {
             }
         }
         false
+    }
+}
+
+/// The digits of a value of digits and simple separators, with zeros behind, and how many they are.
+#[inline]
+fn digits(value: &[u8]) -> Option<([u8; DIGITS_MAX + 1], usize)> {
+    // `447911123456.0` is a float, not a number that ends in a zero.
+    if matches!(value, [.., b'.', _]) {
+        return None;
+    }
+    let mut buffer = [0; DIGITS_MAX + 1];
+    let mut len = 0;
+    for &byte in value {
+        if byte.is_ascii_digit() {
+            if len == DIGITS_MAX {
+                return None;
+            }
+            buffer[len] = byte;
+            len += 1;
+        } else if !(matches!(byte, b' ' | b'-' | b'.' | b')') || byte == b'(' && len < DIGITS_MIN) {
+            return None;
+        }
+    }
+    Some((buffer, len))
+}
+
+/// Writes a calling code in digits, and returns how many.
+#[inline]
+fn write_code(code: u16, digits: &mut [u8; 3]) -> usize {
+    let digit = |value: u16| b'0' + u8::try_from(value % 10).unwrap_or(0);
+    *digits = match code {
+        ..10 => [digit(code), 0, 0],
+        10..100 => [digit(code / 10), digit(code), 0],
+        _ => [digit(code / 100), digit(code / 10), digit(code)],
+    };
+    match code {
+        ..10 => 1,
+        10..100 => 2,
+        _ => 3,
     }
 }
 
