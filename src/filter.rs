@@ -62,8 +62,18 @@ impl Filter {
         let (buffers, works) = (Buffers::default(), Buffers::default());
         let mut lines = LineReader::new(input, &buffers);
         let mut write_error = None;
+        let mut is_begun = false;
         let steps = Steps {
-            next: || lines.next_piece().map_err(|e| Error::reading("read", "stdin".as_ref(), e)),
+            next: || {
+                let piece = lines.next_piece();
+                let piece = piece.map_err(|e| Error::reading("read", "stdin".as_ref(), e))?;
+                match &piece {
+                    Some(Piece::Lines(text, _)) if !is_begun => check_encoding(text)?,
+                    _ => {}
+                }
+                is_begun = true;
+                Ok(piece)
+            },
             work: |piece| {
                 let mut work: Work = works.take();
                 match piece {
@@ -110,6 +120,15 @@ impl Filter {
             clear_lines(verdicts, canonical, text);
         }
     }
+}
+
+/// Refuses text whose mark says that it is UTF-16: no line of it would get an answer.
+fn check_encoding(text: &[u8]) -> Result<()> {
+    if !(text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff")) {
+        return Ok(());
+    }
+    let hint = "convert it first: iconv -f UTF-16 -t UTF-8 FILE | throng hash ...";
+    Err(Error::input("stdin".as_ref(), "the text is UTF-16, not UTF-8", hint))
 }
 
 fn hex_lines(verdicts: &[Verdict], digests: &[Digest], text: &mut Vec<u8>) {

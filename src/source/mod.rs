@@ -125,17 +125,17 @@ impl Source {
         if kind.is_block_device() || (kind.is_char_device() && !is_terminal_or_null(&meta)) {
             return Err(Error::input(path, "it is a device", ""));
         }
-        // Files of /proc and the like have no size: they are read to their end, once.
-        if !kind.is_file() || meta.len() == 0 {
-            let reader = Box::new(Patient::new(file, stop.clone()));
-            return Self::inspect_stream(path.to_owned(), reader, Content::Text, Some(&meta));
-        }
-        if lease::is_open_for_writing(&file) {
+        if kind.is_file() && lease::is_open_for_writing(&file) {
             return Err(Error::input(
                 path,
                 "another process still has it open for writing",
                 "wait until it is complete; to read it as it is now: throng prepare - < FILE",
             ));
+        }
+        // Files of /proc and the like have no size: they are read to their end, once.
+        if !kind.is_file() || meta.len() == 0 {
+            let reader = Box::new(Patient::new(file, stop.clone()));
+            return Self::inspect_stream(path.to_owned(), reader, Content::Text, Some(&meta));
         }
         let identity = Identity::of(&meta);
         let mut head = [0; detect::PARQUET_HEAD_BYTES];

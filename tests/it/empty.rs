@@ -102,11 +102,16 @@ fn a_single_row_is_a_person_unless_something_proves_that_it_is_a_header() {
     let alone = write("alone.csv", "Wer,Kontakt\n");
     assert_eq!(written(&[alone.clone(), columns]), Ok((2, 0)));
     assert!(written(&[alone.clone(), rows.clone()]).is_err());
+    let columns = write("columns", "kontakt;wer\nann@example.com;Ann\nbob@example.com;Bob\n");
+    let line = write("line", "kontakt;wer");
+    assert_eq!(written(&[line, columns]), Ok((2, 0)));
     for (list, is_refused) in [
         ("bob@example.com", false),
         ("Bob,bob@example.com", false),
         ("bob(at)example.com,Bob", true),
         ("Bob,Miller", true),
+        ("bob.mail.example.com", true),
+        ("bobmail[at]example", true),
     ] {
         let list = write("list.csv", list);
         let mut config = config(UserType::EmailHash, std::slice::from_ref(&rows), &out);
@@ -123,4 +128,20 @@ fn a_single_row_is_a_person_unless_something_proves_that_it_is_a_header() {
     let ids = write("ids.txt", "customer\n");
     let ids = outcome(config(UserType::CustomAudienceThirdPartyId, &[ids], &out)).unwrap();
     assert_eq!(ids.audiences[0].figures.sets.written, 1);
+}
+
+#[test]
+fn a_file_that_is_empty_because_it_is_being_written_is_not_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (rows, out) = (rows(dir.path()), dir.path().join("out"));
+    let path = dir.path().join("next.csv");
+    let writer = fs::File::create(&path).unwrap();
+    let inputs = [rows, path];
+    // Where the system does not tell, it cannot be known.
+    if let Err(error) = outcome(config(UserType::EmailHash, &inputs, &out)) {
+        assert!(error.contains("still has it open for writing"), "{error}");
+    }
+    drop(writer);
+    let summary = outcome(config(UserType::EmailHash, &inputs, &out)).unwrap();
+    assert_eq!(summary.audiences[0].figures.sets.written, 2);
 }

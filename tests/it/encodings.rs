@@ -173,3 +173,35 @@ fn a_folder_is_read_as_its_files() {
     let note = found.note("out.csv".as_ref()).unwrap();
     assert!(note.contains("2 files that are no data"), "{note}");
 }
+
+#[test]
+fn names_of_countries_are_understood_in_older_encodings() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.csv");
+    let rows: [&[u8]; 5] = [
+        b"T\xe9l\xe9phone;L\xe4nd",
+        b"0664 1234567;\xd6sterreich",
+        b"0664 1234568;\x85sterreich",
+        "0664 1234569;Österreich".as_bytes(),
+        b"0151 23456789;Deutschland",
+    ];
+    fs::write(&path, rows.join(&b'\n')).unwrap();
+    let mut config = config(UserType::PhoneHash, &[path], &dir.path().join("out"));
+    config = by_name(config, "téléphone");
+    config.read.country_column = Some(ColumnSelector::Name("länd".to_owned()));
+    let figures = &run(config).unwrap().audiences[0].figures;
+    assert_eq!((figures.sets.written, figures.rejected), (4, 0));
+}
+
+#[test]
+fn the_filter_refuses_utf16_by_its_name() {
+    let text = Encoding::Little.of("ann@example.com\n", true);
+    let output = assert_cmd::Command::cargo_bin("throng")
+        .unwrap()
+        .args(["hash", "-t", "email_hash"])
+        .write_stdin(text)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("the text is UTF-16"));
+}

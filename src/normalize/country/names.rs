@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::encoding;
+
 /// A country a line: codes of two letters, three letters and three digits, the English name, folded names.
 const TABLE: &str = include_str!("names.txt");
 
@@ -25,9 +27,12 @@ static NAMES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
 
 /// The two-letter code of a country by its name or another code.
 pub(super) fn find(name: &[u8]) -> Option<&'static str> {
-    let mut buffer = [0; NAME_BYTES_MAX];
-    let folded = fold(std::str::from_utf8(name).ok()?, &mut buffer)?;
-    NAMES.get(folded).copied()
+    let of_text = |text: &str| NAMES.get(fold(text, &mut [0; NAME_BYTES_MAX])?).copied();
+    match std::str::from_utf8(name) {
+        Ok(text) => of_text(text),
+        // No country's name is another one's in another encoding.
+        Err(_) => encoding::readings(name).find_map(|text| of_text(&text)),
+    }
 }
 
 /// The English name of the country of a two-letter code.

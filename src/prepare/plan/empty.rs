@@ -21,10 +21,9 @@ use crate::user_type::UserType;
 pub struct Headers(HashSet<Vec<String>>);
 
 impl Headers {
-    /// Adds the header of an input.
-    pub(super) fn add(&mut self, row: &[Vec<u8>]) {
-        let names = names_of(row);
-        if !self.0.contains(&names) {
+    /// Adds the header of an input, and its line: a header alone need not show by what it is separated.
+    pub(super) fn add(&mut self, row: &[Vec<u8>], line: &[u8]) {
+        for names in [names_of(row), names_of(&[line.to_vec()])] {
             self.0.insert(names);
         }
     }
@@ -77,9 +76,14 @@ impl Finder<'_> {
         };
         let is_person =
             audiences.iter().any(|audience| row.iter().any(|cell| holds_value(audience, cell)));
+        // A broken address can have the words of a header, but not its form.
         let speaks = |index: usize| {
             let name = self.name_of(index);
-            UserType::ALL.into_iter().any(|of| words(of).iter().any(|word| name.contains(word)))
+            let is_name = row.get(index).is_some_and(|cell| !is_like_an_address(cell));
+            is_name
+                && UserType::ALL
+                    .into_iter()
+                    .any(|of| words(of).iter().any(|word| name.contains(word)))
         };
         let has_form = audiences.iter().all(|audience| audience.spec.user_type.has_form());
         !is_person
@@ -88,6 +92,18 @@ impl Finder<'_> {
                     && (has_form || row.len() > 1)
                     && (0..row.len()).any(speaks))
     }
+}
+
+/// Says whether a cell has a dot within a word, or stands in brackets for `@`.
+fn is_like_an_address(cell: &[u8]) -> bool {
+    let has_dot = cell.windows(3).any(|window| {
+        window[1] == b'.' && window[0].is_ascii_alphanumeric() && window[2].is_ascii_alphanumeric()
+    });
+    let text = cell.to_ascii_lowercase();
+    has_dot
+        || ["(at)", "[at]", "{at}"]
+            .iter()
+            .any(|at| memchr::memmem::find(&text, at.as_bytes()).is_some())
 }
 
 /// Plans an input that holds nobody: nothing of it is read.

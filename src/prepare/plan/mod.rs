@@ -178,7 +178,7 @@ pub fn plan(
         csv.width = finder.record_width(has_header)?;
     }
     if let Some(header) = table.rows.first().filter(|_| has_header) {
-        headers.add(header);
+        headers.add(header, &source.sample[table.first_row..table.second_row]);
     }
     let country = country.map(|found| found.index);
     let mut wanted: Vec<usize> =
