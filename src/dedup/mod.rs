@@ -16,6 +16,7 @@ mod resolve;
 mod scatter;
 mod slab;
 mod sort;
+mod spelling;
 mod spill;
 mod store;
 
@@ -29,6 +30,7 @@ pub use self::persons::{OPTED_OUT_ROW, Persons, link, row_of, set_row};
 pub use self::range::Range;
 pub use self::resolve::{Companions, OneAudience, Resolved, resolve};
 pub use self::scatter::Scatter;
+pub use self::spelling::{Merged, SpelledIn};
 pub use self::store::Store;
 
 /// Layout of entries in blocks.
@@ -36,7 +38,8 @@ pub use self::store::Store;
 pub enum Layout {
     /// 32 bytes each: the digest itself.
     Digest,
-    /// A clear id: [`KEY_BYTES`] of its digest, its length in one byte, its bytes. The key orders and spreads; equality
+    /// A clear id: [`KEY_BYTES`] of its digest, its length in one byte, its bytes; or with its spelling
+    /// ([`mod@spelling`]). The key orders and spreads; equality
     /// is decided by the bytes.
     Clear,
 }
@@ -44,8 +47,8 @@ pub enum Layout {
 /// Bytes of a digest that order entries.
 pub(crate) const KEY_BYTES: usize = 8;
 
-/// Longest clear entry in bytes: key, length, 255 bytes of value.
-pub(crate) const CLEAR_ENTRY_BYTES_MAX: usize = KEY_BYTES + 1 + 255;
+/// Longest clear entry in bytes: key, length, 255 bytes of value, and its spelling.
+pub(crate) const CLEAR_ENTRY_BYTES_MAX: usize = KEY_BYTES + 1 + 255 + spelling::SPELLING_BYTES;
 
 /// Appends a clear id as an entry.
 ///
@@ -69,6 +72,8 @@ fn key_of(entry: &[u8]) -> u64 {
 /// The value of a clear entry at the beginning of `bytes`, and the entry's length.
 #[inline]
 fn clear_value(bytes: &[u8]) -> (&[u8], usize) {
-    let end = KEY_BYTES + 1 + usize::from(bytes[KEY_BYTES]);
-    (&bytes[KEY_BYTES + 1..end], end)
+    let len = usize::from(bytes[KEY_BYTES]);
+    let (start, end) =
+        if len > 0 { (KEY_BYTES + 1, KEY_BYTES + 1 + len) } else { spelling::place(bytes) };
+    (&bytes[start..end], end)
 }

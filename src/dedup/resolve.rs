@@ -1,7 +1,7 @@
 //! Set algebra within a range of digests.
 
 use super::persons::{LINK_DIGEST_BYTES, LinkDigest, Persons};
-use super::{Layer, Layout, Partitions, Range, clear_value, key_of, sort};
+use super::{Layer, Layout, Merged, Partitions, Range, clear_value, key_of, sort};
 use crate::entries::{Counts, Entries};
 use crate::error::{Error, Result};
 use crate::hash::{self, Digest};
@@ -24,6 +24,8 @@ pub struct Resolved {
     pub hits: Vec<u64>,
     /// Known, but no member any more. Clear ids by their SHA-256, here and below.
     pub gone: Vec<Digest>,
+    /// Members that are several ids of one input, of which lower-casing made one.
+    pub merged: Merged,
     /// Known, and suppressed or linked to who is.
     pub must_go: Vec<Digest>,
 }
@@ -112,7 +114,14 @@ fn resolve_digests(
         partitions.digests.give(set);
     }
     counts.written = members.len() as u64;
-    Ok(Some(Resolved { entries: Entries::Digests(members), counts, hits, gone, must_go }))
+    Ok(Some(Resolved {
+        entries: Entries::Digests(members),
+        counts,
+        hits,
+        gone,
+        must_go,
+        merged: Merged::default(),
+    }))
 }
 
 /// The different digests of a layer, sorted.
@@ -213,18 +222,28 @@ fn resolve_clear(
         digests.collect()
     };
     let (gone, must_go) = (digests(gone), digests(must_go));
-    Ok(Some(Resolved { entries: Entries::Lines { text, count }, counts, hits, gone, must_go }))
+    Ok(Some(Resolved {
+        entries: Entries::Lines { text, count },
+        counts,
+        hits,
+        gone,
+        must_go,
+        merged: members.merged,
+    }))
 }
 
 /// Sorted clear entries.
 struct ClearSet<'a> {
     index: Vec<(u64, u32)>,
     bytes: &'a [u8],
+    merged: Merged,
 }
 
 impl<'a> ClearSet<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { index: sort::sort_clear(bytes), bytes }
+        let mut index = sort::sort_clear(bytes);
+        let merged = sort::drop_spellings(bytes, &mut index);
+        Self { index, bytes, merged }
     }
 
     fn entries(&self) -> impl Iterator<Item = ClearEntry<'a>> {

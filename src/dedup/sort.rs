@@ -1,5 +1,6 @@
 //! Sorting the digests of a partition, and dropping the repeated ones.
 
+use super::spelling::{self, Merged};
 use super::{clear_value, key_of};
 use crate::hash::Digest;
 
@@ -154,7 +155,7 @@ fn differ(one: &Digest, other: &Digest) -> bool {
     }) != 0
 }
 
-/// Clear entries as key and offset in `bytes`, sorted by key and value, each once.
+/// Clear entries as key and offset in `bytes`, sorted by key, value and spelling, each spelling once.
 pub(super) fn sort_clear(bytes: &[u8]) -> Vec<(u64, u32)> {
     let mut index = Vec::new();
     let mut at = 0;
@@ -164,9 +165,34 @@ pub(super) fn sort_clear(bytes: &[u8]) -> Vec<(u64, u32)> {
         at += clear_value(entry).1;
     }
     let value = |offset: u32| clear_value(&bytes[offset as usize..]).0;
-    index.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| value(a.1).cmp(value(b.1))));
-    index.dedup_by(|a, b| a.0 == b.0 && value(a.1) == value(b.1));
+    let spelling = |offset: u32| spelling::of(&bytes[offset as usize..]);
+    index.sort_unstable_by(|a, b| {
+        let by_value = a.0.cmp(&b.0).then_with(|| value(a.1).cmp(value(b.1)));
+        by_value.then_with(|| spelling(a.1).cmp(&spelling(b.1)))
+    });
+    index.dedup_by(|a, b| a.0 == b.0 && value(a.1) == value(b.1) && spelling(a.1) == spelling(b.1));
     index
+}
+
+/// Leaves one of each value in an index of [`sort_clear`]. How many values had several spellings in one input, and the first
+/// of these inputs.
+pub(super) fn drop_spellings(bytes: &[u8], index: &mut Vec<(u64, u32)>) -> Merged {
+    let mut merged = Merged::default();
+    let entry = |offset: u32| &bytes[offset as usize..];
+    index.dedup_by(|next, kept| {
+        let (next_entry, kept_entry) = (entry(next.1), entry(kept.1));
+        let is_same = next.0 == kept.0 && clear_value(next_entry).0 == clear_value(kept_entry).0;
+        if is_same {
+            let (source, _) = spelling::of(next_entry);
+            if source == spelling::of(kept_entry).0 {
+                merged.add(Merged { ids: 1, source });
+            }
+            // The next one is compared with this one.
+            kept.1 = next.1;
+        }
+        is_same
+    });
+    merged
 }
 
 #[cfg(test)]

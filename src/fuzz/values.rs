@@ -19,7 +19,7 @@ pub fn values(data: &[u8]) {
     let user_type = UserType::ALL[choices.below(5)];
     let options = RuleOptions {
         prehashed: [Prehashed::Auto, Prehashed::Always, Prehashed::Never][choices.below(3)],
-        case: [Case::Lower, Case::Keep][choices.below(2)],
+        case: [Case::Auto, Case::Keep][choices.below(2)],
         idn: [Idn::Reject, Idn::Punycode][choices.below(2)],
         ids: Ids::Checked,
         vanity: [Vanity::Reject, Vanity::Convert][choices.below(2)],

@@ -117,7 +117,7 @@ fn the_whole_example_says_what_it_seems_to_say() {
     assert_eq!(read.country_column, Some(ColumnSelector::Name("country".to_owned())));
     let rules = &job.prepare.rules;
     assert_eq!(rules.country.map(|country| country.to_string()).as_deref(), Some("DE"));
-    assert_eq!((rules.prehashed, rules.case), (Prehashed::Auto, Case::Lower));
+    assert_eq!((rules.prehashed, rules.case), (Prehashed::Auto, Case::Auto));
     assert_eq!((rules.idn, rules.vanity), (Idn::Reject, Vanity::Reject));
     let [newsletter, phones] = &job.audiences[..] else { panic!("two audiences") };
     assert_eq!(newsletter.spec.label.as_str(), "newsletter");

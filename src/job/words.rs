@@ -30,6 +30,7 @@ const WORDS: &[(&str, &str)] = &[
     ("--unprefixed international", "`unprefixed = \"international\"` in [rules]"),
     ("--vanity convert", "`vanity = \"convert\"` in [rules]"),
     ("--ids any", "`ids = \"any\"` in [rules]"),
+    ("--case lower", "`case = \"lower\"` in [rules]"),
     ("--case keep", "`case = \"keep\"` in [rules]"),
     ("--rejects FILE", "`rejects` in [report]"),
     ("--rejects", "`rejects` in [report]"),

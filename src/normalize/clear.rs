@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::column::{self, Column, class};
 use super::phone::{DIGITS_MAX, DIGITS_MIN};
 use super::{Note, Reason, Verdict, personal, prehashed, spreadsheet};
+use crate::hash;
 use crate::trim;
 use crate::user_type::THIRD_PARTY_BYTES_MAX;
 
@@ -22,11 +23,32 @@ const SHARED_ANDROID_ID: &[u8] = b"9774d56d682e549c";
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub enum Case {
-    /// Lower-case them: the API asks for uniform casing.
+    /// Lower-case them, as the API asks for uniform casing, unless that makes two ids of one input the same.
     #[default]
+    Auto,
+    /// Lower-case them.
     Lower,
     /// Keep them, for ids that are case-sensitive.
     Keep,
+}
+
+/// What tells the spelling of an id from others that are the same in lower case: which letters are capital ones, or of what
+/// is longer or not ASCII the beginning of a digest. Never 0.
+#[cold]
+pub(super) fn original(bytes: &[u8], lower: &[u8]) -> u64 {
+    let value = trim::trim(bytes);
+    let value = trim::without_guard(value).unwrap_or(value);
+    if lower.len() <= 64 && value.is_ascii() {
+        let bits = value
+            .iter()
+            .zip(lower)
+            .rev()
+            .fold(0, |bits, (byte, _)| bits << 1 | u64::from(byte.is_ascii_uppercase()));
+        return bits.max(1);
+    }
+    let digest = hash::digest(value);
+    let (first, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
+    u64::from_be_bytes(*first) | 1
 }
 
 /// Treatment of third-party ids that look like names, postal addresses, dates or national phone numbers.
@@ -122,7 +144,7 @@ impl ThirdPartyRule {
             };
         }
         let lower = match self.case {
-            Case::Lower => text.to_lowercase(),
+            Case::Auto | Case::Lower => text.to_lowercase(),
             Case::Keep => text.to_owned(),
         };
         if lower.len() > THIRD_PARTY_BYTES_MAX {

@@ -356,16 +356,24 @@ impl Column {
             Look::Words | Look::Phone | Look::Date => false,
             Look::Word { .. } => match self.words {
                 Words::Pass => true,
-                Words::OfIdLength => self.lengths & length_bit(value) != 0,
+                Words::OfIdLength => self.is_as_long(value),
                 Words::Refuse => false,
             },
-            Look::Groups(kind) => self.groups.contains(&kind) && !self.refuses_phones,
+            // Of random tokens some have digits alone.
+            Look::Groups(kind) => {
+                !self.refuses_phones && (self.groups.contains(&kind) || self.is_as_long(value))
+            }
             Look::Other => {
                 (self.has_at_signs || !value.contains(&b'@'))
                     && (self.is_foreign || value.is_ascii())
             }
         };
         if is_like_ids { Ok(()) } else { Err(Reason::LooksPersonal) }
+    }
+
+    /// Whether a value is as long as the column's ids, where these are tokens of any letters and digits.
+    fn is_as_long(&self, value: &[u8]) -> bool {
+        !self.is_prefixed && self.lengths & length_bit(value) != 0
     }
 
     /// Whether digits are a phone number rather than one of the column's ids.
@@ -377,8 +385,7 @@ impl Column {
             [b'0', ..] => false,
             _ => !self.has_numbers && (9..=15).contains(&len),
         };
-        let is_as_long = !self.is_prefixed && self.lengths & length_bit(digits) != 0;
-        is_unlike && (self.has_numbers || !is_as_long)
+        is_unlike && (self.has_numbers || !self.is_as_long(digits))
             || self.refuses_phones && (7..=17).contains(&len)
     }
 

@@ -142,6 +142,10 @@ pub struct Canonical {
     pub digests: Vec<Digest>,
     /// Domains that opted out, each with a line end behind it.
     pub domains: Vec<u8>,
+    /// True if it is remembered how ids were spelled that lower-casing changed.
+    pub keeps_originals: bool,
+    /// For raw values that lower-casing changed, by their place: what tells their spelling from others; never 0.
+    pub originals: Vec<(usize, u64)>,
     /// Where a rule puts its result.
     value: Vec<u8>,
 }
@@ -150,6 +154,7 @@ impl Canonical {
     /// Forgets the batch, keeps the memory.
     pub fn clear(&mut self) {
         self.messages.clear();
+        self.originals.clear();
         self.digests.clear();
         self.domains.clear();
     }
@@ -390,7 +395,13 @@ fn push(
     canonical.value.clear();
     let verdict = judge(wrapping, bytes, country, &mut canonical.value, rule);
     match verdict {
-        Verdict::Raw(_) => canonical.messages.push(&canonical.value),
+        Verdict::Raw(note) => {
+            if note.has(Note::CASE_CHANGED) && canonical.keeps_originals {
+                let original = clear::original(bytes, &canonical.value);
+                canonical.originals.push((canonical.messages.len(), original));
+            }
+            canonical.messages.push(&canonical.value);
+        }
         Verdict::Prehashed(digest) => canonical.digests.push(digest),
         Verdict::Domain => {
             canonical.domains.extend_from_slice(&canonical.value);

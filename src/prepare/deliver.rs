@@ -7,7 +7,7 @@ use rayon::ThreadPool;
 
 use super::budget::MemoryPlan;
 use crate::config::{AudienceSpec, PrepareConfig};
-use crate::dedup::{Companions, Layout, OneAudience, Partitions, Range, Resolved, resolve};
+use crate::dedup::{Companions, Layout, Merged, OneAudience, Partitions, Range, Resolved, resolve};
 use crate::emit::{ListWriter, PartLimits, PartManifest, Parts, Placed, write_parts};
 use crate::entries::Counts;
 use crate::error::Result;
@@ -32,6 +32,8 @@ pub(crate) struct Delivered {
     pub(crate) counts: Counts,
     /// For each list, how many of its entries are members.
     pub(crate) hits: Vec<u64>,
+    /// Members that are several ids of one input, of which lower-casing made one.
+    pub(crate) merged: Merged,
     /// The upload files.
     pub(crate) parts: Vec<PartManifest>,
     /// The lists of who is gone and who must go, unless they are empty.
@@ -60,6 +62,7 @@ impl Delivery<'_> {
                 let mut sum = Sum {
                     counts: Counts::default(),
                     hits: Vec::new(),
+                    merged: Merged::default(),
                     parts,
                     gone: &mut gone,
                     must_go: &mut must_go,
@@ -78,10 +81,11 @@ impl Delivery<'_> {
                     },
                 };
                 ordered(self.pool, self.memory.in_flight, steps)?;
-                Ok((sum.counts, sum.hits))
+                Ok((sum.counts, sum.hits, sum.merged))
             });
-        let ((counts, hits), parts) = written?;
-        Ok(Delivered { counts, hits, parts, gone: gone.finish()?, must_go: must_go.finish()? })
+        let ((counts, hits, merged), parts) = written?;
+        let (gone, must_go) = (gone.finish()?, must_go.finish()?);
+        Ok(Delivered { counts, hits, merged, parts, gone, must_go })
     }
 }
 
@@ -95,6 +99,7 @@ fn cut(range: Range, partitions: &Partitions, limit: u64) -> impl Iterator<Item 
 struct Sum<'a> {
     counts: Counts,
     hits: Vec<u64>,
+    merged: Merged,
     parts: &'a mut Parts,
     gone: &'a mut ListWriter,
     must_go: &'a mut ListWriter,
@@ -113,6 +118,7 @@ impl Sum<'_> {
             self.counts.add(&resolved.counts);
             self.hits.resize(self.hits.len().max(resolved.hits.len()), 0);
             self.hits.iter_mut().zip(&resolved.hits).for_each(|(sum, hits)| *sum += hits);
+            self.merged.add(resolved.merged);
             self.gone.push(&resolved.gone)?;
             self.must_go.push(&resolved.must_go)?;
             self.delivery.progress.resolved.fetch_add(resolved.counts.members, Ordering::Relaxed);

@@ -95,7 +95,12 @@ pub(super) fn rules_changed(
             (dir.to_owned(), serde_json::from_str(options).unwrap_or_default())
         }
     };
-    let is_changed = |name: &&str| before.get(*name) != options.get(*name);
+    // What `auto` lower-cases, an earlier version called `lower`.
+    let said = |options: &Map<String, Value>, name: &str| match options.get(name) {
+        Some(case) if name == "case" && case == "lower" => Some(Value::from("auto")),
+        other => other.cloned(),
+    };
+    let is_changed = |name: &&str| said(&before, name) != said(options, name);
     let differ: Vec<&str> = RULE_OPTIONS.into_iter().filter(is_changed).collect();
     // Not everything says by which options it was made.
     if differ.is_empty() || before.is_empty() {

@@ -24,6 +24,7 @@ mod persons;
 #[doc(hidden)]
 pub mod plan;
 mod sources;
+mod spellings;
 pub mod summary;
 #[doc(hidden)]
 pub mod tally;
@@ -70,7 +71,8 @@ impl Prepare {
         audiences.extend(are_of_digests.collect::<Result<Vec<_>>>()?);
         let threads = budget::threads(&config.resources);
         let pool = machine::pool(threads)?;
-        let sources = sources::plan(&config, &audiences, &pool, &progress.stop)?;
+        let mut sources = sources::plan(&config, &audiences, &pool, &progress.stop)?;
+        spellings::number(&config, &audiences, &mut sources);
         let made = &audiences[..config.audiences.len()];
         let are_linked = persons::are_linked(&config, made, &sources);
         let memory =
@@ -102,6 +104,7 @@ impl Prepare {
         let described: Vec<InputManifest> =
             sources.iter().map(|source| inputs::describe(source, &audiences)).collect();
         let judge = judge::Judge::new(&config, &audiences, &sources);
+        let members = spellings::paths(&sources);
         let lists = Lists::new(&config.suppress, &sources);
         let mut ingest = Ingest::new(&config, &audiences, &memory, &pool, progress, &tmp_dir);
         let ingested = ingest.all(sources, rejects).map_err(|e| staging.named(e))?;
@@ -128,6 +131,7 @@ impl Prepare {
             let companions = persons.as_ref().map(|persons| persons.of_audience(index));
             let delivered = delivery.write(&audience.spec, &partitions, companions);
             let delivered = delivered.map_err(|e| staging.named(e))?;
+            spellings::check(delivered.merged, &members)?;
             let of_it =
                 lists.of_audience(index, &tally[Role::Member as usize], &ingested, &delivered.hits);
             let summary =

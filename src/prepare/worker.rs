@@ -10,7 +10,7 @@ use super::persons::{Linker, Links};
 use super::plan::{Audience, Feed, SourcePlan};
 use super::tally::Tally;
 use crate::config::RejectList;
-use crate::dedup::{self, Budget, Layer, Layout, Scatter, Store};
+use crate::dedup::{self, Budget, Layer, Layout, Scatter, SpelledIn, Store};
 use crate::dialect::Dialect;
 use crate::dialect::Framing;
 use crate::error::{Error, Result};
@@ -192,6 +192,7 @@ impl Tools {
             let rule = feed.rule.as_deref();
             let normalizer = rule.unwrap_or_else(|| audience.normalizer(route.role));
             let values = (records, bytes, batch);
+            canonical.keeps_originals = feed.spelled_in.is_some();
             match space {
                 None => {
                     let on_verdict =
@@ -240,8 +241,13 @@ impl Tools {
                 continue;
             }
             clear_entries.clear();
-            for (value, digest) in canonical.messages.iter().zip(&*digests) {
-                dedup::push_clear_entry(value, digest, clear_entries);
+            match feed.spelled_in {
+                None => {
+                    for (value, digest) in canonical.messages.iter().zip(&*digests) {
+                        dedup::push_clear_entry(value, digest, clear_entries);
+                    }
+                }
+                Some(source) => push_spelled(canonical, digests, source, clear_entries),
             }
             scatter.push_clear(clear_entries, store, &ingest.budget)?;
         }
@@ -324,6 +330,21 @@ fn pass_on(held: &mut Held, scatter: &mut Scatter, store: &Store, budget: &Budge
         scatter.push_digests(digests, store, budget)
     })?;
     scatter.set_layer(Layer::of(Role::Member), store, budget)
+}
+
+/// Appends ids as entries that carry how they were spelled.
+fn push_spelled(
+    canonical: &Canonical,
+    digests: &[Digest],
+    source: SpelledIn,
+    clear_entries: &mut Vec<u8>,
+) {
+    let mut originals = canonical.originals.iter().peekable();
+    for (index, (value, digest)) in canonical.messages.iter().zip(digests).enumerate() {
+        let original =
+            originals.next_if(|(of, _)| *of == index).map_or(0, |(_, original)| *original);
+        source.push_entry(value, original, digest, clear_entries);
+    }
 }
 
 /// Line ends of a chunk.

@@ -18,6 +18,7 @@ mod engine;
 mod examples;
 #[cfg(feature = "sandbox")]
 mod guards;
+mod ids;
 mod inputs;
 mod job;
 #[cfg(feature = "sandbox")]

@@ -14,6 +14,7 @@ use self::look::{Look, Seen};
 use super::form::Form;
 use crate::config::{AudienceSpec, ColumnSelector, ReadOptions, SuppressInput};
 use crate::dedup::Layer;
+use crate::dedup::SpelledIn;
 use crate::dialect::Framing;
 use crate::dialect::{Column, Csv, Dialect};
 use crate::error::{Error, Result};
@@ -87,6 +88,8 @@ pub struct Feed {
     pub form: Form,
     /// The rule for its values, if it has one of its own.
     pub rule: Option<Arc<Normalizer>>,
+    /// Its input, if spellings of ids are compared within it.
+    pub spelled_in: Option<SpelledIn>,
 }
 
 /// An input, ready to be read.
@@ -207,7 +210,14 @@ pub fn plan(
         let below = || table.cells(found.index).skip(usize::from(has_header));
         let form = Form::of(audiences[audience].spec.user_type, below());
         let rule = audiences[audience].normalizer(role).of_column(below(), around).map(Arc::new);
-        feeds.push(Feed { audience, field: field_of(column.index), column, form, rule });
+        feeds.push(Feed {
+            audience,
+            field: field_of(column.index),
+            column,
+            form,
+            rule,
+            spelled_in: None,
+        });
     }
     let skip = if has_header { table.second_row } else { table.first_row };
     let header_lines = dialect.count_lines(&source.sample[..skip]);
@@ -378,7 +388,14 @@ fn plan_one_column(
 ) -> SourcePlan {
     let column = Column { index: 0, name: None };
     let form = Form::Unknown;
-    let feed = |audience| Feed { audience, column: column.clone(), field: 0, form, rule: None };
+    let feed = |audience| Feed {
+        audience,
+        column: column.clone(),
+        field: 0,
+        form,
+        rule: None,
+        spelled_in: None,
+    };
     SourcePlan {
         source,
         role,

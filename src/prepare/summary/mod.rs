@@ -93,8 +93,14 @@ impl AudienceSummary {
         opt_out_lists: Vec<ListFigures>,
         spilled_bytes: u64,
     ) -> Self {
-        let Delivered { counts: sets, parts, gone: gone_list, must_go: must_go_list, .. } =
-            delivered;
+        let Delivered {
+            merged: _,
+            counts: sets,
+            parts,
+            gone: gone_list,
+            must_go: must_go_list,
+            ..
+        } = delivered;
         let [members, suppressed, _known, _unconfirmed] = tallies;
         debug_assert_eq!(Role::ALL[0], Role::Member);
         Self {

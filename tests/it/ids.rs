@@ -1,0 +1,336 @@
+//! Ids that leave in clear: what is no id stays here, what spreadsheets did to ids is undone or refused, and two ids never
+//! become one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use throng::config::{ColumnSelector, MaxRejects};
+use throng::normalize::{Case, Ids, Normalizer, RuleOptions, UserType, Value, Verdict, Wrapping};
+use throng::prepare::summary::Summary;
+use throng::{AudienceSpec, Error, PrepareConfig};
+
+use crate::support::{config, entries, run, suppressing};
+
+const IDS: UserType = UserType::CustomAudienceThirdPartyId;
+
+struct Made {
+    dir: tempfile::TempDir,
+    summary: throng::Result<Summary>,
+}
+
+impl Made {
+    fn entries(&self) -> BTreeSet<String> {
+        entries(&self.dir.path().join("out")).into_iter().collect()
+    }
+
+    fn rejected(&self) -> BTreeMap<String, u64> {
+        let audience = &self.summary.as_ref().unwrap().audiences[0];
+        audience.figures.rejects.iter().map(|of| (of.reason.clone(), of.count)).collect()
+    }
+
+    fn error(&self) -> (String, String) {
+        let error = self.summary.as_ref().err().expect("refused");
+        assert!(!self.dir.path().join("out").exists());
+        assert_eq!(error.exit_code() as u8, 3, "{error}");
+        (error.to_string(), error.hint().unwrap_or_default().to_owned())
+    }
+}
+
+/// Prepares a column of a table; cells are quoted, so that they may hold anything.
+fn prepare(name: &str, cells: &[String], tune: impl FnOnce(&mut PrepareConfig)) -> Made {
+    let dir = tempfile::tempdir().unwrap();
+    let quoted = |cell: &String| format!("\"{}\",x\n", cell.replace('"', "\"\""));
+    let text = format!("{name},other\n{}", cells.iter().map(quoted).collect::<String>());
+    let path = dir.path().join("ids.csv");
+    fs::write(&path, text).unwrap();
+    let mut config = config(IDS, &[path], &dir.path().join("out"));
+    config.audiences = vec![AudienceSpec::new(IDS, Some(ColumnSelector::Name(name.to_owned())))];
+    tune(&mut config);
+    Made { summary: run(config), dir }
+}
+
+fn cells<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    values.into_iter().map(str::to_owned).collect()
+}
+
+/// Columns of honest ids.
+fn honest(kind: usize, number: u64) -> String {
+    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    match kind {
+        0 => format!("C{number}"),
+        1 => format!("{}", 100_000 + number),
+        2 => format!("{number:06}"),
+        3 => format!("{spread:016x}{:016x}", spread.rotate_left(17)),
+        4 => format!("cust/{number:x}-{:03x}", spread >> 52),
+        5 => format!("{:04}-{:06}", 2010 + number % 16, number),
+        6 => format!("AB {:04} {}", number, spread % 10),
+        7 => format!("{:x}.{:06}", spread >> 40, number + 1),
+        _ => format!("K\u{f6}ln-{number}"),
+    }
+}
+
+const HONEST: usize = 9;
+
+/// What must not leave, whatever the others of its column look like.
+const PERSONAL: &[&str] = &[
+    "ann.lee@mail.example",
+    "Ann Lee <ann.lee@mail.example>",
+    "mailto:ann@mail.example",
+    "ann@mail.example;lee@mail.example",
+    "77;Ann Lee;ann@mail.example",
+    "ann%40mail.example",
+    "'ann@mail.example",
+    "=\"ann@mail.example\"",
+    "+49 30 1234567",
+    "'+49301234567",
+    "=\"+49301234567\"",
+    "tel:+49-30-1234567",
+    "Ann Lee: +49 30 1234567",
+    "\u{ff0b}49301234567",
+    "Ann Lee",
+    "Lee, Ann",
+    "12 Long Lane",
+    "Hauptstr. 17",
+    "(617) 555-0100",
+    "0171 2345678",
+    "030/12345678",
+    "1987-05-12",
+    "J\u{fc}rgen Gro\u{df}",
+];
+
+#[test]
+fn every_kind_of_id_leaves_and_nothing_personal_among_it() {
+    for kind in 0..HONEST {
+        let mut ids: Vec<String> = (1..=300).map(|number| honest(kind, number)).collect();
+        let expected: BTreeSet<String> = ids.iter().map(|id| id.to_lowercase()).collect();
+        for (at, personal) in PERSONAL.iter().enumerate() {
+            // Some within the first rows, some behind them.
+            ids.insert(at * 14, (*personal).to_owned());
+        }
+        let made = prepare("key", &ids, |_| ());
+        assert_eq!(made.entries(), expected, "{kind}");
+        let rejected: u64 = made.rejected().values().sum();
+        assert_eq!(rejected, PERSONAL.len() as u64, "{kind}: {:?}", made.rejected());
+    }
+}
+
+#[test]
+fn words_and_numbers_that_are_unlike_their_column_stay() {
+    let prefixed: Vec<String> = (0..60).map(|number| honest(0, number)).collect();
+    for unlike in ["Jane", "O'Brien", "491712345678", "01712345678", "M\u{fc}ller", "ann@intranet"]
+    {
+        let mut ids = prefixed.clone();
+        ids.push(unlike.to_owned());
+        let made = prepare("key", &ids, |_| ());
+        assert_eq!(made.rejected(), BTreeMap::from([("looks_personal".to_owned(), 1)]), "{unlike}");
+        // Whoever knows better says so.
+        let made = prepare("key", &ids, |config| config.rules.ids = Ids::Any);
+        assert_eq!(made.entries().len(), 61, "{unlike}");
+    }
+    // Where such ids are usual they are ids.
+    for ids in [
+        ["jroe", "alee", "bsmith"],
+        ["491712345678", "12", "7"],
+        ["ann@intranet", "lee@intranet", "bob@intranet"],
+        ["TOKENA", "TOKENB", "TOKENC"],
+        ["M\u{fc}-1", "M\u{fc}-2", "M\u{fc}-3"],
+    ] {
+        assert_eq!(prepare("key", &cells(ids), |_| ()).entries().len(), 3, "{ids:?}");
+    }
+}
+
+#[test]
+fn columns_of_something_else_are_refused_and_told() {
+    let names = ["Jane Roe", "Ann Lee", "Bob Ray"];
+    let towns = ["Berlin", "Hamburg", "Ulm"];
+    let phones = ["01712345678", "03012345678", "040123456789", "08912345678", "01512345678"];
+    let digest = "d2cf5308eee2e501a5bfe8d4efd31f23fb1f1f418e026621ed1888874d0c2f2f";
+    for (name, values, hint) in [
+        ("key", &names[..], "--ids any"),
+        ("key", &towns, "--ids any"),
+        ("first_name", &["jane", "ann", "bob"], "--ids any"),
+        ("key", &phones, "--ids any"),
+        ("phone", &["491712345678", "491712345679"], "--ids any"),
+        ("key", &["12.05.1987", "13.05.1987"], "--ids any"),
+        ("key", &[digest, digest], "digests"),
+        ("key", &["100,200", "100,201", "7"], "export the column as text"),
+        ("key", &["1.23E+11", "1.24E+11"], "export the column as text"),
+        ("key", &["a@b.example", "b@b.example"], "these look like e-mail addresses"),
+    ] {
+        let made = prepare(name, &cells(values.iter().copied()), |config| {
+            config.max_rejects = MaxRejects::DEFAULT;
+        });
+        let (message, told) = made.error();
+        assert!(told.contains(hint), "{values:?}: {message} ({told})");
+        assert!(!told.contains(&format!("`{name}`")), "the column itself is proposed: {told}");
+    }
+}
+
+#[test]
+fn a_few_addresses_among_ids_stop_the_run_where_rejects_would_not() {
+    let mut ids: Vec<String> = (0..200).map(|number| honest(0, number)).collect();
+    ids.extend(cells(["ann@mail.example", "bob@mail.example"]));
+    let prepared =
+        |ids: &[String], limit| prepare("key", ids, move |config| config.max_rejects = limit);
+    assert!(prepared(&ids, MaxRejects::DEFAULT).summary.is_ok());
+    ids.push("lee@mail.example".to_owned());
+    let (message, _) = prepared(&ids, MaxRejects::DEFAULT).error();
+    assert!(
+        message.contains("3 of 203 values") && message.contains("raw_personal_data 3"),
+        "{message}"
+    );
+    assert!(prepared(&ids, MaxRejects::Share(0.2)).summary.is_ok());
+}
+
+#[test]
+fn floats_lose_their_fraction_where_all_have_it() {
+    let floats = ["100200.0", "100201.0", "null", "'100202.0"];
+    let made = prepare("key", &cells(floats), |_| ());
+    assert_eq!(made.entries(), ["100200", "100201", "100202"].map(String::from).into());
+    let figures = &made.summary.as_ref().unwrap().audiences[0].figures;
+    assert_eq!((figures.floats, figures.unguarded), (3, 1));
+
+    let mixed = prepare("key", &cells(["100200.0", "100201", "A7"]), |_| ());
+    assert_eq!(mixed.entries(), ["100201", "a7"].map(String::from).into());
+    assert_eq!(mixed.rejected(), BTreeMap::from([("mixed_floats".to_owned(), 1)]));
+
+    // Behind the first rows, too.
+    let mut late: Vec<String> = (0..400).map(|number| format!("{number}.0")).collect();
+    late.push("4711".to_owned());
+    assert_eq!(prepare("key", &late, |_| ()).rejected()["mixed_floats"], 1);
+
+    let versions = prepare("key", &cells(["12.0", "12.1", "13.5"]), |_| ());
+    assert_eq!(versions.entries(), ["12.0", "12.1", "13.5"].map(String::from).into());
+
+    // An opt-out counts however it is written.
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("list.txt");
+    fs::write(&list, "100200.0\n100201\n").unwrap();
+    let made = prepare("key", &cells(floats), |config| {
+        let with_list = suppressing(config.clone(), &list);
+        *config = with_list;
+    });
+    assert_eq!(made.entries(), ["100202"].map(String::from).into());
+}
+
+#[test]
+fn rows_that_were_read_as_one_column_stop_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ids.txt");
+    let row = |number: u64| format!("C{number}~{}\n", number % 3);
+    fs::write(&path, (0..50).map(row).collect::<String>()).unwrap();
+    let mut config = config(IDS, &[path], &dir.path().join("out"));
+    config.read.format = throng::config::Format::Lines;
+    let error = run(config).unwrap_err();
+    assert!(matches!(error, Error::WrongFile { .. }), "{error}");
+    assert!(error.to_string().contains("holds_separator 50"), "{error}");
+}
+
+fn spelled(files: &[Vec<String>], tune: impl Fn(&mut PrepareConfig)) -> Made {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |(number, ids): (usize, &Vec<String>)| -> PathBuf {
+        let path = dir.path().join(format!("{number}.txt"));
+        fs::write(&path, ids.iter().map(|id| format!("{id}\n")).collect::<String>()).unwrap();
+        path
+    };
+    let paths: Vec<PathBuf> = files.iter().enumerate().map(write).collect();
+    let mut config = config(IDS, &paths, &dir.path().join("out"));
+    config.read.format = throng::config::Format::Lines;
+    config.read.header = throng::config::Header::Absent;
+    tune(&mut config);
+    Made { summary: run(config), dir }
+}
+
+#[test]
+fn ids_of_one_input_that_differ_in_case_do_not_become_one() {
+    let one = vec![cells(["Ab1", "x2", "aB1", "Ab1"])];
+    let (message, hint) = spelled(&one, |_| ()).error();
+    assert!(
+        message.contains("lower-casing makes 1 ids of") && message.contains("0.txt"),
+        "{message}"
+    );
+    assert!(hint.contains("--case keep") && hint.contains("--case lower"), "{hint}");
+    let kept = spelled(&one, |config| config.rules.case = Case::Keep);
+    assert_eq!(kept.entries(), ["Ab1", "aB1", "x2"].map(String::from).into());
+    let lowered = spelled(&one, |config| config.rules.case = Case::Lower);
+    assert_eq!(lowered.entries(), ["ab1", "x2"].map(String::from).into());
+    // One system writes capital letters, another one does not.
+    let two = vec![cells(["AB1", "X2"]), cells(["ab1", "x2"])];
+    assert_eq!(spelled(&two, |_| ()).entries().len(), 2);
+    let second = vec![cells(["AB1"]), cells(["ab1", "X2", "x2", "\u{212a}1"])];
+    assert!(spelled(&second, |_| ()).error().0.contains("1.txt"));
+    // Lists are not compared with members.
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("list.txt");
+    fs::write(&list, "AB1\nab1\n").unwrap();
+    let made = spelled(&[cells(["Ab1", "c3"])], |config| {
+        let with_list = suppressing(config.clone(), &list);
+        *config = with_list;
+    });
+    assert_eq!(made.entries(), ["c3"].map(String::from).into());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Against sets of spellings, with chunks of all sizes and so little memory that entries spill.
+    #[test]
+    fn spellings_are_compared_exactly(
+        files in prop::collection::vec(prop::collection::vec("[aA][bB]?[0-9]{1,2}", 1..60), 1..4),
+        chunk_bytes in 1_usize..200, memory_bytes in 1_000_u64..60_000, threads in 1_usize..4,
+    ) {
+        let mut merged = 0;
+        for ids in &files {
+            let mut spellings: BTreeMap<String, BTreeSet<&String>> = BTreeMap::new();
+            for id in ids {
+                spellings.entry(id.to_lowercase()).or_default().insert(id);
+            }
+            merged += spellings.values().map(|of| of.len() - 1).sum::<usize>();
+        }
+        let made = spelled(&files, |config| {
+            config.resources.chunk_bytes = chunk_bytes;
+            config.resources.memory_bytes = memory_bytes;
+            config.resources.block_bytes = 512;
+            config.resources.threads = threads;
+        });
+        if merged > 0 {
+            let (message, _) = made.error();
+            let told = format!("lower-casing makes {merged} ids of");
+            prop_assert!(message.contains(&told), "{} {}", merged, message);
+        } else {
+            let all: BTreeSet<String> = files.iter().flatten().map(|id| id.to_lowercase()).collect();
+            prop_assert_eq!(made.entries(), all);
+        }
+    }
+
+    /// A guard changes nothing but that it is counted.
+    #[test]
+    fn values_with_guards_are_what_they_guard(
+        kind in 0_usize..5, number in 0_u64..1_000_000, guard in 0_usize..3, junk in "[a-zA-Z0-9@.+ -]{1,20}", is_junk: bool,
+    ) {
+        let user_type = UserType::ALL[kind];
+        let value = if is_junk { junk } else { crate::support::value(user_type, number) };
+        prop_assume!(!value.trim().is_empty());
+        let guarded = match guard {
+            0 => format!("'{value}"),
+            1 => format!("=\"{value}\""),
+            _ => format!("'=\"{value}\""),
+        };
+        let rule = Normalizer::new(user_type, RuleOptions::default());
+        let judge = |value: &str| {
+            let mut out = Vec::new();
+            let value = Value { bytes: Ok(value.as_bytes()), country: None };
+            (rule.one(Wrapping::Field, value, &mut out), out)
+        };
+        let (bare, with_guard) = (judge(&value), judge(&guarded));
+        prop_assert_eq!(matches!(bare.0, Verdict::Raw(_)), matches!(with_guard.0, Verdict::Raw(_)));
+        prop_assert_eq!(bare.1, with_guard.1);
+        if let (Verdict::Rejected(one), Verdict::Rejected(other)) = (bare.0, with_guard.0)
+            && guard > 0
+        {
+            prop_assert_eq!(one, other);
+        }
+    }
+}
