@@ -15,8 +15,14 @@ use crate::quote::OneLine;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AudienceFigures {
-    /// Member records.
+    /// Member values: a record has one in each column that was taken.
     pub read: u64,
+    /// Cells that were split into several values, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitFigures>,
+    /// Each of the columns, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnFigures>,
     /// Values with nothing in them.
     pub blank: u64,
     /// Accepted raw values.
@@ -80,6 +86,32 @@ pub struct ListFigures {
     pub suspicion: Option<String>,
 }
 
+/// Counts of cells that were split into several values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SplitFigures {
+    /// Cells with more than one value.
+    pub cells: u64,
+    /// The values in them.
+    pub values: u64,
+}
+
+/// Counts of the values of one of several columns: `read = blank + rejected + accepted`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ColumnFigures {
+    /// The column as it was asked for: its header, or its number.
+    pub column: String,
+    /// All values.
+    pub read: u64,
+    /// Values with nothing in them.
+    pub blank: u64,
+    /// Rejected values.
+    pub rejected: u64,
+    /// Accepted values.
+    pub accepted: u64,
+}
+
 /// Rejects of one reason.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -105,6 +137,18 @@ impl AudienceFigures {
     /// Writes the rows of a summary from `read` to `duplicates`.
     pub(crate) fn write_values(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         row(f, "read", self.read, "")?;
+        for ColumnFigures { column, read, blank, accepted, .. } in &self.columns {
+            let note = format!("{} used, {} blank", count(*accepted), count(*blank));
+            row(f, &format!("  column {}", OneLine(column)), *read, &note)?;
+        }
+        if let Some(SplitFigures { cells, values }) = self.split {
+            row(
+                f,
+                "  cells that were split",
+                cells,
+                &format!("they hold {} values", count(values)),
+            )?;
+        }
         row(f, "blank", self.blank, "")?;
         row(f, "rejected", self.rejected, "")?;
         for Rejects { reason, advice, count, first_source, first_line } in &self.rejects {

@@ -99,6 +99,7 @@ fn inputs(started_at: i64, records: u64) -> Vec<InputRecord> {
         bytes: Some(bytes),
         modified_at: Some(started_at - minutes * 60_000),
         records,
+        dropped: Vec::new(),
     };
     let shop = records / 3;
     let dated = |name: &str| format!("/srv/exports/{day}/{name}");

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng::config::{
-    AudienceSpec, ColumnSelector, Format, Io, Limits, MaxRejects, Separator, SuppressBy, Threads,
+    AudienceSpec, ColumnSelector, Condition, Format, Io, Limits, MaxRejects, Separator, SuppressBy,
+    Threads, ValueSeparator,
 };
 use throng::dialect::Quotes;
 use throng::hash::Kernel;
@@ -129,6 +130,7 @@ pub(crate) struct ManArgs {
   throng prepare export.csv -t email_hash -c email -o audience
   throng prepare 'exports/2026-11-*.csv.gz' -t phone_hash --country-column country
   throng prepare crm.csv --map email=email_hash --map phone=phone_hash --suppress opt_outs.csv
+  throng prepare crm.csv -t email_hash -c email -c email2 --where accepts_marketing=yes,true,1
   psql -c 'COPY (SELECT email FROM crm) TO STDOUT' | throng prepare - -t email_hash")]
 pub(crate) struct PrepareArgs {
     /// Files, quoted globs, or - for standard input
@@ -144,10 +146,12 @@ pub(crate) struct PrepareArgs {
         conflicts_with = "map"
     )]
     pub(crate) user_type: Option<UserType>,
-    /// The column to take: its header, or its number counted from 1; found by its values if left out
+    /// The column to take: its header, or its number counted from 1; found by its values if left out; given several times,
+    /// all of them are taken, each value for itself
     #[arg(short, long, value_name = "COLUMN", conflicts_with = "map")]
-    pub(crate) column: Option<ColumnSelector>,
-    /// Make several audiences from one pass: COLUMN=TYPE, once for each; audiences of one type need labels that differ
+    pub(crate) column: Vec<ColumnSelector>,
+    /// Make several audiences from one pass: COLUMN=TYPE, once for each column; those of one type go into one audience
+    /// unless their labels differ
     #[arg(long, value_name = "COLUMN=TYPE[:LABEL]", value_parser = parse_map)]
     pub(crate) map: Vec<AudienceSpec>,
     /// The output directory
@@ -156,6 +160,10 @@ pub(crate) struct PrepareArgs {
     /// Replace an earlier result in the output directory
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Take only the rows that fulfil the condition, and if there are several all of them: COLUMN=VALUE,... or
+    /// COLUMN!=VALUE,...; letter case does not matter, and no value stands for blank cells
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) conditions: Vec<Condition>,
     /// People who opted out, raw or hashed: FILE, or TYPE=FILE to say what it holds; md5=FILE and sha1=FILE for such digests of
     /// normalised addresses, TYPE:md5=FILE for those of another type
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -166,6 +174,9 @@ pub(crate) struct PrepareArgs {
     /// What of a person who opted out is held back
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub(crate) suppress_by: SuppressBy,
+    /// The rows of suppression lists that count: a condition as for --where; whoever is in another row has not opted out
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) suppress_where: Vec<Condition>,
     /// Leave out who is in an earlier result of throng
     #[arg(long, value_name = "DIR")]
     pub(crate) against: Vec<PathBuf>,
@@ -205,6 +216,9 @@ pub(crate) struct PrepareArgs {
     pub(crate) no_header: bool,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    /// Take several values out of a cell, which this stands between: ';' or ',', \n for a line end; can be given several times
+    #[arg(long, value_name = "SEPARATOR", help_heading = READING)]
+    pub(crate) split: Vec<ValueSeparator>,
     /// Way to read files
     #[arg(long, value_enum, default_value_t, help_heading = READING)]
     pub(crate) io: Io,

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use throng::config::{
-    AudienceSpec, ColumnSelector, Header, Input, ListDigest, OutputOptions, PrepareConfig,
-    ReadOptions, RejectList, Resources, SuppressInput,
+    AudienceSpec, ColumnSelector, Condition, Header, Input, ListDigest, OutputOptions,
+    PrepareConfig, ReadOptions, RejectList, Resources, SuppressInput,
 };
 use throng::normalize::UserType;
 use throng::prepare::Prepare;
@@ -47,7 +47,7 @@ fn print_notes(notes: &[String]) {
 fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
     let audiences = match args.user_type {
         Some(user_type) => vec![AudienceSpec::new(user_type, args.column)],
-        None => args.map,
+        None => merged(args.map),
     };
     let read = ReadOptions::new(args.format, args.delimiter)
         .map_err(|why| Error::usage(why, "leave --delimiter or --format out"))?;
@@ -55,7 +55,8 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
     let inputs = inputs(&args.inputs, &mut notes)?;
     let mut lists = Vec::new();
     for text in &args.suppress {
-        lists.extend(suppress(text, args.suppress_column.as_ref(), &mut notes)?);
+        let column = args.suppress_column.as_ref();
+        lists.extend(suppress(text, column, &args.suppress_where, &mut notes)?);
     }
     Ok(PrepareConfig {
         inputs,
@@ -71,6 +72,8 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
             is_ragged: args.ragged,
             header: if args.no_header { Header::Absent } else { Header::Auto },
             country_column: args.country_column,
+            conditions: args.conditions,
+            split: args.split.into_iter().collect(),
             io: args.io,
             ..read
         },
@@ -88,11 +91,26 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
     })
 }
 
+/// One audience of all columns that are mapped to one type under one label.
+fn merged(specs: Vec<AudienceSpec>) -> Vec<AudienceSpec> {
+    let mut audiences: Vec<AudienceSpec> = Vec::new();
+    for spec in specs {
+        let is_same =
+            |of: &&mut AudienceSpec| of.label == spec.label && of.user_type == spec.user_type;
+        match audiences.iter_mut().find(is_same) {
+            Some(audience) => audience.columns.extend(spec.columns),
+            None => audiences.push(spec),
+        }
+    }
+    audiences
+}
+
 /// `FILE`, `TYPE=FILE`, `DIGEST=FILE` or `TYPE:DIGEST=FILE`. A file whose name begins like that is written
 /// `./email_hash=...`.
 fn suppress(
     text: &str,
     column: Option<&ColumnSelector>,
+    conditions: &[Condition],
     notes: &mut Vec<String>,
 ) -> Result<Vec<SuppressInput>> {
     let known = text.split_once('=').and_then(|(name, path)| {
@@ -114,6 +132,7 @@ fn suppress(
         digest,
         column: column.cloned(),
         list: name.clone(),
+        conditions: conditions.to_vec(),
     };
     Ok(inputs.into_iter().map(list).collect())
 }

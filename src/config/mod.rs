@@ -1,10 +1,12 @@
 //! Options and bounds, in one place: what commands, the job file and programs choose, and the configuration it becomes.
 
 mod column;
+mod condition;
 mod input;
 mod label;
 mod options;
 mod share;
+mod split;
 
 use std::path::PathBuf;
 
@@ -22,11 +24,13 @@ pub use crate::max_rejects::MaxRejects;
 pub use crate::role::Role;
 pub use crate::written::{Count, Line, MemoryLimit, Size, Threads, Time};
 pub use column::ColumnSelector;
+pub use condition::Condition;
 pub(crate) use input::Content;
 pub use input::{Input, Supply};
 pub use label::Label;
 pub use options::{GuardOptions, Limits, SendOptions};
 pub use share::{MAX_GROWTH, MAX_OPT_OUT_SHRINK, MAX_SHRINK, Share};
+pub use split::{ValueSeparator, ValueSeparators};
 
 /// A suppression list, and which audiences it is for.
 #[derive(Clone, Debug)]
@@ -41,6 +45,8 @@ pub struct SuppressInput {
     pub column: Option<ColumnSelector>,
     /// Name of the list that it is a file of, if it has several: they stand one behind the other, and are counted as one.
     pub list: Option<String>,
+    /// Conditions that its rows must fulfil: whoever is in another row has not opted out.
+    pub conditions: Vec<Condition>,
 }
 
 /// Entries that are in an audience already, or may be.
@@ -83,7 +89,14 @@ pub struct KnownPart {
 
 impl From<Input> for SuppressInput {
     fn from(input: Input) -> Self {
-        Self { input, user_type: None, digest: None, column: None, list: None }
+        Self {
+            input,
+            user_type: None,
+            digest: None,
+            column: None,
+            list: None,
+            conditions: Vec::new(),
+        }
     }
 }
 
@@ -100,14 +113,14 @@ pub struct AudienceSpec {
     pub label: Label,
     /// The type of its entries.
     pub user_type: UserType,
-    /// The column that holds them; found by content if not named.
-    pub column: Option<ColumnSelector>,
+    /// The columns that hold them, each value for itself; one is found by content if none is named.
+    pub columns: Vec<ColumnSelector>,
 }
 
 impl AudienceSpec {
     /// An audience that is called like its user type.
-    pub fn new(user_type: UserType, column: Option<ColumnSelector>) -> Self {
-        Self { label: user_type.into(), user_type, column }
+    pub fn new(user_type: UserType, columns: impl IntoIterator<Item = ColumnSelector>) -> Self {
+        Self { label: user_type.into(), user_type, columns: columns.into_iter().collect() }
     }
 }
 
@@ -203,6 +216,10 @@ pub struct ReadOptions {
     pub header: Header,
     /// The column that holds each row's country.
     pub country_column: Option<ColumnSelector>,
+    /// Conditions that the rows of members must fulfil, all of them.
+    pub conditions: Vec<Condition>,
+    /// What stands between several values of a cell, of members and suppression lists.
+    pub split: ValueSeparators,
     /// Way to read files.
     pub io: Io,
 }

@@ -52,6 +52,18 @@ pub struct InputManifest {
     pub columns: Vec<String>,
     /// Records read, without a header.
     pub records: u64,
+    /// Those of them that conditions dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<DroppedRows>,
+}
+
+/// Rows that a condition dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DroppedRows {
+    /// The condition, without values that may be somebody's.
+    pub condition: String,
+    /// How many rows did not fulfil it, though they fulfilled those before it.
+    pub rows: u64,
 }
 
 impl InputManifest {

@@ -11,7 +11,7 @@ mod verify;
 
 #[doc(hidden)]
 pub use self::list::ListWriter;
-pub use self::manifest::{AudienceManifest, InputManifest, Manifest, PartManifest};
+pub use self::manifest::{AudienceManifest, DroppedRows, InputManifest, Manifest, PartManifest};
 #[doc(hidden)]
 pub use self::part::{PartLimits, Parts, Placed, write_parts};
 #[doc(hidden)]

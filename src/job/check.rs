@@ -70,7 +70,7 @@ struct CheckedAudience {
     label: Label,
     name: String,
     user_type: UserType,
-    column: Option<String>,
+    columns: Vec<String>,
     /// The number of the audience that exists.
     id: Option<String>,
     replace: super::Replace,
@@ -179,7 +179,7 @@ impl CheckedAudience {
             label: audience.spec.label.clone(),
             name: audience.name().to_owned(),
             user_type: audience.spec.user_type,
-            column: audience.spec.column.as_ref().map(ToString::to_string),
+            columns: audience.spec.columns.iter().map(ToString::to_string).collect(),
             id: audience.id.as_ref().map(Id::to_string),
             replace: audience.replace,
         }
@@ -220,8 +220,12 @@ impl fmt::Display for CheckedFiles {
 
 impl fmt::Display for CheckedAudience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let column = self.column.as_deref().unwrap_or("found by its values");
-        write!(f, "{}, column {column}", audience_name(&self.label, self.user_type))?;
+        let columns = match &self.columns[..] {
+            [] => "column found by its values".to_owned(),
+            [column] => format!("column {column}"),
+            several => format!("columns {}", several.join(", ")),
+        };
+        write!(f, "{}, {columns}", audience_name(&self.label, self.user_type))?;
         match &self.id {
             Some(id) => write!(f, ", added to {id}"),
             None => write!(f, ", created as {:?}", self.name),

@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use super::Replace;
+use super::one_or_more::OneOrMore;
 use crate::api::Id;
 use crate::config::{
-    ColumnSelector, Count, Format, GuardOptions, Label, Limits, Line, SendOptions, Separator,
-    Share, SuppressBy, Time,
+    ColumnSelector, Condition, Count, Format, GuardOptions, Label, Limits, Line, SendOptions,
+    Separator, Share, SuppressBy, Time, ValueSeparator,
 };
 use crate::dialect::Quotes;
 use crate::hash::ListDigest;
@@ -77,6 +78,12 @@ pub(super) struct InputTable {
     pub(super) no_header: bool,
     /// The column that holds each row's country (code or name), for phone numbers.
     pub(super) country_column: Option<ColumnSelector>,
+    /// What stands between several values of a cell, of inputs and opt-out lists.
+    #[serde(default)]
+    pub(super) split: OneOrMore<ValueSeparator>,
+    /// Conditions that rows must fulfil, all of them: COLUMN=VALUE,... or COLUMN!=VALUE,...; the other rows are dropped.
+    #[serde(rename = "where", default)]
+    pub(super) conditions: OneOrMore<Condition>,
 }
 
 /// Lists of people who opted out.
@@ -91,6 +98,9 @@ pub(super) struct SuppressTable {
     pub(super) digest: Option<ListDigest>,
     /// Their column, if it is called otherwise there.
     pub(super) column: Option<ColumnSelector>,
+    /// Conditions that rows must fulfil, all of them; whoever is in another row has not opted out.
+    #[serde(rename = "where", default)]
+    pub(super) conditions: OneOrMore<Condition>,
     /// Greatest age of the newest file.
     pub(super) max_age: Option<Time>,
     /// The guard `max-opt-out-shrink` of this list.
@@ -107,8 +117,9 @@ pub(super) struct AudienceTable {
     pub(super) label: Option<Label>,
     /// The type of its entries.
     pub(super) user_type: UserType,
-    /// A header, or a number counted from 1; found by its values if left out.
-    pub(super) column: Option<ColumnSelector>,
+    /// A header, or a number counted from 1, or a list of them; found by its values if left out.
+    #[serde(default)]
+    pub(super) column: OneOrMore<ColumnSelector>,
     /// Name of the audience that is created.
     pub(super) name: Option<Line>,
     /// Its purpose, for people.

@@ -76,6 +76,7 @@ impl Job {
                     digest: list.digest,
                     column: list.column.clone(),
                     list: Some(list.name()),
+                    conditions: list.conditions.clone(),
                 }
             }));
         }

@@ -20,6 +20,7 @@ mod file;
 mod fill;
 mod find;
 mod known;
+mod one_or_more;
 mod read;
 mod schema;
 mod words;
@@ -40,8 +41,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Id;
 use crate::config::{
-    AudienceSpec, ColumnSelector, Count, GuardOptions, MAX_GROWTH, MAX_OPT_OUT_SHRINK, MAX_SHRINK,
-    PrepareConfig, Share,
+    AudienceSpec, ColumnSelector, Condition, Count, GuardOptions, MAX_GROWTH, MAX_OPT_OUT_SHRINK,
+    MAX_SHRINK, PrepareConfig, Share,
 };
 use crate::error::{Error, Result};
 use crate::hash::ListDigest;
@@ -115,6 +116,8 @@ pub struct SuppressList {
     pub digest: Option<ListDigest>,
     /// Their column, if it is called otherwise than in the inputs.
     pub column: Option<ColumnSelector>,
+    /// Conditions that their rows must fulfil.
+    pub conditions: Vec<Condition>,
     /// Guards that stop a run if they are shorter than they may be.
     pub guards: ListGuards,
 }

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::api;
 use crate::config::{
-    AudienceSpec, ColumnSelector, GuardOptions, Header, Limits, Line, MaxRejects, OutputOptions,
-    PrepareConfig, ReadOptions, RejectList, SendOptions, Share,
+    AudienceSpec, ColumnSelector, Condition, GuardOptions, Header, Limits, Line, MaxRejects,
+    OutputOptions, PrepareConfig, ReadOptions, RejectList, SendOptions, Share,
 };
 use crate::error::{Error, Result};
 use crate::upload::{Endpoint, RetryPolicy};
@@ -122,8 +122,9 @@ fn read_options(
     let read = ReadOptions::new(input.format, input.delimiter).map_err(|why| {
         document.wrong("input.delimiter", why, "leave it out, or write format = \"csv\"")
     })?;
-    let columns = audiences.iter().filter_map(|audience| audience.spec.column.as_ref());
-    if input.no_header && columns.chain(&input.country_column).any(is_name) {
+    let columns = audiences.iter().flat_map(|audience| &audience.spec.columns);
+    let compared = input.conditions.0.iter().map(Condition::column);
+    if input.no_header && columns.chain(&input.country_column).chain(compared).any(is_name) {
         let why = "columns cannot be found by name without a header";
         let hint = "give the numbers of columns, counted from 1";
         return Err(document.wrong("input.no-header", why, hint));
@@ -134,6 +135,8 @@ fn read_options(
         is_ragged: input.ragged,
         header: if input.no_header { Header::Absent } else { Header::Auto },
         country_column: input.country_column.clone(),
+        conditions: input.conditions.0.clone(),
+        split: input.split.0.iter().cloned().collect(),
         ..read
     })
 }
@@ -149,18 +152,31 @@ fn suppress_list(
     audiences: &[JobAudience],
     (header, guards): (Header, ListGuards),
 ) -> Result<SuppressList> {
-    let SuppressTable { files, user_type, digest, column, max_age, max_shrink, min_entries } =
-        table;
+    let SuppressTable {
+        files,
+        user_type,
+        digest,
+        column,
+        conditions,
+        max_age,
+        max_shrink,
+        min_entries,
+    } = table;
     let key = |key: &str| format!("suppress.{index}.{key}");
     let is_held = |of| audiences.iter().any(|audience| audience.spec.user_type == of);
     if let Some(of) = user_type.filter(|of| !is_held(*of)) {
         let why = format!("no audience of the job holds {of}");
         return Err(document.wrong(&key("user-type"), why, "leave it out, or add the audience"));
     }
-    if header == Header::Absent && column.as_ref().is_some_and(is_name) {
-        let why = "columns cannot be found by name with no-header in [input]";
-        let hint = "give the column's number, counted from 1";
-        return Err(document.wrong(&key("column"), why, hint));
+    let is_compared_by_name = conditions.0.iter().map(Condition::column).any(is_name);
+    for (of, is_by_name) in
+        [("column", column.as_ref().is_some_and(is_name)), ("where", is_compared_by_name)]
+    {
+        if header == Header::Absent && is_by_name {
+            let why = "columns cannot be found by name with no-header in [input]";
+            let hint = "give the column's number, counted from 1";
+            return Err(document.wrong(&key(of), why, hint));
+        }
     }
     let files = patterns(document, &key("files"), files, max_age.map(|age| age.0))?;
     let guards = guards.overridden(&GuardOptions {
@@ -168,7 +184,7 @@ fn suppress_list(
         min_opt_outs: min_entries,
         ..GuardOptions::default()
     });
-    Ok(SuppressList { files, user_type, digest, column, guards })
+    Ok(SuppressList { files, user_type, digest, column, conditions: conditions.0, guards })
 }
 
 fn audiences(
@@ -258,7 +274,7 @@ fn audience(
     });
     check_shrink(document, &format!("{key}.max-shrink"), guards.max_shrink)?;
     let label = label.unwrap_or_else(|| user_type.into());
-    let spec = AudienceSpec { label, user_type, column };
+    let spec = AudienceSpec { label, user_type, columns: column.0 };
     Ok(JobAudience { spec, id, creation, replace, guards })
 }
 

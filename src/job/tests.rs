@@ -298,11 +298,14 @@ fn numbers_and_strings_mean_the_same_where_both_are_usual() {
     }
     let column = |text: &str| {
         let text = LEAST.replacen("user-type", &format!("column = {text}\nuser-type"), 1);
-        parse(&text).expect("a job").audiences[0].spec.column.clone()
+        parse(&text).expect("a job").audiences[0].spec.columns.clone()
     };
-    assert_eq!(column("3"), Some(ColumnSelector::Number(3)));
-    assert_eq!(column("\"3\""), Some(ColumnSelector::Number(3)));
-    assert_eq!(column("\"mail\""), Some(ColumnSelector::Name("mail".to_owned())));
+    assert_eq!(column("3"), [ColumnSelector::Number(3)]);
+    assert_eq!(column("\"3\""), [ColumnSelector::Number(3)]);
+    let mail = || ColumnSelector::Name("mail".to_owned());
+    assert_eq!(column("\"mail\""), [mail()]);
+    assert_eq!(column("[\"mail\", 3]"), [mail(), ColumnSelector::Number(3)]);
+    assert_eq!(column("[\"mail\", \"3\"]"), [mail(), ColumnSelector::Number(3)]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::count::{ChunkReject, ChunkTally, FeedTally, Places, SourceSum};
 use super::ingest::Ingest;
 use super::odd::Oddities;
 use super::plan::{Feed, SourcePlan};
+use super::selection::Selection;
 use super::tally::{SourceTally, Tally};
 use super::worker::{Route, Worker};
 use crate::emit::RejectWriter;
@@ -26,24 +27,41 @@ use crate::source::parquet::{ColumnReader, Dictionary, NO_ENTRY, Rows, Table, Wa
 const COUNTRY_BYTES_MAX: usize = 256;
 
 /// A row group to be read.
-struct Group<'a> {
-    table: &'a Table,
-    number: usize,
-    rows: u32,
+pub(super) struct Group<'a> {
+    pub(super) table: &'a Table,
+    pub(super) number: usize,
+    pub(super) rows: u32,
     /// The columns that are wanted.
-    wanted: &'a [usize],
+    pub(super) wanted: &'a [usize],
 }
 
 /// Rows one behind the other.
-struct RowsFrom(u64);
+#[derive(Default)]
+struct RowsFrom {
+    first: u32,
+    /// Which of them there are, if some were dropped.
+    left: Option<Vec<u32>>,
+}
+
+impl RowsFrom {
+    /// The row of a record.
+    fn row(&self, record: usize) -> u32 {
+        let record = u32::try_from(record).unwrap_or(u32::MAX);
+        self.left.as_ref().map_or(self.first.saturating_add(record), |left| left[record as usize])
+    }
+}
 
 impl Places for RowsFrom {
     fn line(&mut self, record: usize) -> u64 {
-        self.0 + record as u64
+        self.row(record).into()
     }
 
     fn number(&self, record: usize) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX).saturating_add(record)
+        self.row(record) as usize
+    }
+
+    fn owner(&self, record: usize) -> usize {
+        (self.row(record) - self.first) as usize
     }
 
     #[inline]
@@ -93,10 +111,12 @@ impl Ingest<'_> {
             feeds: &plan.feeds,
             country_field: plan.country_field,
             spaces: &spaces,
+            conditions: &plan.conditions,
+            split: self.separators(plan.role),
             rejects: self.reject_list,
         };
         let path = plan.source.path.clone();
-        let mut total = SourceSum::new(&path, 0, &plan.feeds);
+        let mut total = SourceSum::new(&path, 0, &route);
         let (table_read, wanted) = (&table, &plan.wanted);
         let mut groups = table.groups().enumerate();
         let steps = Steps {
@@ -131,9 +151,15 @@ impl Worker {
         route: &Route<'_>,
         ingest: &Ingest<'_>,
     ) -> Result<ChunkTally> {
+        let limit = ingest.memory.pages_limit;
+        let stop = &ingest.progress.stop;
+        let selection = Selection::of(group, route.conditions, &mut self.rows, limit, stop)?;
+        let dropped = selection.as_ref().map_or_else(Vec::new, |of| of.dropped.clone());
+        let kept = u64::from(group.rows) - dropped.iter().sum::<u64>();
         let mut sum = ChunkTally {
             records: group.rows.into(),
             lines: group.rows.into(),
+            dropped,
             tallies: Vec::with_capacity(route.feeds.len()),
             rejects: Vec::new(),
             oddities: Oddities::default(),
@@ -144,9 +170,10 @@ impl Worker {
         let first_row = links.map(|links| links.take_rows(group.rows)).transpose()?;
         for (index, feed) in route.feeds.iter().enumerate() {
             let list = route.rejects.map(|list| (list.with_values, &mut sum.rejects));
-            let tally = Tally::of_records(group.rows.into());
-            let counts = FeedTally { tally, places: RowsFrom(0), feed: index, list };
-            let tally = self.column(group, feed, counts, (route, first_row), ingest)?;
+            let tally = Tally::of_records(kept);
+            let counts = FeedTally { tally, places: RowsFrom::default(), feed: index, list };
+            let of_group = (group, selection.as_ref());
+            let tally = self.column(of_group, feed, counts, (route, first_row), ingest)?;
             sum.tallies.push(tally);
         }
         sum.rejects.sort_by_key(ChunkReject::order);
@@ -158,7 +185,7 @@ impl Worker {
     /// Reads the column of a feed, and that of countries beside it.
     fn column(
         &mut self,
-        group: &Group<'_>,
+        (group, selection): (&Group<'_>, Option<&Selection>),
         feed: &Feed,
         mut counts: FeedTally<'_, RowsFrom>,
         (route, first_row): (&Route<'_>, Option<u32>),
@@ -192,11 +219,12 @@ impl Worker {
             let count = values.read(most, want, rows)?;
             if rows.entries.is_empty() {
                 set_records(records, rows, countries.as_mut())?;
-                counts.places = RowsFrom(u64::from(read));
+                let left = selection.map(|of| drop_rows(records, &rows.texts.bytes, read, of));
+                counts.places = RowsFrom { first: read, left };
                 tools.pass(records, &rows.texts.bytes, &feed, &route, ingest, &mut counts)?;
                 tools.finish_row_links(first_row.map(|first| first + read), &route, ingest)?;
             } else {
-                counts.tally.blank += count_uses(&rows.entries, read, &mut uses);
+                counts.tally.blank += count_uses(&rows.entries, read, selection, &mut uses);
             }
             if let Some((_, rejects)) = &counts.list {
                 kept.check(rejects, &values, ingest.memory.rejects_limit)?;
@@ -240,10 +268,32 @@ fn set_records(
     Ok(())
 }
 
-/// Counts rows by their entries, from row `read` on; how many have none.
-fn count_uses(entries: &[u32], read: u32, uses: &mut Vec<Uses>) -> u64 {
+/// Drops the records of rows from `read` on that are not selected; the rows that are left.
+fn drop_rows(records: &mut Records, texts: &[u8], read: u32, selection: &Selection) -> Vec<u32> {
+    let mut left = Vec::new();
+    records.retain(texts, |record| {
+        let row = read.saturating_add(u32::try_from(record.index).unwrap_or(u32::MAX));
+        let is_selected = selection.has(row);
+        if is_selected {
+            left.push(row);
+        }
+        Ok(is_selected)
+    });
+    left
+}
+
+/// Counts selected rows by their entries, from row `read` on; how many have none.
+fn count_uses(
+    entries: &[u32],
+    read: u32,
+    selection: Option<&Selection>,
+    uses: &mut Vec<Uses>,
+) -> u64 {
     let mut blank = 0;
     for (row, entry) in (read..).zip(entries) {
+        if selection.is_some_and(|of| !of.has(row)) {
+            continue;
+        }
         if *entry == NO_ENTRY {
             blank += 1;
             continue;

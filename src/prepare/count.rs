@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::domains::too_many;
 use super::odd::Oddities;
-use super::plan::{Audience, Feed};
+use super::plan::Audience;
 use super::tally::{Place, SourceTally, Tally};
 use super::worker::Route;
 use crate::emit::{Reject, RejectWriter};
@@ -22,6 +22,8 @@ use crate::source::record_too_long;
 pub(super) struct ChunkTally {
     pub(super) records: u64,
     pub(super) lines: u64,
+    /// Records that each condition dropped.
+    pub(super) dropped: Vec<u64>,
     /// For each feed.
     pub(super) tallies: Vec<Tally>,
     pub(super) rejects: Vec<ChunkReject>,
@@ -71,6 +73,12 @@ pub(super) trait Places {
 
     /// Its number within its chunk.
     fn number(&self, record: usize) -> usize;
+
+    /// The record that it is counted for where records of several columns are joined.
+    #[inline]
+    fn owner(&self, record: usize) -> usize {
+        record
+    }
 
     /// Number of times that the record occurred.
     fn times(&self, record: usize) -> u64;
@@ -124,6 +132,16 @@ impl<P: Places> FeedTally<'_, P> {
         }
     }
 
+    /// Counts the values that a record's cell was split into.
+    pub(super) fn count_split(&mut self, values: u64, record: usize) {
+        if values > 1 {
+            let times = self.places.times(record);
+            self.tally.read += (values - 1) * times;
+            self.tally.split_cells += times;
+            self.tally.split_values += values * times;
+        }
+    }
+
     #[cold]
     pub(super) fn reject(&mut self, record: usize, reason: Reason, value: &[u8]) {
         let line = self.places.line(record);
@@ -151,18 +169,21 @@ pub(super) struct SourceSum<'a> {
     /// Line ends before the next chunk.
     pub(super) lines: u64,
     pub(super) records: u64,
+    /// Records that each condition dropped.
+    pub(super) dropped: Vec<u64>,
     /// Of the audiences that it feeds.
     pub(super) tallies: Vec<(usize, Tally)>,
     pub(super) oddities: Oddities,
 }
 
 impl<'a> SourceSum<'a> {
-    pub(super) fn new(path: &'a PathBuf, header_lines: u64, feeds: &[Feed]) -> Self {
-        let mut fed: Vec<usize> = feeds.iter().map(|feed| feed.audience).collect();
+    pub(super) fn new(path: &'a PathBuf, header_lines: u64, route: &Route<'_>) -> Self {
+        let mut fed: Vec<usize> = route.feeds.iter().map(|feed| feed.audience).collect();
         fed.sort_unstable();
         fed.dedup();
         let tallies = fed.into_iter().map(|audience| (audience, Tally::default())).collect();
-        Self { path, lines: header_lines, records: 0, tallies, oddities: Oddities::default() }
+        let (dropped, oddities) = (vec![0; route.conditions.len()], Oddities::default());
+        Self { path, lines: header_lines, records: 0, dropped, tallies, oddities }
     }
 
     pub(super) fn add(
@@ -194,7 +215,10 @@ impl<'a> SourceSum<'a> {
         }
         self.oddities.add(&chunk.oddities, self.lines, self.path)?;
         let mut entries = 0;
-        for (feed, tally) in route.feeds.iter().zip(chunk.tallies) {
+        for (feed, mut tally) in route.feeds.iter().zip(chunk.tallies) {
+            if audiences[feed.audience].spec.columns.len() > 1 && route.role == Role::Member {
+                tally.set_column(feed.number);
+            }
             entries += tally.accepted();
             let (path, lines) = (self.path, self.lines);
             let of_audience =
@@ -206,6 +230,9 @@ impl<'a> SourceSum<'a> {
                 }
             }
         }
+        for (sum, dropped) in self.dropped.iter_mut().zip(chunk.dropped) {
+            *sum += dropped;
+        }
         self.records += chunk.records;
         self.lines += chunk.lines;
         progress.records.fetch_add(chunk.records, Ordering::Relaxed);
@@ -215,8 +242,8 @@ impl<'a> SourceSum<'a> {
 
     /// The sum, of that source.
     pub(super) fn tally(self, source: usize) -> SourceTally {
-        let Self { records, tallies, oddities, .. } = self;
-        SourceTally { source, records, oddities, tallies }
+        let Self { records, dropped, tallies, oddities, .. } = self;
+        SourceTally { source, records, dropped, oddities, tallies }
     }
 
     /// Refuses rejects among what throng wrote itself.

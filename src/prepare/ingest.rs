@@ -14,7 +14,7 @@ use super::persons::{Found, Links};
 use super::plan::{Audience, SourcePlan};
 use super::tally::SourceTally;
 use super::worker::{Route, Worker};
-use crate::config::{Io, PrepareConfig, RejectList};
+use crate::config::{Io, PrepareConfig, RejectList, ValueSeparators};
 use crate::dedup::{Budget, Partitions, Scatter, Store};
 use crate::dialect::Framing;
 use crate::emit::RejectWriter;
@@ -23,6 +23,7 @@ use crate::hash::Kernel;
 use crate::mutex;
 use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;
+use crate::role::Role;
 use crate::source::{Chunk, Torn};
 
 /// Reads sources and scatters their entries.
@@ -46,6 +47,9 @@ pub(super) struct Ingest<'a> {
     pub(super) reject_list: Option<&'a RejectList>,
     /// For each audience, domains that opted out.
     pub(super) domains: Vec<Domains>,
+    split: &'a ValueSeparators,
+    /// For what throng wrote itself: one value a line.
+    no_split: ValueSeparators,
 }
 
 impl<'a> Ingest<'a> {
@@ -63,7 +67,7 @@ impl<'a> Ingest<'a> {
         let stores: Vec<Store> = audiences.iter().map(|_| store()).collect();
         let aliases: Vec<Alias> = audiences.iter().filter_map(Alias::taken_by).collect();
         let made = &audiences[..audiences.len() - aliases.len()];
-        let links = memory.are_linked.then(|| Links::new(store(), made));
+        let links = memory.are_linked.then(|| Links::new(store(), made, config));
         let worker = |_| Mutex::new(Worker::new(&stores, links.as_ref()));
         let workers = (0..memory.threads).map(worker).collect();
         Self {
@@ -81,6 +85,8 @@ impl<'a> Ingest<'a> {
             io: config.read.io,
             reject_list: config.output.rejects.as_ref(),
             domains: audiences.iter().map(|_| Domains::default()).collect(),
+            split: &config.read.split,
+            no_split: ValueSeparators::default(),
         }
     }
 
@@ -113,9 +119,9 @@ impl<'a> Ingest<'a> {
         mut rejects: Option<&mut RejectWriter>,
     ) -> Result<SourceTally> {
         if plan.is_empty {
-            let (records, oddities, tallies) = (0, Oddities::default(), Vec::new());
-            let nothing = SourceTally { source: index, records, oddities, tallies };
-            return plan.source.check_unchanged().map(|()| nothing);
+            plan.source.check_unchanged()?;
+            let (dropped, oddities, tallies) = (Vec::new(), Oddities::default(), Vec::new());
+            return Ok(SourceTally { source: index, records: 0, dropped, oddities, tallies });
         }
         for worker in &mut self.workers {
             let worker = mutex::get_mut(worker);
@@ -126,20 +132,21 @@ impl<'a> Ingest<'a> {
         }
         let spaces = self.spaces(&plan);
         let path = plan.source.path.clone();
-        let SourcePlan { source, role, dialect, feeds, country_field, skip, header_lines, .. } =
-            plan;
+        let SourcePlan { source, skip, header_lines, .. } = plan;
         let bytes_read = self.progress.bytes_read.clone();
         let mut chunks =
-            source.chunks(dialect.framing, skip, self.chunk_bytes, self.io, bytes_read)?;
+            source.chunks(plan.dialect.framing, skip, self.chunk_bytes, self.io, bytes_read)?;
         let route = Route {
-            role,
-            dialect,
-            feeds: &feeds,
-            country_field,
+            role: plan.role,
+            dialect: plan.dialect,
+            feeds: &plan.feeds,
+            country_field: plan.country_field,
             spaces: &spaces,
+            conditions: &plan.conditions,
+            split: self.separators(plan.role),
             rejects: self.reject_list,
         };
-        let mut total = SourceSum::new(&path, header_lines, &feeds);
+        let mut total = SourceSum::new(&path, header_lines, &route);
         let mut torn: Option<Torn> = None;
         let steps = Steps {
             next: || {
@@ -167,7 +174,7 @@ impl<'a> Ingest<'a> {
             Ok(()) | Err(ExitCode::Input) => chunks.check_unchanged().and(read)?,
             Err(_) => read?,
         }
-        total.check_known(role)?;
+        total.check_known(route.role)?;
         Ok(total.tally(index))
     }
 
@@ -178,6 +185,11 @@ impl<'a> Ingest<'a> {
     ) -> std::result::Result<ChunkTally, ChunkError> {
         let mut worker = self.worker()?;
         worker.work(chunk, route, self)
+    }
+
+    /// What stands between several values of a cell, in sources of a role.
+    pub(super) fn separators(&self, role: Role) -> &ValueSeparators {
+        if role.is_earlier() { &self.no_split } else { self.split }
     }
 
     /// The worker of this thread.

@@ -3,7 +3,7 @@
 use super::plan::{Audience, SourcePlan};
 use super::tally::SourceTally;
 use crate::config::{ColumnSelector, PrepareConfig};
-use crate::emit::InputManifest;
+use crate::emit::{DroppedRows, InputManifest};
 
 /// Describes a source, of which nothing was read yet.
 pub(super) fn describe(plan: &SourcePlan, audiences: &[Audience]) -> InputManifest {
@@ -14,6 +14,10 @@ pub(super) fn describe(plan: &SourcePlan, audiences: &[Audience]) -> InputManife
         .feeds
         .iter()
         .map(|feed| format!("{} as {}", feed.column, audiences[feed.audience].spec));
+    let conditions = plan
+        .conditions
+        .iter()
+        .map(|of| DroppedRows { condition: of.condition.to_string(), rows: 0 });
     let name = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     InputManifest {
         role: name(&serde_json::json!(plan.role)),
@@ -24,6 +28,7 @@ pub(super) fn describe(plan: &SourcePlan, audiences: &[Audience]) -> InputManife
         format: plan.dialect.name().to_owned(),
         columns: columns.collect(),
         records: 0,
+        dropped: conditions.collect(),
     }
 }
 
@@ -35,6 +40,9 @@ pub(super) fn summed(
     let mut inputs: Vec<InputManifest> = Vec::new();
     for (mut input, read) in described.into_iter().zip(ingested) {
         input.records = read.records;
+        for (dropped, rows) in input.dropped.iter_mut().zip(&read.dropped) {
+            dropped.rows = *rows;
+        }
         match inputs.last_mut() {
             Some(last)
                 if input.is_directory()
@@ -68,8 +76,17 @@ pub(super) fn options(config: &PrepareConfig) -> serde_json::Map<String, serde_j
         "part-lines": config.output.part_lines,
         "part-bytes": config.output.part_bytes,
     });
-    match json {
+    let mut options = match json {
         serde_json::Value::Object(options) => options,
         _ => serde_json::Map::new(),
+    };
+    if !config.read.conditions.is_empty() {
+        let conditions: Vec<String> =
+            config.read.conditions.iter().map(ToString::to_string).collect();
+        options.insert("where".to_owned(), conditions.into());
     }
+    if !config.read.split.is_empty() {
+        options.insert("split".to_owned(), config.read.split.texts().into());
+    }
+    options
 }

@@ -161,13 +161,26 @@ impl Judge {
                 );
                 findings.push(Finding { path: source.path.clone(), text });
             }
-            for (audience, column) in &source.feeds {
-                let tally = read.tallies.iter().find(|(of, _)| of == audience);
-                let Some((_, tally)) = tally else { continue };
+            for (audience, tally) in &read.tallies {
+                let of_audience = source.feeds.iter().filter(|(of, _)| of == audience);
+                let columns: Vec<&str> = of_audience.map(|(_, column)| &**column).collect();
+                let column = columns.join(" and ");
                 let spec = &self.specs[*audience];
                 let mut found = |text| findings.push(Finding { path: source.path.clone(), text });
                 if !source.role.is_earlier() && tally.raw > 0 && tally.prehashed > 0 {
                     found(format!("column {column} mixes raw values and digests for {spec}"));
+                }
+                if let Some((separator, count)) =
+                    tally.separator().filter(|_| !source.role.is_earlier())
+                {
+                    let cells = if count == 1 {
+                        "1 cell holds".to_owned()
+                    } else {
+                        format!("{count} cells hold")
+                    };
+                    found(format!(
+                        "{cells} several values in column {column}: --split '{separator}' takes each of them"
+                    ));
                 }
                 if source.role == Role::Suppressed && tally.assumed_international > 0 {
                     found(format!(
@@ -232,6 +245,13 @@ impl Judge {
         };
         if most == Some(Reason::NationalNumber) || !countries.is_empty() {
             return assumed::country_hint(&countries);
+        }
+        if let (Some(Reason::SeveralAtSigns | Reason::SeveralValues), Some((separator, _))) =
+            (most, tally.separator())
+        {
+            return format!(
+                "these cells hold several values: --split '{separator}' takes each of them"
+            );
         }
         let shape = tally.usual_shape();
         let look = shape.and_then(|shape| look(shape, spec.user_type));

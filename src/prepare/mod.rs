@@ -13,6 +13,7 @@ pub(crate) mod deliver;
 mod domains;
 #[doc(hidden)]
 pub mod form;
+mod dropped;
 mod ingest;
 mod inputs;
 mod known;
@@ -21,10 +22,12 @@ pub(crate) mod judge;
 mod notes;
 mod odd;
 mod persons;
+mod selection;
 #[doc(hidden)]
 pub mod plan;
 mod sources;
 mod spellings;
+mod split;
 pub mod summary;
 #[doc(hidden)]
 pub mod tally;
@@ -37,10 +40,11 @@ use rayon::ThreadPool;
 
 use self::aliases::Alias;
 use self::budget::MemoryPlan;
+use self::dropped::Conditions;
 use self::ingest::Ingest;
 use self::lists::Lists;
 use self::plan::{Audience, SourcePlan};
-use self::summary::{AudienceSummary, Summary};
+use self::summary::{AudienceSummary, Summary, SummaryRead};
 use crate::config::{AudienceSpec, PrepareConfig};
 use crate::disk::Staging;
 use crate::emit::{InputManifest, Manifest, RejectWriter};
@@ -106,10 +110,15 @@ impl Prepare {
         let judge = judge::Judge::new(&config, &audiences, &sources);
         let members = spellings::paths(&sources);
         let lists = Lists::new(&config.suppress, &sources);
+        let conditions = Conditions::new(&config, &sources);
         let mut ingest = Ingest::new(&config, &audiences, &memory, &pool, progress, &tmp_dir);
         let ingested = ingest.all(sources, rejects).map_err(|e| staging.named(e))?;
-        let tallies = judge.verdict(&ingested)?;
-        notes.extend(notes::merged(judge.findings(&ingested)));
+        conditions.verdict(&ingested)?;
+        let tallies =
+            judge.verdict(&ingested).map_err(|error| conditions.named(error, &ingested))?;
+        notes.extend(conditions.notes(&ingested));
+        let findings = conditions.findings(&ingested).into_iter().chain(judge.findings(&ingested));
+        notes.extend(notes::merged(findings.collect()));
         notes.extend(ingest.aliases.iter().filter_map(|alias| alias.note(&audiences, &tallies)));
         let ingested = aliases::of_made(ingested, &audiences);
         let (stores, persons) = ingest.into_partitions().map_err(|e| staging.named(e))?;
@@ -144,9 +153,11 @@ impl Prepare {
         manifest.write(staging.path()).map_err(|e| staging.named(e))?;
         staging.publish()?;
         let records = manifest.inputs.iter().map(|input| input.records).sum();
+        let dropped = conditions.sums(&ingested);
+        let read = SummaryRead { records, bytes, dropped };
         let warnings = lists::warnings(&summaries);
         let notes = (notes, warnings);
-        let summary = Summary::new(&config, summaries, notes, (records, bytes), started.elapsed());
+        let summary = Summary::new(&config, summaries, notes, read, started.elapsed());
         Ok(summary.with_persons(persons.as_ref()))
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Links {
     /// The number of the next row.
     next: AtomicU64,
     spaces: Vec<u16>,
+    /// Fewest columns in which a row can have several identifiers.
+    columns_min: usize,
 }
 
 /// True if rows are to be linked.
@@ -37,11 +39,17 @@ pub(super) fn are_linked(
 ) -> bool {
     let spaces = spaces(audiences);
     let is_linked = |plan: &SourcePlan| {
-        plan.role == Role::Member && spaces_of_feeds(plan, &spaces).iter().flatten().count() > 1
+        plan.role == Role::Member
+            && spaces_of_feeds(plan, &spaces).iter().flatten().count() >= columns_min(config)
     };
     config.suppress_by == SuppressBy::Person
         && !config.suppress.is_empty()
         && sources.iter().any(is_linked)
+}
+
+/// Fewest columns in which a row can have several identifiers: one, if cells are split.
+fn columns_min(config: &PrepareConfig) -> usize {
+    if config.read.split.is_empty() { 2 } else { 1 }
 }
 
 /// The space of identifiers of each audience. Addresses, numbers and ids of devices are the same person's wherever they
@@ -70,15 +78,16 @@ fn spaces_of_feeds(plan: &SourcePlan, spaces: &[u16]) -> Vec<Option<u16>> {
 }
 
 impl Links {
-    pub(super) fn new(store: Store, audiences: &[Audience]) -> Self {
-        Self { store, next: AtomicU64::new(1), spaces: spaces(audiences) }
+    pub(super) fn new(store: Store, audiences: &[Audience], config: &PrepareConfig) -> Self {
+        let (spaces, columns_min) = (spaces(audiences), columns_min(config));
+        Self { store, next: AtomicU64::new(1), spaces, columns_min }
     }
 
     /// For each feed of a source the space of its identifiers, if they are to be linked.
     pub(super) fn of_feeds(&self, plan: &SourcePlan) -> Vec<Option<u16>> {
         let spaces = spaces_of_feeds(plan, &self.spaces);
         match plan.role {
-            Role::Member if spaces.iter().flatten().count() > 1 => spaces,
+            Role::Member if spaces.iter().flatten().count() >= self.columns_min => spaces,
             Role::Suppressed => spaces,
             Role::Member | Role::Known | Role::Unconfirmed => vec![None; spaces.len()],
         }

@@ -76,9 +76,9 @@ impl<'a> Planner<'a> {
         let source = Source::inspect(input, self.stop)?;
         let plan = match input {
             Input::Supply(supply) if supply.content() == Content::Values => {
-                let only = list.and_then(|list| list.user_type);
+                let read = &self.config.read;
                 let (audiences, first) = self.audiences_of(list)?;
-                fed_from(first, plan::plan_values(source, role_of(list), audiences, only)?)
+                fed_from(first, plan::plan_values(source, role_of(list), audiences, read, list)?)
             }
             _ if source.is_line() => {
                 self.lines.push((self.plans.len(), source, list));

@@ -6,6 +6,7 @@ use super::assumed::Sample;
 use super::odd::Oddities;
 use crate::normalize::{AssumedNumber, Note, Shape, Verdict, is_bare_domain};
 use crate::reason::Reason;
+use crate::trim::trim;
 
 /// Counts of the values of one audience, by what became of them.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +37,31 @@ pub struct Tally {
     pub bare_domains: u64,
     /// The domains of an opt-out list, each with a line end behind it, until they are taken.
     pub(super) domain_names: Vec<u8>,
+    /// Cells that were split into several values.
+    pub split_cells: u64,
+    /// The values in them.
+    pub split_values: u64,
+    /// The same by column, where an audience has several.
+    pub columns: Vec<ColumnTally>,
     rejected: ByReason,
     shapes: [u64; Shape::COUNT],
+    /// Rejected values that hold several, by what stands between them.
+    separated: [u64; SEPARATORS.len()],
+}
+
+/// What stands between several values of a cell, as people write it; the likeliest first.
+const SEPARATORS: [(&str, u8); 6] =
+    [(";", b';'), ("|", b'|'), (",", b','), ("\\n", b'\n'), ("/", b'/'), (" ", b' ')];
+
+/// Counts of the values of one of an audience's columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColumnTally {
+    /// All values.
+    pub read: u64,
+    /// Those with nothing in them.
+    pub blank: u64,
+    /// Those that became entries.
+    pub accepted: u64,
 }
 
 /// Rejects of every reason, in the order of the reasons.
@@ -72,8 +96,15 @@ pub(crate) struct SourceTally {
     pub(crate) source: usize,
     pub(crate) records: u64,
     pub(crate) oddities: Oddities,
+    /// Rows that each of its conditions dropped.
+    pub(crate) dropped: Vec<u64>,
     /// Of the audiences that it feeds. There can be many sources and many audiences.
     pub(crate) tallies: Vec<(usize, Tally)>,
+}
+
+/// Whether a cell was rejected because it holds several values.
+fn holds_several(reason: Reason) -> bool {
+    matches!(reason, Reason::SeveralAtSigns | Reason::SeveralValues)
 }
 
 impl Tally {
@@ -125,6 +156,17 @@ impl Tally {
         if reason == Reason::NoAtSign && is_bare_domain(value) {
             self.bare_domains += times;
         }
+        if holds_several(reason) {
+            let value = trim(value);
+            let between = SEPARATORS.iter().position(|(_, byte)| {
+                // Within a phone number these stand, too.
+                let may_separate = reason == Reason::SeveralAtSigns || !b"/ ".contains(byte);
+                may_separate && value.contains(byte)
+            });
+            if let Some(between) = between {
+                self.separated[between] += times;
+            }
+        }
         let sample = match reason {
             Reason::NationalNumber => &mut self.national,
             Reason::TooShort
@@ -136,6 +178,21 @@ impl Tally {
         if let Some(number) = AssumedNumber::of_rejected(value) {
             sample.add(number);
         }
+    }
+
+    /// What stands between the values of most of the rejected cells that hold several, and how many these are.
+    pub fn separator(&self) -> Option<(&'static str, u64)> {
+        let several: u64 =
+            self.reasons().filter(|(of, ..)| holds_several(*of)).map(|(_, n, _)| n).sum();
+        let separated = SEPARATORS.iter().zip(self.separated);
+        separated.map(|((text, _), count)| (*text, count)).find(|(_, count)| count * 2 > several)
+    }
+
+    /// Takes these counts for those of a column of its audience.
+    pub fn set_column(&mut self, number: usize) {
+        let column = ColumnTally { read: self.read, blank: self.blank, accepted: self.accepted() };
+        self.columns.resize(number, ColumnTally::default());
+        self.columns.push(column);
     }
 
     /// Adds what follows in order: the tally of the next chunk or of the next input. `place` completes its places.
@@ -153,6 +210,17 @@ impl Tally {
         self.domain_names.append(&mut next.domain_names);
         self.assumed.merge(next.assumed);
         self.national.merge(next.national);
+        self.split_cells += next.split_cells;
+        self.split_values += next.split_values;
+        for (mine, theirs) in self.separated.iter_mut().zip(next.separated) {
+            *mine += theirs;
+        }
+        self.columns.resize(self.columns.len().max(next.columns.len()), ColumnTally::default());
+        for (mine, theirs) in self.columns.iter_mut().zip(next.columns) {
+            mine.read += theirs.read;
+            mine.blank += theirs.blank;
+            mine.accepted += theirs.accepted;
+        }
         for (mine, theirs) in self.rejected.0.iter_mut().zip(next.rejected.0) {
             mine.count += theirs.count;
             if mine.first.is_none() {

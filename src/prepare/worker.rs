@@ -7,9 +7,11 @@ use super::domains::{Domains, Held};
 use super::ingest::Ingest;
 use super::odd::Oddities;
 use super::persons::{Linker, Links};
-use super::plan::{Audience, Feed, SourcePlan};
+use super::plan::{Audience, Feed, RowCondition, SourcePlan};
+use super::selection::drop_records;
+use super::split::Parts;
 use super::tally::Tally;
-use crate::config::RejectList;
+use crate::config::{RejectList, ValueSeparators};
 use crate::dedup::{self, Budget, Layer, Layout, Scatter, SpelledIn, Store};
 use crate::dialect::Dialect;
 use crate::dialect::Framing;
@@ -44,6 +46,8 @@ pub(super) struct Tools {
     pub(super) linker: Linker,
     /// For each audience, members whose domain opted out.
     held: Vec<Held>,
+    /// The values of cells that hold several.
+    parts: Parts,
 }
 
 /// Way of the current source's chunks: from fields to audiences.
@@ -54,6 +58,10 @@ pub(super) struct Route<'a> {
     pub(super) country_field: Option<usize>,
     /// For each feed the space in which its identifiers are linked to their rows, if they are.
     pub(super) spaces: &'a [Option<u16>],
+    /// Conditions that records must fulfil.
+    pub(super) conditions: &'a [RowCondition],
+    /// What stands between several values of a cell.
+    pub(super) split: &'a ValueSeparators,
     /// The reject list's options, if there is one.
     pub(super) rejects: Option<&'a RejectList>,
 }
@@ -143,16 +151,21 @@ impl Worker {
     ) -> std::result::Result<ChunkTally, ChunkError> {
         let Self { records, tools, .. } = self;
         let oddities = Oddities::of(records, chunk, route, ingest.audiences);
+        let more = u64::from(chunk.is_oversize) + oddities.lines_more;
+        let (all, lines) = (records.len() as u64 + more, count_lines(chunk, records, route));
+        let dropped = drop_records(records, chunk, route.conditions);
+        let kept = records.len() as u64 + more;
         let mut sum = ChunkTally {
-            records: records.len() as u64 + u64::from(chunk.is_oversize) + oddities.lines_more,
-            lines: count_lines(chunk, records, route) + u64::from(chunk.is_oversize),
+            records: all,
+            lines: lines + u64::from(chunk.is_oversize),
+            dropped,
             tallies: Vec::with_capacity(route.feeds.len()),
             rejects: Vec::new(),
             oddities,
         };
         for (index, feed) in route.feeds.iter().enumerate() {
             let mut counts = FeedTally {
-                tally: Tally::of_records(sum.records),
+                tally: Tally::of_records(kept),
                 places: LinesOf { lines: LineCounter::new(chunk, route.dialect), records },
                 feed: index,
                 list: route.rejects.map(|list| (list.with_values, &mut sum.rejects)),
@@ -181,7 +194,32 @@ impl Tools {
         ingest: &Ingest<'_>,
         counts: &mut FeedTally<'_, impl Places>,
     ) -> Result<()> {
-        let Self { canonical, digests, clear_entries, scatters, linker, held } = self;
+        if route.split.is_empty() {
+            return self.pass_values(records, bytes, feed, route, ingest, counts);
+        }
+        let mut parts = std::mem::take(&mut self.parts);
+        parts.cut(records, bytes, (feed.field, route.country_field), route.split, counts);
+        let of_parts = Feed { field: 0, ..feed.clone() };
+        let route = Route { country_field: route.country_field.map(|_| 1), ..*route };
+        let mut of_values = Parts::counting(parts.owners(), counts);
+        let passed =
+            self.pass_values(&parts.records, bytes, &of_parts, &route, ingest, &mut of_values);
+        counts.tally = of_values.tally;
+        self.parts = parts;
+        passed
+    }
+
+    /// Passes fields on that are one value each.
+    fn pass_values(
+        &mut self,
+        records: &Records,
+        bytes: &[u8],
+        feed: &Feed,
+        route: &Route<'_>,
+        ingest: &Ingest<'_>,
+        counts: &mut FeedTally<'_, impl Places>,
+    ) -> Result<()> {
+        let Self { canonical, digests, clear_entries, scatters, linker, held, .. } = self;
         let space = route.spaces[counts.feed];
         let (held, domains) = (&mut held[feed.audience], &ingest.domains[feed.audience]);
         let looks_up = route.role == Role::Member && !domains.is_empty();
@@ -202,7 +240,7 @@ impl Tools {
                 Some(_) => {
                     linker.begin_batch();
                     let on_verdict = |index, value: &[u8], verdict| {
-                        linker.note(index, verdict);
+                        linker.note(counts.places.owner(index), verdict);
                         counts.count(index, value, verdict);
                     };
                     normalize(normalizer, values, feed.field, route, canonical, on_verdict);

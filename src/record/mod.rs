@@ -28,6 +28,13 @@ struct Span {
     len: u32,
 }
 
+impl Span {
+    /// No bytes, and why.
+    fn refused(reason: Reason) -> Self {
+        Self { start: reason as u32, len: REFUSED }
+    }
+}
+
 const SCRATCH: u32 = 1 << 31;
 const REFUSED: u32 = u32::MAX;
 
@@ -64,6 +71,70 @@ impl Records {
         self.clear(width);
         fields.for_each(|field| self.push_span(field.start, field.end));
         self.len = self.spans.len() / width;
+    }
+
+    /// Keeps the records of which `is_kept` says so; one that it has a reason against has no bytes any more. Their places
+    /// stay what they are.
+    pub(crate) fn retain(
+        &mut self,
+        chunk: &[u8],
+        mut is_kept: impl FnMut(Row<'_>) -> Result<bool, Reason>,
+    ) {
+        if self.starts.is_empty() && self.width == 1 {
+            // Lines, which are not their own numbers any more when some of them are gone.
+            self.starts.extend(self.spans.iter().map(|span| span.start));
+        }
+        let mut kept = 0;
+        let mut oddities = std::mem::take(&mut self.oddities).into_iter().peekable();
+        for index in 0..self.len {
+            let oddity = oddities.next_if(|of| of.record == index);
+            let (row, to) = (index * self.width, kept * self.width);
+            match is_kept(Row { records: self, chunk, index }) {
+                Ok(true) => self.spans.copy_within(row..row + self.width, to),
+                Ok(false) => continue,
+                Err(reason) => {
+                    self.spans[to..to + self.width].fill(Span::refused(reason));
+                }
+            }
+            if let Some(start) = self.starts.get(index) {
+                self.starts[kept] = *start;
+            }
+            self.oddities.extend(oddity.map(|of| Oddity { record: kept, ..of }));
+            kept += 1;
+        }
+        self.spans.truncate(kept * self.width);
+        self.starts.truncate(kept);
+        self.len = kept;
+    }
+
+    /// Begins to take parts of the fields of other records of the same bytes, with `width` fields each.
+    pub(crate) fn begin_parts(&mut self, of: &Self, width: usize) {
+        self.clear(width);
+        self.scratch.extend_from_slice(&of.scratch);
+    }
+
+    /// Takes a part of a field as the first field of a record, and a field `beside` as it is. A field that has no bytes
+    /// has none here either.
+    pub(crate) fn push_part(
+        &mut self,
+        of: &Self,
+        record: usize,
+        (field, part): (usize, Range<usize>),
+        beside: Option<usize>,
+    ) {
+        let spans = &of.spans[record * of.width..][..of.width];
+        let mut span = spans[field];
+        if span.len != REFUSED {
+            let start = span.start + place(part.start);
+            span = Span { start, len: place(part.len()) | span.len & SCRATCH };
+        }
+        self.spans.push(span);
+        self.spans.extend(beside.map(|beside| spans[beside]));
+    }
+
+    /// All parts were taken.
+    pub(crate) fn finish_parts(&mut self) {
+        self.len = self.spans.len() / self.width;
     }
 
     /// Forgets the records, keeps the memory, and expects `width` fields of each record.
@@ -171,7 +242,24 @@ impl Records {
     }
 
     fn push_refused(&mut self, reason: Reason) {
-        self.spans.push(Span { start: reason as u32, len: REFUSED });
+        self.spans.push(Span::refused(reason));
+    }
+}
+
+/// A record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row<'a> {
+    records: &'a Records,
+    chunk: &'a [u8],
+    /// Its number among them.
+    pub(crate) index: usize,
+}
+
+impl<'a> Row<'a> {
+    /// A field, or why the record has none that can be relied on.
+    pub(crate) fn field(&self, field: usize) -> Result<&'a [u8], Reason> {
+        let Self { records, chunk, index } = *self;
+        records.slice(chunk, records.spans[index * records.width + field])
     }
 }
 

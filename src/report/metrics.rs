@@ -145,6 +145,13 @@ impl Exposition<'_> {
         self.family("input_records", help, of_role(|input| count(input.records)));
         let help = "Bytes of the inputs of the last run as stored, by role.";
         self.family("input_bytes", help, of_role(|input| count(input.bytes.unwrap_or_default())));
+        let dropped = run.inputs.iter().flat_map(|input| {
+            input.dropped.iter().map(|of| {
+                (vec![("role", &*input.role), ("condition", &*of.condition)], count(of.rows))
+            })
+        });
+        let help = "Records of the inputs of the last run that a condition dropped, by role.";
+        self.family("dropped_records", help, dropped);
         let oldest = run.inputs.iter().filter_map(|input| input.modified_at).min();
         if let Some(at) = oldest {
             let help = "When the oldest input of the last run was written.";

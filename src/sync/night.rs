@@ -312,6 +312,7 @@ impl Night<'_> {
                 bytes: input.bytes,
                 modified_at: input.modified_ns.and_then(|ns| i64::try_from(ns / 1_000_000).ok()),
                 records: input.records,
+                dropped: input.dropped,
             })
             .collect();
         self.record.opt_out_lists = self.describe_lists();

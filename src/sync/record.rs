@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::audience::AudienceFigures;
+use crate::emit::DroppedRows;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
@@ -113,6 +114,8 @@ pub struct InputRecord {
     pub modified_at: Option<i64>,
     /// Records in it.
     pub records: u64,
+    /// Those of them that conditions dropped.
+    pub dropped: Vec<DroppedRows>,
 }
 
 /// An opt-out list of a job.

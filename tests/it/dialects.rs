@@ -161,7 +161,7 @@ fn nobody_is_skipped_as_a_title() {
     let desk = Desk::new();
     let text = "A1,,\nB,Doe,Jane\nA2,Roe,a2@example.com\nA3,Roe,a3@example.com\n";
     let mut config = desk.config(UserType::CustomAudienceThirdPartyId, "in.csv", text);
-    config.audiences[0].column = Some(ColumnSelector::Number(1));
+    config.audiences[0].columns = vec![ColumnSelector::Number(1)];
     assert_eq!(run(config).unwrap().audiences[0].figures.read, 4);
 }
 

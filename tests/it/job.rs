@@ -318,7 +318,7 @@ fn what_a_job_may_do_is_said_by_its_keys() {
         "jobs/in/plain.csv",
         "a,b\nann@example.com,x@example.com\nbob@example.com,y@example.com\n",
     );
-    hint("hint: choose one with `column` in [[audience]]");
+    hint("hint: choose one with `column` in [[audience]], several if all of them are meant");
     job("column = \"a\"\n");
     desk.write(
         "jobs/out/opted.csv",

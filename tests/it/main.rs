@@ -4,6 +4,7 @@
 mod changes;
 mod answers;
 mod cli;
+mod conditions;
 mod contract;
 mod columns;
 mod crash;

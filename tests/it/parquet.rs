@@ -277,7 +277,7 @@ fn a_list_whose_phone_numbers_cannot_be_read_is_refused() {
     let mut config = several(&people, &dir.path().join("out"));
     config.audiences.truncate(2);
     for (audience, name) in config.audiences.iter_mut().zip(["mail", "tel"]) {
-        audience.column = Some(ColumnSelector::Name(name.to_owned()));
+        audience.columns = vec![ColumnSelector::Name(name.to_owned())];
     }
     let refused = run(suppressing(config, &list)).unwrap_err().to_string();
     assert!(refused.contains("column `phone` holds decimal or floating-point"), "{refused}");

@@ -257,7 +257,7 @@ impl Case {
         }
         if is_list {
             let input = Input::Path(self.place(dir.path(), "list", &texts[2]));
-            let column = config.audiences[0].column.clone();
+            let column = config.audiences[0].columns.first().cloned();
             config.suppress.push(SuppressInput { column, ..input.into() });
         }
         if known.accepted > 0 {

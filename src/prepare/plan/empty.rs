@@ -57,7 +57,7 @@ impl Finder<'_> {
         if !is_alone || self.has_titles || self.read.header == Header::Absent {
             return false;
         }
-        let told = || audiences.iter().filter_map(|audience| audience.spec.column.as_ref());
+        let told = || audiences.iter().flat_map(|audience| &audience.spec.columns);
         let told: Vec<&ColumnSelector> = match self.role {
             Role::Suppressed => self.list_column.into_iter().collect(),
             _ => told().chain(&self.read.country_column).collect(),

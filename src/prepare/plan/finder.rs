@@ -44,22 +44,38 @@ pub(super) struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    pub(super) fn column(&self, audience: &Audience) -> Result<Found> {
-        let spec = &audience.spec;
-        if self.role == Role::Suppressed {
-            // The input's column names need not be those of the list, but if they are, they count.
-            return match (self.list_column, &spec.column) {
-                (Some(selector), _) => self.selected(selector),
-                (None, Some(ColumnSelector::Name(name))) if !self.table.find(name).is_empty() => {
-                    self.selected(&ColumnSelector::Name(name.clone()))
-                }
-                _ => self.guess(audience),
-            };
+    /// The columns that were named, in that order, or else the one that can be meant.
+    pub(super) fn columns_of(&self, audience: &Audience) -> Result<Vec<Found>> {
+        // The input's column names need not be those of a list, but if they are, they count.
+        let is_there = |selector: &&ColumnSelector| match selector {
+            ColumnSelector::Name(name) => !self.table.find(name).is_empty(),
+            ColumnSelector::Number(_) => false,
+        };
+        let named = audience.spec.columns.iter();
+        let named: Vec<&ColumnSelector> = match (self.role, self.list_column) {
+            (Role::Suppressed, Some(selector)) => vec![selector],
+            (Role::Suppressed, None) => named.filter(is_there).collect(),
+            _ => named.collect(),
+        };
+        if named.is_empty() {
+            return self.guess(audience).map(|found| vec![found]);
         }
-        spec.column.as_ref().map_or_else(|| self.guess(audience), |column| self.selected(column))
+        let mut found: Vec<Found> = Vec::new();
+        for (at, selector) in named.iter().enumerate() {
+            let column = self.selected(selector)?;
+            if let Some(other) = found.iter().position(|other| other.index == column.index) {
+                let path = Quoted(&self.source.path);
+                return Err(Error::usage(
+                    format!("{} and {} are the same column of {path}", named[other], named[at]),
+                    "name each column once",
+                ));
+            }
+            found.push(column);
+        }
+        Ok(found)
     }
 
-    fn selected(&self, selector: &ColumnSelector) -> Result<Found> {
+    pub(super) fn selected(&self, selector: &ColumnSelector) -> Result<Found> {
         match selector {
             ColumnSelector::Name(_) if self.read.header == Header::Absent && !self.has_names() => {
                 Err(Error::usage(
@@ -152,7 +168,7 @@ impl Finder<'_> {
             match self.role {
                 Role::Suppressed => "choose one with --suppress-column",
                 Role::Member | Role::Known | Role::Unconfirmed => {
-                    "choose one with --column or --map COLUMN=TYPE"
+                    "choose one with --column or --map COLUMN=TYPE, several if all of them are meant"
                 }
             },
         ))
@@ -303,6 +319,20 @@ impl Finder<'_> {
     }
 
     pub(super) fn judge(&self, audience: &Audience, cell: &[u8]) -> Verdict {
+        if self.read.split.is_empty() {
+            return self.judge_value(audience, cell);
+        }
+        // A cell is as good as the worst of its values.
+        let mut verdict = Verdict::Blank;
+        self.read.split.split(cell, |range| {
+            if !matches!(verdict, Verdict::Rejected(_)) {
+                verdict = self.judge_value(audience, &cell[range]);
+            }
+        });
+        verdict
+    }
+
+    fn judge_value(&self, audience: &Audience, cell: &[u8]) -> Verdict {
         let value = Value { bytes: Ok(cell), country: None };
         match audience.normalizer(self.role).one(self.dialect.wrapping(), value, &mut Vec::new()) {
             // With the row's country, which is not at hand here, it is a number like any other.

@@ -16,14 +16,14 @@ impl Finder<'_> {
     pub(super) fn has_header(
         &self,
         found: &[(usize, Found)],
-        country: Option<&Found>,
+        beside: &[Found],
         audiences: &[Audience],
     ) -> bool {
         let is_named = found.iter().any(|(_, found)| found.is_named);
         if self.has_names()
             || self.has_titles
             || is_named
-            || country.is_some_and(|country| country.is_named)
+            || beside.iter().any(|found| found.is_named)
         {
             return true;
         }
@@ -86,14 +86,14 @@ impl Finder<'_> {
         &self,
         has_header: bool,
         found: &[(usize, Found)],
-        country: Option<&Found>,
+        beside: &[Found],
         audiences: &[Audience],
     ) -> Option<String> {
         let is_told = self.read.header != Header::Auto
             || self.has_names()
             || self.has_titles
             || found.iter().any(|(_, found)| found.is_named)
-            || country.is_some_and(|country| country.is_named);
+            || beside.iter().any(|found| found.is_named);
         // In a plain list of addresses or numbers nobody expects a header.
         let is_doubtful = self.table.width() > 1
             || found.iter().any(|(index, _)| !audiences[*index].spec.user_type.has_form());

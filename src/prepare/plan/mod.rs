@@ -12,7 +12,7 @@ pub use self::empty::Headers;
 use self::finder::{Finder, Found};
 use self::look::{Look, Seen};
 use super::form::Form;
-use crate::config::{AudienceSpec, ColumnSelector, ReadOptions, SuppressInput};
+use crate::config::{AudienceSpec, ColumnSelector, Condition, ReadOptions, SuppressInput};
 use crate::dedup::Layer;
 use crate::dedup::SpelledIn;
 use crate::dialect::Framing;
@@ -90,6 +90,17 @@ pub struct Feed {
     pub rule: Option<Arc<Normalizer>>,
     /// Its input, if spellings of ids are compared within it.
     pub spelled_in: Option<SpelledIn>,
+    /// Its place among the columns of the audience.
+    pub number: usize,
+}
+
+/// A condition that rows must fulfil.
+#[derive(Clone, Debug)]
+pub struct RowCondition {
+    /// The condition.
+    pub condition: Condition,
+    /// The place of its column among the wanted ones.
+    pub field: usize,
 }
 
 /// An input, ready to be read.
@@ -113,6 +124,8 @@ pub struct SourcePlan {
     pub is_list_column_told: bool,
     /// Index in `wanted` of the column that holds the country.
     pub country_field: Option<usize>,
+    /// Conditions that its rows must fulfil.
+    pub conditions: Vec<RowCondition>,
     /// Bytes of the header.
     pub skip: usize,
     /// Line ends in the header.
@@ -149,7 +162,8 @@ pub fn plan(
     let only = list.and_then(|list| list.user_type);
     let list_column = list.and_then(|list| list.column.as_ref());
     let columns = look::columns(&source, read.format)?;
-    let told = told_columns(audiences, read, list_column);
+    let conditions = conditions_of(role, read, list);
+    let told = told_columns(audiences, read, list_column, conditions);
     let is_formless = audiences.iter().any(|audience| !audience.spec.user_type.has_form());
     let look = Look { source: &source, role, read, told: &told, is_formless };
     let Seen { mut dialect, table, mut notes, has_titles } = look.at(columns.as_ref())?;
@@ -175,8 +189,11 @@ pub fn plan(
         check_hidden(columns, &finder, &found, audiences, only)?;
     }
     let country = finder.country_column()?;
-    let has_header = finder.has_header(&found, country.as_ref(), audiences);
-    notes.extend(finder.first_row_note(has_header, &found, country.as_ref(), audiences));
+    let compared: Vec<Found> =
+        conditions.iter().map(|of| finder.selected(of.column())).collect::<Result<_>>()?;
+    let beside: Vec<Found> = country.iter().chain(&compared).copied().collect();
+    let has_header = finder.has_header(&found, &beside, audiences);
+    notes.extend(finder.first_row_note(has_header, &found, &beside, audiences));
     if let Framing::Csv(csv) = &mut dialect.framing {
         csv.width = finder.record_width(has_header)?;
     }
@@ -185,7 +202,7 @@ pub fn plan(
     }
     let country = country.map(|found| found.index);
     let mut wanted: Vec<usize> =
-        found.iter().map(|(_, found)| found.index).chain(country).collect();
+        found.iter().map(|(_, found)| found).chain(&beside).map(|found| found.index).collect();
     wanted.sort_unstable();
     wanted.dedup();
     let field_of = |index: usize| wanted.partition_point(|wanted| *wanted < index);
@@ -210,15 +227,15 @@ pub fn plan(
         let below = || table.cells(found.index).skip(usize::from(has_header));
         let form = Form::of(audiences[audience].spec.user_type, below());
         let rule = audiences[audience].normalizer(role).of_column(below(), around).map(Arc::new);
-        feeds.push(Feed {
-            audience,
-            field: field_of(column.index),
-            column,
-            form,
-            rule,
-            spelled_in: None,
-        });
+        let number = feeds.iter().filter(|feed: &&Feed| feed.audience == audience).count();
+        let (field, spelled_in) = (field_of(column.index), None);
+        feeds.push(Feed { audience, field, column, form, rule, spelled_in, number });
     }
+    let conditions = conditions.iter().zip(&compared).map(|(condition, found)| RowCondition {
+        condition: condition.clone(),
+        field: field_of(found.index),
+    });
+    let conditions: Vec<RowCondition> = conditions.collect();
     let skip = if has_header { table.second_row } else { table.first_row };
     let header_lines = dialect.count_lines(&source.sample[..skip]);
     let header = if has_header { &source.sample[table.first_row..skip] } else { b"" };
@@ -227,7 +244,9 @@ pub fn plan(
     let country_field = country.map(field_of);
     let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());
     if let Some(columns) = &columns {
-        wanted.iter().try_for_each(|index| columns.check_column(*index))?;
+        let fields = feeds.iter().map(|feed| feed.field).chain(country_field);
+        fields.map(|field| wanted[field]).try_for_each(|index| columns.check_column(index))?;
+        compared.iter().try_for_each(|found| columns.check_compared(found.index))?;
     }
     let columns = finder.columns();
     source.forget_sample();
@@ -241,6 +260,7 @@ pub fn plan(
         feeds,
         is_list_column_told: list_column.is_some(),
         country_field,
+        conditions,
         skip,
         header_lines,
         is_empty: false,
@@ -260,13 +280,29 @@ fn told_columns<'a>(
     audiences: &'a [Audience],
     read: &'a ReadOptions,
     list_column: Option<&'a ColumnSelector>,
+    conditions: &'a [Condition],
 ) -> Vec<&'a ColumnSelector> {
+    let mut told: Vec<&ColumnSelector> = conditions.iter().map(Condition::column).collect();
     match list_column {
-        Some(column) => vec![column],
+        Some(column) => told.push(column),
         None => {
-            let columns = audiences.iter().filter_map(|audience| audience.spec.column.as_ref());
-            columns.chain(&read.country_column).collect()
+            told.extend(audiences.iter().flat_map(|audience| &audience.spec.columns));
+            told.extend(&read.country_column);
         }
+    }
+    told
+}
+
+/// The conditions for the rows of an input.
+fn conditions_of<'a>(
+    role: Role,
+    read: &'a ReadOptions,
+    list: Option<&'a SuppressInput>,
+) -> &'a [Condition] {
+    match (role, list) {
+        (Role::Member, _) => &read.conditions,
+        (_, Some(list)) => &list.conditions,
+        _ => &[],
     }
 }
 
@@ -308,8 +344,8 @@ fn find_columns(
         if only.is_some_and(|only| only != audience.spec.user_type) {
             continue;
         }
-        match finder.column(audience) {
-            Ok(column) => found.push((index, column)),
+        match finder.columns_of(audience) {
+            Ok(columns) => found.extend(columns.into_iter().map(|column| (index, column))),
             // A suppression list need not concern every audience; but where it can be meant in two ways, nobody may be
             // left out of it in silence.
             Err(error @ Error::Input { .. }) if finder.role == Role::Suppressed => {
@@ -355,14 +391,21 @@ pub fn plan_known(mut source: Source, audience: usize, role: Role) -> SourcePlan
     plan_one_column(source, role, Framing::Lines, [audience])
 }
 
-/// Plans values that a program hands over one by one: all audiences of one type have them. `only` restricts a
-/// suppression list to a type.
+/// Plans values that a program hands over one by one: all audiences of one type have them.
 pub(crate) fn plan_values(
     source: Source,
     role: Role,
     audiences: &[Audience],
-    only: Option<UserType>,
+    read: &ReadOptions,
+    list: Option<&SuppressInput>,
 ) -> Result<SourcePlan> {
+    if let Some(condition) = conditions_of(role, read, list).first() {
+        return Err(Error::usage(
+            format!("the values of {} have no column for `{condition}`", Quoted(&source.path)),
+            "hand over those that are meant",
+        ));
+    }
+    let only = list.and_then(|list| list.user_type);
     let type_of = |index: usize| audiences[index].spec.user_type;
     let fed: Vec<usize> = (0..audiences.len())
         .filter(|index| only.is_none_or(|only| only == type_of(*index)))
@@ -395,6 +438,7 @@ fn plan_one_column(
         form,
         rule: None,
         spelled_in: None,
+        number: 0,
     };
     SourcePlan {
         source,
@@ -406,6 +450,7 @@ fn plan_one_column(
         feeds: audiences.into_iter().map(feed).collect(),
         is_list_column_told: false,
         country_field: None,
+        conditions: Vec::new(),
         skip: 0,
         header_lines: 0,
         is_empty: false,

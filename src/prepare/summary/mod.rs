@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::deliver::Delivered;
 use super::judge::RoleTallies;
 use super::persons;
-use super::tally::Tally;
-use crate::audience::{AudienceFigures, ListFigures, Rejects};
-use crate::config::{AudienceSpec, Label, PrepareConfig};
-use crate::emit::{AudienceManifest, PartManifest};
+use super::tally::{ColumnTally, Tally};
+use crate::audience::{AudienceFigures, ColumnFigures, ListFigures, Rejects, SplitFigures};
+use crate::config::{AudienceSpec, ColumnSelector, Label, PrepareConfig};
+use crate::emit::{AudienceManifest, DroppedRows, PartManifest};
 use crate::machine;
 use crate::role::Role;
 use crate::user_type::UserType;
@@ -31,6 +31,9 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// Records read of all inputs, suppression lists and earlier results.
     pub records: u64,
+    /// Rows of members that conditions dropped, each counted for the first that drops it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<DroppedRows>,
     /// Bytes of all of them as stored, if known.
     pub input_bytes: Option<u64>,
     /// Wall time in seconds.
@@ -107,6 +110,11 @@ impl AudienceSummary {
             label: spec.label.clone(),
             user_type: spec.user_type,
             figures: AudienceFigures {
+                split: (members.split_cells > 0).then_some(SplitFigures {
+                    cells: members.split_cells,
+                    values: members.split_values,
+                }),
+                columns: column_figures(spec, &members.columns),
                 read: members.read,
                 blank: members.blank,
                 raw: members.raw,
@@ -157,13 +165,34 @@ pub(super) fn rejects_of(tally: &Tally) -> Vec<Rejects> {
     rejects.collect()
 }
 
+/// The figures of an audience's columns, if it has several.
+fn column_figures(spec: &AudienceSpec, columns: &[ColumnTally]) -> Vec<ColumnFigures> {
+    let figures = |(selector, tally): (&ColumnSelector, &ColumnTally)| ColumnFigures {
+        column: selector.text(),
+        read: tally.read,
+        blank: tally.blank,
+        rejected: tally.read - tally.blank - tally.accepted,
+        accepted: tally.accepted,
+    };
+    spec.columns.iter().zip(columns).map(figures).collect()
+}
+
+/// What was read of all inputs.
+pub(crate) struct SummaryRead {
+    pub(crate) records: u64,
+    /// Bytes as stored, if known.
+    pub(crate) bytes: Option<u64>,
+    /// Rows of members that conditions dropped.
+    pub(crate) dropped: Vec<DroppedRows>,
+}
+
 impl Summary {
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision than f64 has")]
     pub(crate) fn new(
         config: &PrepareConfig,
         mut audiences: Vec<AudienceSummary>,
         (notes, warnings): (Vec<String>, Vec<String>),
-        (records, input_bytes): (u64, Option<u64>),
+        SummaryRead { records, bytes: input_bytes, dropped }: SummaryRead,
         elapsed: Duration,
     ) -> Self {
         let seconds = elapsed.as_secs_f64();
@@ -178,6 +207,7 @@ impl Summary {
             notes,
             warnings,
             records,
+            dropped,
             input_bytes,
             seconds,
             records_per_second: records as f64 / seconds.max(1e-9),

@@ -4,11 +4,19 @@ use std::fmt;
 
 use super::{AudienceSummary, Summary};
 use crate::config::audience_name;
+use crate::emit::DroppedRows;
 use crate::figures::{self, row};
 use crate::quote::OneLine;
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.dropped.is_empty() {
+            writeln!(f, "rows that --where drops")?;
+            for DroppedRows { condition, rows } in &self.dropped {
+                row(f, &OneLine(condition).to_string(), *rows, "")?;
+            }
+            writeln!(f)?;
+        }
         for audience in &self.audiences {
             writeln!(f, "{audience}")?;
         }

@@ -32,10 +32,11 @@ pub(super) struct Checked {
 /// Refuses a dictionary that says to have more entries than its bytes can be.
 pub(super) fn check_dictionary(page: &Page, leaf: &Leaf) -> Result<(), Fault> {
     let least = match leaf.physical {
-        Physical::Int64 => 8,
+        Physical::Int64 | Physical::Double => 8,
         Physical::Fixed(len) => len,
+        Physical::Bool => 1,
         // Text has its length before it.
-        Physical::Int32 | Physical::Bytes | Physical::Other => 4,
+        Physical::Int32 | Physical::Float | Physical::Bytes | Physical::Other => 4,
     };
     let is_plain = matches!(
         page.encoding(),
@@ -66,9 +67,15 @@ pub(super) fn check_data(mut page: Page, leaf: &Leaf) -> Result<Checked, Fault> 
     let kind = match (encoding, leaf.physical) {
         (Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY, _) => Kind::Places,
         (Encoding::PLAIN, _)
-        | (Encoding::BYTE_STREAM_SPLIT, Physical::Int32 | Physical::Int64 | Physical::Fixed(_)) => {
-            Kind::Values
-        }
+        | (
+            Encoding::BYTE_STREAM_SPLIT,
+            Physical::Int32
+            | Physical::Int64
+            | Physical::Float
+            | Physical::Double
+            | Physical::Fixed(_),
+        )
+        | (Encoding::RLE, Physical::Bool) => Kind::Values,
         (Encoding::DELTA_BINARY_PACKED, Physical::Int32 | Physical::Int64) => {
             pass_deltas(page.buffer(), values_at)?;
             Kind::Values
@@ -92,10 +99,10 @@ pub(super) fn check_data(mut page: Page, leaf: &Leaf) -> Result<Checked, Fault> 
 /// Refuses values that are split into streams of unequal length: all of them would be wrong.
 fn check_split(encoding: Encoding, page: &Page, leaf: &Leaf, at: usize) -> Result<(), Fault> {
     let width = match leaf.physical {
-        Physical::Int32 => 4,
-        Physical::Int64 => 8,
+        Physical::Int32 | Physical::Float => 4,
+        Physical::Int64 | Physical::Double => 8,
         Physical::Fixed(width) => width,
-        Physical::Bytes | Physical::Other => return Ok(()),
+        Physical::Bytes | Physical::Bool | Physical::Other => return Ok(()),
     };
     let bytes = page.buffer().len() - at;
     let is_split = encoding == Encoding::BYTE_STREAM_SPLIT;

@@ -5,9 +5,10 @@
 use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, Int32Array, Int64Array, RecordBatch,
+    Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, Float32Array, Float64Array,
+    Int32Array, Int64Array, RecordBatch,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::basic::Encoding;
@@ -58,6 +59,9 @@ enum Batch {
     Fixed(FixedSizeBinaryArray),
     Narrow(Int32Array),
     Wide(Int64Array),
+    Bools(BooleanArray),
+    Floats(Float32Array),
+    Doubles(Float64Array),
 }
 
 impl Batch {
@@ -67,6 +71,9 @@ impl Batch {
             Self::Texts(array) => array.len(),
             Self::Fixed(array) => array.len(),
             Self::Wide(array) => array.len(),
+            Self::Bools(array) => array.len(),
+            Self::Floats(array) => array.len(),
+            Self::Doubles(array) => array.len(),
         }
     }
 }
@@ -165,6 +172,11 @@ impl Column {
                 Batch::Wide(array) if array.is_valid(row) => {
                     texts.push_int(Int::Wide(array.value(row)), self.render);
                 }
+                Batch::Bools(array) if array.is_valid(row) => {
+                    texts.push(if array.value(row) { b"true" } else { b"false" });
+                }
+                Batch::Floats(array) if array.is_valid(row) => texts.push_shown(array.value(row)),
+                Batch::Doubles(array) if array.is_valid(row) => texts.push_shown(array.value(row)),
                 _ => {}
             }
             texts.finish();
@@ -240,6 +252,12 @@ impl Column {
             Batch::Narrow(ints.clone())
         } else if let Some(ints) = array.as_primitive_opt::<Int64Type>() {
             Batch::Wide(ints.clone())
+        } else if let Some(bools) = array.as_boolean_opt() {
+            Batch::Bools(bools.clone())
+        } else if let Some(floats) = array.as_primitive_opt::<Float32Type>() {
+            Batch::Floats(floats.clone())
+        } else if let Some(floats) = array.as_primitive_opt::<Float64Type>() {
+            Batch::Doubles(floats.clone())
         } else {
             return Err(VALUES);
         };

@@ -1,6 +1,6 @@
 //! What a column holds, and how its values become text.
 
-use parquet::basic::{ConvertedType, LogicalType, Type};
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use parquet::schema::types::ColumnDescriptor;
 
 /// How the values of a column are stored.
@@ -11,7 +11,10 @@ pub(super) enum Physical {
     Bytes,
     /// So many bytes each.
     Fixed(usize),
-    /// What no identifier is stored as: truth values, floats, old timestamps.
+    Bool,
+    Float,
+    Double,
+    /// What is not read: old timestamps.
     Other,
 }
 
@@ -23,6 +26,24 @@ pub(super) enum Render {
     Signed,
     Unsigned,
     Uuid,
+    /// `true` or `false`; with those below, only for values that are compared.
+    Bool,
+    /// The shortest number that is the same float.
+    Float,
+    /// Days since 1970 as `2026-11-24`.
+    Date,
+    /// Such parts of a second since 1970 as `2026-11-24 02:00:00`.
+    Moment(Part),
+    /// A whole number with so many decimal places.
+    Decimal(u8),
+}
+
+/// Parts of a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Milli,
+    Micro,
+    Nano,
 }
 
 /// Why a column cannot be read.
@@ -48,6 +69,8 @@ pub(super) struct Leaf {
     pub(super) is_binary: bool,
     /// How its values become text, or why they cannot be identifiers.
     pub(super) render: Result<Render, Unfit>,
+    /// How they become text to be compared, if they can be.
+    pub(super) compared: Option<Render>,
 }
 
 impl Leaf {
@@ -62,6 +85,7 @@ impl Leaf {
                 && column.logical_type_ref().is_none()
                 && column.converted_type() == ConvertedType::NONE,
             render: if is_list { Err(Unfit::List) } else { render(column, physical) },
+            compared: if is_list { None } else { compared(column, physical) },
         }
     }
 }
@@ -76,7 +100,10 @@ impl Physical {
                 Ok(len) if len > 0 => Self::Fixed(len),
                 _ => Self::Other,
             },
-            Type::BOOLEAN | Type::INT96 | Type::FLOAT | Type::DOUBLE => Self::Other,
+            Type::BOOLEAN => Self::Bool,
+            Type::FLOAT => Self::Float,
+            Type::DOUBLE => Self::Double,
+            Type::INT96 => Self::Other,
         }
     }
 }
@@ -94,12 +121,11 @@ fn without_list_names(name: &str) -> &str {
 fn render(column: &ColumnDescriptor, physical: Physical) -> Result<Render, Unfit> {
     use ConvertedType as Old;
     let (logical, converted) = (column.logical_type_ref(), column.converted_type());
-    let is_float = matches!(column.physical_type(), Type::FLOAT | Type::DOUBLE);
     match (physical, logical, converted) {
         (_, Some(LogicalType::Decimal(_) | LogicalType::Float16), _) | (_, None, Old::DECIMAL) => {
             Err(Unfit::Number)
         }
-        (Physical::Other, ..) if is_float => Err(Unfit::Number),
+        (Physical::Float | Physical::Double, ..) => Err(Unfit::Number),
         (Physical::Int32 | Physical::Int64, Some(LogicalType::Integer(of)), _) => {
             Ok(if of.is_signed { Render::Signed } else { Render::Unsigned })
         }
@@ -125,5 +151,33 @@ fn render(column: &ColumnDescriptor, physical: Physical) -> Result<Render, Unfit
         | (Physical::Fixed(_), None, Old::NONE) => Ok(Render::Text),
         (Physical::Fixed(16), Some(LogicalType::Uuid), _) => Ok(Render::Uuid),
         _ => Err(Unfit::OtherType),
+    }
+}
+
+/// How values become text that a condition is compared with: as identifiers, or as programs print what is none.
+fn compared(column: &ColumnDescriptor, physical: Physical) -> Option<Render> {
+    use ConvertedType as Old;
+    let (logical, converted) = (column.logical_type_ref(), column.converted_type());
+    let part = |unit: &TimeUnit| match unit {
+        TimeUnit::MILLIS => Part::Milli,
+        TimeUnit::MICROS => Part::Micro,
+        TimeUnit::NANOS => Part::Nano,
+    };
+    let is_int = matches!(physical, Physical::Int32 | Physical::Int64);
+    match (logical, converted) {
+        _ if physical == Physical::Bool => Some(Render::Bool),
+        (Some(LogicalType::Date), _) | (None, Old::DATE) if physical == Physical::Int32 => {
+            Some(Render::Date)
+        }
+        (Some(LogicalType::Timestamp(of)), _) if physical == Physical::Int64 => {
+            Some(Render::Moment(part(&of.unit)))
+        }
+        (None, Old::TIMESTAMP_MILLIS) => Some(Render::Moment(Part::Milli)),
+        (None, Old::TIMESTAMP_MICROS) => Some(Render::Moment(Part::Micro)),
+        (Some(LogicalType::Decimal(_)), _) | (None, Old::DECIMAL) if is_int => {
+            u8::try_from(column.type_scale()).ok().map(Render::Decimal)
+        }
+        _ if matches!(physical, Physical::Float | Physical::Double) => Some(Render::Float),
+        _ => render(column, physical).ok(),
     }
 }

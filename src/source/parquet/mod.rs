@@ -26,6 +26,7 @@ mod pages;
 pub(crate) mod quiet;
 mod run;
 mod shape;
+mod shown;
 mod texts;
 mod thrift;
 
@@ -39,7 +40,7 @@ pub(crate) use self::texts::{Dictionary, NO_ENTRY, Rows, Want};
 
 use self::column::Column;
 use self::footer::{COLUMNS_MAX, Footer, Unreadable};
-use self::leaf::Unfit;
+use self::leaf::{Render, Unfit};
 use self::pages::{Fault, Pages};
 use super::watch::Watch;
 use crate::error::{Error, Result};
@@ -235,12 +236,46 @@ impl Table {
         Err(Error::input(&self.path, message, hint))
     }
 
+    /// Whether the values of a column can be compared with those of a condition; else why not.
+    pub(crate) fn check_compared(&self, leaf: usize) -> Result<()> {
+        let Some(column) = self.footer.leaves.get(leaf) else {
+            return Err(Error::Internal("a column that is not there"));
+        };
+        if column.compared.is_some() {
+            return Ok(());
+        }
+        let name = OneLine(&column.name);
+        Err(Error::input(
+            &self.path,
+            format!("the values of column `{name}` are of a type that cannot be compared"),
+            format!("write it as text: CAST({name} AS VARCHAR)"),
+        ))
+    }
+
     /// Begins to read a column of a row group, of which `limit` bytes may be in memory at once.
     pub(crate) fn column(&self, group: usize, leaf: usize, limit: u64) -> Result<ColumnReader<'_>> {
+        self.open_column(group, leaf, self.footer.leaves[leaf].render.ok(), limit)
+    }
+
+    /// Begins to read a column whose values are compared with those of a condition.
+    pub(crate) fn compared_column(
+        &self,
+        group: usize,
+        leaf: usize,
+        limit: u64,
+    ) -> Result<ColumnReader<'_>> {
+        self.open_column(group, leaf, self.footer.leaves[leaf].compared, limit)
+    }
+
+    fn open_column(
+        &self,
+        group: usize,
+        leaf: usize,
+        render: Option<Render>,
+        limit: u64,
+    ) -> Result<ColumnReader<'_>> {
         let (of, span) = (&self.footer.leaves[leaf], &self.footer.groups[group].columns[leaf]);
-        let Ok(render) = of.render else {
-            return Err(Error::Internal("a column of a type that is not read"));
-        };
+        let render = render.ok_or(Error::Internal("a column of a type that is not read"))?;
         let named = ColumnReader { table: self, group, leaf, column: None };
         let column = Column::new(of, render, limit, |shape| {
             Pages::new(&self.file, self.bytes, span, shape.column())

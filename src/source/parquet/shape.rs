@@ -35,6 +35,9 @@ impl Shape {
             Physical::Int32 => (Stored::INT32, -1),
             Physical::Int64 => (Stored::INT64, -1),
             Physical::Fixed(len) => (Stored::FIXED_LEN_BYTE_ARRAY, i32::try_from(len)?),
+            Physical::Bool => (Stored::BOOLEAN, -1),
+            Physical::Float => (Stored::FLOAT, -1),
+            Physical::Double => (Stored::DOUBLE, -1),
             Physical::Bytes | Physical::Other => (Stored::BYTE_ARRAY, -1),
         };
         let is_text = stored == Stored::BYTE_ARRAY;

@@ -1,8 +1,11 @@
 //! Values as text, one behind the other, and how they become that.
 
+use std::io::Write as _;
+
 use arrow_array::{Array, BinaryArray};
 
 use super::leaf::Render;
+use super::shown::{Date, Decimal, Moment};
 use crate::limits::{CHUNK_BYTES, VALUE_BYTES_MAX};
 
 /// The place of a row that has no value.
@@ -74,8 +77,23 @@ impl Texts {
         }
     }
 
-    /// Appends a number in decimal.
+    /// Appends what is printed of a value.
+    pub(super) fn push_shown(&mut self, value: impl std::fmt::Display) {
+        let _infallible = write!(self.bytes, "{value}");
+    }
+
+    /// Appends a number in decimal, or what it stands for.
     pub(super) fn push_int(&mut self, value: Int, render: Render) {
+        let number = match value {
+            Int::Narrow(value) => value.into(),
+            Int::Wide(value) => value,
+        };
+        match render {
+            Render::Date => return self.push_shown(Date(number)),
+            Render::Moment(part) => return self.push_shown(Moment(number, part)),
+            Render::Decimal(places) => return self.push_shown(Decimal(number, places)),
+            _ => {}
+        }
         let (is_negative, mut left) = match (value, render) {
             (Int::Narrow(value), Render::Signed) => (value < 0, u64::from(value.unsigned_abs())),
             (Int::Narrow(value), _) => (false, u64::from(value.cast_unsigned())),

@@ -45,7 +45,7 @@ pub(crate) fn portable() -> Kernel {
 }
 
 pub(crate) fn by_name(mut config: PrepareConfig, column: &str) -> PrepareConfig {
-    config.audiences[0].column = Some(ColumnSelector::Name(column.to_owned()));
+    config.audiences[0].columns = vec![ColumnSelector::Name(column.to_owned())];
     config
 }
 

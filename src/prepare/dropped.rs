@@ -1,0 +1,139 @@
+//! Rows that conditions dropped: how many, and what is odd about that.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::notes::Finding;
+use super::plan::SourcePlan;
+use super::tally::SourceTally;
+use crate::config::{Condition, PrepareConfig};
+use crate::emit::DroppedRows;
+use crate::error::{Error, Result};
+use crate::quote::Quoted;
+use crate::role::Role;
+
+/// What a person does about conditions that no row fulfils.
+const HINT: &str = "compare its values with those in the column; letter case does not matter, several values are separated by commas, and nothing behind the = means blank cells";
+
+/// The conditions of all sources.
+pub(super) struct Conditions {
+    /// Those of members.
+    members: Vec<Condition>,
+    /// Role, path and conditions of each source.
+    sources: Vec<(Role, PathBuf, Vec<Condition>)>,
+}
+
+impl Conditions {
+    pub(super) fn new(config: &PrepareConfig, sources: &[SourcePlan]) -> Self {
+        let of_source = |plan: &SourcePlan| {
+            let conditions = plan.conditions.iter().map(|of| of.condition.clone());
+            (plan.role, plan.source.path.clone(), conditions.collect())
+        };
+        Self {
+            members: config.read.conditions.clone(),
+            sources: sources.iter().map(of_source).collect(),
+        }
+    }
+
+    /// Refuses conditions that no row fulfils: those of members leave nobody, those of an opt-out list hold nobody back.
+    pub(super) fn verdict(&self, ingested: &[SourceTally]) -> Result<()> {
+        for (read, (role, path, conditions)) in ingested.iter().zip(&self.sources) {
+            if *role == Role::Suppressed && has_dropped_all(read) {
+                let conditions = list(conditions, &read.dropped);
+                let path = Quoted(path);
+                return Err(wrong(format!(
+                    "the suppression list {path} cannot be relied on: --suppress-where drops all its rows: {conditions}"
+                )));
+            }
+        }
+        let rows: u64 = self.of_members(ingested).map(|read| read.records).sum();
+        let dropped = self.dropped(ingested);
+        if rows > 0 && dropped.iter().sum::<u64>() == rows {
+            let conditions = list(&self.members, &dropped);
+            return Err(wrong(format!("--where drops all rows of the inputs: {conditions}")));
+        }
+        Ok(())
+    }
+
+    /// The verdict on inputs of which conditions dropped most rows, with that said.
+    pub(super) fn named(&self, mut error: Error, ingested: &[SourceTally]) -> Error {
+        let rows: u64 = self.of_members(ingested).map(|read| read.records).sum();
+        let dropped = self.dropped(ingested);
+        if let Error::WrongFile { message, .. } = &mut error
+            && dropped.iter().sum::<u64>() * 2 > rows
+        {
+            let conditions = list(&self.members, &dropped);
+            let _infallible = write!(message, "; of {rows} rows --where dropped {conditions}");
+        }
+        error
+    }
+
+    /// The conditions of members, and how many rows each dropped.
+    pub(super) fn sums(&self, ingested: &[SourceTally]) -> Vec<DroppedRows> {
+        let dropped = self.dropped(ingested);
+        let of_condition = |(condition, rows): (&Condition, u64)| DroppedRows {
+            condition: condition.to_string(),
+            rows,
+        };
+        self.members.iter().zip(dropped).map(of_condition).collect()
+    }
+
+    /// Remarks on conditions that do nothing, or leave nothing of a source.
+    pub(super) fn findings(&self, ingested: &[SourceTally]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (read, (role, path, conditions)) in ingested.iter().zip(&self.sources) {
+            let mut found = |text| findings.push(Finding { path: path.clone(), text });
+            if *role == Role::Member && has_dropped_all(read) {
+                found("--where drops all its rows".to_owned());
+            }
+            for (condition, dropped) in conditions.iter().zip(&read.dropped) {
+                if *role == Role::Suppressed && *dropped == 0 && read.records > 0 {
+                    found(format!("--suppress-where `{condition}` drops none of its rows"));
+                }
+            }
+        }
+        findings
+    }
+
+    /// The same about all members.
+    pub(super) fn notes(&self, ingested: &[SourceTally]) -> Vec<String> {
+        let rows: u64 = self.of_members(ingested).map(|read| read.records).sum();
+        let dropped = self.dropped(ingested);
+        let idle =
+            self.members.iter().zip(dropped).filter(|(_, dropped)| *dropped == 0 && rows > 0);
+        idle.map(|(condition, _)| format!("--where `{condition}` drops no row")).collect()
+    }
+
+    /// Rows of members that each condition dropped.
+    fn dropped(&self, ingested: &[SourceTally]) -> Vec<u64> {
+        let mut sums = vec![0; self.members.len()];
+        for read in self.of_members(ingested) {
+            for (sum, dropped) in sums.iter_mut().zip(&read.dropped) {
+                *sum += dropped;
+            }
+        }
+        sums
+    }
+
+    fn of_members<'a>(
+        &'a self,
+        ingested: &'a [SourceTally],
+    ) -> impl Iterator<Item = &'a SourceTally> {
+        let with_roles = ingested.iter().zip(&self.sources);
+        with_roles.filter(|(_, (role, ..))| *role == Role::Member).map(|(read, _)| read)
+    }
+}
+
+fn has_dropped_all(read: &SourceTally) -> bool {
+    read.records > 0 && read.dropped.iter().sum::<u64>() == read.records
+}
+
+/// The conditions, and how many rows each of them dropped.
+fn list(conditions: &[Condition], dropped: &[u64]) -> String {
+    let one = |(condition, rows): (&Condition, &u64)| format!("`{condition}` {rows}");
+    conditions.iter().zip(dropped).map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn wrong(message: String) -> Error {
+    Error::WrongFile { message, hint: Some(HINT.to_owned()), limits: None }
+}
