@@ -68,6 +68,8 @@ pub struct ListFigures {
     pub blank: u64,
     /// Values by which somebody can be held back, before they are made unique.
     pub usable: u64,
+    /// Usable values that were digests already.
+    pub prehashed: u64,
     /// Usable values that stand for a domain: everybody who has an address there.
     pub domains: u64,
     /// Usable phone numbers without prefix and country that were taken as international.

@@ -105,6 +105,7 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     }
     if !args.show.quiet {
         record.notes.iter().for_each(|note| say(Event::Note, note));
+        record.warnings.iter().for_each(|warning| say(Event::Warning, warning));
         tell(Event::Summary, &record, &record);
     }
     let printed = if args.show.json || !(args.show.quiet || std::io::stdout().is_terminal()) {
@@ -144,6 +145,7 @@ fn command(is_usual: bool) -> String {
         "--min-entries",
         "--max-opt-out-shrink",
         "--min-opt-outs",
+        "--min-opt-out-members",
         "--max-age",
     ];
     let mut words = Vec::new();

@@ -95,6 +95,10 @@ pub struct GuardOptions {
     #[arg(long, value_name = "N")]
     #[schemars(extend("default" = 0))]
     pub min_opt_outs: Option<Count<0, { u64::MAX }>>,
+    /// Fewest entries of an opt-out list that are members [default: 1 if the run before had some, or if the list is
+    /// written in another form than the inputs].
+    #[arg(long, value_name = "N")]
+    pub min_opt_out_members: Option<Count<0, { u64::MAX }>>,
     /// Greatest age of the newest input, such as 30h, where the job file says something about it.
     #[arg(long, value_name = "TIME")]
     pub max_age: Option<Time>,

@@ -107,6 +107,8 @@ pub(super) struct SuppressTable {
     pub(super) max_shrink: Option<Share>,
     /// The guard `min-opt-outs` of this list.
     pub(super) min_entries: Option<Count<0, { u64::MAX }>>,
+    /// The guard `min-opt-out-members` of this list.
+    pub(super) min_members: Option<Count<0, { u64::MAX }>>,
 }
 
 /// An audience.

@@ -199,18 +199,21 @@ impl Guards {
     }
 }
 
-/// Guards of opt-out lists: one that is half written lets people through who opted out.
+/// Guards of opt-out lists: one that is half written, or written otherwise than the inputs, lets people through who
+/// opted out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ListGuards {
     /// Records may be fewer than in the last run by this share.
     pub max_shrink: Share,
     /// Fewest records.
     pub min_entries: u64,
+    /// Fewest entries that are members. If nobody said so, one, as soon as there is a reason to expect it.
+    pub min_members: Option<u64>,
 }
 
 impl Default for ListGuards {
     fn default() -> Self {
-        Self { max_shrink: MAX_OPT_OUT_SHRINK, min_entries: 0 }
+        Self { max_shrink: MAX_OPT_OUT_SHRINK, min_entries: 0, min_members: None }
     }
 }
 
@@ -220,6 +223,7 @@ impl ListGuards {
         Self {
             max_shrink: options.max_opt_out_shrink.unwrap_or(self.max_shrink),
             min_entries: options.min_opt_outs.map_or(self.min_entries, Count::get),
+            min_members: options.min_opt_out_members.map(Count::get).or(self.min_members),
         }
     }
 }

@@ -161,6 +161,7 @@ fn suppress_list(
         max_age,
         max_shrink,
         min_entries,
+        min_members,
     } = table;
     let key = |key: &str| format!("suppress.{index}.{key}");
     let is_held = |of| audiences.iter().any(|audience| audience.spec.user_type == of);
@@ -182,6 +183,7 @@ fn suppress_list(
     let guards = guards.overridden(&GuardOptions {
         max_opt_out_shrink: max_shrink,
         min_opt_outs: min_entries,
+        min_opt_out_members: min_members,
         ..GuardOptions::default()
     });
     Ok(SuppressList { files, user_type, digest, column, conditions: conditions.0, guards })

@@ -105,9 +105,7 @@ impl Form {
     /// What a person calls such values.
     const fn name(self) -> &'static str {
         match self {
-            Self::Unknown => "nothing",
-            Self::Digest => "digests",
-            Self::Plain => "values in plain text",
+            Self::Unknown | Self::Digest | Self::Plain => "values",
             Self::International => "international numbers",
             Self::National => "national numbers",
             Self::Unprefixed => "numbers without a prefix",
@@ -120,9 +118,9 @@ impl Form {
         }
     }
 
-    /// What speaks against a list of this form, of which nobody is a member; members have the form `members`.
+    /// What speaks against a list of this form, of which nobody is a member. Digests and plain values name the same people.
     pub(super) fn suspicion(self, members: Self) -> Option<String> {
-        if self == members || self == Self::Unknown || members == Self::Unknown {
+        if self == members || [self, members].iter().any(|form| form.is_open()) {
             return None;
         }
         let advice = match (self, members) {
@@ -132,13 +130,14 @@ impl Form {
             (Self::International, Self::National | Self::Unprefixed) => {
                 ": is the country of the inputs the right one?"
             }
-            (Self::Digest, _) => {
-                ": were they made of the normalised values, without salt, and hashed once?"
-            }
-            (_, Self::Digest) => ": were those made of the normalised values, and hashed once?",
             _ => "",
         };
         Some(format!("it holds {}, the inputs {}{advice}", self.name(), members.name()))
+    }
+
+    /// True if it shares people with any form.
+    const fn is_open(self) -> bool {
+        matches!(self, Self::Unknown | Self::Digest)
     }
 }
 
@@ -180,6 +179,8 @@ mod tests {
     fn only_what_differs_is_suspicious() {
         assert_eq!(Form::Number.suspicion(Form::Number), None);
         assert_eq!(Form::Number.suspicion(Form::Unknown), None);
+        assert_eq!(Form::Digest.suspicion(Form::Plain), None);
+        assert_eq!(Form::National.suspicion(Form::Digest), None);
         let cause = Form::National.suspicion(Form::International).expect("a cause");
         assert!(cause.starts_with("it holds national numbers, the inputs international numbers"));
     }

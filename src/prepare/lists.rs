@@ -102,6 +102,7 @@ impl Lists {
                 read: sum.read,
                 blank: sum.blank,
                 usable: sum.usable(),
+                prehashed: sum.prehashed,
                 domains: sum.domains,
                 assumed_international: sum.assumed_international,
                 bare_domains: sum.bare_domains,
@@ -152,60 +153,78 @@ impl Lists {
 
 /// Warnings about lists that hold nobody back, and about members that cannot be held back.
 pub(super) fn warnings(audiences: &[AudienceSummary]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let mut seen: Vec<&str> = Vec::new();
-    let all = || {
-        audiences.iter().flat_map(|of| of.figures.opt_out_lists.iter().map(move |list| (of, list)))
+    let all = audiences.iter().flat_map(|of| of.figures.opt_out_lists.iter());
+    let has_hits = all.clone().any(|list| list.members > Some(0));
+    let mut names: Vec<&str> = Vec::new();
+    for list in all {
+        if !names.contains(&&*list.name) {
+            names.push(&list.name);
+        }
+    }
+    let of_lists = names.into_iter().flat_map(|name| {
+        let of_it: Vec<(&AudienceSummary, &ListFigures)> = audiences
+            .iter()
+            .flat_map(|of| of.figures.opt_out_lists.iter().map(move |list| (of, list)))
+            .filter(|(_, list)| list.name == name)
+            .collect();
+        let name = OneLine(name).to_string();
+        [about_nobody(&name, &of_it, has_hits), about_domains(&name, &of_it)]
+    });
+    of_lists.flatten().chain(audiences.iter().filter_map(about_digests)).collect()
+}
+
+/// The warning that nobody of a list is a member.
+fn about_nobody(
+    name: &str,
+    list: &[(&AudienceSummary, &ListFigures)],
+    has_hits: bool,
+) -> Option<String> {
+    let suspicion = list.iter().find_map(|(audience, of)| Some((audience, of.suspicion.as_ref()?)));
+    if let Some((audience, cause)) = suspicion {
+        return Some(format!(
+            "nobody of the opt-out list `{name}` is a member of {}, and it differs from the inputs: {cause}",
+            audience_name(&audience.label, audience.user_type),
+        ));
+    }
+    let has_any = |(_, of): &(&AudienceSummary, &ListFigures)| of.usable > 0 && !of.is_idle();
+    let idle = list.iter().map(|(_, of)| of).find(|of| of.is_idle())?;
+    if list.iter().any(has_any) {
+        return None;
+    }
+    let others = if has_hits { ", while other lists hold members back" } else { "" };
+    let question = if idle.prehashed * 2 > idle.usable {
+        "it holds digests: were they made of the normalised values, without salt, and hashed once?"
+    } else {
+        "is it about the same people, and written as the inputs are?"
     };
-    let has_hits = all().any(|(_, list)| list.members > Some(0));
-    for (_, list) in all() {
-        if seen.contains(&&*list.name) {
-            continue;
-        }
-        seen.push(&list.name);
-        let of_it = || all().filter(|(_, other)| other.name == list.name);
-        let (name, usable) = (OneLine(&list.name), of_it().map(|(_, of)| of.usable).max());
-        let usable = usable.unwrap_or_default();
-        let is_idle = of_it().any(|(_, of)| of.is_idle())
-            && of_it().all(|(_, of)| of.usable == 0 || of.is_idle());
-        let mut suspicions =
-            of_it().filter_map(|(audience, of)| Some((audience, of.suspicion.as_ref()?)));
-        match suspicions.next() {
-            Some((audience, cause)) => warnings.push(format!(
-                "nobody of the opt-out list `{name}` is a member of {}, and it differs from the inputs: {cause}",
-                audience_name(&audience.label, audience.user_type),
-            )),
-            None if is_idle && has_hits => warnings.push(format!(
-                "nobody of the opt-out list `{name}` ({} usable) is a member, while other lists hold members back: \
-                 is it about the same people, and written as the inputs are?",
-                count(usable)
-            )),
-            None if is_idle => warnings.push(format!(
-                "nobody of the opt-out list `{name}` ({} usable) is a member: is it about the same people, and written \
-                 as the inputs are?",
-                count(usable)
-            )),
-            None => {}
-        }
-        if let Some((_, of)) = of_it().find(|(_, of)| of.bare_domains > 0) {
-            warnings.push(format!(
-                "the opt-out list `{name}` has {} {} without an @ that could be a domain, and holds nobody back by it: an \
-                 @ before it (@rival.example) holds back everybody there",
-                count(of.bare_domains),
-                if of.bare_domains == 1 { "value" } else { "values" },
-            ));
-        }
-    }
-    for audience in audiences {
-        let figures = &audience.figures;
-        let has_domains = figures.opt_out_lists.iter().any(|list| list.domains > 0);
-        if has_domains && figures.prehashed > 0 {
-            warnings.push(format!(
-                "{} values of {} came as digests: nobody can tell whether their domain opted out",
-                count(figures.prehashed),
-                audience_name(&audience.label, audience.user_type),
-            ));
-        }
-    }
-    warnings
+    Some(format!(
+        "nobody of the opt-out list `{name}` ({} usable) is a member{others}: {question}",
+        count(idle.usable)
+    ))
+}
+
+/// The warning that a list seems to name domains, which hold nobody back as they are written.
+fn about_domains(name: &str, list: &[(&AudienceSummary, &ListFigures)]) -> Option<String> {
+    // A few are addresses that lack their @.
+    let is_told = |of: &&(&AudienceSummary, &ListFigures)| of.1.bare_domains * 50 > of.1.read;
+    let number = list.iter().find(is_told)?.1.bare_domains;
+    Some(format!(
+        "the opt-out list `{name}` has {} {} without an @ that could be a domain, and holds nobody back by it: an @ \
+         before it (@rival.example) holds back everybody there",
+        count(number),
+        if number == 1 { "value" } else { "values" },
+    ))
+}
+
+/// The warning that members came as digests, while domains opted out.
+fn about_digests(audience: &AudienceSummary) -> Option<String> {
+    let figures = &audience.figures;
+    let has_domains = figures.opt_out_lists.iter().any(|list| list.domains > 0);
+    (has_domains && figures.prehashed > 0).then(|| {
+        format!(
+            "{} values of {} came as digests: nobody can tell whether their domain opted out",
+            count(figures.prehashed),
+            audience_name(&audience.label, audience.user_type),
+        )
+    })
 }

@@ -12,6 +12,7 @@
 
 use std::fmt::Write;
 
+use crate::audience::ListFigures;
 use crate::sync::{AudienceRecord, MustGoRecord, SyncRecord};
 
 /// A label and its value.
@@ -78,6 +79,7 @@ pub fn metrics(run: &SyncRecord, last_success_at: Option<i64>) -> String {
             .map(|audience| (labels(audience).to_vec(), count(figure(audience))));
         file.family(name, &format!("{help} Of the last run."), samples);
     }
+    file.lists(run);
     let must_go = run.must_go.iter().map(|of| (must_go_labels(of), count(of.entries)));
     let help =
         "Entries of the audience that opted out, as far as is known, also if the last run failed.";
@@ -135,6 +137,26 @@ impl Exposition<'_> {
         }
         let phases = run.phases.iter().map(|phase| (vec![("phase", &*phase.name)], phase.seconds));
         self.family("phase_duration_seconds", "Wall time of the last run by phase.", phases);
+    }
+
+    /// A list is called as the job file has it: a date in it is not filled in.
+    fn lists(&mut self, run: &SyncRecord) {
+        let lists =
+            run.opt_out_lists.iter().map(|of| (vec![("list", &*of.name)], count(of.records)));
+        self.family("opt_out_list_records", "Records of an opt-out list. Of the last run.", lists);
+        let of_audience = |figure: fn(&ListFigures) -> Option<u64>| {
+            run.audiences.iter().flat_map(move |audience| {
+                let [name, user_type] = labels(audience);
+                audience.figures.opt_out_lists.iter().filter_map(move |list| {
+                    let labels = vec![name, user_type, ("list", &*list.name)];
+                    figure(list).map(|number| (labels, count(number)))
+                })
+            })
+        };
+        let help = "Values of an opt-out list by which somebody can be held back. Of the last run.";
+        self.family("opt_out_list_usable_values", help, of_audience(|list| Some(list.usable)));
+        let help = "Different entries of an opt-out list that are members. Of the last run.";
+        self.family("opt_out_list_members", help, of_audience(|list| list.members));
     }
 
     fn inputs(&mut self, run: &SyncRecord) {

@@ -143,6 +143,7 @@ pub(super) fn guard_words(guard: &GuardRecord) -> String {
         "min_entries" => "members",
         "max_opt_out_shrink" => "fewer records in an opt-out list than before",
         "min_opt_outs" => "records of an opt-out list",
+        "min_opt_out_members" => "members on an opt-out list",
         "max_age" => "age of an input",
         other => other,
     };

@@ -59,7 +59,7 @@ pub(super) fn check_list(
     list: &OptOutListRecord,
     before: Option<&SyncRecord>,
 ) -> Vec<Stopped> {
-    let OptOutListRecord { name, records } = list;
+    let OptOutListRecord { name, records, .. } = list;
     let mut stopped_by = Vec::new();
     let least = guards.min_entries;
     if *records < least {
@@ -71,6 +71,7 @@ pub(super) fn check_list(
         stopped_by.push(stopped("min_opt_outs", name, figures, flag, message));
     }
     let earlier = before.and_then(|run| run.opt_out_lists.iter().find(|of| of.name == *name));
+    stopped_by.extend(check_hits(guards, list, earlier));
     let earlier = earlier.map_or(0, |earlier| earlier.records);
     let Share(limit) = guards.max_shrink;
     if earlier > 0 && 1.0 - count(*records) / count(earlier) > limit + TOLERANCE {
@@ -85,6 +86,36 @@ pub(super) fn check_list(
         stopped_by.push(stopped("max_opt_out_shrink", name, (found, limit), flag, message));
     }
     stopped_by
+}
+
+/// Looks at how many of an opt-out list are members. That nobody is can be right, unless somebody was in the run before, or
+/// the list is written in another form than the inputs.
+fn check_hits(
+    guards: &ListGuards,
+    list: &OptOutListRecord,
+    earlier: Option<&OptOutListRecord>,
+) -> Option<Stopped> {
+    let OptOutListRecord { name, usable, suspicion, .. } = list;
+    let members = list.members?;
+    let before = earlier.and_then(|earlier| earlier.members).unwrap_or(0);
+    let (least, why) = match (guards.min_members, suspicion) {
+        (Some(least), _) => (least, format!("min-opt-out-members asks for {least}")),
+        (None, Some(cause)) => (u64::MAX, format!("it differs from the inputs: {cause}")),
+        (None, None) if before > 0 && *usable > 0 => {
+            (1, format!("in the run before {before} were: was it written as before?"))
+        }
+        (None, None) => return None,
+    };
+    if members >= least {
+        return None;
+    }
+    let message = match members {
+        0 => format!("nobody of the opt-out list `{name}` is a member, and {why}"),
+        _ => format!("{members} of the opt-out list `{name}` are members, and {why}"),
+    };
+    let flag = ("--min-opt-out-members", Allowed::AtLeast(members));
+    let figures = (members.to_string(), if least == u64::MAX { 1 } else { least }.to_string());
+    Some(stopped("min_opt_out_members", name, figures, flag, message))
 }
 
 fn check_number(guards: &Guards, audience: &AudienceRecord) -> Option<Stopped> {
@@ -192,7 +223,11 @@ mod tests {
 
     #[test]
     fn an_opt_out_list_that_shrank_stops_a_run() {
-        let list = |records| OptOutListRecord { name: "opt.csv".to_owned(), records };
+        let list = |records| OptOutListRecord {
+            name: "opt.csv".to_owned(),
+            records,
+            ..OptOutListRecord::default()
+        };
         let before =
             |records| SyncRecord { opt_out_lists: vec![list(records)], ..SyncRecord::default() };
         let name = |guards: &ListGuards, now, earlier: Option<u64>| {
@@ -210,6 +245,43 @@ mod tests {
         assert_eq!(name(&least, 9, None), ["min_opt_outs"]);
         let stopped = check_list(&least, &list(9), Some(&before(100)));
         assert_eq!(flags_to_pass(&stopped), "--min-opt-outs 9 --max-opt-out-shrink 91%");
+    }
+
+    #[test]
+    fn an_opt_out_list_of_which_nobody_is_a_member_any_more_stops_a_run() {
+        let list = |members, suspicion: Option<&str>| OptOutListRecord {
+            name: "opt.csv".to_owned(),
+            records: 100,
+            usable: 100,
+            members,
+            suspicion: suspicion.map(str::to_owned),
+        };
+        let stops = |min_members, now: &OptOutListRecord, before: Option<Option<u64>>| {
+            let guards = ListGuards { min_members, ..ListGuards::default() };
+            let night = |members| SyncRecord {
+                opt_out_lists: vec![list(members, None)],
+                ..SyncRecord::default()
+            };
+            let stopped = check_list(&guards, now, before.map(night).as_ref());
+            stopped.into_iter().map(|of| of.guard.name).collect::<Vec<_>>()
+        };
+        let guard = ["min_opt_out_members"];
+        let idle = list(Some(0), None);
+        assert!(stops(None, &idle, None).is_empty(), "a new list may concern nobody");
+        assert!(stops(None, &idle, Some(Some(0))).is_empty());
+        assert!(stops(None, &idle, Some(None)).is_empty());
+        assert_eq!(stops(None, &idle, Some(Some(1))), guard);
+        assert!(stops(Some(0), &idle, Some(Some(9))).is_empty());
+        assert_eq!(stops(Some(1), &idle, None), guard);
+        assert!(stops(None, &list(Some(1), None), Some(Some(9))).is_empty());
+        assert_eq!(stops(Some(5), &list(Some(4), None), None), guard);
+        assert!(stops(None, &list(None, None), Some(Some(9))).is_empty());
+        // Its other column can have hits.
+        for members in [0, 7] {
+            let odd = list(Some(members), Some("it holds UUIDs"));
+            assert_eq!(stops(None, &odd, None), guard);
+            assert!(stops(Some(members), &odd, None).is_empty());
+        }
     }
 
     #[test]

@@ -315,11 +315,12 @@ impl Night<'_> {
                 dropped: input.dropped,
             })
             .collect();
-        self.record.opt_out_lists = self.describe_lists();
+        self.record.opt_out_lists = self.describe_lists(summary);
         self.record.records = summary.records;
         self.record.peak_memory_bytes = summary.peak_memory_bytes;
         self.record.spilled_bytes = summary.spilled_bytes;
         self.record.notes.extend(summary.notes.iter().map(|note| job::by_keys(note)));
+        self.record.warnings.extend(summary.warnings.iter().map(|text| job::by_keys(text)));
         self.record.audiences.clear();
         for (prepared, audience) in summary.audiences.iter().zip(audiences) {
             let live = &audience.generations.live;
@@ -341,13 +342,22 @@ impl Night<'_> {
     }
 
     /// The opt-out lists: their files stand among the inputs in the order in which the job has them.
-    fn describe_lists(&self) -> Vec<OptOutListRecord> {
+    fn describe_lists(&self, summary: &Summary) -> Vec<OptOutListRecord> {
         let mut files = self.record.inputs.iter().filter(|input| input.role == "suppressed");
         let lists = self.config.job.suppress.iter().zip(&self.list_files);
         lists
-            .map(|(list, count)| OptOutListRecord {
-                name: list.name(),
-                records: files.by_ref().take(*count).map(|file| file.records).sum(),
+            .map(|(list, count)| {
+                let name = list.name();
+                let figures = summary.audiences.iter().flat_map(|of| &of.figures.opt_out_lists);
+                let of_it = || figures.clone().filter(|list| list.name == name);
+                let suspicion = of_it().find_map(|list| list.suspicion.as_deref());
+                OptOutListRecord {
+                    records: files.by_ref().take(*count).map(|file| file.records).sum(),
+                    usable: of_it().map(|list| list.usable).sum(),
+                    members: of_it().map(|list| list.members).sum(),
+                    suspicion: suspicion.map(job::by_keys),
+                    name,
+                }
             })
             .collect()
     }

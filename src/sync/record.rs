@@ -54,6 +54,8 @@ pub struct SyncRecord {
     pub phases: Vec<PhaseRecord>,
     /// Findings that were not told, and remarks.
     pub notes: Vec<String>,
+    /// What a person should look at, such as an opt-out list of which nobody is a member.
+    pub warnings: Vec<String>,
     /// Records read of all inputs.
     pub records: u64,
     /// Most memory that the process held, in bytes, if the system tells.
@@ -126,6 +128,12 @@ pub struct OptOutListRecord {
     pub name: String,
     /// Records in all of them.
     pub records: u64,
+    /// Values by which somebody can be held back, in all audiences together.
+    pub usable: u64,
+    /// Different entries of it that are members, in all audiences together; `None` if that is not known.
+    pub members: Option<u64>,
+    /// The likely cause that nobody on it is a member of one of the audiences, if there is one.
+    pub suspicion: Option<String>,
 }
 
 /// An audience of a run: from what was read to what the API holds.

@@ -345,6 +345,46 @@ fn an_opt_out_list_that_is_half_written_or_empty_stops_the_night() {
 }
 
 #[test]
+fn an_opt_out_list_that_hits_nobody_any_more_stops_the_night() {
+    let mut nights = Nights::new("never");
+    nights.people(0..9);
+    nights.opt_out(&[1, 2]);
+    let night = nights.night(0, &[]);
+    assert_eq!(night["opt_out_lists"][0]["members"], 2, "{night}");
+    let metrics = || fs::read_to_string(nights.home.path("throng.prom")).unwrap();
+    let sample = |number| {
+        format!(
+            "audience=\"email_hash\",user_type=\"email_hash\",list=\"opt_outs.txt\"}} {number}\n"
+        )
+    };
+    let of_list = |number| {
+        format!("throng_sync_opt_out_list_members{{sync_job=\"nightly\",{}", sample(number))
+    };
+    assert!(metrics().contains(&of_list(2)), "{}", metrics());
+    // As many lines as before, of somebody else.
+    let other = [email(700), email(701), email(702)].join("\n");
+    nights.home.write("opt_outs.txt", &other);
+    nights.people(0..10);
+    let stopped = nights.run(3, &[]);
+    let told = stderr(&stopped);
+    assert!(told.contains("nobody of the opt-out list `opt_outs.txt` is a member"), "{told}");
+    assert!(told.contains("in the run before 2 were"), "{told}");
+    let record = summary(&stopped);
+    assert_eq!(record["guard"]["name"], "min_opt_out_members");
+    assert_eq!(record["opt_out_lists"][0]["members"], 0);
+    assert_eq!(record["warnings"].as_array().unwrap().len(), 1);
+    assert_eq!(nights.members(), [digests([0, 3, 4, 5, 6, 7, 8])]);
+    assert!(metrics().contains(&of_list(0)), "{}", metrics());
+    let page = fs::read_to_string(nights.home.path("report.html")).unwrap();
+    assert!(page.contains("nobody on it is a member"));
+    // A person has looked, and the next night compares with this one.
+    nights.opted_out.clear();
+    let passed = nights.home.shell(record["guard"]["command"].as_str().unwrap());
+    assert_eq!(passed.status.code(), Some(0), "{}", stderr(&passed));
+    nights.night(0, &[]);
+}
+
+#[test]
 fn an_old_audience_of_another_api_is_left_alone() {
     let mut nights = Nights::new("never");
     nights.night(0, &[]);
