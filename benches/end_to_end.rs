@@ -79,7 +79,7 @@ fn routes(criterion: &mut Criterion) {
     ] {
         let mut config = config(&path, user_type, &out);
         if name == "csv_column" {
-            config.audiences[0].column = Some(ColumnSelector::Name("email".to_owned()));
+            config.audiences[0].columns = vec![ColumnSelector::Name("email".to_owned())];
         }
         group.bench_function(name, |bencher| bencher.iter(|| run(config.clone())));
     }
