@@ -232,8 +232,9 @@ impl Csv {
         if is_as_wide || self.is_ragged { None } else { refused(Reason::RowWidth) }
     }
 
-    /// True if each line of a record would be a record itself: a quote that opens in one person's row and closes in
-    /// another's glued them together.
+    /// True if the first and the last line of a record would each be a record: a quote that opens in one person's row and
+    /// closes in another's glued them together, with all rows between them. A line break that somebody wrote leaves
+    /// parts of rows.
     fn is_merged(&self, raw: &[u8], width: usize) -> bool {
         if memchr::memchr2(b'\n', b'\r', raw).is_none() {
             return false;
@@ -246,7 +247,10 @@ impl Csv {
                 && row.cells.len() == width
                 && line.iter().any(holds_something)
         };
-        lines(raw).all(|line| is_whole(&plain, line) || is_whole(self, line))
+        let mut is_whole = |line: &[u8]| is_whole(&plain, line) || is_whole(self, line);
+        let first = lines(raw).next().unwrap_or_default();
+        let last = lines(raw).last().unwrap_or_default();
+        is_whole(first) && is_whole(last)
     }
 
     /// Appends what is in a field, without what is there for quoting alone.
@@ -388,7 +392,8 @@ mod tests {
         assert_eq!(defect("1,2"), Some(("row_width", 1)));
         assert_eq!(defect(","), None);
         assert_eq!(defect("1,\"Main St, 2\nBerlin\",3"), None);
-        assert_eq!(defect("1,\"2,3\n\n4,5\",6"), None);
+        assert_eq!(defect("1,\"2,3\n4,5\n6\",7"), None);
+        assert_eq!(defect("1,\"2,3\n4,5\n6,7\",8"), Some(("merged_rows", 3)));
         assert_eq!(defect("1,\"2,3\n4,5\",6"), Some(("merged_rows", 2)));
         assert_eq!(defect("1,\"2\n\n3\n4\""), Some(("row_width", 4)));
     }

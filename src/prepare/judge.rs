@@ -313,6 +313,10 @@ const fn remedy(reason: Reason) -> Option<&'static str> {
         Reason::HoldsSeparator => {
             "these look like whole rows: say what separates the fields with --delimiter; if they are ids, --ids any"
         }
+        Reason::RowWidth => "mend these rows, or take them as they are with --ragged",
+        Reason::StrayQuote | Reason::MergedRows => {
+            "mend these rows, or say how the file is quoted with --quotes"
+        }
         Reason::SpreadsheetNumber => "export the column as text: a spreadsheet has lost its digits",
         Reason::MixedFloats => {
             "export the ids as whole numbers or as text: some end in .0, others do not"

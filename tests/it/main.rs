@@ -12,6 +12,7 @@ mod crash;
 mod decisions;
 mod empty;
 mod encodings;
+mod damage;
 mod dialects;
 #[cfg(feature = "sandbox")]
 mod faults;

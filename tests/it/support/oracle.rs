@@ -173,7 +173,10 @@ fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8) -> Option<u64> {
     if row.raw == header.raw {
         return Some(1);
     }
-    let is_merged = lines.len() > 1 && lines.iter().all(is_whole);
+    let is_merged = count > 1
+        && lines.first().is_some_and(&is_whole)
+        && lines.last().is_some_and(&is_whole)
+        && count == lines.len() as u64;
     let is_wide = match row.cells.get(width..) {
         Some(beyond) => beyond.iter().all(is_blank),
         None => row.cells.iter().all(is_blank),
