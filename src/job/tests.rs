@@ -8,7 +8,7 @@ use jiff::civil::date;
 use serde_json::Value;
 
 use super::*;
-use crate::config::{Format, Header, MaxRejects, Time};
+use crate::config::{Format, Header, MaxRejects, SuppressBy, Time};
 use crate::normalize::{Case, Idn, Prehashed, RuleOptions, Vanity};
 
 /// The least that a job needs.
@@ -98,6 +98,11 @@ fn the_least_job_has_defaults() {
     assert_eq!(job.prepare.max_rejects, MaxRejects::Share(0.1));
     assert_eq!(job.prepare.read.format, Format::Auto);
     assert_eq!(job.report, ReportPaths::default());
+    let by = parse(&format!("suppress-by = \"identifier\"\n{LEAST}"))
+        .expect("a job")
+        .prepare
+        .suppress_by;
+    assert_eq!((job.prepare.suppress_by, by), (SuppressBy::Person, SuppressBy::Identifier));
 }
 
 #[test]
@@ -107,6 +112,8 @@ fn the_whole_example_says_what_it_seems_to_say() {
     assert_eq!(job.inputs[0].filled, "exports/crm-2026-11-23*.csv");
     assert_eq!(job.inputs[0].max_age, Some(Duration::from_hours(30)));
     assert_eq!(job.suppress[0].user_type, Some(UserType::EmailHash));
+    assert_eq!(job.suppress[0].digest, Some(ListDigest::Md5));
+    assert_eq!(job.prepare.suppress_by, SuppressBy::Person);
     assert_eq!(job.suppress[0].column, Some(ColumnSelector::Name("email".to_owned())));
     assert_eq!(job.suppress[0].files[0].max_age, Some(Duration::from_hours(8 * 24)));
     let read = &job.prepare.read;

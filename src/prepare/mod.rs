@@ -156,6 +156,7 @@ impl Prepare {
         let dropped = conditions.sums(&ingested);
         let read = SummaryRead { records, bytes, dropped };
         let warnings = lists::warnings(&summaries);
+        notes.extend(persons::note(&summaries));
         let notes = (notes, warnings);
         let summary = Summary::new(&config, summaries, notes, read, started.elapsed());
         Ok(summary.with_persons(persons.as_ref()))

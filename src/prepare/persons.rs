@@ -11,14 +11,19 @@ use rayon::prelude::*;
 
 use super::budget::MemoryPlan;
 use super::plan::{Audience, SourcePlan};
-use crate::config::{PrepareConfig, SuppressBy};
+use super::summary::AudienceSummary;
+use crate::config::{PrepareConfig, SuppressBy, audience_name};
 use crate::dedup::{self, Budget, Companions, Partitions, Persons, Scatter, Store};
 use crate::error::{Error, Result};
+use crate::figures::count;
 use crate::hash::Digest;
 use crate::normalize::Verdict;
 use crate::progress::Progress;
 use crate::role::Role;
 use crate::user_type::UserType;
+
+/// More members than these who are held back because of somebody else are worth a note: a number, and a part of all.
+const LINKED_SHARE_MAX: (u64, u64) = (100, 10);
 
 /// Places where links go, and how rows are numbered.
 #[derive(Debug)]
@@ -166,6 +171,22 @@ impl Found {
     pub(super) fn spilled_bytes(&self) -> u64 {
         self.persons.spilled_bytes()
     }
+}
+
+/// Says that so many are held back because of somebody else that a placeholder may be the reason.
+pub(super) fn note(audiences: &[AudienceSummary]) -> Option<String> {
+    let is_odd = |of: &&AudienceSummary| {
+        let sets = &of.figures.sets;
+        sets.linked > LINKED_SHARE_MAX.0 && sets.linked > sets.members / LINKED_SHARE_MAX.1
+    };
+    let AudienceSummary { label, user_type, figures, .. } = audiences.iter().find(is_odd)?;
+    Some(format!(
+        "{} of {} members of {} are held back because another identifier of their row opted out: one that stands in many \
+         rows, such as a shop's own number, may be on the list; --suppress-by identifier holds back what stands there alone",
+        count(figures.sets.linked),
+        count(figures.sets.members),
+        audience_name(label, *user_type),
+    ))
 }
 
 /// The links that a worker makes.

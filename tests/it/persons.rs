@@ -11,7 +11,7 @@ use throng::config::{
 };
 use throng::entries::Counts;
 use throng::limits::SLAB_BYTES_MIN;
-use throng::normalize::{Case, UserType};
+use throng::normalize::{Case, RuleOptions, UserType};
 use throng::prepare::summary::Summary;
 
 use crate::support::{config, digest_hex, entries, oracle, run, value};
@@ -137,7 +137,7 @@ impl Pass {
     fn config(&self, inputs: &[PathBuf], out: &Path) -> PrepareConfig {
         let mut config = config(UserType::EmailHash, inputs, out);
         config.audiences = audiences();
-        config.rules.case = Case::Keep;
+        config.rules = RuleOptions { case: Case::Keep, ..oracle::rules() };
         config.suppress_by = self.by;
         config.resources.chunk_bytes = self.chunk_bytes;
         config.resources.threads = self.threads;
@@ -371,4 +371,25 @@ fn lists_of_digests_that_are_not_said_to_be_such_are_refused() {
         assert!(by_digest(list, Some(digest)).is_err());
     }
     assert!(by_digest("ann@example.com\nbob@example.com\n", Some(ListDigest::Md5)).is_err());
+}
+
+/// The shop's own number stands where customers gave none, and it opted out.
+#[test]
+fn a_placeholder_that_holds_many_back_is_said() {
+    let row = |n: u64| format!("m{n}@example.com,+442079460013\n");
+    let table: String = ["mail,phone\n".to_owned()].into_iter().chain((0..300).map(row)).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let (path, list) = (dir.path().join("in.csv"), dir.path().join("list"));
+    fs::write(&path, table).unwrap();
+    fs::write(&list, "+44 20 7946 0013\n").unwrap();
+    let mut config = config(UserType::EmailHash, &[path], &dir.path().join("out"));
+    config.audiences = audiences()[..2].to_vec();
+    let input = Input::Path(list);
+    let user_type = Some(UserType::PhoneHash);
+    config.suppress.push(SuppressInput { user_type, ..input.into() });
+    let mut by_identifier = config.clone();
+    let notes = run(config).unwrap().notes.join("\n");
+    assert!(notes.contains("300 of 300 members of email_hash are held back because"), "{notes}");
+    by_identifier.suppress_by = SuppressBy::Identifier;
+    assert!(!run(by_identifier).unwrap().notes.join("\n").contains("because another identifier"));
 }
