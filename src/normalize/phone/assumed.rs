@@ -17,7 +17,7 @@ const LARGE: &[&str] = &[
 ];
 
 /// Beginnings of the numbers that regulators keep for films and examples, as far as libphonenumber does not take them for valid:
-/// Ofcom's, Arcep's, ComReg's and Bundesnetzagentur's. Columns for tests are made of them.
+/// Ofcom's, Arcep's, `ComReg`'s and Bundesnetzagentur's. Columns for tests are made of them.
 const FICTION: &[&str] =
     &["44163296", "447700900", "3363998", "35320910", "35320911", "35320912", "491522895"];
 

@@ -225,7 +225,7 @@ fn with_own_calling_code(text: &str, country: Country) -> Option<String> {
     possible(&number).ok()
 }
 
-/// Takes the 1 off that Mexican mobile numbers had behind the country's code until 2019, and have in WhatsApp's ids still.
+/// Takes the 1 off that Mexican mobile numbers had behind the country's code until 2019, and have in the ids of `WhatsApp` still.
 /// No number of theirs has eleven digits now.
 fn without_mexican_mobile_digit(digits: &str) -> Cow<'_, str> {
     match digits.strip_prefix("521") {

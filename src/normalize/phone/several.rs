@@ -95,10 +95,11 @@ fn gap(text: &str, seen: usize) -> Option<Gap> {
                 return None;
             }
             '(' | '\u{ff08}' if seen >= NUMBER_DIGITS_MIN => return None,
-            '/' | '\\' | '\u{ff0f}' if gap.has_slash => return None,
-            '/' | '\\' | '\u{ff0f}' => gap.has_slash = true,
             // `4711/-12`: another extension of the same number.
-            '-' | '\u{2010}'..='\u{2015}' if gap.has_slash => return None,
+            '/' | '\\' | '\u{ff0f}' | '-' | '\u{2010}'..='\u{2015}' if gap.has_slash => {
+                return None;
+            }
+            '/' | '\\' | '\u{ff0f}' => gap.has_slash = true,
             '-' | '\u{2010}'..='\u{2015}' => gap.has_hyphen = true,
             _ if c.is_whitespace() => spaces += 1,
             _ => {}
@@ -149,16 +150,14 @@ impl Groups {
             // +49171/2345678: calling code and area code in one
             [all] if begins_with_plus => *all <= 3 + AREA_DIGITS_MAX,
             [all] if self.begins_with_two_zeros => *all <= 5 + AREA_DIGITS_MAX,
-            // 030/123456
-            [area] => is_area(*area),
             // +49 171/2345678
             [code, area] if begins_with_plus => *code <= 3 && is_area(*area),
             [code, area] if self.begins_with_two_zeros => *code <= 5 && is_area(*area),
             // +49 (0) 171/2345678
             [code, 1, area] if begins_with_plus => *code <= 3 && is_area(*area),
             [code, 1, area] if self.begins_with_two_zeros => *code <= 5 && is_area(*area),
-            // 1 415/555-2671, (0) 30/123456
-            [1, area] => is_area(*area),
+            // 030/123456, 1 415/555-2671, (0) 30/123456
+            [area] | [1, area] => is_area(*area),
             _ => false,
         }
     }
