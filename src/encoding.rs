@@ -46,7 +46,7 @@ pub(crate) fn readings(bytes: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
     let legacy: &[&Encoding] = if utf8.is_some() { &[] } else { &LEGACY };
     let read =
         |of: &&'static Encoding| of.decode_without_bom_handling_and_without_replacement(bytes);
-    utf8.into_iter().chain(legacy.iter().filter_map(move |of| read(of)))
+    utf8.into_iter().chain(legacy.iter().filter_map(read))
 }
 
 #[cfg(test)]

@@ -159,6 +159,7 @@ fn check_no_table(folder: &Path) -> Result<(), ExpandError> {
 }
 
 /// Names that a pattern asks for though they are hidden or marks.
+#[expect(clippy::struct_excessive_bools, reason = "each is a name of its own")]
 struct Asked {
     /// Names of the path that stand in the pattern as they are, before the first special character.
     given: usize,
@@ -187,7 +188,7 @@ impl Asked {
             temporary: folders.split('/').any(|name| name == "_temporary"),
             hidden_files: is_hidden(last),
             marks: last.starts_with('_'),
-            checksums: last.ends_with(".crc"),
+            checksums: has_extension(last.as_ref(), "crc"),
         }
     }
 

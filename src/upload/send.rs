@@ -113,11 +113,7 @@ impl Addition<'_> {
                 Err(failure) => failure,
             };
             recorder.fail(request, &failure)?;
-            let failure = if self.is_new && target.fb_id.as_ref() != Some(self.audience) {
-                failure.of_new_audience()
-            } else {
-                failure
-            };
+            let failure = self.as_it_is(failure, target);
             match session.decide(&failure, job.attempts)? {
                 Decision::RetryAfter(wait) => queue.put_off(job, wait, failure.retry_after),
                 Decision::FindOut | Decision::GiveUp => failed = Some(failed.unwrap_or(failure)),
@@ -134,6 +130,12 @@ impl Addition<'_> {
             }
             Some(failure) => Err(failure.into_error(Some((confirmed, self.parts)))),
         }
+    }
+
+    /// A failure as what it is for an audience that may be new.
+    fn as_it_is(&self, failure: Failure, target: &Target) -> Failure {
+        let is_own_number = target.fb_id.as_ref() != Some(self.audience);
+        if self.is_new && is_own_number { failure.of_new_audience() } else { failure }
     }
 
     fn start_threads(

@@ -1,4 +1,4 @@
-//! Digests as bytes, as engines write them that hash (`sha2` of Spark gives text, `SHA256` of BigQuery and Snowflake bytes).
+//! Digests as bytes, as engines write them that hash (`sha2` of Spark gives text, `SHA256` of Google's and `SHA2_BINARY` of Snowflake bytes).
 //!
 //! A column that says nothing of its bytes holds digests if its first values are all of the length of one and most of them
 //! are no text. Then those of that length become hex digits, so that they are what a digest is elsewhere; the others stay,
@@ -30,9 +30,8 @@ pub(super) fn fixed_in_hex(array: &FixedSizeBinaryArray, bytes: usize) -> Binary
 }
 
 fn hex<'a>(values: impl Iterator<Item = Option<&'a [u8]>>, bytes: usize) -> BinaryArray {
-    let text = |value: &[u8]| match value.len() == bytes {
-        true => const_hex::encode(value).into_bytes(),
-        false => value.to_vec(),
+    let text = |value: &[u8]| {
+        if value.len() == bytes { const_hex::encode(value).into_bytes() } else { value.to_vec() }
     };
     values.map(|value| value.map(text)).collect()
 }
