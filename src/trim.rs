@@ -99,9 +99,9 @@ pub(crate) fn without_guard(value: &[u8]) -> Option<&[u8]> {
     let mut inner = value;
     loop {
         inner = trim(match inner {
-            [b'=', b'"', inner @ .., b'"'] => inner,
-            // As a field of CSV has it, whose quotes nobody took off.
-            [b'"', b'=', b'"', b'"', inner @ .., b'"', b'"', b'"'] => inner,
+            // Bare, or as a field of CSV has it whose quotes nobody took off.
+            [b'=', b'"', inner @ .., b'"']
+            | [b'"', b'=', b'"', b'"', inner @ .., b'"', b'"', b'"'] => inner,
             [b'\'', rest @ ..] if rest.last() != Some(&b'\'') => rest,
             _ => return (inner.len() < value.len()).then_some(inner),
         });

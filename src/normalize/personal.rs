@@ -184,7 +184,7 @@ fn look_of_number(plain: &[u8]) -> Look {
     }
     let has_bracket = plain.iter().any(|byte| matches!(byte, b'(' | b')'));
     // The United States' way of writing phone numbers, and that of social security numbers.
-    let is_usual = matches!((groups, lens), (3, [3, 3, 4, _] | [3, 2, 4, _]) | (4, [1, 3, 3, 4]));
+    let is_usual = matches!((groups, lens), (3, [3, 2 | 3, 4, _]) | (4, [1, 3, 3, 4]));
     let is_trunk = groups > 1 && plain[0] == b'0' && (9..=13).contains(&digits);
     if has_bracket || is_usual || is_trunk { Look::Phone } else { Look::Groups(hash) }
 }

@@ -58,7 +58,7 @@ def write_csv(path):
 
 def prepare(throng, path, out, *more):
     maps = [word for audience in AUDIENCES for word in ("--map", audience)]
-    command = [throng, "prepare", path, *maps, "--max-rejects", "100%", "-q", "-o", out, *more]
+    command = [throng, "prepare", path, *maps, "--max-rejects", "100%", "--ids", "any", "--case", "lower", "-q", "-o", out, *more]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, f"{path.name} {more}: {done.stderr}"
 

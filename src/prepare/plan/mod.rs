@@ -226,10 +226,10 @@ pub fn plan(
         };
         let below = || table.cells(found.index).skip(usize::from(has_header));
         let form = Form::of(audiences[audience].spec.user_type, below());
-        let rule = audiences[audience].normalizer(role).of_column(below(), around).map(Arc::new);
+        let own = audiences[audience].normalizer(role).of_column(below(), around).map(Arc::new);
         let number = feeds.iter().filter(|feed: &&Feed| feed.audience == audience).count();
         let (field, spelled_in) = (field_of(column.index), None);
-        feeds.push(Feed { audience, field, column, form, rule, spelled_in, number });
+        feeds.push(Feed { audience, field, column, form, rule: own, spelled_in, number });
     }
     let conditions = conditions.iter().zip(&compared).map(|(condition, found)| RowCondition {
         condition: condition.clone(),
