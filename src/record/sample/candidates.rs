@@ -25,13 +25,11 @@ pub(super) struct Candidate {
 
 /// The delimiters to try on a sample, in the order in which they are preferred.
 pub(super) fn candidates(sample: &[u8]) -> Vec<Candidate> {
-    let lines = || {
-        sample
-            .split(|byte| matches!(byte, b'\n' | b'\r'))
-            .filter(|line| !line.trim_ascii().is_empty())
-            .take(LINES)
-    };
-    let shown = runs(lines());
+    let lines = sample
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .filter(|line| !line.trim_ascii().is_empty())
+        .take(LINES);
+    let shown = runs(&lines);
     let known =
         USUAL.into_iter().chain(RARE).filter(|byte| memchr::memchr(*byte, sample).is_some());
     let mut all: Vec<Candidate> = shown
@@ -52,7 +50,7 @@ pub(super) fn candidates(sample: &[u8]) -> Vec<Candidate> {
 
 /// Runs of punctuation that nearly all of the lines have, and equally often: `||`, `~|~`, `::`, and single characters that
 /// are no usual delimiters.
-fn runs<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<Separator> {
+fn runs<'a>(lines: &(impl Iterator<Item = &'a [u8]> + Clone)) -> Vec<Separator> {
     let mut found: Vec<Separator> = Vec::new();
     for line in lines.clone() {
         for run in line.split(|byte| !is_mark(*byte)) {

@@ -91,8 +91,7 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, read: &ReadOptions) -> D
 /// What to say of a delimiter that was found where the name of the file says another, or none of the usual ones was found.
 fn disagreement(found: Separator, named: Option<u8>) -> Option<String> {
     match (found.byte(), named) {
-        (Some(b',' | b';' | b'\t' | b'|'), Some(b',') | None) => None,
-        (of, Some(b'\t')) if of == Some(b'\t') => None,
+        (Some(b',' | b';' | b'\t' | b'|'), Some(b',') | None) | (Some(b'\t'), Some(b'\t')) => None,
         (_, Some(b'\t')) => {
             Some(format!("its name says tabs, its rows are separated by `{found}`"))
         }
