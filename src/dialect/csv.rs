@@ -77,6 +77,7 @@ impl std::fmt::Display for Separator {
 
 /// Meaning of quotes and backslashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize, JsonSchema)]
+#[expect(clippy::doc_markdown, reason = "the help shows them")]
 #[serde(rename_all = "kebab-case")]
 pub enum Quotes {
     /// Fields may be quoted, a quote within is doubled: spreadsheets, RFC 4180
