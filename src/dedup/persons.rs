@@ -198,7 +198,9 @@ impl std::hash::Hash for Key {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (words, rest) = self.0.as_chunks::<8>();
-        words.iter().for_each(|word| state.write_u64(u64::from_le_bytes(*word)));
+        for word in words {
+            state.write_u64(u64::from_le_bytes(*word));
+        }
         state.write_u32(u32::from_le_bytes(*rest.first_chunk().expect("28 bytes")));
     }
 }
@@ -233,7 +235,9 @@ impl Hasher for KeyHasher {
     #[inline]
     fn write_u64(&mut self, word: u64) {
         let product = u128::from(self.state ^ word) * u128::from(self.seed ^ 0x9e37_79b9_7f4a_7c15);
-        let [low, high] = [product as u64, (product >> 64) as u64];
+        let bytes = product.to_le_bytes();
+        let (words, _) = bytes.as_chunks::<8>();
+        let [low, high] = [words[0], words[1]].map(u64::from_le_bytes);
         self.state = (low ^ high).wrapping_add(self.seed);
     }
 
@@ -243,7 +247,9 @@ impl Hasher for KeyHasher {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
     }
 
     #[inline]

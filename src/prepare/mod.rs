@@ -69,8 +69,8 @@ impl Prepare {
     pub fn plan(config: PrepareConfig, progress: &Progress) -> Result<Self> {
         check::check(&config)?;
         let kernel = config.resources.kernel;
-        let make = |spec: &AudienceSpec| Audience::new(spec.clone(), config.rules, kernel);
-        let mut audiences: Vec<Audience> = config.audiences.iter().map(make).collect();
+        let audience = |spec: &AudienceSpec| Audience::new(spec.clone(), config.rules, kernel);
+        let mut audiences: Vec<Audience> = config.audiences.iter().map(audience).collect();
         let are_of_digests = Alias::all(&config)?.into_iter().map(Alias::audience);
         audiences.extend(are_of_digests.collect::<Result<Vec<_>>>()?);
         let threads = budget::threads(&config.resources);
