@@ -92,8 +92,8 @@ impl Held {
     ) -> Result<()> {
         let all = self.entries.iter().fold(0, |all, (lists, _)| all | lists);
         for list in (0..LISTS_MAX).filter(|list| all >> list & 1 == 1) {
-            let of_list = self.entries.iter().filter(|(lists, _)| lists >> list & 1 == 1);
-            on_list(list, &of_list.map(|(_, digest)| *digest).collect::<Vec<_>>())?;
+            let entries = self.entries.iter().filter(|(lists, _)| lists >> list & 1 == 1);
+            on_list(list, &entries.map(|(_, digest)| *digest).collect::<Vec<_>>())?;
         }
         self.entries.clear();
         Ok(())
