@@ -95,9 +95,9 @@ pub struct Place {
 pub(crate) struct SourceTally {
     pub(crate) source: usize,
     pub(crate) records: u64,
-    pub(crate) oddities: Oddities,
     /// Rows that each of its conditions dropped.
     pub(crate) dropped: Vec<u64>,
+    pub(crate) oddities: Oddities,
     /// Of the audiences that it feeds. There can be many sources and many audiences.
     pub(crate) tallies: Vec<(usize, Tally)>,
 }
