@@ -112,7 +112,7 @@ impl Look<'_> {
         Error::input(
             &self.source.path,
             format!("its rows are separated by `{other}`, not by `{separator}`"),
-            "leave --delimiter and --format out, and it is found, or give the right one",
+            "leave the delimiter and the format out: they are found by content",
         )
     }
 
