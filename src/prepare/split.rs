@@ -56,16 +56,11 @@ impl Parts {
         for (record, cell) in records.fields(bytes, field).enumerate() {
             let before = owners.len();
             let owner = u32::try_from(record).unwrap_or(u32::MAX);
-            match cell {
-                Ok(cell) => separators.split(cell, |range| {
-                    parts.push_part(records, record, (field, range), beside);
-                    owners.push(owner);
-                }),
-                Err(_) => {
-                    parts.push_part(records, record, (field, 0..0), beside);
-                    owners.push(owner);
-                }
-            }
+            // One that has no bytes has none as a part either.
+            separators.split(cell.unwrap_or_default(), |range| {
+                parts.push_part(records, record, (field, range), beside);
+                owners.push(owner);
+            });
             counts.count_split((owners.len() - before) as u64, record);
         }
         parts.finish_parts();

@@ -283,12 +283,11 @@ fn told_columns<'a>(
     conditions: &'a [Condition],
 ) -> Vec<&'a ColumnSelector> {
     let mut told: Vec<&ColumnSelector> = conditions.iter().map(Condition::column).collect();
-    match list_column {
-        Some(column) => told.push(column),
-        None => {
-            told.extend(audiences.iter().flat_map(|audience| &audience.spec.columns));
-            told.extend(&read.country_column);
-        }
+    if let Some(column) = list_column {
+        told.push(column);
+    } else {
+        told.extend(audiences.iter().flat_map(|audience| &audience.spec.columns));
+        told.extend(&read.country_column);
     }
     told
 }
