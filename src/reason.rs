@@ -38,7 +38,7 @@ reasons! {
     MissingColumn "missing_column" "the row ends before the wanted column",
     RowWidth "row_width" "more or fewer fields than the header has, so columns are shifted: --ragged takes such rows",
     MergedRows "merged_rows" "a quote that opens in one row and closes in another makes one row of several",
-    StrayQuote "stray_quote" "begins with a quote that closes nowhere it could: --quotes says how a file is quoted",
+    StrayQuote "stray_quote" "holds a quote that opens or closes nothing: --quotes says how a file is quoted",
     RepeatedHeader "repeated_header" "the header again, as between exports that were joined",
     NotHashed "not_hashed" "a raw value where --prehashed always expects digests",
     AlreadyHashed "already_hashed" "a SHA-256 digest where a raw value is expected",

@@ -99,6 +99,7 @@ pub(super) struct Column {
     has_numbers: bool,
     has_leading_zeros: bool,
     has_at_signs: bool,
+    has_quotes: bool,
     is_foreign: bool,
     /// True if separators of fields are no reason against an id.
     takes_separators: bool,
@@ -135,6 +136,7 @@ struct Census {
     words: usize,
     capitalised: usize,
     at_signs: usize,
+    quotes: usize,
     foreign: usize,
     /// Values that hold a separator of fields, and those that hold the same at least twice.
     separated: usize,
@@ -194,6 +196,7 @@ impl Census {
         }
         self.other_decimals += usize::from(is_decimal(value));
         self.at_signs += usize::from(value.contains(&b'@'));
+        self.quotes += usize::from(value.contains(&b'"'));
         self.foreign += usize::from(!value.is_ascii());
         match personal::look(&plain) {
             Look::Word { is_capitalised } => {
@@ -294,6 +297,7 @@ impl Column {
             has_numbers: is_known(numbers),
             has_leading_zeros: is_known(census.leading_zeros),
             has_at_signs: is_usual(census.at_signs) || all == 0,
+            has_quotes: is_known(census.quotes),
             is_foreign: is_known(census.foreign),
             takes_separators: !is_usual(census.rows)
                 && !is_single_row
@@ -339,6 +343,10 @@ impl Column {
         }
         if value[0] == b'=' {
             return Err(Reason::Malformed);
+        }
+        // Damage, where the column's other ids have none.
+        if !self.has_quotes && value.contains(&b'"') {
+            return Err(Reason::StrayQuote);
         }
         if spreadsheet::is_number(value) {
             return if self.is_phone(value) { Err(Reason::LooksPersonal) } else { Ok(()) };

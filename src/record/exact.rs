@@ -76,7 +76,10 @@ impl Exact {
             self.wanted.iter().for_each(|_| records.push_refused(reason));
             return;
         }
-        if row.cells.iter().any(|cell| cell.is_stray) {
+        let mut wanted = self.wanted.iter().filter_map(|at| row.cells.get(*at));
+        if row.cells.iter().any(|cell| cell.is_stray)
+            || wanted.any(|cell| self.is_stray(chunk, *cell))
+        {
             note(None, 1);
         }
         let is_short = self.csv.checked_width().is_some_and(|width| row.cells.len() < width);
@@ -90,8 +93,14 @@ impl Exact {
         }
     }
 
+    /// True if a quote in a wanted field means nothing: it opens nothing, or it is what is left of a quoted field.
+    fn is_stray(&self, chunk: &[u8], cell: Cell) -> bool {
+        let has_quote = || memchr::memchr(b'"', &chunk[cell.start..cell.end]).is_some();
+        cell.is_stray || self.csv.quotes.are_read() && !cell.is_quoted && has_quote()
+    }
+
     fn push_cell(&self, chunk: &[u8], cell: Cell, records: &mut Records) {
-        if cell.is_stray {
+        if self.is_stray(chunk, cell) {
             records.push_refused(Reason::StrayQuote);
         } else if cell.has_escapes {
             let from = records.scratch.len();

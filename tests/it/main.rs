@@ -55,6 +55,7 @@ mod rules;
 mod sandbox_command;
 #[cfg(feature = "sandbox")]
 mod secrets;
+mod silence;
 mod support;
 #[cfg(feature = "sandbox")]
 mod store;
