@@ -196,7 +196,7 @@ impl ListFigures {
         match self.members {
             None => writeln!(f, "  {:<24}{:>15}  {note}", "  on this list", "not counted")?,
             Some(0) if *usable > 0 => {
-                row(f, "  on this list", 0, &(format!("{note}: NOBODY is a member")))?
+                row(f, "  on this list", 0, &format!("{note}: NOBODY is a member"))?;
             }
             Some(members) => row(f, "  on this list", members, &note)?,
         }

@@ -132,6 +132,7 @@ pub(crate) struct ManArgs {
   throng prepare crm.csv --map email=email_hash --map phone=phone_hash --suppress opt_outs.csv
   throng prepare crm.csv -t email_hash -c email -c email2 --where accepts_marketing=yes,true,1
   psql -c 'COPY (SELECT email FROM crm) TO STDOUT' | throng prepare - -t email_hash")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct PrepareArgs {
     /// Files, quoted globs, or - for standard input
     #[arg(required = true, value_name = "INPUT")]

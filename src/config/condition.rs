@@ -261,7 +261,8 @@ mod tests {
                 prop_assert_eq!(one.holds(text.as_bytes()), !other.holds(text.as_bytes()));
             }
             for value in &values {
-                prop_assert!(one.holds(value.to_uppercase().replace("SS", "ß").as_bytes()) || value.to_lowercase().contains("ss"), "{value}");
+                // `ß` has no capital letter of its own.
+                prop_assert!(one.holds(value.to_uppercase().as_bytes()) || value.contains('ß'));
                 prop_assert!(one.holds(value.as_bytes()));
             }
         }

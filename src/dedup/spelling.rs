@@ -89,12 +89,11 @@ pub(super) fn of(entry: &[u8]) -> (u16, u64) {
         return (0, 0);
     }
     let flagged = source_and_flag(entry);
-    let original = match flagged & HAS_ORIGINAL {
-        0 => 0,
-        _ => {
-            let bytes = entry[KEY_BYTES + 4..].first_chunk().expect("an original has 8 bytes");
-            u64::from_le_bytes(*bytes)
-        }
+    let original = if flagged & HAS_ORIGINAL == 0 {
+        0
+    } else {
+        let bytes = entry[KEY_BYTES + 4..].first_chunk().expect("an original has 8 bytes");
+        u64::from_le_bytes(*bytes)
     };
     (flagged & !HAS_ORIGINAL, original)
 }

@@ -122,6 +122,13 @@ impl Dialect {
         byte(b'\n') + memchr::memchr_iter(b'\r', text).filter(is_lone).count() as u64
     }
 
+    /// Holds records of CSV to a width.
+    pub(crate) fn set_width(&mut self, width: Option<usize>) {
+        if let Framing::Csv(csv) = &mut self.framing {
+            csv.width = width;
+        }
+    }
+
     /// Wrapping of their values.
     pub fn wrapping(self) -> Wrapping {
         match self.framing {

@@ -27,7 +27,8 @@ const CLASS: [u8; 256] = {
     let mut classes = [class::SIGN; 256];
     let mut byte = 0;
     while byte < 256 {
-        classes[byte] = match byte as u8 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let kind = match byte as u8 {
             b'0'..=b'9' => class::DIGIT,
             b'a'..=b'z' => class::LOWER,
             b'A'..=b'Z' => class::UPPER,
@@ -37,6 +38,7 @@ const CLASS: [u8; 256] = {
             0x80..=0xff => class::HIGH,
             _ => class::SIGN,
         };
+        classes[byte] = kind;
         byte += 1;
     }
     classes
@@ -88,6 +90,7 @@ enum Words {
 
 /// What is known of a column of third-party ids.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that was seen or not")]
 pub(super) struct Column {
     check: Check,
     floats: Floats,
@@ -157,7 +160,7 @@ fn has_separator(value: &[u8]) -> bool {
 
 /// Whether a value holds one separator at least twice, as a row of fields does.
 fn is_row(value: &[u8]) -> bool {
-    SEPARATORS.iter().any(|of| value.iter().filter(|byte| *byte == of).count() >= 2)
+    SEPARATORS.iter().any(|of| memchr::memchr_iter(*of, value).nth(1).is_some())
 }
 
 fn length_bit(value: &[u8]) -> u64 {
@@ -326,9 +329,8 @@ impl Column {
             return Err(Reason::RawPersonalData);
         }
         match (spreadsheet::whole_of_float(value), self.floats) {
-            (None, Floats::Drop) => return Err(Reason::MixedFloats),
+            (None, Floats::Drop) | (Some(_), Floats::Refuse) => return Err(Reason::MixedFloats),
             (None, _) | (Some(_), Floats::Keep) => {}
-            (Some(_), Floats::Refuse) => return Err(Reason::MixedFloats),
             (Some(whole), Floats::Drop | Floats::DropAny) => return Ok((whole, true)),
         }
         if self.check == Check::Looks {

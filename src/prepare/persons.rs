@@ -253,7 +253,9 @@ impl Linker {
         };
         rows.clear();
         rows.resize(records, 0);
-        waiting.iter().for_each(|link| rows[dedup::row_of(link) as usize] += 1);
+        for link in &*waiting {
+            rows[dedup::row_of(link) as usize] += 1;
+        }
         let linked = rows.iter().filter(|count| **count > 1).count();
         let mut next = links.take_rows(u32::try_from(linked).unwrap_or(u32::MAX))?;
         for row in rows.iter_mut() {
@@ -276,7 +278,9 @@ impl Linker {
     /// Gives away links to rows of which the first has this number.
     pub(super) fn finish_rows(&mut self, first: u32, links: &Links, budget: &Budget) -> Result<()> {
         let Self { scatter: Some(scatter), waiting, opted_out, .. } = self else { return Ok(()) };
-        waiting.iter_mut().for_each(|link| dedup::set_row(link, first + dedup::row_of(link)));
+        for link in &mut *waiting {
+            dedup::set_row(link, first + dedup::row_of(link));
+        }
         scatter.push_digests(waiting, &links.store, budget)?;
         scatter.push_digests(opted_out, &links.store, budget)?;
         waiting.clear();
@@ -300,7 +304,9 @@ impl Linker {
     /// Gives away links to the opt-out lists.
     pub(super) fn finish_list(&mut self, links: &Links, budget: &Budget) -> Result<()> {
         let Self { scatter: Some(scatter), waiting, .. } = self else { return Ok(()) };
-        waiting.iter_mut().for_each(|link| dedup::set_row(link, dedup::OPTED_OUT_ROW));
+        for link in &mut *waiting {
+            dedup::set_row(link, dedup::OPTED_OUT_ROW);
+        }
         scatter.push_digests(waiting, &links.store, budget)?;
         waiting.clear();
         Ok(())

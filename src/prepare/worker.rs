@@ -231,20 +231,16 @@ impl Tools {
             let normalizer = rule.unwrap_or_else(|| audience.normalizer(route.role));
             let values = (records, bytes, batch);
             canonical.keeps_originals = feed.spelled_in.is_some();
-            match space {
-                None => {
-                    let on_verdict =
-                        |index, value: &[u8], verdict| counts.count(index, value, verdict);
-                    normalize(normalizer, values, feed.field, route, canonical, on_verdict);
-                }
-                Some(_) => {
-                    linker.begin_batch();
-                    let on_verdict = |index, value: &[u8], verdict| {
-                        linker.note(counts.places.owner(index), verdict);
-                        counts.count(index, value, verdict);
-                    };
-                    normalize(normalizer, values, feed.field, route, canonical, on_verdict);
-                }
+            if space.is_some() {
+                linker.begin_batch();
+                let on_verdict = |index, value: &[u8], verdict| {
+                    linker.note(counts.places.owner(index), verdict);
+                    counts.count(index, value, verdict);
+                };
+                normalize(normalizer, values, feed.field, route, canonical, on_verdict);
+            } else {
+                let on_verdict = |index, value: &[u8], verdict| counts.count(index, value, verdict);
+                normalize(normalizer, values, feed.field, route, canonical, on_verdict);
             }
             canonical.messages.hash(ingest.kernel, digests);
             if let Some(space) = space {
@@ -253,7 +249,9 @@ impl Tools {
             counts.tally.domain_names.append(&mut canonical.domains);
             if looks_up {
                 hold(canonical, digests, domains, held, |digest| {
-                    space.into_iter().for_each(|space| linker.opt_out(digest, space));
+                    if let Some(space) = space {
+                        linker.opt_out(digest, space);
+                    }
                 });
                 if held.is_full() {
                     pass_on(held, &mut scatters[feed.audience], store, &ingest.budget)?;

@@ -39,22 +39,14 @@ impl Field {
             return Self::quoted(chunk, at);
         }
         let rest = &chunk[at..];
-        match memchr::memchr2(delimiter, b'\n', rest) {
-            Some(len) => {
-                let end = at + len;
-                let has_cr = chunk[end] == b'\n' && end > at && chunk[end - 1] == b'\r';
-                Self {
-                    start: at,
-                    end: end - usize::from(has_cr),
-                    next: end + 1,
-                    is_quoted: false,
-                    has_escapes: false,
-                }
-            }
-            None => {
-                let (start, end) = (at, chunk.len());
-                Self { start, end, next: end + 1, is_quoted: false, has_escapes: false }
-            }
+        let end = memchr::memchr2(delimiter, b'\n', rest).map_or(chunk.len(), |len| at + len);
+        let has_cr = chunk.get(end) == Some(&b'\n') && end > at && chunk[end - 1] == b'\r';
+        Self {
+            start: at,
+            end: end - usize::from(has_cr),
+            next: end + 1,
+            is_quoted: false,
+            has_escapes: false,
         }
     }
 

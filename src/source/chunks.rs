@@ -153,7 +153,7 @@ impl Chunks {
             let scan = self.route.grow(self.chunk_bytes, &self.cutter, &self.path, pool)?;
             let Some(scan) = scan else {
                 self.is_finished = true;
-                return self.last_chunk();
+                return Ok(self.last_chunk());
             };
             self.cutter.feed(self.route.pending(), scan);
             let boundary = self.cutter.boundary();
@@ -203,13 +203,10 @@ impl Chunks {
     }
 
     /// Remainder when the source has ended: a last record without a line end.
-    fn last_chunk(&mut self) -> std::result::Result<Option<Chunk>, Torn> {
+    fn last_chunk(&mut self) -> Option<Chunk> {
         self.cutter.finish();
         let len = self.route.pending().len();
-        if len == 0 || self.is_skipping {
-            return Ok(None);
-        }
-        Ok(Some(self.take(len)))
+        (len > 0 && !self.is_skipping).then(|| self.take(len))
     }
 
     /// To be called when all chunks have been worked on: whether the source was the same all the time.

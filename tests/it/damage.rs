@@ -107,9 +107,9 @@ impl Table {
             let at = usize::try_from(random.below(self.width as u64)).expect("a column");
             let mut own_end = end;
             match if random.below(self.rarity) == 0 { random.below(12) } else { 99 } {
-                0 if at != self.column => cells[at] = "\"never".to_owned(),
+                0 if at != self.column => "\"never".clone_into(&mut cells[at]),
                 1 => cells[self.column] = format!("\"{person}"),
-                2 if at != self.column => cells[at] = "\"a\" b".to_owned(),
+                2 if at != self.column => "\"a\" b".clone_into(&mut cells[at]),
                 3 => cells.insert(at, "more".to_owned()),
                 4 => drop(cells.remove(at)),
                 5 => {
@@ -121,7 +121,7 @@ impl Table {
                 9 => {
                     let _ = write!(text, "Total{}3{end}", self.separator.repeat(self.width));
                 }
-                10 if at != self.column => cells[at] = "closes\"".to_owned(),
+                10 if at != self.column => "closes\"".clone_into(&mut cells[at]),
                 11 => {
                     let _ = write!(text, "{}{end}", self.separator);
                 }

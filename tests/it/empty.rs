@@ -60,7 +60,7 @@ fn beside_others_they_are_counted_and_alone_an_error() {
             }
         }
         assert!(of(&empty).unwrap_err().contains("and 6 more are empty"));
-        let summary = of(&[&empty[..], &[rows.clone()]].concat()).unwrap();
+        let summary = of(&[&empty[..], std::slice::from_ref(&rows)].concat()).unwrap();
         assert!(summary.notes.iter().any(|note| note.starts_with("7 of 8 inputs are empty")));
         assert_eq!(entries(&out).len(), 2);
     }

@@ -66,9 +66,10 @@ proptest! {
         chunk_bytes in 40_usize..4000)
     {
         let end = if crlf { "\r\n" } else { "\n" };
-        let text = |rows: &[(String, String)]| match is_list {
-            true => rows.iter().map(|(_, address)| format!("{address}{end}")).collect(),
-            false => table(rows, end),
+        let text = |rows: &[(String, String)]| if is_list {
+            rows.iter().flat_map(|(_, address)| [address, end]).collect()
+        } else {
+            table(rows, end)
         };
         let (members, opted_out) = (text(&members), text(&opted_out));
         let dir = tempfile::tempdir().unwrap();

@@ -31,7 +31,7 @@ impl Made {
     }
 
     fn error(&self) -> (String, String) {
-        let error = self.summary.as_ref().err().expect("refused");
+        let error = self.summary.as_ref().expect_err("refused");
         assert!(!self.dir.path().join("out").exists());
         assert_eq!(error.exit_code() as u8, 3, "{error}");
         (error.to_string(), error.hint().unwrap_or_default().to_owned())
@@ -232,7 +232,7 @@ fn spelled(files: &[Vec<String>], tune: impl Fn(&mut PrepareConfig)) -> Made {
     let dir = tempfile::tempdir().unwrap();
     let write = |(number, ids): (usize, &Vec<String>)| -> PathBuf {
         let path = dir.path().join(format!("{number}.txt"));
-        fs::write(&path, ids.iter().map(|id| format!("{id}\n")).collect::<String>()).unwrap();
+        fs::write(&path, ids.join("\n") + "\n").unwrap();
         path
     };
     let paths: Vec<PathBuf> = files.iter().enumerate().map(write).collect();

@@ -75,7 +75,7 @@ fn cell(column: usize, person: u64, row: usize) -> String {
     match COLUMNS[column].1 {
         UserType::EmailHash if row % 5 == 4 => digest_hex(value.as_bytes()).to_uppercase(),
         UserType::EmailHash if row % 5 == 3 => format!(" {} ", value.to_uppercase()),
-        UserType::PhoneHash if row % 5 == 2 => digest_hex(value[1..].as_bytes()),
+        UserType::PhoneHash if row % 5 == 2 => digest_hex(&value.as_bytes()[1..]),
         _ => value,
     }
 }
@@ -91,7 +91,7 @@ fn entry((column, person): Identifier) -> String {
     let value = value(COLUMNS[column].1, person);
     match COLUMNS[column].1 {
         UserType::EmailHash => digest_hex(value.as_bytes()),
-        UserType::PhoneHash => digest_hex(value[1..].as_bytes()),
+        UserType::PhoneHash => digest_hex(&value.as_bytes()[1..]),
         _ => value,
     }
 }

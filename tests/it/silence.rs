@@ -288,8 +288,7 @@ fn encode(cell: &str, delimiter: &str, quotes: Quotes) -> String {
     let is_special = cell.contains(delimiter) || cell.contains(['"', '\n', '\r', '\\']);
     match quotes {
         Quotes::Never => cell.to_owned(),
-        Quotes::WhereNeeded if !is_special => cell.to_owned(),
-        Quotes::Backslash if !is_special => cell.to_owned(),
+        Quotes::WhereNeeded | Quotes::Backslash if !is_special => cell.to_owned(),
         Quotes::WhereNeeded | Quotes::Everywhere => format!("\"{}\"", cell.replace('"', "\"\"")),
         Quotes::Backslash => format!("\"{}\"", cell.replace('\\', "\\\\").replace('"', "\\\"")),
     }
@@ -369,9 +368,10 @@ fn as_opt_outs(case: &Case, dir: &Path, outcomes: &Outcomes) -> Option<String> {
     let got: BTreeSet<String> = entries(&out).into_iter().collect();
     let (opted_out, all) = (set(case, &case.truth), set(case, &everybody));
     let uploaded = got.intersection(&opted_out).count();
-    let lost = all.difference(&opted_out).filter(|one| !got.contains(*one)).count();
+    let not_there = all.difference(&opted_out).filter(|one| !got.contains(*one)).count();
     outcomes.exact.fetch_add(1, Ordering::Relaxed);
-    (uploaded + lost > 0).then(|| format!("{uploaded} who opted out are uploaded, {lost} lost"))
+    (uploaded + not_there > 0)
+        .then(|| format!("{uploaded} who opted out are uploaded, {not_there} lost"))
 }
 
 fn small(mut config: PrepareConfig) -> PrepareConfig {

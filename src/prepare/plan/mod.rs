@@ -6,6 +6,7 @@ mod header;
 mod look;
 mod titles;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use self::empty::Headers;
@@ -167,9 +168,9 @@ pub fn plan(
     let is_formless = audiences.iter().any(|audience| !audience.spec.user_type.has_form());
     let look = Look { source: &source, role, read, told: &told, is_formless };
     let Seen { mut dialect, table, mut notes, has_titles } = look.at(columns.as_ref())?;
-    let is_of_one_type =
-        || audiences.iter().all(|other| other.spec.user_type == audiences[0].spec.user_type);
-    let has_one_type = role != Role::Suppressed || only.is_some() || is_of_one_type();
+    let is_like_first = |of: &Audience| of.spec.user_type == audiences[0].spec.user_type;
+    let has_one_type =
+        role != Role::Suppressed || only.is_some() || audiences.iter().all(is_like_first);
     let finder = Finder {
         source: &source,
         table: &table,
@@ -185,29 +186,66 @@ pub fn plan(
         return Ok(empty::plan(source, role, dialect));
     }
     let found = find_columns(&finder, audiences, only, &mut notes)?;
-    if let Some(columns) = columns.as_ref().filter(|_| role == Role::Suppressed) {
-        check_hidden(columns, &finder, &found, audiences, only)?;
-    }
     let country = finder.country_column()?;
     let compared: Vec<Found> =
         conditions.iter().map(|of| finder.selected(of.column())).collect::<Result<_>>()?;
     let beside: Vec<Found> = country.iter().chain(&compared).copied().collect();
     let has_header = finder.has_header(&found, &beside, audiences);
     notes.extend(finder.first_row_note(has_header, &found, &beside, audiences));
-    if let Framing::Csv(csv) = &mut dialect.framing {
-        csv.width = finder.record_width(has_header)?;
-    }
-    if let Some(header) = table.rows.first().filter(|_| has_header) {
-        headers.add(header, &source.sample[table.first_row..table.second_row]);
-    }
-    let country = country.map(|found| found.index);
-    let mut wanted: Vec<usize> =
-        found.iter().map(|(_, found)| found).chain(&beside).map(|found| found.index).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
+    dialect.set_width(finder.record_width(has_header)?);
+    let used = found.iter().map(|(_, found)| found).chain(&beside).map(|found| found.index);
+    let wanted: Vec<usize> = used.collect::<BTreeSet<_>>().into_iter().collect();
     let field_of = |index: usize| wanted.partition_point(|wanted| *wanted < index);
-    let mut feeds = Vec::new();
+    let feeds = feeds_of(&finder, &found, audiences, has_header, field_of, &mut notes);
+    let on_row = |(condition, found): (&Condition, &Found)| RowCondition {
+        condition: condition.clone(),
+        field: field_of(found.index),
+    };
+    let conditions = conditions.iter().zip(&compared).map(on_row).collect();
+    let skip = if has_header { table.second_row } else { table.first_row };
+    let header = without_line_ends(&source.sample[table.first_row..skip]).to_vec();
+    if let Some(cells) = table.rows.first().filter(|_| has_header) {
+        headers.add(cells, &header);
+    }
+    let header_lines = dialect.count_lines(&source.sample[..skip]);
+    let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());
+    check_columns(columns.as_ref(), &feeds, country.as_ref(), &compared)?;
+    let columns = finder.columns();
+    source.forget_sample();
+    Ok(SourcePlan {
+        source,
+        role,
+        list: 0,
+        dialect,
+        rows,
+        country_field: country.map(|found| field_of(found.index)),
+        wanted,
+        feeds,
+        is_list_column_told: list_column.is_some(),
+        conditions,
+        skip,
+        header_lines,
+        is_empty: false,
+        header,
+        notes,
+        columns,
+    })
+}
+
+/// The columns that feed audiences, with what is known of them; notes say which were guessed.
+fn feeds_of(
+    finder: &Finder<'_>,
+    found: &[(usize, Found)],
+    audiences: &[Audience],
+    has_header: bool,
+    field_of: impl Fn(usize) -> usize,
+    notes: &mut Vec<String>,
+) -> Vec<Feed> {
+    let (table, role) = (finder.table, finder.role);
+    let mut feeds: Vec<Feed> = Vec::new();
     for (audience, found) in found {
+        let (number, audience) =
+            (feeds.iter().filter(|of| of.audience == *audience).count(), *audience);
         let name = if has_header { table.header(found.index) } else { None };
         let column = Column { index: found.index, name };
         if found.is_guess && table.width() > 1 {
@@ -227,52 +265,30 @@ pub fn plan(
         let below = || table.cells(found.index).skip(usize::from(has_header));
         let form = Form::of(audiences[audience].spec.user_type, below());
         let own = audiences[audience].normalizer(role).of_column(below(), around).map(Arc::new);
-        let number = feeds.iter().filter(|feed: &&Feed| feed.audience == audience).count();
         let (field, spelled_in) = (field_of(column.index), None);
         feeds.push(Feed { audience, field, column, form, rule: own, spelled_in, number });
     }
-    let conditions = conditions.iter().zip(&compared).map(|(condition, found)| RowCondition {
-        condition: condition.clone(),
-        field: field_of(found.index),
-    });
-    let conditions: Vec<RowCondition> = conditions.collect();
-    let skip = if has_header { table.second_row } else { table.first_row };
-    let header_lines = dialect.count_lines(&source.sample[..skip]);
-    let header = if has_header { &source.sample[table.first_row..skip] } else { b"" };
-    let header_len = header.len() - line_end_bytes(header);
-    let header = header[..header_len].to_vec();
-    let country_field = country.map(field_of);
-    let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());
-    if let Some(columns) = &columns {
-        let fields = feeds.iter().map(|feed| feed.field).chain(country_field);
-        fields.map(|field| wanted[field]).try_for_each(|index| columns.check_column(index))?;
-        compared.iter().try_for_each(|found| columns.check_compared(found.index))?;
-    }
-    let columns = finder.columns();
-    source.forget_sample();
-    Ok(SourcePlan {
-        source,
-        role,
-        list: 0,
-        dialect,
-        rows,
-        wanted,
-        feeds,
-        is_list_column_told: list_column.is_some(),
-        country_field,
-        conditions,
-        skip,
-        header_lines,
-        is_empty: false,
-        header,
-        notes,
-        columns,
-    })
+    feeds
 }
 
-/// Bytes of the line ends at the end of a text.
-fn line_end_bytes(text: &[u8]) -> usize {
-    text.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count()
+/// A text without the line ends at its end.
+fn without_line_ends(text: &[u8]) -> &[u8] {
+    let ends = text.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+    &text[..text.len() - ends]
+}
+
+/// Refuses columns of a file that has them apart, of which values or conditions cannot be read.
+fn check_columns(
+    columns: Option<&Table>,
+    feeds: &[Feed],
+    country: Option<&Found>,
+    compared: &[Found],
+) -> Result<()> {
+    let Some(columns) = columns else { return Ok(()) };
+    let read = feeds.iter().map(|feed| feed.column.index);
+    let mut read = read.chain(country.map(|found| found.index));
+    read.try_for_each(|index| columns.check_column(index))?;
+    compared.iter().try_for_each(|found| columns.check_compared(found.index))
 }
 
 /// The columns that were told for an input; a list that was told one has no others.
@@ -367,6 +383,9 @@ fn find_columns(
         notes.push(format!("no column holds {spec}: nobody is held back there"));
     }
     finder.check_suppression(&found, audiences)?;
+    if let Some(columns) = finder.columns.filter(|_| finder.role == Role::Suppressed) {
+        check_hidden(columns, finder, &found, audiences, only)?;
+    }
     Ok(found)
 }
 

@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn digests_are_told_from_text() {
-        let digest = |n: u8| (0..32).map(|at| n.wrapping_mul(37) ^ (at * 41 + 200)).collect();
+        let byte = |n: u8, at: u8| n.wrapping_mul(37) ^ at.wrapping_mul(41).wrapping_add(200);
+        let digest = |n: u8| (0..32).map(|at| byte(n, at)).collect();
         let digests: Vec<Vec<u8>> = (0..20).map(digest).collect();
         let of = |values: &[Vec<u8>]| bytes_of(values.iter().map(Vec::as_slice));
         assert_eq!(of(&digests), Some(32));
