@@ -111,7 +111,12 @@ impl Table {
                 1 => cells[self.column] = format!("\"{person}"),
                 2 if at != self.column => "\"a\" b".clone_into(&mut cells[at]),
                 3 => cells.insert(at, "more".to_owned()),
-                4 => drop(cells.remove(at)),
+                4 => {
+                    cells.remove(at);
+                    if at == self.column {
+                        people.pop();
+                    }
+                }
                 5 => {
                     let _ = write!(text, "{header}{end}");
                 }

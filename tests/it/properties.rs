@@ -129,7 +129,7 @@ fn crowded_cases() -> impl Strategy<Value = Case> {
     (cases(), tuning).prop_map(|(mut case, (memory_bytes, chunk_bytes))| {
         let entry = |person| value(case.user_type, person);
         let entry_bytes = if case.user_type.is_hashed() { 32 } else { entry(0).len() };
-        let count = (SLAB_BYTES_MIN * 5 / 4 / case.files.len() / entry_bytes) as u64;
+        let count = (SLAB_BYTES_MIN * 2 / case.files.len() / entry_bytes) as u64;
         for (at, file) in (0..).zip(&mut case.files) {
             file.extend((0..count).map(|person| entry(1000 + at * count / 2 + person)));
         }

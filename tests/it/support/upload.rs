@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rusqlite::Connection;
 use throng::api::Form;
 use throng::emit::Manifest;
-use throng::normalize::{Normalizer, RuleOptions, UserType};
+use throng::normalize::{Case, Normalizer, RuleOptions, UserType};
 use throng::sandbox::{Exchange, Sandbox};
 use throng::store::STORE_FILE;
 
@@ -48,6 +48,7 @@ impl Prepared {
         fs::write(&input, &text).unwrap();
         let mut config = config(user_type, &[input], &dir.path().join("out"));
         config.output.part_lines = part_lines;
+        config.rules.case = Case::Lower;
         run(config).unwrap();
         let normalizer = Normalizer::new(user_type, RuleOptions::default());
         let members = oracle::read_lines(user_type, &normalizer, text.as_bytes()).set;
