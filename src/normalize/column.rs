@@ -1,7 +1,7 @@
 //! What the ids of a column look like, as far as its first values tell, and whether a value looks like them: what goes out
 //! in clear must.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::personal::{self, Look};
 use super::{Reason, prehashed, spreadsheet};
@@ -12,9 +12,9 @@ pub(super) mod class {
     pub(in super::super) const DIGIT: u8 = 1;
     pub(in super::super) const LOWER: u8 = 2;
     pub(in super::super) const UPPER: u8 = 4;
-    /// Hyphen and underscore.
+    /// The hyphen.
     pub(in super::super) const HYPHEN: u8 = 8;
-    /// What is often within ids and never within personal data alone.
+    /// What is often within ids: it is looked for in the sample.
     pub(in super::super) const MARK: u8 = 16;
     /// What is looked at before it goes out: spaces, dots, brackets, `@`, `+` ...
     pub(in super::super) const SIGN: u8 = 32;
@@ -32,8 +32,8 @@ const CLASS: [u8; 256] = {
             b'0'..=b'9' => class::DIGIT,
             b'a'..=b'z' => class::LOWER,
             b'A'..=b'Z' => class::UPPER,
-            b'-' | b'_' => class::HYPHEN,
-            b'/' | b':' | b'*' | b'!' | b'$' | b'=' => class::MARK,
+            b'-' => class::HYPHEN,
+            b'/' | b':' | b'*' | b'!' | b'$' | b'=' | b'_' => class::MARK,
             0..=0x1f | 0x7f => class::CONTROL,
             0x80..=0xff => class::HIGH,
             _ => class::SIGN,
@@ -97,6 +97,10 @@ pub(super) struct Column {
     words: Words,
     /// A bit for each length that an id with digits has.
     lengths: u64,
+    /// A bit for each ASCII sign that ids of the sample do not have.
+    strange: u128,
+    /// The digest of the word that begins most ids, or 0.
+    first_word: u64,
     /// Kinds of numbers in groups that are usual.
     groups: [u64; 4],
     has_numbers: bool,
@@ -147,8 +151,16 @@ struct Census {
     /// Numbers like `01712345678`, and how they begin and how long they are.
     trunks: usize,
     trunk_kinds: BTreeSet<Vec<u8>>,
+    /// Numbers by their length: such as `01712345678`, and others.
+    trunk_lengths: BTreeMap<usize, usize>,
+    number_lengths: BTreeMap<usize, usize>,
+    /// Values of a UUID's length.
+    uuids: usize,
     lengths: u64,
     groups: Vec<u64>,
+    /// How many values have a sign.
+    signs: BTreeMap<u8, usize>,
+    first_words: BTreeMap<u64, usize>,
 }
 
 /// What fields of a file are separated by, if it was read as a single column.
@@ -161,6 +173,20 @@ fn has_separator(value: &[u8]) -> bool {
 /// Whether a value holds one separator at least twice, as a row of fields does.
 fn is_row(value: &[u8]) -> bool {
     SEPARATORS.iter().any(|of| memchr::memchr_iter(*of, value).nth(1).is_some())
+}
+
+/// The signs of ASCII in a value, a bit each.
+fn signs(value: &[u8]) -> u128 {
+    let signs = value.iter().filter(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric());
+    signs.fold(0, |all, byte| all | 1 << byte)
+}
+
+/// The digest of the word and the sign before a value's number (`Kunde 889316`), never 0.
+fn first_word(value: &[u8]) -> Option<u64> {
+    let len = value.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let is_number = len > 0 && value.get(len + 1..).is_some_and(spreadsheet::is_number);
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    is_number.then(|| value[..=len].iter().fold(0xcbf2_9ce4_8422_2325, fnv) | 1)
 }
 
 fn length_bit(value: &[u8]) -> u64 {
@@ -184,6 +210,7 @@ impl Census {
         self.rows += usize::from(is_row(value));
         if spreadsheet::whole_of_float(value).is_some() {
             self.floats += 1;
+            self.add_signs(value);
             return;
         }
         if spreadsheet::is_number(value) {
@@ -192,16 +219,26 @@ impl Census {
             if matches!(value, [b'0', b'1'..=b'9', ..]) && (10..=12).contains(&value.len()) {
                 self.trunks += 1;
                 self.trunk_kinds.insert(value[..4].to_vec());
+                *self.trunk_lengths.entry(value.len()).or_default() += 1;
+            } else {
+                *self.number_lengths.entry(value.len().min(63)).or_default() += 1;
             }
             self.ids += 1;
-            self.lengths |= length_bit(value);
             return;
         }
         self.other_decimals += usize::from(is_decimal(value));
         self.at_signs += usize::from(value.contains(&b'@'));
         self.quotes += usize::from(value.contains(&b'"'));
         self.foreign += usize::from(!value.is_ascii());
-        match personal::look(&plain) {
+        self.uuids += usize::from(value.len() == 36);
+        if let Some(word) = first_word(value) {
+            *self.first_words.entry(word).or_default() += 1;
+        }
+        let look = personal::look(&plain);
+        if !matches!(look, Look::Words | Look::Phone | Look::Date) {
+            self.add_signs(value);
+        }
+        match look {
             Look::Word { is_capitalised } => {
                 self.words += 1;
                 self.capitalised += usize::from(is_capitalised);
@@ -217,6 +254,38 @@ impl Census {
             }
             Look::Other | Look::Words | Look::Phone | Look::Date => {}
         }
+    }
+
+    fn add_signs(&mut self, value: &[u8]) {
+        let signs = signs(value);
+        for sign in (0..128).filter(|sign| signs >> sign & 1 != 0) {
+            *self.signs.entry(sign).or_default() += 1;
+        }
+    }
+
+    /// The signs that fewer values than these have.
+    fn strange(&self, few: usize) -> u128 {
+        let known = self.signs.iter().filter(|(_, count)| **count >= few);
+        !known.fold(0, |all, (sign, _)| all | 1 << sign)
+    }
+
+    /// The word that begins most values.
+    fn first_word(&self) -> u64 {
+        let mut words = self.first_words.iter();
+        words.find(|(_, count)| **count * 2 > self.all).map_or(0, |(word, _)| *word)
+    }
+
+    /// How many numbers are filled up with zeros, rather than phone numbers.
+    fn padded(&self) -> usize {
+        let is_padded =
+            |len: &usize| self.number_lengths.get(len).is_some_and(|count| count * 2 > self.all);
+        let trunks = self.trunk_lengths.iter().filter(|(len, _)| is_padded(len));
+        self.leading_zeros - self.trunks + trunks.map(|(_, count)| count).sum::<usize>()
+    }
+
+    /// The lengths that numbers have, but for what could be phone numbers.
+    fn lengths_of_numbers(&self) -> u64 {
+        self.number_lengths.keys().fold(0, |all, len| all | 1 << len)
     }
 
     /// Kinds of numbers in groups of which there are at least so many, and a tenth of all.
@@ -278,36 +347,45 @@ impl Column {
             return Self { check: Check::Raw, floats, ..Self::default() };
         }
         // What one in fifty values has is nothing that speaks against others.
-        let few = (all / 50).max(2).min(all.div_ceil(2));
+        let few = (all / 50).max(2).min(all.div_ceil(2)).max(1);
         let is_known = |count: usize| count >= few;
         let is_usual = |count: usize| count * 2 > all;
         let is_called = |names: &[&str]| around.name.is_some_and(|name| is_called(name, names));
         let are_names = is_usual(words) && census.capitalised * 5 >= words * 3;
         let is_prefixed = all > 0 && (census.prefixed + numbers) * 10 >= ids * 9;
         let words = match () {
-            () if is_called(NAMES_OF_NAMES) || are_names => Words::Refuse,
+            () if is_called(NAMES_OF_NAMES) || are_names || all == 0 => Words::Refuse,
             () if words >= ids => Words::Pass,
             () if is_prefixed => Words::Refuse,
             () => Words::OfIdLength,
         };
+        let others = numbers - census.trunks;
+        let has_numbers = is_usual(numbers)
+            || is_known(others) && !is_usual(census.prefixed) && !is_usual(census.uuids);
+        let lengths = census.lengths | if has_numbers { census.lengths_of_numbers() } else { 0 };
+        // Customer numbers begin with anything, phone numbers with a few codes.
+        let is_spread = is_called(NAMES_OF_IDS) && census.trunk_kinds.len() * 2 > census.trunks;
+        let are_phones =
+            all >= 5 && census.trunks * 10 >= all * 9 && census.trunk_kinds.len() > 1 && !is_spread;
         let is_single_row = around.is_single && is_usual(census.separated);
         Self {
             check: Check::Looks,
             floats,
             words,
-            lengths: census.lengths,
+            lengths,
+            strange: census.strange(few),
+            first_word: census.first_word(),
             groups: census.usual_groups(few),
-            has_numbers: is_known(numbers),
-            has_leading_zeros: is_known(census.leading_zeros),
-            has_at_signs: is_usual(census.at_signs) || all == 0,
+            has_numbers,
+            has_leading_zeros: is_known(census.padded()) || is_usual(census.trunks),
+            has_at_signs: is_usual(census.at_signs),
             has_quotes: is_known(census.quotes),
             is_foreign: is_known(census.foreign),
             takes_separators: !is_usual(census.rows)
                 && !is_single_row
                 && (is_known(census.separated) || !around.is_single),
             is_prefixed,
-            refuses_phones: is_called_phone(around)
-                || all >= 5 && census.trunks * 10 >= all * 9 && census.trunk_kinds.len() > 1,
+            refuses_phones: is_called_phone(around) || are_phones,
         }
     }
 
@@ -343,7 +421,8 @@ impl Column {
         if prehashed::is_digest(value) {
             return Err(Reason::AlreadyHashed);
         }
-        if value[0] == b'=' {
+        let has_any = value.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+        if value[0] == b'=' || !has_any {
             return Err(Reason::Malformed);
         }
         // Damage, where the column's other ids have none.
@@ -362,19 +441,26 @@ impl Column {
         if !self.takes_separators && has_separator(value) && !is_name {
             return Err(Reason::HoldsSeparator);
         }
+        let is_known = self.strange & signs(value) == 0;
         let is_like_ids = match look {
+            Look::Words if self.first_word != 0 => first_word(value) == Some(self.first_word),
             Look::Words | Look::Phone | Look::Date => false,
             Look::Word { .. } => match self.words {
                 Words::Pass => true,
-                Words::OfIdLength => self.is_as_long(value),
+                Words::OfIdLength => {
+                    self.is_as_long(value) && (self.is_foreign || value.is_ascii())
+                }
                 Words::Refuse => false,
             },
             // Of random tokens some have digits alone.
             Look::Groups(kind) => {
-                !self.refuses_phones && (self.groups.contains(&kind) || self.is_as_long(value))
+                is_known
+                    && !self.refuses_phones
+                    && (self.groups.contains(&kind) || self.is_as_long(value))
             }
             Look::Other => {
-                (self.has_at_signs || !value.contains(&b'@'))
+                is_known
+                    && (self.has_at_signs || !value.contains(&b'@'))
                     && (self.is_foreign || value.is_ascii())
             }
         };
@@ -403,15 +489,21 @@ impl Column {
     /// digits together, or digits where the column has such.
     #[inline]
     pub(super) fn is_clean(&self, value: &[u8], classes: u8) -> bool {
-        use class::{CONTROL, DIGIT, HIGH, LOWER, SIGN, UPPER};
+        use class::{CONTROL, DIGIT, HIGH, HYPHEN, LOWER, MARK, SIGN, UPPER};
         let is_mixed = classes & DIGIT != 0
             && classes & (LOWER | UPPER) != 0
             && classes & (SIGN | HIGH | CONTROL) == 0
             && self.floats != Floats::Drop
             && value.len() != 64
-            && value[0] != b'=';
+            && value[0] != b'='
+            && (classes & HYPHEN == 0 || self.strange & 1 << b'-' == 0)
+            && (classes & MARK == 0 || self.takes_marks(value));
         let is_number = classes == DIGIT && self.takes_numbers(value[0] == b'0');
         is_mixed || is_number
+    }
+
+    fn takes_marks(&self, value: &[u8]) -> bool {
+        self.strange & signs(value) == 0 && !personal::is_phone_link(value)
     }
 
     #[inline]
@@ -451,6 +543,10 @@ const NAMES_OF_NAMES: &[&str] = &[
     "town",
     "contact",
 ];
+
+/// Words of headers above ids.
+const NAMES_OF_IDS: &[&str] =
+    &["id", "ids", "uid", "customer", "customerid", "userid", "kundennummer", "kundennr"];
 
 /// Words of headers above phone numbers.
 const NAMES_OF_PHONES: &[&str] = &[

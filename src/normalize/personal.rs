@@ -28,12 +28,18 @@ pub(super) enum Look {
 
 /// Text as it is looked at: without what hides an address or a number.
 pub(super) fn plain(value: &[u8]) -> Cow<'_, [u8]> {
-    if value.is_ascii() && !value.iter().any(|byte| matches!(byte, b'%' | b'&' | b'[' | b'(')) {
+    if value.is_ascii()
+        && !value.iter().any(|byte| matches!(byte, b'%' | b'&' | b'[' | b'(' | b'\\'))
+    {
         return Cow::Borrowed(value);
     }
     let text = String::from_utf8_lossy(value);
     let mut folded: String = text.chars().filter_map(folded).collect();
     for (hidden, shown) in [
+        ("%25", "%"),
+        ("\\u0040", "@"),
+        ("\\u002B", "+"),
+        ("\\u002b", "+"),
         ("%40", "@"),
         ("%2B", "+"),
         ("%2b", "+"),
@@ -41,6 +47,8 @@ pub(super) fn plain(value: &[u8]) -> Cow<'_, [u8]> {
         ("&commat;", "@"),
         ("[at]", "@"),
         ("(at)", "@"),
+        ("[dot]", "."),
+        ("(dot)", "."),
     ] {
         if folded.contains(hidden) {
             folded = folded.replace(hidden, shown);
@@ -64,9 +72,10 @@ fn folded(c: char) -> Option<char> {
             char::from_u32(u32::from(c) - 0xFEE0).expect("full-width forms are those of ASCII")
         }
         '\u{FE6B}' => '@',
-        '\u{FE62}' | '\u{207A}' => '+',
+        '\u{FE62}' | '\u{207A}' | '\u{2795}' => '+',
         '\u{3002}' | '\u{2024}' => '.',
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        '\u{B2}' | '\u{B3}' | '\u{B9}' | '\u{2070}'..='\u{2079}' | '\u{2080}'..='\u{2089}' => '1',
         _ if phone::is_digit(c) => '1',
         _ if c.is_whitespace() => ' ',
         _ if c.is_uppercase() => 'A',
@@ -103,12 +112,12 @@ fn is_address_around(plain: &[u8], at: usize) -> bool {
 
 /// Whether text begins with as many digits as a phone number has, with separators between them.
 fn is_number_from(text: &[u8]) -> bool {
-    let is_part = |byte: &&u8| byte.is_ascii_digit() || is_separator(**byte);
+    let is_part = |byte: &&u8| byte.is_ascii_digit() || is_joint(**byte);
     text.iter().take_while(is_part).filter(|byte| byte.is_ascii_digit()).count() >= DIGITS_MIN
 }
 
 /// Whether text is a link to a phone number.
-fn is_phone_link(plain: &[u8]) -> bool {
+pub(super) fn is_phone_link(plain: &[u8]) -> bool {
     [&b"tel:"[..], b"callto:", b"sms:", b"whatsapp:", b"phone:"].iter().any(|scheme| {
         let start = plain.get(..scheme.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -118,6 +127,12 @@ fn is_phone_link(plain: &[u8]) -> bool {
 
 fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'-' | b'.' | b'/' | b'(' | b')' | b'[' | b']' | b'\t')
+}
+
+/// What stands between the digits of a number with `+` where someone made an id of it.
+fn is_joint(byte: u8) -> bool {
+    is_separator(byte)
+        || matches!(byte, b'_' | b'|' | b';' | b',' | b':' | b'=' | b'~' | b'\'' | b'*')
 }
 
 /// What text looks like.

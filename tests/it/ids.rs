@@ -142,6 +142,65 @@ fn words_and_numbers_that_are_unlike_their_column_stay() {
 }
 
 #[test]
+fn signs_and_phones_that_ids_do_not_have_stay() {
+    let numbers: Vec<String> = (0..300).map(|number| format!("{}", 400_100 + number)).collect();
+    let unlike = [
+        "tel:0309876543",
+        "23:Bob:Ray:Langweg",
+        "1979-03-02T00:00:00Z",
+        "whatsapp:491609876543",
+        "name=Bob/phone=01609876543",
+        "Bob-Ray-0160-9876543",
+        "Bob_Ray",
+        "Bob+Ray+20095+Hamburg",
+        "Bob%20Ray",
+        "Bob(Ray)",
+        "Langweg.9",
+        "5500 0000 0000 0004",
+        "02.03.79",
+        "---",
+        "***",
+        "Total: 12",
+        "(12 rows)",
+        "TRAILER 12",
+        "\u{41f}\u{435}\u{442}\u{440}",
+        "+49_160_9876543",
+        "+49|160|9876543",
+        "\u{2795}491609876543",
+        "bob[dot]ray[at]c[dot]example",
+        "bob\\u0040c.example",
+        "bob%2540c.example",
+    ];
+    for value in unlike {
+        let mut ids = numbers.clone();
+        ids.push(value.to_owned());
+        assert_eq!(prepare("id", &ids, |_| ()).entries().len(), 300, "{value}");
+    }
+    let uuid = |n: u64| format!("{:08x}-11aa-4bcd-8abc-{:012x}", n * 7919 + 1, n * 104_729 + 5);
+    let tokens: Vec<String> = (0..300)
+        .map(|n| if n % 25 == 0 { format!("0160{:07}", 1_234_567 + n) } else { uuid(n) })
+        .collect();
+    assert_eq!(prepare("id", &tokens, |_| ()).entries().len(), 288);
+    // Nothing is known of a column that begins blank.
+    let mut blank = vec![String::new(); 260];
+    blank.extend(cells(["01609876543", "M\u{fc}ller", "Ray", "bob@intranet", "ab12"]));
+    assert_eq!(prepare("id", &blank, |_| ()).entries(), ["ab12".to_owned()].into());
+}
+
+#[test]
+fn padded_numbers_and_words_before_each_number_are_ids() {
+    let padded = |n: u64| format!("0{:09}", 100_000_000 + n * 7_654_321 % 899_000_000);
+    for ids in [
+        (1..120).map(padded).collect::<Vec<_>>(),
+        (1..120).map(|n| format!("Mitglied {}", 770_000 + n)).collect(),
+        (1..120).map(|n| format!("google|{:015}", 69_000_000_000_u64 + n)).collect(),
+    ] {
+        let made = prepare("customer_id", &ids, |_| ());
+        assert_eq!(made.entries().len(), 119, "{}", ids[0]);
+    }
+}
+
+#[test]
 fn columns_of_something_else_are_refused_and_told() {
     let names = ["Jane Roe", "Ann Lee", "Bob Ray"];
     let towns = ["Berlin", "Hamburg", "Ulm"];
