@@ -170,13 +170,13 @@ pub(crate) struct PrepareArgs {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) suppress: Vec<String>,
     /// The column of suppression lists, if it is called otherwise there
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", requires = "suppress")]
     pub(crate) suppress_column: Option<ColumnSelector>,
     /// What of a person who opted out is held back
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub(crate) suppress_by: SuppressBy,
     /// The rows of suppression lists that count: a condition as for --where; whoever is in another row has not opted out
-    #[arg(long, value_name = "CONDITION")]
+    #[arg(long, value_name = "CONDITION", requires = "suppress")]
     pub(crate) suppress_where: Vec<Condition>,
     /// Leave out who is in an earlier result of throng
     #[arg(long, value_name = "DIR")]

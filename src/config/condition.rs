@@ -3,17 +3,21 @@
 use std::fmt;
 use std::str::FromStr;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use super::ColumnSelector;
+use crate::encoding::readings;
 use crate::normalize::Shape;
 use crate::quote::OneLine;
-use crate::trim::{is_null_word, trim};
+use crate::trim::{is_null_word, trim, without_guard};
 
 /// Null words that are also words of their own: the country NA, the category none.
 const AMBIGUOUS_WORDS: [&str; 3] = ["none", "na", "-"];
 
 /// A column, and the values that its cells must have, or must not have.
 ///
-/// Values are compared without regard to letter case and white space around them, and `1.0` is `1`. No value stands for
+/// Values are compared without regard to letter case, to white space around them and how much of it is between words, to
+/// how a letter is composed or how wide it is, and to what a spreadsheet puts in front of text; and `1.0` is `1`. No value stands for
 /// cells with nothing in them, which those with a null word are, too.
 ///
 /// ```
@@ -44,13 +48,38 @@ impl Condition {
         &self.column
     }
 
+    /// Whether it drops cells with one of its values (`!=`).
+    pub(crate) fn is_negated(&self) -> bool {
+        self.is_negated
+    }
+
     /// Whether it holds for a cell; one that is not there has nothing in it.
     pub fn holds(&self, cell: &[u8]) -> bool {
-        let cell = without_fraction(trim(cell));
-        let is_blank = || cell.is_empty() || is_null_word(cell);
-        let is_value = |value: &String| is_equal(cell, value);
-        let is_one = self.has_blank && is_blank() || self.values.iter().any(is_value);
+        let cell = trim(cell);
+        let mut is_one = self.has(cell);
+        if !is_one && matches!(cell.first(), Some(b'\'' | b'=' | b'"')) {
+            is_one = without_guard(cell).is_some_and(|inner| self.has(inner));
+        }
         is_one != self.is_negated
+    }
+
+    /// Whether a trimmed cell is one of the values.
+    fn has(&self, cell: &[u8]) -> bool {
+        let cell = without_fraction(cell);
+        let is_blank = || cell.is_empty() || is_null_word(cell);
+        let is_value = |value: &String| cell.eq_ignore_ascii_case(value.as_bytes());
+        self.has_blank && is_blank()
+            || self.values.iter().any(is_value)
+            || !is_plain(cell) && self.has_folded(cell)
+    }
+
+    /// The same of a cell that may be written in another way, or in an encoding that nobody named.
+    #[cold]
+    fn has_folded(&self, cell: &[u8]) -> bool {
+        readings(cell).any(|reading| {
+            let text = folded(&reading);
+            self.has_blank && text.is_empty() || self.values.contains(&text)
+        })
     }
 }
 
@@ -144,10 +173,22 @@ fn split_values(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// A value in lower case, without the `.0` of a float.
+/// A value in lower case, without the `.0` of a float; what looks the same is the same: composed and decomposed letters,
+/// full-width ones, one space and several.
 fn folded(value: &str) -> String {
-    let whole = without_fraction(value.as_bytes());
-    value[..whole.len()].chars().flat_map(char::to_lowercase).collect()
+    let normalizer = ComposingNormalizerBorrowed::new_nfkc();
+    let text = normalizer.normalize(value);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let whole = without_fraction(trim(text.as_bytes()));
+    let lower =
+        String::from_utf8_lossy(whole).chars().flat_map(char::to_lowercase).collect::<String>();
+    normalizer.normalize(&lower).into_owned()
+}
+
+/// Whether a cell can be compared as it is written: it is ASCII, and has no white space but single spaces.
+fn is_plain(cell: &[u8]) -> bool {
+    let is_single = |pair: &[u8]| pair != b"  ";
+    cell.iter().all(|byte| matches!(byte, b' '..=b'~')) && cell.windows(2).all(is_single)
 }
 
 /// A whole number without the zeros that programs write behind its point when they take it for a float.
@@ -158,15 +199,6 @@ fn without_fraction(cell: &[u8]) -> &[u8] {
     let is_whole = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     let is_zero = !zeros.is_empty() && zeros.iter().all(|byte| *byte == b'0');
     if is_whole && is_zero { whole } else { cell }
-}
-
-/// Whether a cell is a folded value.
-fn is_equal(cell: &[u8], value: &str) -> bool {
-    if cell.is_ascii() {
-        return cell.eq_ignore_ascii_case(value.as_bytes());
-    }
-    std::str::from_utf8(cell)
-        .is_ok_and(|cell| cell.chars().flat_map(char::to_lowercase).eq(value.chars()))
 }
 
 /// Whether a value may be somebody's: messages must not show it.
@@ -217,6 +249,29 @@ mod tests {
             ("a=x y", "x y", true),
         ] {
             assert_eq!(condition(text).holds(cell.as_bytes()), holds, "{text} {cell:?}");
+        }
+        for (text, cell) in [
+            ("a=gelöscht", &b"gel\xf6scht"[..]),
+            ("a=gelöscht", "gelo\u{308}scht".as_bytes()),
+            ("a=gelo\u{308}scht", "GELÖSCHT".as_bytes()),
+            ("a=opted out", b"Opted  out"),
+            ("a=opted  out", b"opted\tout"),
+            ("a=opted out", "opted\u{a0}out".as_bytes()),
+            ("a=opted out", b"opted\xa0out"),
+            ("a=no", "ＮＯ".as_bytes()),
+            ("a=1", "１．０".as_bytes()),
+            ("a=no", b"'no"),
+            ("a=no", b" =\"No\""),
+            ("a=0", b"'0.0"),
+            ("a='no", b"'no"),
+            ("a=", b"'"),
+            ("a=", b"\xa0"),
+        ] {
+            let negated = text.replacen('=', "!=", 1);
+            assert!(
+                condition(text).holds(cell) && !condition(&negated).holds(cell),
+                "{text} {cell:?}"
+            );
         }
         assert!(!condition("a=x").holds(b"\xff") && condition("a!=x").holds(b"\xff"));
     }

@@ -68,14 +68,15 @@ impl Job {
                 config.inputs.push(input);
             }
         }
-        for (list, found) in self.suppress.iter().zip(&found.suppress) {
+        let names = super::list_names(&self.suppress);
+        for ((list, name), found) in self.suppress.iter().zip(names).zip(&found.suppress) {
             config.suppress.extend(found.iter().flat_map(|found| &found.files).map(|file| {
                 SuppressInput {
                     input: Input::Path(file.path.clone()),
                     user_type: list.user_type,
                     digest: list.digest,
                     column: list.column.clone(),
-                    list: Some(list.name()),
+                    list: Some(name.clone()),
                     conditions: list.conditions.clone(),
                 }
             }));

@@ -376,6 +376,18 @@ impl Job {
     }
 }
 
+/// The names of opt-out lists, each of which only one has: two tables can have the same files.
+pub(crate) fn list_names(lists: &[SuppressList]) -> Vec<String> {
+    let name = |(index, list): (usize, &SuppressList)| {
+        let name = list.name();
+        match lists[..index].iter().filter(|other| other.name() == name).count() {
+            0 => name,
+            before => format!("{name} ({})", before + 1),
+        }
+    };
+    lists.iter().enumerate().map(name).collect()
+}
+
 impl JobAudience {
     /// Its name, or its label.
     pub fn name(&self) -> &str {

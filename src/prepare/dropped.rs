@@ -95,13 +95,18 @@ impl Conditions {
         findings
     }
 
-    /// The same about all members.
-    pub(super) fn notes(&self, ingested: &[SourceTally]) -> Vec<String> {
+    /// The same about all members: remarks, and warnings about conditions that were to keep people out and did not.
+    pub(super) fn notes(&self, ingested: &[SourceTally]) -> (Vec<String>, Vec<String>) {
         let rows: u64 = self.of_members(ingested).map(|read| read.records).sum();
         let dropped = self.dropped(ingested);
         let idle =
             self.members.iter().zip(dropped).filter(|(_, dropped)| *dropped == 0 && rows > 0);
-        idle.map(|(condition, _)| format!("--where `{condition}` drops no row")).collect()
+        let (warnings, notes): (Vec<_>, Vec<_>) =
+            idle.map(|(condition, _)| condition).partition(|condition| condition.is_negated());
+        let told = |conditions: Vec<&Condition>| {
+            conditions.iter().map(|of| format!("--where `{of}` drops no row")).collect()
+        };
+        (told(notes), told(warnings))
     }
 
     /// Rows of members that each condition dropped.

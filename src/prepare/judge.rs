@@ -82,7 +82,7 @@ impl Judge {
             }
             for (index, tally) in &read.tallies {
                 if source.role == Role::Suppressed {
-                    check_suppression(source, &self.specs[*index], tally)?;
+                    check_suppression(source, &self.specs[*index], tally, self.max_rejects)?;
                     self.check_assumed_of_list(source, tally)?;
                 }
                 sums[*index][source.role as usize].add(tally.clone(), |place| place);
@@ -346,7 +346,12 @@ fn check_chosen(source: &JudgedSource, read: &SourceTally) -> Result<()> {
     })
 }
 
-fn check_suppression(source: &JudgedSource, spec: &AudienceSpec, tally: &Tally) -> Result<()> {
+fn check_suppression(
+    source: &JudgedSource,
+    spec: &AudienceSpec,
+    tally: &Tally,
+    max_rejects: MaxRejects,
+) -> Result<()> {
     let values = tally.values();
     let most = tally.reasons().next().map(|(reason, ..)| reason);
     let hint = if tally.bare_domains * 2 > tally.rejected() {
@@ -356,16 +361,24 @@ fn check_suppression(source: &JudgedSource, spec: &AudienceSpec, tally: &Tally) 
     } else {
         "name its column with --suppress-column, or its type with --suppress TYPE=FILE"
     };
-    if values > 0 && (tally.usable() == 0 || tally.suspicious() * 2 > values) {
+    let is_other = tally.usable() == 0 || tally.suspicious() * 2 > values;
+    let is_exceeded = max_rejects.is_exceeded(tally.suspicious(), values);
+    if values > 0 && (is_other || is_exceeded) {
+        let allowed = if is_other {
+            String::new()
+        } else {
+            format!(", more than --max-rejects {max_rejects} allows")
+        };
+        let enough = || MaxRejects::that_allows(tally.suspicious(), values);
         return Err(Error::WrongFile {
             message: format!(
-                "the suppression list {} cannot be relied on: {} of {values} values were rejected for {spec}{}",
+                "the suppression list {} cannot be relied on: {} of {values} values were rejected for {spec}{allowed}{}",
                 Quoted(&source.path),
                 tally.suspicious(),
                 reasons(tally),
             ),
             hint: Some(hint.to_owned()),
-            limits: None,
+            limits: (!is_other).then(|| (max_rejects, enough())),
         });
     }
     Ok(())

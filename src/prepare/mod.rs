@@ -116,7 +116,8 @@ impl Prepare {
         conditions.verdict(&ingested)?;
         let tallies =
             judge.verdict(&ingested).map_err(|error| conditions.named(error, &ingested))?;
-        notes.extend(conditions.notes(&ingested));
+        let (idle, mut warnings) = conditions.notes(&ingested);
+        notes.extend(idle);
         let findings = conditions.findings(&ingested).into_iter().chain(judge.findings(&ingested));
         notes.extend(notes::merged(findings.collect()));
         notes.extend(ingest.aliases.iter().filter_map(|alias| alias.note(&audiences, &tallies)));
@@ -155,7 +156,7 @@ impl Prepare {
         let records = manifest.inputs.iter().map(|input| input.records).sum();
         let dropped = conditions.sums(&ingested);
         let read = SummaryRead { records, bytes, dropped };
-        let warnings = lists::warnings(&summaries);
+        warnings.extend(lists::warnings(&summaries));
         notes.extend(persons::note(&summaries));
         let notes = (notes, warnings);
         let summary = Summary::new(&config, summaries, notes, read, started.elapsed());

@@ -96,7 +96,15 @@ fn check_hits(
     earlier: Option<&OptOutListRecord>,
 ) -> Option<Stopped> {
     let OptOutListRecord { name, usable, suspicion, .. } = list;
-    let members = list.members?;
+    let Some(members) = list.members else {
+        let least = guards.min_members?;
+        let message = format!(
+            "there are too many opt-out lists to say how many of `{name}` are members, and min-opt-out-members asks for {least}"
+        );
+        let flag = ("--min-opt-out-members", Allowed::AtLeast(0));
+        let figures = ("unknown".to_owned(), least.to_string());
+        return Some(stopped("min_opt_out_members", name, figures, flag, message));
+    };
     let before = earlier.and_then(|earlier| earlier.members).unwrap_or(0);
     let (least, why) = match (guards.min_members, suspicion) {
         (Some(least), _) => (least, format!("min-opt-out-members asks for {least}")),

@@ -344,10 +344,9 @@ impl Night<'_> {
     /// The opt-out lists: their files stand among the inputs in the order in which the job has them.
     fn describe_lists(&self, summary: &Summary) -> Vec<OptOutListRecord> {
         let mut files = self.record.inputs.iter().filter(|input| input.role == "suppressed");
-        let lists = self.config.job.suppress.iter().zip(&self.list_files);
+        let lists = job::list_names(&self.config.job.suppress).into_iter().zip(&self.list_files);
         lists
-            .map(|(list, count)| {
-                let name = list.name();
+            .map(|(name, count)| {
                 let figures = summary.audiences.iter().flat_map(|of| &of.figures.opt_out_lists);
                 let of_it = || figures.clone().filter(|list| list.name == name);
                 let suspicion = of_it().find_map(|list| list.suspicion.as_deref());

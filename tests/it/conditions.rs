@@ -104,7 +104,7 @@ fn conditions_that_do_nothing_or_leave_nothing_are_told() {
     let mut config = desk.config(SHOP, &["email"]);
     config.read.conditions = conditions(&["country!=FR"]);
     let summary = run(config.clone()).unwrap();
-    assert_eq!(summary.notes, ["--where `country!=fr` drops no row"]);
+    assert_eq!(summary.warnings, ["--where `country!=fr` drops no row"]);
     config.read.conditions = conditions(&["accepts marketing=true", "country=nz"]);
     fs::remove_dir_all(desk.out()).unwrap();
     let error = run(config.clone()).unwrap_err();

@@ -319,3 +319,34 @@ proptest! {
         check(&members, &lists, tuning)?;
     }
 }
+
+#[test]
+fn a_list_with_a_second_column_of_the_type_holds_back_who_is_in_either() {
+    let desk = Desk::new();
+    let members =
+        desk.write("in.csv", "id,email\n1,ann@a.example\n2,bob@a.example\n3,cy@a.example\n");
+    let mut config = config(UserType::EmailHash, &[members], &desk.out());
+    config.audiences[0].columns = vec!["email".parse().unwrap()];
+    let list = desk.write("list.csv", "email,email_alt\nann@a.example,\n,bob@a.example\n");
+    config.suppress.push(Input::Path(list).into());
+    let summary = run(config).unwrap();
+    assert_eq!(summary.audiences[0].figures.sets.suppressed, 2);
+    assert_eq!(summary.audiences[0].figures.sets.written, 1);
+}
+
+#[test]
+fn a_list_of_which_too_much_cannot_be_read_stops_the_run() {
+    let desk = Desk::new();
+    let members = desk.write("in.txt", "ann@a.example\nbob@a.example\n");
+    let mut config = config(UserType::EmailHash, &[members], &desk.out());
+    let good: String = (0..8).map(|n| format!("p{n}@b.example\n")).collect();
+    let list = desk.write("list.txt", &format!("{good}bob at a.example\nann(at)a.example\n"));
+    config.suppress.push(Input::Path(list).into());
+    let error = run(config.clone()).unwrap_err().to_string();
+    assert!(
+        error.contains("2 of 10 values were rejected") && error.contains("10% allows"),
+        "{error}"
+    );
+    config.max_rejects = "20%".parse().unwrap();
+    run(config).unwrap();
+}

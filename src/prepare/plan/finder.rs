@@ -72,7 +72,28 @@ impl Finder<'_> {
             }
             found.push(column);
         }
+        if self.role == Role::Suppressed && self.list_column.is_none() {
+            let others = self.others_of_list(audience, &found);
+            found.extend(others);
+        }
         Ok(found)
+    }
+
+    /// Columns of an opt-out list beside those that the inputs name: who is in any of them opted out.
+    fn others_of_list(&self, audience: &Audience, named: &[Found]) -> Vec<Found> {
+        let user_type = audience.spec.user_type;
+        if !user_type.has_form() {
+            return Vec::new();
+        }
+        let is_named = |index: usize| named.iter().any(|of| of.index == index);
+        let blank: Vec<usize> = self.blank().collect();
+        let is_meant = |index: &usize| {
+            !is_named(*index)
+                && (self.is_called_like(*index, user_type) && self.fits(audience, *index)
+                    || self.is_called_just(*index, user_type) && blank.contains(index))
+        };
+        let found = |index| Found { index, is_named: false, is_guess: true };
+        (0..self.table.width()).filter(is_meant).map(found).collect()
     }
 
     pub(super) fn selected(&self, selector: &ColumnSelector) -> Result<Found> {
