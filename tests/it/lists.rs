@@ -342,6 +342,7 @@ fn a_list_of_which_too_much_cannot_be_read_stops_the_run() {
     let good: String = (0..8).map(|n| format!("p{n}@b.example\n")).collect();
     let list = desk.write("list.txt", &format!("{good}bob at a.example\nann(at)a.example\n"));
     config.suppress.push(Input::Path(list).into());
+    config.max_rejects = "10%".parse().unwrap();
     let error = run(config.clone()).unwrap_err().to_string();
     assert!(
         error.contains("2 of 10 values were rejected") && error.contains("10% allows"),
