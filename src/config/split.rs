@@ -84,6 +84,11 @@ impl ValueSeparators {
         self.texts.is_empty()
     }
 
+    /// True if that stands between values.
+    pub(crate) fn has(&self, text: &[u8]) -> bool {
+        self.texts.iter().any(|of| trim(of) == text)
+    }
+
     /// How people type them.
     pub fn texts(&self) -> Vec<String> {
         let text =

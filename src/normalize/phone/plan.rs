@@ -146,7 +146,7 @@ impl Plan {
 #[inline]
 fn digits(value: &[u8]) -> Option<([u8; DIGITS_MAX + 1], usize)> {
     // `447911123456.0` is a float, not a number that ends in a zero.
-    if matches!(value, [.., b'.', _]) {
+    if matches!(value, [.., b'.', _] | [.., b'.' | b'0', b'0']) && has_decimals(value) {
         return None;
     }
     let mut buffer = [0; DIGITS_MAX + 1];
@@ -163,6 +163,12 @@ fn digits(value: &[u8]) -> Option<([u8; DIGITS_MAX + 1], usize)> {
         }
     }
     Some((buffer, len))
+}
+
+/// Whether a value ends in a point and a single digit, or in a point and zeros, however many.
+fn has_decimals(value: &[u8]) -> bool {
+    let zeros = value.iter().rev().take_while(|byte| **byte == b'0').count();
+    matches!(value, [.., b'.', _]) || value[..value.len() - zeros].ends_with(b".")
 }
 
 /// Writes a calling code in digits, and returns how many.

@@ -148,16 +148,14 @@ fn is_spreadsheet_number(text: &str) -> bool {
     is_decimal && is_digits(exponent) && exponent.len() <= 2
 }
 
-/// Drops the `.0` of a number that was exported as a float.
+/// Drops the `.0` of a number that was exported as a float, and the `.00` of one from a column of decimals.
 fn without_float_suffix(text: &str) -> &str {
-    match text.strip_suffix(".0") {
-        Some(whole) => {
-            let digits = whole.strip_prefix('+').unwrap_or(whole);
-            let is_float = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-            if is_float { whole } else { text }
-        }
-        None => text,
-    }
+    let Some((whole, zeros)) = text.split_once('.') else { return text };
+    let digits = whole.strip_prefix('+').unwrap_or(whole);
+    let is_float = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let is_whole = zeros == "0"
+        || zeros.len() > 1 && zeros.bytes().all(|b| b == b'0') && digits.len() >= super::DIGITS_MIN;
+    if is_float && is_whole { whole } else { text }
 }
 
 /// Words and signs that begin an extension, in lower case: those of libphonenumber's `extn` pattern, RFC 3966 and
@@ -260,6 +258,17 @@ mod tests {
                 "{extension}"
             );
         }
+    }
+
+    #[test]
+    fn decimals_of_zeros_are_no_digits() {
+        for zeros in [".0", ".00", ".000", ".000000"] {
+            assert_eq!(text(&format!("4930123456{zeros}")).as_deref(), Ok("4930123456"));
+            assert_eq!(text(&format!("+4930123456{zeros}")).as_deref(), Ok("4930123456"));
+            assert_eq!(text(&format!("030123456{zeros}")).as_deref(), Ok("030123456"));
+        }
+        assert_eq!(text("0301.000").as_deref(), Ok("0301000"));
+        assert_eq!(text("030.123.000").as_deref(), Ok("030123000"));
     }
 
     #[test]

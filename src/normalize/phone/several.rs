@@ -123,6 +123,13 @@ impl Groups {
         let slashes = gaps.iter().filter(|gap| gap.has_slash).count();
         let first = gaps.iter().position(|gap| gap.has_slash).unwrap_or(0);
         let (before, after) = digits.split_at(first + 1);
+        if let (true, [1..=3, 2..=AREA_DIGITS_MAX, last], [code, area]) =
+            (begins_with_plus && slashes == 2, digits, gaps)
+            && ![code, area].iter().any(|gap| gap.has_hyphen || gap.has_space)
+        {
+            // +49/30/1234567: calling code, area code, number
+            return *last >= SUBSCRIBER_DIGITS_MIN;
+        }
         if slashes > 1 {
             // 415/555/2671, 06/12/34/56/78, +44/20/7946/0123
             let (last, inner) = after.split_last().unwrap_or((&0, &[]));
@@ -180,6 +187,8 @@ mod tests {
             "+49 (0)30/1234567",
             "+49/171/234/5678",
             "+44/20/7946/0123",
+            "+49/30/1234567",
+            "+43/664/1234567",
             "0049 171/2345678",
             "00 49 171/2345678",
             "1 415/555-2671",

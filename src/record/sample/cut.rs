@@ -1,7 +1,7 @@
 //! Rows and cells of a sample, cut by the exact reader.
 
 use super::SAMPLE_ROWS;
-use crate::dialect::{self, Csv, Step};
+use crate::dialect::{self, Csv, Separator, Step};
 
 /// A cell of a row.
 #[derive(Debug)]
@@ -26,6 +26,14 @@ pub(super) struct Cut {
     pub(super) rows: Vec<Row>,
     /// Behind the last of them.
     pub(super) end: usize,
+}
+
+impl Cut {
+    /// True if a cell in quotes has the separator in it.
+    pub(super) fn has_quoted(&self, separator: Separator) -> bool {
+        let has_it = |cell: &Cell| memchr::memmem::find(&cell.text, separator.bytes()).is_some();
+        self.rows.iter().flat_map(|row| &row.cells).any(|cell| cell.is_quoted && has_it(cell))
+    }
 }
 
 /// Cuts the first rows of a text; `is_all` says that its last one ends with it.

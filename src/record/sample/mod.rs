@@ -11,7 +11,7 @@ use std::path::Path;
 use self::candidates::{Candidate, candidates};
 use self::cut::{Cut, cut};
 use self::score::{Score, score};
-use crate::config::{Format, ReadOptions};
+use crate::config::{Format, ReadOptions, ValueSeparators};
 use crate::dialect::{Csv, Dialect, Framing, Quotes, Separator};
 use crate::encoding;
 use crate::trim::trim;
@@ -63,9 +63,11 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, read: &ReadOptions) -> D
         Format::Lines | Format::Parquet => None,
         Format::Tsv => Some(Separator::from(b'\t')),
         Format::Csv | Format::Auto if told.is_some() => told,
-        Format::Csv => Some(sniff(text, is_all).unwrap_or(Separator::from(b','))),
+        Format::Csv => {
+            Some(sniff_beside(text, is_all, &read.split).unwrap_or(Separator::from(b',')))
+        }
         Format::Auto => {
-            let found = sniff(text, is_all);
+            let found = sniff_beside(text, is_all, &read.split);
             // The name says that it is a table, and not which: where the comma is the decimal point it is written with
             // semicolons. With a single column, its quotes still mean something.
             let named = match extension(path).as_deref() {
@@ -74,7 +76,8 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, read: &ReadOptions) -> D
                 _ => None,
             };
             note = found.and_then(|found| disagreement(found, named));
-            found.or(named.map(Separator::from))
+            let named = named.map(Separator::from);
+            found.or(named.filter(|named| !read.split.has(named.bytes())))
         }
     };
     let Some(separator) = separator else {
@@ -134,6 +137,11 @@ fn extension(path: &Path) -> Option<String> {
 
 /// The delimiter that explains a sample best; `None` if it is a list.
 pub fn sniff(sample: &[u8], is_all: bool) -> Option<Separator> {
+    sniff_beside(sample, is_all, &ValueSeparators::default())
+}
+
+/// The same where cells hold several values: what stands between these is a delimiter only if some cells have it in quotes.
+fn sniff_beside(sample: &[u8], is_all: bool, values: &ValueSeparators) -> Option<Separator> {
     let has_escapes = memchr::memmem::find(sample, b"\\\"").is_some();
     let quotes =
         if has_escapes { &[Quotes::Doubled, Quotes::Backslash][..] } else { &[Quotes::Doubled] };
@@ -141,7 +149,11 @@ pub fn sniff(sample: &[u8], is_all: bool) -> Option<Separator> {
     for Candidate { separator, needs_proof } in candidates(sample) {
         for quotes in quotes {
             let csv = Csv { quotes: *quotes, ..Csv::new(separator) };
-            let Some(score) = score(&cut(sample, is_all, &csv), &csv) else { continue };
+            let rows = cut(sample, is_all, &csv);
+            if values.has(separator.bytes()) && !rows.has_quoted(separator) {
+                continue;
+            }
+            let Some(score) = score(&rows, &csv) else { continue };
             let is_better = best.is_none_or(|(best, _)| score.value > best.value + 1e-9);
             if is_better && score.is_table && (score.is_proven || !needs_proof) {
                 best = Some((score, separator));

@@ -131,6 +131,26 @@ fn tables_of_systems_are_cut_where_they_mean_it() {
 }
 
 #[test]
+fn what_stands_between_values_is_no_delimiter() {
+    let with = |sample: &str, name: &str, split: &str| {
+        let split = [split.parse().unwrap()].into_iter().collect();
+        let read = ReadOptions { split, ..ReadOptions::default() };
+        match detect(sample.as_bytes(), true, Path::new(name), &read).dialect.framing {
+            Framing::Csv(csv) => csv.separator.to_string(),
+            framing => format!("{framing:?}"),
+        }
+    };
+    let rows = "ann@example.com;bob@example.com\ncy@example.com;di@example.com\n";
+    assert_eq!(delimiter(rows, "x.txt"), ";");
+    assert_eq!(with(rows, "x.txt", ";"), "Lines");
+    assert_eq!(with(rows, "x.csv", ";"), ",");
+    assert_eq!(with(&format!("emails\n{rows}"), "x.csv", ";"), ",");
+    assert_eq!(with(&rows.replace(';', ","), "x.csv", ","), "Lines");
+    let quoted = "id,emails\n1,\"ann@example.com, bob@example.com\"\n2,cy@example.com\n";
+    assert_eq!(with(quoted, "x.csv", ","), ",");
+}
+
+#[test]
 fn lists_stay_lists() {
     for line in [
         "Doe, AnN <annN@example.com>\n",
