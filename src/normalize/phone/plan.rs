@@ -146,7 +146,7 @@ impl Plan {
 #[inline]
 fn digits(value: &[u8]) -> Option<([u8; DIGITS_MAX + 1], usize)> {
     // `447911123456.0` is a float, not a number that ends in a zero.
-    if matches!(value, [.., b'.', _] | [.., b'.' | b'0', b'0']) && has_decimals(value) {
+    if matches!(value, [.., b'.', _] | [.., b'0', b'0']) && has_decimals(value) {
         return None;
     }
     let mut buffer = [0; DIGITS_MAX + 1];
