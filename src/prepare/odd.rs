@@ -82,7 +82,8 @@ fn may_be_person(row: &[u8], route: &Route<'_>, audiences: &[Audience]) -> bool 
             match normalizer.one(Wrapping::Line, value, &mut Vec::new()) {
                 Verdict::Raw(_) | Verdict::Prehashed(_) | Verdict::Domain => true,
                 Verdict::Blank => false,
-                Verdict::Rejected(_) => Shape::of(cell) != Shape::Other,
+                // What is left of an address is enough.
+                Verdict::Rejected(_) => Shape::of(cell) != Shape::Other || cell.contains(&b'@'),
             }
         })
     })
