@@ -70,7 +70,7 @@ pub(super) struct InputTable {
     /// CSV rows that are wider or narrower than the header are taken as they are.
     #[serde(default)]
     pub(super) ragged: bool,
-    /// Lines to skip at the top of each file; titles above a header are found without it.
+    /// Lines to skip at the top of each input; titles above a header are found without it.
     #[serde(default)]
     pub(super) skip_rows: usize,
     /// The first record is no header.

@@ -260,7 +260,8 @@ mod tests {
     #[test]
     fn odd_records_are_refused_or_told() {
         let csv = Csv { width: Some(2), ..Csv::new(b',') };
-        let text = b"1,a\n2\n3,c,d\n4,d,,\nid,mail\n5,\"e\n6,f\n7,\"g\n8,h\"\n,\n \n";
+        let text =
+            b"1,a\n2\n3,c,d\n4,d,,\nid,mail\n5,\"e\n6,f\n7,\"g\n8,h\"\n,\n \n9,i\"\n0,=\"j\"\n";
         let reader = CsvReader::new(csv, vec![1]).with_header(b"id,mail".to_vec());
         let (rows, oddities) = read(reader, text, true);
         let ok = |text: &str| Ok(text.as_bytes().to_vec());
@@ -275,6 +276,8 @@ mod tests {
             Err(Reason::MergedRows),
             ok(""),
             ok(""),
+            Err(Reason::StrayQuote),
+            ok("=\"j\""),
         ];
         assert!(rows.concat() == expected, "{rows:?}");
         let told: Vec<_> = oddities.iter().map(|of| (of.record, of.reason, of.lines)).collect();
@@ -284,6 +287,7 @@ mod tests {
             (4, Some(Reason::RepeatedHeader), 1),
             (5, None, 1),
             (7, Some(Reason::MergedRows), 2),
+            (10, None, 1),
         ];
         assert_eq!(told, expected);
     }

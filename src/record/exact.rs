@@ -95,7 +95,12 @@ impl Exact {
 
     /// True if a quote in a wanted field means nothing: it opens nothing, or it is what is left of a quoted field.
     fn is_stray(&self, chunk: &[u8], cell: Cell) -> bool {
-        let has_quote = || memchr::memchr(b'"', &chunk[cell.start..cell.end]).is_some();
+        let has_quote = || {
+            let text = chunk[cell.start..cell.end].trim_ascii();
+            // A spreadsheet's guard: `="0049"`.
+            let guarded = text.strip_prefix(b"=\"").and_then(|text| text.strip_suffix(b"\""));
+            memchr::memchr(b'"', guarded.unwrap_or(text)).is_some()
+        };
         cell.is_stray || self.csv.quotes.are_read() && !cell.is_quoted && has_quote()
     }
 
