@@ -71,9 +71,10 @@ reasons! {
 
 impl Reason {
     /// Whether the reject speaks for a wrong file. An all-zero advertiser id does not: it is what a device reports
-    /// whose owner limits ad tracking, and on some platforms that is nearly everybody.
+    /// whose owner limits ad tracking, and on some platforms that is nearly everybody. Nor does the header of an export
+    /// that was joined to another: it is nobody.
     pub const fn suggests_wrong_file(self) -> bool {
-        !matches!(self, Self::TrackingLimited)
+        !matches!(self, Self::TrackingLimited | Self::RepeatedHeader)
     }
 }
 

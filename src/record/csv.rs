@@ -27,7 +27,10 @@ pub struct CsvReader {
 impl CsvReader {
     /// `wanted` are columns counted from 0, in ascending order, each once.
     pub fn new(csv: Csv, wanted: Vec<usize>) -> Self {
-        Self { kernel: Kernel::default(), exact: Exact { csv, wanted, header: Vec::new() } }
+        Self {
+            kernel: Kernel::default(),
+            exact: Exact { csv, wanted, header: Vec::new(), names: Vec::new() },
+        }
     }
 
     /// The same reader on another kernel. The records are the same.
@@ -39,7 +42,7 @@ impl CsvReader {
     /// The same reader for a source with that header, whose bytes have no line end.
     #[must_use]
     pub fn with_header(mut self, header: Vec<u8>) -> Self {
-        self.exact.header = header;
+        self.exact.set_header(header);
         self
     }
 
@@ -112,7 +115,8 @@ impl CsvReader {
         };
         let is_odd = csv.checked_width().is_some_and(|width| width != column)
             || (end - start).wrapping_sub(self.exact.header_len()) <= Exact::HEADER_SLACK
-            || is_quoted && csv.width.is_some() && has_inner();
+            || is_quoted && csv.width.is_some() && has_inner()
+            || found > 0 && self.exact.may_be_header(records.first_of_last(chunk, found));
         if is_odd {
             // It has a begin, if no fields.
             records.starts.pop();
@@ -253,6 +257,27 @@ mod tests {
             let expected = read(reader(), &text, true);
             for kernel in Kernel::all() {
                 prop_assert_eq!(&read(reader().on(kernel), &text, false), &expected);
+            }
+        }
+    }
+
+    #[test]
+    fn header_in_another_spelling_is_the_header() {
+        let csv = Csv { width: Some(2), ..Csv::new(b',') };
+        let text =
+            b"\"id_1\",\"mail\"\nID_1,Mail\n id_1 , mail\nid_1,mail,\nid_1,mail\nid_1,x\n1,mail\n";
+        for wanted in [vec![0], vec![1], vec![0, 1]] {
+            let reader = || CsvReader::new(csv, wanted.clone()).with_header(b"id_1,mail".to_vec());
+            let mut read_by = vec![read(reader(), text, true)];
+            for kernel in Kernel::all() {
+                read_by.push(read(reader().on(kernel), text, false));
+            }
+            for (rows, oddities) in read_by {
+                assert!(oddities.iter().all(|of| of.reason == Some(Reason::RepeatedHeader)));
+                let told: Vec<_> = oddities.iter().map(|of| of.record).collect();
+                assert_eq!(told, [0, 1, 2, 3, 4]);
+                let refused: Vec<_> = rows.iter().map(|row| row[0].is_err()).collect();
+                assert_eq!(refused, [true, true, true, true, true, false, false]);
             }
         }
     }

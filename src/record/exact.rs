@@ -16,6 +16,9 @@ pub(super) struct Exact {
     pub(super) wanted: Vec<usize>,
     /// The header as it is written, without its line end; nothing if there is none.
     pub(super) header: Vec<u8>,
+    /// Its fields without quotes, blanks around them, and blank ones at the end. Empty if the first wanted column has
+    /// none: then only the very same bytes are the header again.
+    pub(super) names: Vec<Vec<u8>>,
 }
 
 impl Exact {
@@ -25,6 +28,31 @@ impl Exact {
     /// The header's length; one that no record has if there is none.
     pub(super) fn header_len(&self) -> usize {
         if self.header.is_empty() { usize::MAX / 2 } else { self.header.len() }
+    }
+
+    /// Takes the header as it is written.
+    pub(super) fn set_header(&mut self, header: Vec<u8>) {
+        let mut row = Row::default();
+        self.names.clear();
+        if self.csv.read_row(&header, 0, true, &mut row) == Step::Row {
+            let name = |cell: &Cell| bare(&self.csv.cell(&header, *cell)).to_vec();
+            self.names.extend(row.cells.iter().map(name));
+            while self.names.pop_if(|name| name.is_empty()).is_some() {}
+        }
+        let first = self.wanted.first().and_then(|at| self.names.get(*at));
+        if first.is_none_or(Vec::is_empty) {
+            self.names.clear();
+        }
+        self.header = header;
+    }
+
+    /// True if the first wanted field of a record is what it is in the header, so that all of it may be the header.
+    #[inline]
+    pub(super) fn may_be_header(&self, first: &[u8]) -> bool {
+        let Some(name) = self.names.get(self.wanted[0]) else { return false };
+        let Some(byte) = first.first() else { return false };
+        (byte.eq_ignore_ascii_case(&name[0]) || matches!(byte, b'"' | 0xef | 0..=b' '))
+            && is_spelling(first, name)
     }
 
     /// Reads all records of a chunk.
@@ -66,7 +94,7 @@ impl Exact {
             let oddity = Oddity { record, reason, lines: lines.into(), end: row.end };
             records.oddities.push(oddity);
         };
-        let defect = if self.is_header(&chunk[row.start..row.end]) {
+        let defect = if self.is_header(chunk, row) {
             Some(Defect { reason: Reason::RepeatedHeader, lines: 1 })
         } else {
             self.csv.defect(chunk, row)
@@ -117,9 +145,42 @@ impl Exact {
     }
 
     /// True if a record is the header again, as where exports were joined.
-    fn is_header(&self, record: &[u8]) -> bool {
+    fn is_header(&self, chunk: &[u8], row: &Row) -> bool {
+        let record = &chunk[row.start..row.end];
         let is_header = |record: &[u8]| record == self.header;
         let unmarked = record.strip_prefix(b"\xef\xbb\xbf").unwrap_or(record);
         !self.header.is_empty() && (is_header(record) || is_header(unmarked))
+            || self.is_header_respelled(chunk, row)
     }
+
+    /// True if the fields are those of the header, however they are quoted, padded or capitalized.
+    fn is_header_respelled(&self, chunk: &[u8], row: &Row) -> bool {
+        let cell = |cell: &Cell| self.csv.cell(chunk, *cell);
+        let first = self.wanted.first().and_then(|at| row.cells.get(*at));
+        let may_be = |first: &Cell| {
+            let bytes = &chunk[first.start..first.end];
+            if first.has_escapes {
+                self.may_be_header(&cell(first))
+            } else {
+                self.may_be_header(bytes)
+            }
+        };
+        first.is_some_and(may_be)
+            && row.cells.len() >= self.names.len()
+            && row.cells.iter().enumerate().all(|(at, field)| {
+                is_spelling(&cell(field), self.names.get(at).map_or(b"", Vec::as_slice))
+            })
+    }
+}
+
+/// A name without a byte order mark, quotes, and blanks around it.
+pub(super) fn bare(name: &[u8]) -> &[u8] {
+    let name = name.strip_prefix(b"\xef\xbb\xbf").unwrap_or(name).trim_ascii();
+    let unquoted = name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\""));
+    unquoted.unwrap_or(name).trim_ascii()
+}
+
+/// True if a field is a name, which is bare.
+fn is_spelling(field: &[u8], name: &[u8]) -> bool {
+    bare(field).eq_ignore_ascii_case(name)
 }

@@ -1,5 +1,6 @@
 //! Records that are lines.
 
+use super::exact::bare;
 use super::{Records, scan};
 use crate::hash::Kernel;
 use crate::reason::Reason;
@@ -26,14 +27,22 @@ pub(crate) fn read_lf_lines(kernel: Kernel, chunk: &[u8], records: &mut Records)
     end_lines(chunk, start, records);
 }
 
-/// Refuses the lines that are the header again.
+/// Refuses the lines that are the header again, however it is quoted, padded or capitalized.
 pub(crate) fn refuse_headers(chunk: &[u8], header: &[u8], records: &mut Records) {
+    let header = bare(header);
     if header.is_empty() {
         return;
     }
     for index in 0..records.len() {
         let span = records.spans[index];
-        if span.len as usize == header.len() && records.slice(chunk, span) == Ok(header) {
+        if (span.len as usize) < header.len() {
+            continue;
+        }
+        let Ok(line) = records.slice(chunk, span) else { continue };
+        // Few lines begin like it.
+        if (line[0].eq_ignore_ascii_case(&header[0]) || matches!(line[0], b'"' | 0xef | 0..=b' '))
+            && bare(line).eq_ignore_ascii_case(header)
+        {
             records.refuse(index, Reason::RepeatedHeader);
         }
     }
@@ -90,6 +99,22 @@ mod tests {
         refuse_headers(text, b"email", &mut records);
         let refused: Vec<bool> = records.fields(text, 0).map(|line| line.is_err()).collect();
         assert_eq!(refused, [false, true, false]);
+    }
+
+    #[test]
+    fn respelled_header_is_refused_and_lines_keep_their_numbers() {
+        let mut records = Records::default();
+        let text = b"a@b.example\n\"Email\"\nx@b.example\n EMAIL \nc@d.example\n";
+        read_lines(Kernel::default(), text, &mut records);
+        refuse_headers(text, b"email", &mut records);
+        records.retain(text, |row| Ok(row.index != 2));
+        let refused: Vec<bool> = records.fields(text, 0).map(|line| line.is_err()).collect();
+        assert_eq!(refused, [false, true, true, false]);
+        let framing = crate::dialect::Framing::Lines;
+        let dialect = crate::dialect::Dialect { framing, line_end: b'\n' };
+        let mut counter = super::super::LineCounter::new(text, dialect);
+        let lines: Vec<u64> = (0..4).map(|at| records.line_of(at, &mut counter)).collect();
+        assert_eq!(lines, [0, 1, 3, 4]);
     }
 
     proptest! {

@@ -82,7 +82,7 @@ impl Records {
     ) {
         if self.starts.is_empty() && self.width == 1 {
             // Lines, which are not their own numbers any more when some of them are gone.
-            self.starts.extend(self.spans.iter().map(|span| span.start));
+            self.keep_starts();
         }
         let mut kept = 0;
         let mut oddities = std::mem::take(&mut self.oddities).into_iter().peekable();
@@ -203,6 +203,12 @@ impl Records {
         spans.chunks_exact(self.width.max(1)).map(move |row| self.slice(chunk, row[field]))
     }
 
+    /// The first of so many fields that were taken last; nothing if it has no bytes.
+    #[inline]
+    fn first_of_last<'a>(&'a self, chunk: &'a [u8], fields: usize) -> &'a [u8] {
+        self.slice(chunk, self.spans[self.spans.len() - fields]).unwrap_or_default()
+    }
+
     #[inline]
     fn slice<'a>(&'a self, chunk: &'a [u8], span: Span) -> Result<&'a [u8], Reason> {
         if span.len == REFUSED {
@@ -238,7 +244,15 @@ impl Records {
     /// Takes back the bytes of a record that has one field.
     #[cold]
     fn refuse(&mut self, index: usize, reason: Reason) {
+        if self.starts.is_empty() {
+            // The reason takes the place of the begin.
+            self.keep_starts();
+        }
         self.spans[index] = Span { start: reason as u32, len: REFUSED };
+    }
+
+    fn keep_starts(&mut self) {
+        self.starts.extend(self.spans.iter().map(|span| span.start));
     }
 
     fn push_refused(&mut self, reason: Reason) {

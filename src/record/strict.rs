@@ -197,7 +197,9 @@ impl Rows<'_> {
         let line = &self.chunk[self.start..at];
         let is_odd = (self.has_inner && self.has_width)
             || (self.column != self.width && self.width != 0)
-            || line.len().wrapping_sub(self.header_len) <= Exact::HEADER_SLACK;
+            || line.len().wrapping_sub(self.header_len) <= Exact::HEADER_SLACK
+            || self.found > 0
+                && self.exact.may_be_header(self.records.first_of_last(self.chunk, self.found));
         if matches!(line, [] | [b'\r']) {
             // Lines without anything are no records. If the first column is wanted, it was taken for one.
             if self.found > 0 {
