@@ -339,8 +339,8 @@ fn a_list_of_which_too_much_cannot_be_read_stops_the_run() {
     let desk = Desk::new();
     let members = desk.write("in.txt", "ann@a.example\nbob@a.example\n");
     let mut config = config(UserType::EmailHash, &[members], &desk.out());
-    let good: String = (0..8).map(|n| format!("p{n}@b.example\n")).collect();
-    let list = desk.write("list.txt", &format!("{good}bob at a.example\nann(at)a.example\n"));
+    let good = (0..8).map(|n| format!("p{n}@b.example")).collect::<Vec<_>>().join("\n");
+    let list = desk.write("list.txt", &format!("{good}\nbob at a.example\nann(at)a.example\n"));
     config.suppress.push(Input::Path(list).into());
     config.max_rejects = "10%".parse().unwrap();
     let error = run(config.clone()).unwrap_err().to_string();
