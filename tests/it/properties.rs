@@ -263,7 +263,10 @@ impl Case {
         if known.accepted > 0 {
             let input = self.place(dir.path(), "earlier", &texts[3]);
             let dir = dir.path().join("known");
-            run(self.config(&[input], &dir)).unwrap();
+            match run(self.config(&[input], &dir)) {
+                Err(error) if is_about_delimiter(&error) => return Ok(0),
+                done => drop(done.unwrap()),
+            }
             config.against.push(dir.into());
         }
         let list = dir.path().join("rejects.csv");
@@ -271,6 +274,9 @@ impl Case {
         let summary = run(config);
         if first.accepted + second.accepted == 0 {
             prop_assert!(summary.is_err());
+            return Ok(0);
+        }
+        if summary.as_ref().is_err_and(is_about_delimiter) {
             return Ok(0);
         }
         let summary = summary.unwrap();
@@ -296,6 +302,11 @@ impl Case {
         prop_assert_eq!(rows, audience.figures.rejected + opted_out);
         Ok(summary.spilled_bytes)
     }
+}
+
+/// Few values of anything can look as if another delimiter than the one that was said cut them, which is refused.
+fn is_about_delimiter(error: &throng::Error) -> bool {
+    error.to_string().contains("rows are separated by")
 }
 
 proptest! {
