@@ -8,6 +8,7 @@
 
 mod aliases;
 mod budget;
+mod groups;
 mod layer;
 mod partitions;
 mod persons;

@@ -13,17 +13,24 @@
 //! 26 bytes are 208 bits: two of 2^40 different identifiers share them with a chance of 2^-129, which is less than that of
 //! a machine that reads a bit wrongly. If they do, one too many is held back, and nobody too few.
 //!
-//! Of a row nothing is kept but a bit, which says that it is reached. A pass goes through the partitions, each on its own:
-//! identifiers of reached rows are reached, and so are all rows that these stand in. When a pass reaches nothing new, all is
-//! found. There are as many passes as there are rows in the longest of the shortest ways from an opt-out, two or three as a
-//! rule, and memory holds, beside a bit a row, only the identifiers of a partition that are reached.
+//! In the end a row is a bit, which says that it is reached. There are two ways to these bits, and they find the same.
+//!
+//! With four bytes a row ([`super::groups`]) one pass through the partitions puts all rows of an identifier into one group, and
+//! those in the group of row 0 are reached, however long the chains are. Memory holds, beside the rows, the identifiers of a
+//! range.
+//!
+//! If there are so many rows that memory has only room for the bits, a pass goes on from the rows that are reached:
+//! identifiers of these are reached, and so are all rows that they stand in. When a pass reaches nothing new, all is found.
+//! There are as many passes as there are rows in the longest of the shortest ways from an opt-out, two or three as a rule,
+//! and memory holds only the identifiers of a range that are reached.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::groups::Groups;
 use super::{Layer, Partitions, Range, key_of};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::Digest;
 use crate::role::Role;
 
@@ -33,13 +40,13 @@ pub(super) const LINK_DIGEST_BYTES: usize = 26;
 /// The row that stands for the opt-out lists.
 pub const OPTED_OUT_ROW: u32 = 0;
 
-/// Memory that a reached identifier takes in a set that has just grown, in bytes.
-const REACHED_BYTES: u64 = 80;
+/// Memory that an identifier takes in a set that has just grown, in bytes.
+const HELD_BYTES: u64 = 96;
 
-/// So many reached identifiers are held whatever the limit is.
-const REACHED_MIN: usize = 16;
+/// So many identifiers are held whatever the limit is.
+const HELD_MIN: usize = 16;
 
-/// More bits by which a range is split of which too many identifiers are reached.
+/// More bits by which a range is split of which too many identifiers would be held.
 const SPLIT_BITS: u32 = 4;
 
 /// Beyond this many leading bits a range is taken as it is.
@@ -78,21 +85,34 @@ pub struct Persons {
     /// A bit for each row, set if it is reached.
     reached: Vec<AtomicU64>,
     seed: KeySeed,
+    /// The rows in groups, until these are found.
+    groups: Option<Groups>,
 }
 
 impl Persons {
-    /// Bytes of memory that so many rows take.
+    /// Bytes of memory that so many rows take at least.
     pub fn bytes(rows: u32) -> u64 {
         (u64::from(rows) / 64 + 1) * 8
+    }
+
+    /// Bytes of memory that they take in groups.
+    pub fn bytes_in_groups(rows: u32) -> u64 {
+        Self::bytes(rows) + Groups::bytes(rows)
     }
 
     /// Nothing is reached yet but the opt-out lists; rows are numbered from 1 to `rows`.
     pub fn new(links: Partitions, rows: u32) -> Self {
         let words = rows as usize / 64 + 1;
         let reached: Vec<AtomicU64> = (0..words).map(|_| AtomicU64::new(0)).collect();
-        let persons = Self { links, reached, seed: KeySeed::random() };
+        let persons = Self { links, reached, seed: KeySeed::random(), groups: None };
         persons.reach(OPTED_OUT_ROW);
         persons
+    }
+
+    /// The same, with rows that can be [joined](Self::join).
+    #[must_use]
+    pub fn in_groups(self, rows: u32) -> Self {
+        Self { groups: Some(Groups::new(rows)), ..self }
     }
 
     /// The ranges that a pass goes through, in any order and at once.
@@ -103,6 +123,40 @@ impl Persons {
     /// Bytes of links that were written to disk because memory was full.
     pub fn spilled_bytes(&self) -> u64 {
         self.links.spilled_bytes()
+    }
+
+    /// Joins the rows of each identifier of a range, holding at most `limit` bytes.
+    pub fn join(&self, range: Range, limit: u64) -> Result<()> {
+        let Some(groups) = &self.groups else {
+            return Err(Error::Internal("rows that are in no groups"));
+        };
+        let most = if range.bits >= RANGE_BITS_MAX { u64::MAX } else { limit };
+        let mut firsts: HashMap<Key, u32, KeySeed> = HashMap::with_hasher(self.seed);
+        let mut is_over = false;
+        self.for_each_link(range, |link| {
+            if is_over {
+                return;
+            }
+            let row = row_of(link);
+            let first = *firsts.entry(Key::of(link)).or_insert(row);
+            groups.join(first, row);
+            is_over = are_too_many(firsts.len(), most);
+        })?;
+        if !is_over {
+            return Ok(());
+        }
+        // What was joined stays so.
+        drop(firsts);
+        range.split(SPLIT_BITS).try_for_each(|piece| self.join(piece, limit))
+    }
+
+    /// Reaches the rows in the group of the opt-out lists, when all are joined.
+    pub fn reach_joined(&mut self) {
+        if let Some(groups) = self.groups.take() {
+            groups.for_each_of_first(|row| {
+                self.reach(row);
+            });
+        }
     }
 
     /// Goes on from all rows that are reached through the identifiers of a range, holding at most `limit` bytes; true if
@@ -153,7 +207,7 @@ impl Persons {
         self.for_each_link(range, |link| {
             if !is_over && self.is_reached(row_of(link)) && is_wanted(&Key::of(link)) {
                 keys.insert(Key::of(link));
-                is_over = keys.len() > REACHED_MIN && keys.len() as u64 * REACHED_BYTES > limit;
+                is_over = are_too_many(keys.len(), limit);
             }
         })?;
         Ok((!is_over).then_some(keys))
@@ -181,6 +235,11 @@ impl Persons {
         let bit = 1 << (row % 64);
         self.reached[row as usize / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
+}
+
+/// Says whether so many identifiers take more than `limit` bytes.
+fn are_too_many(held: usize, limit: u64) -> bool {
+    held > HELD_MIN && held as u64 * HELD_BYTES > limit
 }
 
 /// An identifier: the leading bytes of its digest, and its space.

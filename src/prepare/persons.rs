@@ -131,8 +131,18 @@ impl Links {
                 format!("give at least --memory {}M", (bytes * 8).div_ceil(1 << 20)),
             ));
         }
-        let persons = Persons::new(Partitions::new(self.store, scatters, budget)?, rows);
+        let mut persons = Persons::new(Partitions::new(self.store, scatters, budget)?, rows);
         let ranges: Vec<_> = persons.ranges().collect();
+        if Persons::bytes_in_groups(rows) <= memory.rows_limit {
+            persons = persons.in_groups(rows);
+            let join = |range: &_| {
+                progress.check()?;
+                persons.join(*range, memory.range_limit)
+            };
+            pool.install(|| ranges.par_iter().try_for_each(join))?;
+            persons.reach_joined();
+            return Ok(Found { persons, spaces: self.spaces, rows, passes: 1 });
+        }
         let mut passes = 0;
         loop {
             passes += 1;

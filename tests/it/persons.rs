@@ -246,10 +246,10 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 32, max_shrink_iters: 50, ..ProptestConfig::default() })]
 
-    /// So many rows that links and entries do not fit into memory.
+    /// So many rows that links and entries do not fit into memory, or not even groups of rows.
     #[test]
-    fn they_are_the_same_where_links_are_spilled(case in cases(), shift in 1_u64..50) {
-        let count = (SLAB_BYTES_MIN / 32) as u64;
+    fn they_are_the_same_where_links_are_spilled(case in cases(), shift in 1_u64..50, times in 1_u64..=2) {
+        let count = (SLAB_BYTES_MIN / 32) as u64 * times;
         let mut case = Pass { memory_bytes: 400_000, chunk_bytes: 20_000, ..case };
         // Pairs of strangers, and a chain of a few who share what is theirs.
         case.files[0].extend((0..count).map(|n| [Some(1000 + n), Some(1000 + n), None]));
@@ -299,19 +299,50 @@ fn whoever_opted_out_by_mail_is_not_reached_by_phone_either() {
     assert_eq!(held_back(FAMILY, &phones, SuppressBy::Person).0, [0, 2, 1, 1, 1, 1]);
 }
 
-/// Each row shares something with the one before it, and with nobody else.
-#[test]
-fn a_chain_is_followed_to_its_end() {
+/// A table in which each row shares something with the one before it, and with nobody else, and one row more.
+fn chain(rows: u64) -> String {
     let row = |n: u64| {
         let (mail, phone) = (n.div_ceil(2), n / 2);
         format!("m{mail}@example.com,+4420794{phone:05}\n")
     };
-    let table: String = ["mail,phone\n".to_owned()].into_iter().chain((0..400).map(row)).collect();
+    let rows = (0..rows).map(row).chain(["cy@example.com,+442089460013\n".to_owned()]);
+    ["mail,phone\n".to_owned()].into_iter().chain(rows).collect()
+}
+
+#[test]
+fn a_chain_is_followed_to_its_end() {
     let list = [("m0@example.com\n", UserType::EmailHash)];
-    let (counts, left) =
-        held_back(&(table + "cy@example.com,+442079460013\n"), &list, SuppressBy::Person);
+    let (counts, left) = held_back(&chain(400), &list, SuppressBy::Person);
     assert_eq!(counts, [1, 200, 1, 0, 200, 1]);
     assert_eq!(left.len(), 2);
+}
+
+/// However long a chain is, all links are gone through once, unless memory has no room for that.
+#[test]
+fn the_length_of_a_chain_costs_no_time() {
+    for (rows, memory_bytes, passes) in [(20_000, 256 << 20, 1..2), (16_000, 1 << 16, 3..20_000)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, list) = (dir.path().join("in.csv"), dir.path().join("list"));
+        // In the second one few rows are linked by a chain.
+        let chained = if memory_bytes == 1 << 16 { 40 } else { rows };
+        let pair = |n: u64| format!("other{n}@example.com,+44208{n:07}\n");
+        let others: String = (0..rows - chained).map(pair).collect();
+        fs::write(&path, chain(chained) + &others).unwrap();
+        fs::write(&list, format!("m{}@example.com\n", chained / 4)).unwrap();
+        let mut config = config(UserType::EmailHash, &[path], &dir.path().join("out"));
+        config.audiences = audiences()[..2].to_vec();
+        config.resources.memory_bytes = memory_bytes;
+        let input = Input::Path(list);
+        config
+            .suppress
+            .push(SuppressInput { user_type: Some(UserType::EmailHash), ..input.into() });
+        let summary = run(config).unwrap();
+        let links = summary.links.unwrap();
+        assert_eq!(u64::from(links.rows), rows + 1);
+        assert!(passes.contains(&links.passes), "{links:?}");
+        let written = summary.audiences[0].figures.sets.written;
+        assert_eq!(written, rows - chained + 1);
+    }
 }
 
 /// A run over a table of addresses with a list of digests; `text` stands for the list.
