@@ -75,6 +75,13 @@ enum Close {
     Unknown,
 }
 
+impl Row {
+    /// The defect of all of it.
+    pub(crate) fn defect(&self, bytes: &[u8], reason: Reason) -> Defect {
+        Defect { reason, lines: line_count(&bytes[self.start..self.end]) }
+    }
+}
+
 impl Csv {
     /// Reads the record that begins at `at`, or behind empty lines there. `is_last` says that nothing follows `bytes`.
     ///
@@ -221,8 +228,14 @@ impl Csv {
     pub fn defect(&self, bytes: &[u8], row: &Row) -> Option<Defect> {
         let width = self.width?;
         let raw = &bytes[row.start..row.end];
-        let refused = |reason| Some(Defect { reason, lines: line_count(raw) });
-        if self.is_merged(raw, width) {
+        let refused = |reason| Some(row.defect(bytes, reason));
+        let fields = row.cells.len();
+        let is_gluing = |(place, cell): (usize, &Cell)| {
+            self.is_gluing(&bytes[cell.start..cell.end], place, fields, width)
+        };
+        if memchr::memchr2(b'\n', b'\r', raw).is_some()
+            && row.cells.iter().enumerate().any(is_gluing)
+        {
             return refused(Reason::MergedRows);
         }
         let is_as_wide = match row.cells.get(width..) {
@@ -232,25 +245,45 @@ impl Csv {
         if is_as_wide || self.is_ragged { None } else { refused(Reason::RowWidth) }
     }
 
-    /// True if the first and the last line of a record would each be a record: a quote that opens in one person's row and
-    /// closes in another's glued them together, with all rows between them. A line break that somebody wrote leaves
-    /// parts of rows.
-    fn is_merged(&self, raw: &[u8], width: usize) -> bool {
-        if memchr::memchr2(b'\n', b'\r', raw).is_none() {
+    /// True if a field glues rows together: the quote that opens it stands in one person's row, the one that closes it in
+    /// another's, with all rows between them. A line break that somebody wrote leaves parts of rows: what is before it and
+    /// what is behind it are not both as wide as a row, no line within is a row, and neither quote stands beside a
+    /// separator.
+    fn is_gluing(&self, text: &[u8], place: usize, fields: usize, width: usize) -> bool {
+        if memchr::memchr2(b'\n', b'\r', text).is_none() {
             return false;
         }
-        let plain = Self { quotes: Quotes::None, ..*self };
+        let separator = self.separator.bytes();
+        let trimmed = text.trim_ascii();
+        if width > 1 && (trimmed.starts_with(separator) || trimmed.ends_with(separator)) {
+            return true;
+        }
+        let separators = |line: &[u8]| memchr::memmem::find_iter(line, separator).count();
+        let first = lines(text).next().unwrap_or_default();
+        let last = lines(text).last().unwrap_or_default();
+        let (before, behind) = (place, fields - place - 1);
+        let has_begin = before > 0 || !is_blank(first);
+        let has_end = behind > 0 || !is_blank(last);
+        if has_begin
+            && has_end
+            && before + separators(first) + 1 >= width
+            && behind + separators(last) + 1 >= width
+        {
+            return true;
+        }
         let mut row = Row::default();
-        let mut is_whole = |csv: &Self, line: &[u8]| {
-            let holds_something = |byte: &u8| !matches!(byte, b'"' | b' ' | b'\t');
-            csv.read_row(line, 0, true, &mut row) == Step::Row
-                && row.cells.len() == width
-                && line.iter().any(holds_something)
-        };
-        let mut is_whole = |line: &[u8]| is_whole(&plain, line) || is_whole(self, line);
-        let first = lines(raw).next().unwrap_or_default();
-        let last = lines(raw).last().unwrap_or_default();
-        is_whole(first) && is_whole(last)
+        let plain = Self { quotes: Quotes::None, ..*self };
+        let mut inner = lines(text).skip(1).peekable();
+        while let Some(line) = inner.next() {
+            if inner.peek().is_some()
+                && plain.read_row(line, 0, true, &mut row) == Step::Row
+                && let Some(beyond) = row.cells.get(width..)
+                && beyond.iter().all(|cell| is_blank(&line[cell.start..cell.end]))
+            {
+                return true;
+            }
+        }
+        false
     }
 
     /// Appends what is in a field, without what is there for quoting alone.
@@ -396,5 +429,13 @@ mod tests {
         assert_eq!(defect("1,\"2,3\n4,5\n6,7\",8"), Some(("merged_rows", 3)));
         assert_eq!(defect("1,\"2,3\n4,5\",6"), Some(("merged_rows", 2)));
         assert_eq!(defect("1,\"2\n\n3\n4\""), Some(("row_width", 4)));
+        assert_eq!(defect("1,2,\",\n3,4,5,\n6,7,\","), Some(("merged_rows", 3)));
+        assert_eq!(defect("1,2,\"\n3,4,5\n6,a\\,b,\""), Some(("merged_rows", 3)));
+        assert_eq!(defect("1,2,\"\n6,a,b,\""), Some(("merged_rows", 2)));
+        assert_eq!(defect("1,2,\"\n6,\""), Some(("merged_rows", 2)));
+        assert_eq!(defect("1,\"\nBerlin\",3"), None);
+        assert_eq!(defect("1,\"a\nb\",\"c,d\ne\""), None);
+        assert_eq!(defect("1,2,\"\n3,4,5\n6\""), Some(("merged_rows", 3)));
+        assert_eq!(defect("1,2,\"Main St 2\nBerlin, Germany\""), None);
     }
 }

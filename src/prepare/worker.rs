@@ -85,7 +85,12 @@ impl Worker {
         self.csv = match plan.dialect.framing {
             Framing::Csv(csv) => {
                 let reader = CsvReader::new(csv, plan.wanted.clone());
-                Some(reader.with_header(plan.header.clone()).on(kernel))
+                Some(
+                    reader
+                        .with_header(plan.header.clone())
+                        .with_addresses(plan.addresses.clone())
+                        .on(kernel),
+                )
             }
             Framing::Lines | Framing::Columns => None,
         };

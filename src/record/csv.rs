@@ -29,7 +29,7 @@ impl CsvReader {
     pub fn new(csv: Csv, wanted: Vec<usize>) -> Self {
         Self {
             kernel: Kernel::default(),
-            exact: Exact { csv, wanted, header: Vec::new(), names: Vec::new() },
+            exact: Exact { csv, wanted, header: Vec::new(), names: Vec::new(), addresses: None },
         }
     }
 
@@ -43,6 +43,13 @@ impl CsvReader {
     #[must_use]
     pub fn with_header(mut self, header: Vec<u8>) -> Self {
         self.exact.set_header(header);
+        self
+    }
+
+    /// The same reader for a source of which those columns hold addresses, and no others.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: Option<Vec<usize>>) -> Self {
+        self.exact.addresses = addresses;
         self
     }
 

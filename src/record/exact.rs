@@ -19,6 +19,9 @@ pub(super) struct Exact {
     /// Its fields without quotes, blanks around them, and blank ones at the end. Empty if the first wanted column has
     /// none: then only the very same bytes are the header again.
     pub(super) names: Vec<Vec<u8>>,
+    /// Columns of addresses, if it is known what is in the columns; else rows with blank fields too many are as good as
+    /// others.
+    pub(super) addresses: Option<Vec<usize>>,
 }
 
 impl Exact {
@@ -97,7 +100,9 @@ impl Exact {
         let defect = if self.is_header(chunk, row) {
             Some(Defect { reason: Reason::RepeatedHeader, lines: 1 })
         } else {
-            self.csv.defect(chunk, row)
+            let shifted =
+                || self.is_shifted(chunk, row).then(|| row.defect(chunk, Reason::RowWidth));
+            self.csv.defect(chunk, row).or_else(shifted)
         };
         if let Some(Defect { reason, lines }) = defect {
             note(Some(reason), lines);
@@ -119,6 +124,23 @@ impl Exact {
                 None => records.push_refused(Reason::MissingColumn),
             }
         }
+    }
+
+    /// True if a row whose fields too many are blank has shifted columns, because a value has a delimiter in it and the last
+    /// fields were blank anyway: all that is wanted is blank, or addresses stand where none should, or the other way round.
+    fn is_shifted(&self, chunk: &[u8], row: &Row) -> bool {
+        let (Some(width), Some(addresses)) = (self.csv.checked_width(), &self.addresses) else {
+            return false;
+        };
+        let text = |cell: &Cell| chunk[cell.start..cell.end].trim_ascii();
+        let is_out_of_place = |(at, cell): (usize, &Cell)| {
+            let has_address = memchr::memchr(b'@', text(cell)).is_some();
+            !text(cell).is_empty() && has_address != addresses.contains(&at)
+        };
+        let wanted = || self.wanted.iter().filter_map(|at| row.cells.get(*at));
+        row.cells.len() > width
+            && (wanted().all(|cell| text(cell).is_empty())
+                || row.cells[..width].iter().enumerate().any(is_out_of_place))
     }
 
     /// True if a quote in a wanted field means nothing: it opens nothing, or it is what is left of a quoted field.

@@ -306,7 +306,7 @@ impl Case {
 
 /// Few values of anything can look as if another delimiter than the one that was said cut them, which is refused.
 fn is_about_delimiter(error: &throng::Error) -> bool {
-    error.to_string().contains("rows are separated by")
+    error.to_string().contains("separated by")
 }
 
 proptest! {

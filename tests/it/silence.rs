@@ -361,17 +361,29 @@ fn as_opt_outs(case: &Case, dir: &Path, outcomes: &Outcomes) -> Option<String> {
         column: Some(ColumnSelector::Name(case.wanted.to_owned())),
         ..Input::Path(list).into()
     });
-    if let Err(error) = run(config) {
-        outcomes.stopped.fetch_add(1, Ordering::Relaxed);
-        return case.is_clean().then(|| format!("a clean list stops the run: {error}"));
-    }
+    let summary = match run(config) {
+        Ok(summary) => summary,
+        Err(error) => {
+            outcomes.stopped.fetch_add(1, Ordering::Relaxed);
+            return case.is_clean().then(|| format!("a clean list stops the run: {error}"));
+        }
+    };
     let got: BTreeSet<String> = entries(&out).into_iter().collect();
     let (opted_out, all) = (set(case, &case.truth), set(case, &everybody));
     let uploaded = got.intersection(&opted_out).count();
     let not_there = all.difference(&opted_out).filter(|one| !got.contains(*one)).count();
-    outcomes.exact.fetch_add(1, Ordering::Relaxed);
-    (uploaded + not_there > 0)
-        .then(|| format!("{uploaded} who opted out are uploaded, {not_there} lost"))
+    if uploaded + not_there == 0 {
+        outcomes.exact.fetch_add(1, Ordering::Relaxed);
+        return None;
+    }
+    let unreadable = summary.audiences[0].figures.suppression_rejected;
+    if case.is_clean() || not_there > 0 || uploaded as u64 > unreadable {
+        return Some(format!(
+            "{uploaded} who opted out are uploaded, {unreadable} unreadable, {not_there} lost"
+        ));
+    }
+    outcomes.counted.fetch_add(1, Ordering::Relaxed);
+    None
 }
 
 fn small(mut config: PrepareConfig) -> PrepareConfig {
@@ -417,7 +429,7 @@ fn nothing_is_wrong_in_silence() {
                             case.quotes,
                             case.delimiter,
                             case.wanted,
-                            String::from_utf8_lossy(&case.text),
+                            case.text.escape_ascii().to_string().replace("\\n", "\n"),
                         ));
                     }
                 }

@@ -135,6 +135,8 @@ pub struct SourcePlan {
     pub is_empty: bool,
     /// The header as it is written, without its line end; nothing if there is none.
     pub header: Vec<u8>,
+    /// Columns of addresses, if rows are held to them.
+    pub addresses: Option<Vec<usize>>,
     /// Notes for people on what was found out rather than given.
     pub notes: Vec<String>,
     /// Columns that hold identifiers, as messages call them, and what they hold; for hints.
@@ -192,7 +194,9 @@ pub fn plan(
     let beside: Vec<Found> = country.iter().chain(&compared).copied().collect();
     let has_header = finder.has_header(&found, &beside, audiences);
     notes.extend(finder.first_row_note(has_header, &found, &beside, audiences));
-    dialect.set_width(finder.record_width(has_header)?);
+    let width = finder.record_width(has_header)?;
+    dialect.set_width(width);
+    let addresses = width.and_then(|width| table.address_columns(width));
     let used = found.iter().map(|(_, found)| found).chain(&beside).map(|found| found.index);
     let wanted: Vec<usize> = used.collect::<BTreeSet<_>>().into_iter().collect();
     let field_of = |index: usize| wanted.partition_point(|wanted| *wanted < index);
@@ -227,6 +231,7 @@ pub fn plan(
         header_lines,
         is_empty: false,
         header,
+        addresses,
         notes,
         columns,
     })
@@ -473,6 +478,7 @@ fn plan_one_column(
         header_lines: 0,
         is_empty: false,
         header: Vec::new(),
+        addresses: None,
         notes: Vec::new(),
         columns: Vec::new(),
     }

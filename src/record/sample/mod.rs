@@ -10,6 +10,7 @@ use std::path::Path;
 
 use self::candidates::{Candidate, candidates};
 use self::cut::{Cut, cut};
+use self::kind::Kind;
 use self::score::{Score, score};
 use crate::config::{Format, ReadOptions, ValueSeparators};
 use crate::dialect::{Csv, Dialect, Framing, Quotes, Separator};
@@ -237,6 +238,21 @@ impl SampleTable {
             even.map(|(_, (row, start))| (row, *start)).unzip();
         starts.extend(self.starts.last());
         (self.rows, self.starts) = (rows, starts);
+    }
+
+    /// The columns whose values are addresses; `None` if most rows have more cells than `width`.
+    pub(crate) fn address_columns(&self, width: usize) -> Option<Vec<usize>> {
+        let wide = self.rows.iter().skip(1).filter(|row| row.len() > width).count();
+        if wide * 2 > self.rows.len() - 1 {
+            return None;
+        }
+        let is_of_addresses = |column: &usize| {
+            let kinds = || self.cells(*column).skip(1).map(Kind::of);
+            let filled = kinds().filter(|kind| *kind != Kind::Empty).count();
+            let addresses = kinds().filter(|kind| *kind == Kind::Address).count();
+            addresses > 0 && addresses * 5 >= filled * 4
+        };
+        Some((0..width).filter(is_of_addresses).collect())
     }
 
     /// Where a row begins.

@@ -2,7 +2,7 @@
 
 use super::cut::each_row;
 use super::score::usual_width;
-use crate::dialect::{Csv, Quotes, Separator};
+use crate::dialect::{Cell, Csv, Quotes, Row, Separator};
 
 /// The meaning of quotes that explains most rows of a sample: all of it, since the first quote within a field may stand far
 /// down. Doubled quotes are what nearly everybody writes; another meaning must explain twice as much.
@@ -35,8 +35,8 @@ pub(super) fn find(text: &[u8], is_all: bool, separator: Separator) -> Quotes {
     best.0
 }
 
-/// Rows that a dialect does not explain: quotes that open nothing, another width than most, quotes around values where they
-/// mean nothing.
+/// Lines that a dialect does not explain: quotes that open nothing, rows of another width than most, or with the end or
+/// the begin of another row in a field, quotes around values where they mean nothing.
 fn contradictions(text: &[u8], is_all: bool, csv: Csv) -> usize {
     let mut widths = Vec::new();
     each_row(text, is_all, &csv, |row| {
@@ -47,18 +47,34 @@ fn contradictions(text: &[u8], is_all: bool, csv: Csv) -> usize {
     let csv = Csv { width: Some(width), ..csv };
     let mut count = 0;
     each_row(text, is_all, &csv, |row| {
-        let is_wrapped = |cell: &[u8]| {
-            let cell = cell.trim_ascii();
+        let is_wrapped = |cell: &Cell| {
+            let cell = text[cell.start..cell.end].trim_ascii();
             !csv.quotes.are_read()
                 && cell.len() > 1
                 && cell.starts_with(b"\"")
                 && cell.ends_with(b"\"")
         };
-        let is_contradiction = row.cells.iter().any(|cell| cell.is_stray)
+        let is_contradiction = row.cells.iter().any(|cell| cell.is_stray || is_wrapped(cell))
             || csv.defect(text, row).is_some()
-            || row.cells.iter().any(|cell| is_wrapped(&text[cell.start..cell.end]));
-        count += usize::from(is_contradiction);
+            || has_half_row(text, row, &csv, width);
+        if is_contradiction {
+            count += memchr::memchr_iter(b'\n', &text[row.start..row.end]).count() + 1;
+        }
         true
     });
     count
+}
+
+/// True if a field has as many separators before its first line break, or behind its last one, as are missing for a row.
+fn has_half_row(text: &[u8], row: &Row, csv: &Csv, width: usize) -> bool {
+    let separators = |line: &[u8]| memchr::memmem::find_iter(line, csv.separator.bytes()).count();
+    row.cells.iter().enumerate().any(|(before, cell)| {
+        let text = &text[cell.start..cell.end];
+        let behind = row.cells.len() - before - 1;
+        let breaks = memchr::memchr2(b'\n', b'\r', text).zip(memchr::memrchr2(b'\n', b'\r', text));
+        breaks.is_some_and(|(first, last)| {
+            behind > 0 && before + separators(&text[..first]) + 1 >= width
+                || before > 0 && behind + separators(&text[last..]) + 1 >= width
+        })
+    })
 }

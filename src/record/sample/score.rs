@@ -137,14 +137,23 @@ impl<'a> Sorted<'a> {
             + 2.0 * spaced
     }
 
-    /// Number of columns in which nothing ever is but punctuation: half of `||` or `~|~` cuts into more fields, of which
-    /// every other one is such.
+    /// Number of columns in which nothing is but punctuation, in any row or in the header: half of `||` or `~|~` cuts into
+    /// more fields, of which every other one is such, but where a value has the half in it.
     fn void(&self) -> usize {
         let is_mark = |cell: &Cell| cell.text.iter().all(u8::is_ascii_punctuation);
         let is_void = |column: &usize| {
             self.table.iter().all(|row| row.cells.get(*column).is_some_and(is_mark))
         };
-        (0..self.usual).filter(is_void).count()
+        let of_header = |header: &Row| {
+            let (names, between): (Vec<_>, Vec<_>) =
+                header.cells.iter().enumerate().partition(|(at, _)| at % 2 == 0);
+            let is_halved = names.len() == between.len() + 1
+                && between.iter().all(|(_, cell)| is_mark(cell))
+                && !names.iter().any(|(_, cell)| is_mark(cell));
+            if is_halved { between.len() } else { 0 }
+        };
+        let header = self.table.first().map_or(0, |first| of_header(first));
+        (0..self.usual).filter(is_void).count().max(header)
     }
 }
 

@@ -164,24 +164,42 @@ fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8) -> Option<u64> {
     // One behind a line end has nothing in it, and is one all the same.
     let count =
         lines.len() as u64 + u64::from(row.raw.ends_with(b"\n") || row.raw.ends_with(b"\r"));
-    let is_whole = |line: &&[u8]| {
-        let is_wide = line.split(|byte| *byte == delimiter).count() == width
-            || rows(line, delimiter).first().is_some_and(|row| row.cells.len() == width);
-        is_wide && !line.iter().all(|byte| matches!(byte, b'"' | b' ' | b'\t'))
-    };
     let is_blank = |(cell, _): &(Vec<u8>, bool)| cell.iter().all(u8::is_ascii_whitespace);
     if row.raw == header.raw {
         return Some(1);
     }
-    let is_merged = count > 1
-        && lines.first().is_some_and(&is_whole)
-        && lines.last().is_some_and(&is_whole)
-        && count == lines.len() as u64;
+    let is_merged = is_merged(row, width, delimiter);
     let is_wide = match row.cells.get(width..) {
         Some(beyond) => beyond.iter().all(is_blank),
         None => row.cells.iter().all(is_blank),
     };
     (is_merged || !is_wide).then_some(count)
+}
+
+/// True if a field holds the end of one row and the begin of another.
+fn is_merged(row: &Row<'_>, width: usize, delimiter: u8) -> bool {
+    let is_blank = |text: &&[u8]| text.iter().all(u8::is_ascii_whitespace);
+    let is_gluing = |(at, (text, _)): (usize, &(Vec<u8>, bool))| {
+        let mut lines = lines(text);
+        if text.ends_with(b"\n") || text.ends_with(b"\r") {
+            lines.push(b"");
+        }
+        let [first, inner @ .., last] = lines.as_slice() else { return false };
+        let pieces = |line: &[u8]| line.split(|byte| *byte == delimiter).count();
+        let (before, behind) = (at, row.cells.len() - at - 1);
+        let is_row = |line: &&[u8]| {
+            let pieces: Vec<_> = line.split(|byte| *byte == delimiter).collect();
+            !line.is_empty() && pieces.len() >= width && pieces[width..].iter().all(is_blank)
+        };
+        let text = text.trim_ascii();
+        width > 1 && (text.starts_with(&[delimiter]) || text.ends_with(&[delimiter]))
+            || before + pieces(first) >= width
+                && behind + pieces(last) >= width
+                && (before > 0 || !is_blank(first))
+                && (behind > 0 || !is_blank(last))
+            || inner.iter().any(is_row)
+    };
+    row.cells.iter().enumerate().any(is_gluing)
 }
 
 /// A column of CSV with a header.
