@@ -328,6 +328,11 @@ impl Column {
         Self { check: Check::AsWritten, ..Self::default() }
     }
 
+    /// A column of which is only asked what its ids may be, as an opt-out list has them.
+    pub(super) fn of_readings() -> Self {
+        Self { check: Check::Raw, floats: Floats::DropAny, ..Self::default() }
+    }
+
     /// Infers what a column holds of its first values. `are_checked` is whether a look may speak against a value.
     pub(super) fn of_sample<'a>(
         sample: impl Iterator<Item = &'a [u8]>,

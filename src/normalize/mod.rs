@@ -7,6 +7,7 @@ mod column;
 mod country;
 mod domain;
 mod email;
+mod meant;
 mod personal;
 mod phone;
 mod plain;
@@ -30,6 +31,8 @@ pub use self::column::Surroundings;
 pub use self::country::Country;
 pub(crate) use self::domain::is_bare as is_bare_domain;
 pub use self::email::Idn;
+#[doc(hidden)]
+pub use self::meant::{Reading, may_be_identifier};
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::phone::plan_answers;
 #[doc(hidden)]

@@ -138,6 +138,50 @@ pub(super) fn malformed(value: &[u8]) -> Option<Shape> {
     })
 }
 
+/// The digest that a value is in another notation: behind a prefix, in Base64, without its leading zeros.
+pub(super) fn meant(value: &[u8]) -> Option<Digest> {
+    if is_base64_digest(value) {
+        return of_base64(value);
+    }
+    let prefix = PREFIXES.iter().find(|prefix| {
+        value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    });
+    let value = &value[prefix.map_or(0, |prefix| prefix.len())..];
+    let hex = &value[..value.iter().take_while(|byte| byte.is_ascii_hexdigit()).count()];
+    let is_whole = hex.len() == 64 && value.get(64) != Some(&b'@');
+    let is_short = (60..64).contains(&hex.len()) && hex.len() == value.len();
+    if !is_whole && !is_short {
+        return None;
+    }
+    let mut padded = [b'0'; 64];
+    padded[64 - hex.len()..].copy_from_slice(hex);
+    let mut digest = Digest::default();
+    const_hex::decode_to_slice(padded, &mut digest).ok()?;
+    (!NOTHING.contains(&digest)).then_some(digest)
+}
+
+/// The 32 bytes that 43 digits of Base64 or base64url stand for.
+fn of_base64(value: &[u8]) -> Option<Digest> {
+    let (mut digest, mut bits, mut held, mut at) = (Digest::default(), 0_u32, 0_u32, 0);
+    for byte in value.iter().take(43) {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        (bits, held) = ((bits << 6 | u32::from(six)) & 0x3fff, held + 6);
+        if held >= 8 {
+            held -= 8;
+            *digest.get_mut(at)? = u8::try_from(bits >> held & 0xff).ok()?;
+            at += 1;
+        }
+    }
+    (at == 32).then_some(digest)
+}
+
 /// Base64 or base64url of 32 bytes: 43 digits, and mostly one `=`.
 fn is_base64_digest(value: &[u8]) -> bool {
     let digits = value.strip_suffix(b"=").unwrap_or(value);

@@ -167,14 +167,19 @@ impl Worker {
         let are_rows_linked =
             route.role == Role::Member && route.spaces.iter().any(Option::is_some);
         let links = ingest.links.as_ref().filter(|_| are_rows_linked);
-        let first_row = links.map(|links| links.take_rows(group.rows)).transpose()?;
+        if let Some(links) = links {
+            self.tools.linker.begin_group(links.take_rows(group.rows)?, group.rows);
+        }
         for (index, feed) in route.feeds.iter().enumerate() {
             let list = route.rejects.map(|list| (list.with_values, &mut sum.rejects));
             let tally = Tally::of_records(kept);
             let counts = FeedTally { tally, places: RowsFrom::default(), feed: index, list };
             let of_group = (group, selection.as_ref());
-            let tally = self.column(of_group, feed, counts, (route, first_row), ingest)?;
+            let tally = self.column(of_group, feed, counts, (route, links.is_some()), ingest)?;
             sum.tallies.push(tally);
+        }
+        if let Some(links) = links {
+            self.tools.linker.finish_group(links);
         }
         sum.rejects.sort_by_key(ChunkReject::order);
         let bytes = group.table.group_bytes(group.number);
@@ -188,7 +193,7 @@ impl Worker {
         (group, selection): (&Group<'_>, Option<&Selection>),
         feed: &Feed,
         mut counts: FeedTally<'_, RowsFrom>,
-        (route, first_row): (&Route<'_>, Option<u32>),
+        (route, are_linked): (&Route<'_>, bool),
         ingest: &Ingest<'_>,
     ) -> Result<Tally> {
         let Self { records, rows, tools, .. } = self;
@@ -203,8 +208,8 @@ impl Worker {
             values = values.with_digests();
         }
         let mut countries = route.country_field.map(open).transpose()?;
-        let want = match (&countries, &counts.list, first_row) {
-            (None, None, None) => Want::Entries,
+        let want = match (&countries, &counts.list, are_linked) {
+            (None, None, false) => Want::Entries,
             _ => Want::Texts,
         };
         // Fields are numbered by wanted columns; here are only those that this feed needs.
@@ -222,7 +227,7 @@ impl Worker {
                 let left = selection.map(|of| drop_rows(records, &rows.texts.bytes, read, of));
                 counts.places = RowsFrom { first: read, left };
                 tools.pass(records, &rows.texts.bytes, &feed, &route, ingest, &mut counts)?;
-                tools.finish_row_links(first_row.map(|first| first + read), &route, ingest)?;
+                tools.finish_row_links(are_linked.then_some(read), &route, ingest)?;
             } else {
                 counts.tally.blank += count_uses(&rows.entries, read, selection, &mut uses);
             }

@@ -19,6 +19,7 @@ mod inputs;
 mod known;
 mod lists;
 pub(crate) mod judge;
+mod meant;
 mod notes;
 mod odd;
 mod persons;
@@ -158,6 +159,7 @@ impl Prepare {
         let read = SummaryRead { records, bytes, dropped };
         warnings.extend(lists::warnings(&summaries));
         notes.extend(persons::note(&summaries));
+        notes.extend(persons.as_ref().and_then(|found| meant::note(found.unread)));
         let notes = (notes, warnings);
         let summary = Summary::new(&config, summaries, notes, read, started.elapsed());
         Ok(summary.with_persons(persons.as_ref()))

@@ -34,6 +34,8 @@ pub(super) struct Links {
     spaces: Vec<u16>,
     /// Fewest columns in which a row can have several identifiers.
     columns_min: usize,
+    /// Rows with an identifier that cannot be read.
+    unread: AtomicU64,
 }
 
 /// True if rows are to be linked.
@@ -85,7 +87,7 @@ fn spaces_of_feeds(plan: &SourcePlan, spaces: &[u16]) -> Vec<Option<u16>> {
 impl Links {
     pub(super) fn new(store: Store, audiences: &[Audience], config: &PrepareConfig) -> Self {
         let (spaces, columns_min) = (spaces(audiences), columns_min(config));
-        Self { store, next: AtomicU64::new(1), spaces, columns_min }
+        Self { store, next: AtomicU64::new(1), spaces, columns_min, unread: AtomicU64::new(0) }
     }
 
     /// For each feed of a source the space of its identifiers, if they are to be linked.
@@ -124,6 +126,7 @@ impl Links {
         progress: &Progress,
     ) -> Result<Found> {
         let rows = u32::try_from(self.next.into_inner() - 1).unwrap_or(u32::MAX);
+        let unread = self.unread.into_inner();
         let bytes = Persons::bytes(rows);
         if bytes > memory.rows_limit {
             return Err(Error::usage(
@@ -141,7 +144,7 @@ impl Links {
             };
             pool.install(|| ranges.par_iter().try_for_each(join))?;
             persons.reach_joined();
-            return Ok(Found { persons, spaces: self.spaces, rows, passes: 1 });
+            return Ok(Found { persons, spaces: self.spaces, rows, passes: 1, unread });
         }
         let mut passes = 0;
         loop {
@@ -157,7 +160,7 @@ impl Links {
                 break;
             }
         }
-        Ok(Found { persons, spaces: self.spaces, rows, passes })
+        Ok(Found { persons, spaces: self.spaces, rows, passes, unread })
     }
 }
 
@@ -170,6 +173,8 @@ pub(crate) struct Found {
     pub(super) rows: u32,
     /// Passes that it took.
     pub(super) passes: u32,
+    /// Rows with an identifier that is rejected and cannot be read, beside others.
+    pub(super) unread: u64,
 }
 
 impl Found {
@@ -199,6 +204,58 @@ pub(super) fn note(audiences: &[AudienceSummary]) -> Option<String> {
     ))
 }
 
+/// A record's number within its chunk.
+fn number(record: usize) -> u32 {
+    u32::try_from(record).expect("a chunk has fewer records")
+}
+
+/// Rows of which links are made column by column: which have an identifier that is used, and which one that cannot be
+/// read.
+#[derive(Debug, Default)]
+struct Group {
+    /// The number of the first.
+    first: u32,
+    /// A bit for each of the first rows.
+    used: Vec<u64>,
+    unread: Vec<u64>,
+    /// Unread values of others.
+    unread_beyond: u64,
+}
+
+/// Rows of a group that are told apart: two bits each.
+const GROUP_ROWS_MAX: u32 = 8 * 1024 * 1024;
+
+impl Group {
+    fn begin(&mut self, first: u32, rows: u32) {
+        self.first = first;
+        let words = (rows.min(GROUP_ROWS_MAX) as usize).div_ceil(64);
+        for bits in [&mut self.used, &mut self.unread] {
+            bits.clear();
+            bits.resize(words, 0);
+        }
+        self.unread_beyond = 0;
+    }
+
+    fn add_used(&mut self, row: u32) {
+        if let Some(word) = self.used.get_mut(row as usize / 64) {
+            *word |= 1 << (row % 64);
+        }
+    }
+
+    fn add_unread(&mut self, row: u32) {
+        match self.unread.get_mut(row as usize / 64) {
+            Some(word) => *word |= 1 << (row % 64),
+            None => self.unread_beyond += 1,
+        }
+    }
+
+    /// Rows that have both.
+    fn unread(&self) -> u64 {
+        let both = self.used.iter().zip(&self.unread).map(|(used, unread)| used & unread);
+        both.map(|bits| u64::from(bits.count_ones())).sum::<u64>() + self.unread_beyond
+    }
+}
+
 /// The links that a worker makes.
 #[derive(Debug, Default)]
 pub(super) struct Linker {
@@ -208,8 +265,14 @@ pub(super) struct Linker {
     prehashed: Vec<u32>,
     /// Links of a chunk to its records, which are counted from 0, as long as rows have no numbers.
     waiting: Vec<Digest>,
+    /// Links of a chunk to what rejected values may have been meant to be.
+    meant: Vec<Digest>,
+    /// Records of a chunk with rejected values of which that cannot be told.
+    unread: Vec<u32>,
     /// Links of members whose domain opted out to the opt-out lists.
     opted_out: Vec<Digest>,
+    /// The rows of a group of which links are made column by column.
+    group: Group,
     /// For each record of a chunk how many identifiers it has, then its row's number.
     rows: Vec<u32>,
 }
@@ -236,7 +299,7 @@ impl Linker {
             Verdict::Prehashed(_) => &mut self.prehashed,
             Verdict::Blank | Verdict::Rejected(_) | Verdict::Domain => return,
         };
-        of_kind.push(u32::try_from(record).expect("a chunk has fewer records"));
+        of_kind.push(number(record));
     }
 
     /// Links entries of a batch to their records.
@@ -251,6 +314,16 @@ impl Linker {
         self.opted_out.push(dedup::link(member, space, dedup::OPTED_OUT_ROW));
     }
 
+    /// Links a record to what a rejected value of it may have been meant to be.
+    pub(super) fn add_meant(&mut self, digest: &Digest, space: u16, record: usize) {
+        self.meant.push(dedup::link(digest, space, number(record)));
+    }
+
+    /// Remembers a record of which a value cannot be read.
+    pub(super) fn add_unread(&mut self, record: usize) {
+        self.unread.push(number(record));
+    }
+
     /// Gives the records of a chunk that have several identifiers the numbers of rows, and their links away.
     pub(super) fn finish_chunk(
         &mut self,
@@ -258,7 +331,8 @@ impl Linker {
         links: &Links,
         budget: &Budget,
     ) -> Result<()> {
-        let Self { scatter: Some(scatter), waiting, opted_out, rows, .. } = self else {
+        let Self { scatter: Some(scatter), waiting, meant, unread, opted_out, rows, .. } = self
+        else {
             return Ok(());
         };
         rows.clear();
@@ -266,6 +340,16 @@ impl Linker {
         for link in &*waiting {
             rows[dedup::row_of(link) as usize] += 1;
         }
+        // Of a row without others nothing is used.
+        unread.dedup();
+        unread.sort_unstable();
+        unread.dedup();
+        let counted = unread.drain(..).filter(|record| rows[*record as usize] > 0).count();
+        links.unread.fetch_add(counted as u64, Ordering::Relaxed);
+        for link in &*meant {
+            rows[dedup::row_of(link) as usize] += 1;
+        }
+        waiting.append(meant);
         let linked = rows.iter().filter(|count| **count > 1).count();
         let mut next = links.take_rows(u32::try_from(linked).unwrap_or(u32::MAX))?;
         for row in rows.iter_mut() {
@@ -285,11 +369,32 @@ impl Linker {
         Ok(())
     }
 
-    /// Gives away links to rows of which the first has this number.
-    pub(super) fn finish_rows(&mut self, first: u32, links: &Links, budget: &Budget) -> Result<()> {
-        let Self { scatter: Some(scatter), waiting, opted_out, .. } = self else { return Ok(()) };
+    /// The rows from here on are those of a group, of which the first has this number.
+    pub(super) fn begin_group(&mut self, first: u32, rows: u32) {
+        self.group.begin(first, rows);
+    }
+
+    /// Counts the rows of a group with values that cannot be read.
+    pub(super) fn finish_group(&mut self, links: &Links) {
+        links.unread.fetch_add(self.group.unread(), Ordering::Relaxed);
+    }
+
+    /// Gives away links to rows that begin so far behind the first of the group.
+    pub(super) fn finish_rows(
+        &mut self,
+        behind: u32,
+        links: &Links,
+        budget: &Budget,
+    ) -> Result<()> {
+        let Self { scatter: Some(scatter), waiting, meant, unread, opted_out, group, .. } = self
+        else {
+            return Ok(());
+        };
+        waiting.iter().for_each(|link| group.add_used(behind + dedup::row_of(link)));
+        unread.drain(..).for_each(|record| group.add_unread(behind + record));
+        waiting.append(meant);
         for link in &mut *waiting {
-            dedup::set_row(link, first + dedup::row_of(link));
+            dedup::set_row(link, group.first + behind + dedup::row_of(link));
         }
         scatter.push_digests(waiting, &links.store, budget)?;
         scatter.push_digests(opted_out, &links.store, budget)?;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::count::{ChunkError, ChunkReject, ChunkTally, FeedTally, LinesOf, Places};
 use super::domains::{Domains, Held};
 use super::ingest::Ingest;
+use super::meant::{Meant, MeantBy};
 use super::odd::Oddities;
 use super::persons::{Linker, Links};
 use super::plan::{Audience, Feed, RowCondition, SourcePlan};
@@ -44,6 +45,7 @@ pub(super) struct Tools {
     clear_entries: Vec<u8>,
     scatters: Vec<Scatter>,
     pub(super) linker: Linker,
+    meant: Meant,
     /// For each audience, members whose domain opted out.
     held: Vec<Held>,
     /// The values of cells that hold several.
@@ -224,7 +226,7 @@ impl Tools {
         ingest: &Ingest<'_>,
         counts: &mut FeedTally<'_, impl Places>,
     ) -> Result<()> {
-        let Self { canonical, digests, clear_entries, scatters, linker, held, .. } = self;
+        let Self { canonical, digests, clear_entries, scatters, linker, meant, held, .. } = self;
         let space = route.spaces[counts.feed];
         let (held, domains) = (&mut held[feed.audience], &ingest.domains[feed.audience]);
         let looks_up = route.role == Role::Member && !domains.is_empty();
@@ -239,7 +241,11 @@ impl Tools {
             if space.is_some() {
                 linker.begin_batch();
                 let on_verdict = |index, value: &[u8], verdict| {
-                    linker.note(counts.places.owner(index), verdict);
+                    let record = counts.places.owner(index);
+                    linker.note(record, verdict);
+                    if route.role == Role::Member {
+                        meant.note(index, record, verdict);
+                    }
                     counts.count(index, value, verdict);
                 };
                 normalize(normalizer, values, feed.field, route, canonical, on_verdict);
@@ -262,6 +268,18 @@ impl Tools {
                     pass_on(held, &mut scatters[feed.audience], store, &ingest.budget)?;
                 }
             }
+            let has_meant = space.is_some_and(|space| {
+                let by = MeantBy {
+                    normalizer: audience.normalizer(Role::Suppressed),
+                    records,
+                    bytes,
+                    field: feed.field,
+                    country_field: route.country_field,
+                    domains,
+                    space,
+                };
+                meant.link(&by, linker)
+            });
             let made = ingest.audiences.len() - ingest.aliases.len();
             if let Some(alias) = feed.audience.checked_sub(made).map(|at| ingest.aliases[at]) {
                 alias.push_listed(&canonical.digests, clear_entries);
@@ -273,6 +291,10 @@ impl Tools {
                     alias.push_members(&canonical.messages, digests, clear_entries);
                     let store = &ingest.stores[at];
                     scatters[at].push_clear(clear_entries, store, &ingest.budget)?;
+                    if has_meant {
+                        meant.push_aliases(*alias, clear_entries);
+                        scatters[at].push_clear(clear_entries, store, &ingest.budget)?;
+                    }
                 }
             }
             let scatter = &mut scatters[feed.audience];
@@ -316,15 +338,15 @@ impl Tools {
         self.linker.add_opted_out(digests, links.space_of(audience), links, &ingest.budget)
     }
 
-    /// Gives links of rows away whose numbers are known, beginning with that of the first, or of a list.
+    /// Gives links of rows away whose numbers are known, beginning so far behind the first of a group, or of a list.
     pub(super) fn finish_row_links(
         &mut self,
-        first_row: Option<u32>,
+        row: Option<u32>,
         route: &Route<'_>,
         ingest: &Ingest<'_>,
     ) -> Result<()> {
-        match (&ingest.links, first_row) {
-            (Some(links), Some(first)) => self.linker.finish_rows(first, links, &ingest.budget),
+        match (&ingest.links, row) {
+            (Some(links), Some(row)) => self.linker.finish_rows(row, links, &ingest.budget),
             (Some(_), None) => self.finish_links(0, route, ingest),
             (None, _) => Ok(()),
         }

@@ -38,6 +38,7 @@ mod manual;
 mod network;
 mod memory;
 #[cfg(feature = "sandbox")]
+mod meant;
 mod merged;
 mod metrics;
 #[cfg(feature = "sandbox")]

@@ -81,14 +81,14 @@ fn rows_are_persons_as_they_are_in_csv() {
         config.suppress[0].user_type = Some(UserType::PhoneHash);
         config.rules.country = Some("GB".parse().unwrap());
         let summary = run(config).unwrap();
-        (counts(&summary, header_lines), entries(&out), summary.audiences)
+        let unread = summary.links.unwrap().unread;
+        ((counts(&summary, header_lines), entries(&out), unread), summary.audiences)
     };
-    let (expected, expected_entries, audiences) = prepare("rows.csv", 1);
+    let (expected, audiences) = prepare("rows.csv", 1);
     let linked: Vec<u64> = audiences.iter().map(|audience| audience.figures.sets.linked).collect();
     assert!(linked.iter().all(|count| *count > 0), "{linked:?}");
     for file in FILES {
-        let (counts, entries, _) = prepare(file, 0);
-        assert_eq!((counts, entries), (expected.clone(), expected_entries.clone()), "{file}");
+        assert_eq!(prepare(file, 0).0, expected, "{file}");
     }
 }
 

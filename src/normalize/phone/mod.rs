@@ -20,7 +20,7 @@ use rlibphonenumber::{
 pub use self::assumed::{AssumedNumber, Fit, countries_of};
 use self::plan::Plan;
 use self::scan::Digits;
-pub(super) use self::scan::is_digit;
+pub(super) use self::scan::{digit, is_digit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -129,9 +129,20 @@ impl PhoneRule {
         if let Some(verdict) = prehashed::verdict(self.prehashed, value) {
             return verdict;
         }
+        self.scan(text, row_country, self.vanity, out)
+    }
+
+    /// The same of text that is no digest, with another treatment of letters.
+    pub(super) fn scan(
+        &self,
+        text: &str,
+        row_country: Option<&[u8]>,
+        vanity: Vanity,
+        out: &mut Vec<u8>,
+    ) -> Verdict {
         let country = self.country_of(row_country);
         let row_names_country = row_country.is_some_and(|code| !trim(code).is_empty());
-        match scan::digits(text, self.vanity).and_then(|digits| {
+        match scan::digits(text, vanity).and_then(|digits| {
             let is_unknown = country.is_none() && row_names_country;
             canonical(&digits, country, is_unknown, self.unprefixed)
         }) {

@@ -80,7 +80,7 @@ pub(in crate::normalize) fn is_digit(c: char) -> bool {
 }
 
 /// The value of a decimal digit of any script (general category Nd), as an ASCII digit.
-fn digit(c: char) -> Option<char> {
+pub(in crate::normalize) fn digit(c: char) -> Option<char> {
     if c.is_ascii() {
         return c.is_ascii_digit().then_some(c);
     }

@@ -56,6 +56,8 @@ pub struct LinkSummary {
     pub rows: u32,
     /// How many times all of their links were gone through.
     pub passes: u32,
+    /// Rows with a rejected identifier of which nobody knows whether it opted out, and with others that are used.
+    pub unread: u64,
 }
 
 /// Figures of one audience.
@@ -218,7 +220,11 @@ impl Summary {
 
     /// The same with what was found out about rows.
     pub(crate) fn with_persons(mut self, found: Option<&persons::Found>) -> Self {
-        self.links = found.map(|found| LinkSummary { rows: found.rows, passes: found.passes });
+        self.links = found.map(|found| LinkSummary {
+            rows: found.rows,
+            passes: found.passes,
+            unread: found.unread,
+        });
         self.spilled_bytes += found.map_or(0, persons::Found::spilled_bytes);
         for audience in &mut self.audiences {
             audience.is_linked = found.is_some();
