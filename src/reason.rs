@@ -40,6 +40,8 @@ reasons! {
     MergedRows "merged_rows" "a quote that opens in one row and closes in another makes one row of several",
     StrayQuote "stray_quote" "holds a quote that opens or closes nothing: --quotes says how a file is quoted",
     RepeatedHeader "repeated_header" "the header again, as between exports that were joined",
+    Ruler "ruler" "a line between rows, as -----+----- is",
+    Footer "footer" "behind the last row, as a total or a number of rows: not a row, and nobody in it",
     NotHashed "not_hashed" "a raw value where --prehashed always expects digests",
     AlreadyHashed "already_hashed" "a SHA-256 digest where a raw value is expected",
     HashOfNothing "hash_of_nothing" "the digest of an empty string or of a null word",
@@ -71,10 +73,10 @@ reasons! {
 
 impl Reason {
     /// Whether the reject speaks for a wrong file. An all-zero advertiser id does not: it is what a device reports
-    /// whose owner limits ad tracking, and on some platforms that is nearly everybody. Nor does the header of an export
-    /// that was joined to another: it is nobody.
+    /// whose owner limits ad tracking, and on some platforms that is nearly everybody. Nor does what is around rows, as the
+    /// header of an export that was joined to another: it is nobody.
     pub const fn suggests_wrong_file(self) -> bool {
-        !matches!(self, Self::TrackingLimited | Self::RepeatedHeader)
+        !matches!(self, Self::TrackingLimited | Self::RepeatedHeader | Self::Ruler | Self::Footer)
     }
 }
 

@@ -9,6 +9,7 @@
 use std::sync::atomic::Ordering;
 
 use super::count::{ChunkReject, ChunkTally, FeedTally, Places, SourceSum};
+use super::footer::Tail;
 use super::ingest::Ingest;
 use super::odd::Oddities;
 use super::plan::{Feed, SourcePlan};
@@ -139,7 +140,7 @@ impl Ingest<'_> {
             Ok(()) | Err(ExitCode::Input) => table.check_unchanged().and(read)?,
             Err(_) => read?,
         }
-        Ok(total.tally(index))
+        total.finish(index, &route, self.audiences, rejects)
     }
 }
 
@@ -163,6 +164,7 @@ impl Worker {
             tallies: Vec::with_capacity(route.feeds.len()),
             rejects: Vec::new(),
             oddities: Oddities::default(),
+            tail: Tail::default(),
         };
         let are_rows_linked =
             route.role == Role::Member && route.spaces.iter().any(Option::is_some);

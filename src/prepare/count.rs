@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use super::domains::too_many;
+use super::footer::Tail;
 use super::odd::Oddities;
 use super::plan::Audience;
 use super::tally::{Place, SourceTally, Tally};
@@ -14,7 +15,7 @@ use crate::limits::DOMAINS_MAX;
 use crate::normalize::Verdict;
 use crate::progress::Progress;
 use crate::reason::Reason;
-use crate::record::{LineCounter, Records};
+use crate::record::{LineCounter, Records, is_ruler};
 use crate::role::Role;
 use crate::source::record_too_long;
 
@@ -28,6 +29,7 @@ pub(super) struct ChunkTally {
     pub(super) tallies: Vec<Tally>,
     pub(super) rejects: Vec<ChunkReject>,
     pub(super) oddities: Oddities,
+    pub(super) tail: Tail,
 }
 
 /// A rejected value for the reject list.
@@ -35,6 +37,8 @@ pub(super) struct ChunkReject {
     record: usize,
     feed: usize,
     line: u64,
+    /// Lines that it takes, each of which is listed.
+    lines: u64,
     reason: Reason,
     value: Vec<u8>,
 }
@@ -87,12 +91,18 @@ pub(super) trait Places {
     fn lines(&self, _record: usize) -> u64 {
         1
     }
+
+    /// True if all of the record is a line between rows.
+    fn is_ruler(&self, _record: usize) -> bool {
+        false
+    }
 }
 
 /// The records of a chunk of text.
 pub(super) struct LinesOf<'a> {
     pub(super) lines: LineCounter<'a>,
     pub(super) records: &'a Records,
+    pub(super) chunk: &'a [u8],
 }
 
 impl Places for LinesOf<'_> {
@@ -111,6 +121,10 @@ impl Places for LinesOf<'_> {
 
     fn lines(&self, record: usize) -> u64 {
         self.records.lines_of(record)
+    }
+
+    fn is_ruler(&self, record: usize) -> bool {
+        is_ruler(self.records.first_line(self.chunk, record))
     }
 }
 
@@ -143,7 +157,10 @@ impl<P: Places> FeedTally<'_, P> {
     }
 
     #[cold]
-    pub(super) fn reject(&mut self, record: usize, reason: Reason, value: &[u8]) {
+    pub(super) fn reject(&mut self, record: usize, mut reason: Reason, value: &[u8]) {
+        if is_ruler(value) && self.places.is_ruler(record) {
+            reason = Reason::Ruler;
+        }
         let line = self.places.line(record);
         self.tally.reject(
             reason,
@@ -155,10 +172,8 @@ impl<P: Places> FeedTally<'_, P> {
         if let Some((with_values, rejects)) = &mut self.list {
             let value = if *with_values { value } else { b"" };
             let record = self.places.number(record);
-            for line in line..line + lines {
-                let (feed, value) = (self.feed, value.to_vec());
-                rejects.push(ChunkReject { record, feed, line, reason, value });
-            }
+            let (feed, value) = (self.feed, value.to_vec());
+            rejects.push(ChunkReject { record, feed, line, lines, reason, value });
         }
     }
 }
@@ -174,6 +189,10 @@ pub(super) struct SourceSum<'a> {
     /// Of the audiences that it feeds.
     pub(super) tallies: Vec<(usize, Tally)>,
     pub(super) oddities: Oddities,
+    /// What may be a footer.
+    tail: Tail,
+    /// Its rejects, with their lines in the source, until it is known.
+    held: Vec<ChunkReject>,
 }
 
 impl<'a> SourceSum<'a> {
@@ -183,7 +202,8 @@ impl<'a> SourceSum<'a> {
         fed.dedup();
         let tallies = fed.into_iter().map(|audience| (audience, Tally::default())).collect();
         let (dropped, oddities) = (vec![0; route.conditions.len()], Oddities::default());
-        Self { path, lines: header_lines, records: 0, dropped, tallies, oddities }
+        let (tail, held) = (Tail::default(), Vec::new());
+        Self { path, lines: header_lines, records: 0, dropped, tallies, oddities, tail, held }
     }
 
     pub(super) fn add(
@@ -192,25 +212,24 @@ impl<'a> SourceSum<'a> {
         route: &Route<'_>,
         audiences: &[Audience],
         progress: &Progress,
-        rejects: Option<&mut RejectWriter>,
+        mut rejects: Option<&mut RejectWriter>,
     ) -> Result<()> {
-        let chunk = chunk.map_err(|error| match error {
+        let mut chunk = chunk.map_err(|error| match error {
             ChunkError::Other(error) => error,
             ChunkError::RecordTooLong { lines } => {
                 record_too_long(self.path).at_line(self.lines + lines + 1)
             }
         })?;
-        if let Some(rejects) = rejects {
-            for reject in &chunk.rejects {
-                let feed = &route.feeds[reject.feed];
-                rejects.write(&Reject {
-                    path: self.path,
-                    line: self.lines + reject.line + 1,
-                    column: &feed.column.to_string(),
-                    user_type: audiences[feed.audience].spec.user_type,
-                    reason: reject.reason,
-                    value: &reject.value,
-                })?;
+        if !self.tail.add(chunk.tail) {
+            self.deny_footer();
+            self.list_held(route, audiences, rejects.as_deref_mut())?;
+        }
+        if rejects.is_some() {
+            chunk.rejects.iter_mut().for_each(|reject| reject.line += self.lines);
+            self.held.append(&mut chunk.rejects);
+            let may_be_footer = |of: &ChunkReject| of.reason == Reason::Footer;
+            if !self.held.iter().any(may_be_footer) {
+                self.list_held(route, audiences, rejects.as_deref_mut())?;
             }
         }
         self.oddities.add(&chunk.oddities, self.lines, self.path)?;
@@ -230,6 +249,9 @@ impl<'a> SourceSum<'a> {
                 }
             }
         }
+        if self.tail.is_too_long() {
+            self.deny_footer();
+        }
         for (sum, dropped) in self.dropped.iter_mut().zip(chunk.dropped) {
             *sum += dropped;
         }
@@ -240,10 +262,48 @@ impl<'a> SourceSum<'a> {
         Ok(())
     }
 
+    /// What was taken for a footer are rows of another width than the others.
+    fn deny_footer(&mut self) {
+        self.tallies.iter_mut().for_each(|(_, tally)| tally.deny_footer());
+        let of_footer = self.held.iter_mut().filter(|of| of.reason == Reason::Footer);
+        of_footer.for_each(|reject| reject.reason = Reason::RowWidth);
+    }
+
+    /// Lists the rejects that were held.
+    fn list_held(
+        &mut self,
+        route: &Route<'_>,
+        audiences: &[Audience],
+        rejects: Option<&mut RejectWriter>,
+    ) -> Result<()> {
+        let Some(rejects) = rejects else { return Ok(()) };
+        for reject in self.held.drain(..) {
+            let feed = &route.feeds[reject.feed];
+            for line in reject.line..reject.line + reject.lines {
+                rejects.write(&Reject {
+                    path: self.path,
+                    line: line + 1,
+                    column: &feed.column.to_string(),
+                    user_type: audiences[feed.audience].spec.user_type,
+                    reason: reject.reason,
+                    value: &reject.value,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// The sum, of that source.
-    pub(super) fn tally(self, source: usize) -> SourceTally {
+    pub(super) fn finish(
+        mut self,
+        source: usize,
+        route: &Route<'_>,
+        audiences: &[Audience],
+        rejects: Option<&mut RejectWriter>,
+    ) -> Result<SourceTally> {
+        self.list_held(route, audiences, rejects)?;
         let Self { records, dropped, tallies, oddities, .. } = self;
-        SourceTally { source, records, dropped, oddities, tallies }
+        Ok(SourceTally { source, records, dropped, oddities, tallies })
     }
 
     /// Refuses rejects among what throng wrote itself.

@@ -175,7 +175,7 @@ impl<'a> Ingest<'a> {
             Err(_) => read?,
         }
         total.check_known(route.role)?;
-        Ok(total.tally(index))
+        total.finish(index, &route, self.audiences, rejects)
     }
 
     fn work(

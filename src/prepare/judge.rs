@@ -238,7 +238,7 @@ impl Judge {
     /// A hint: what follows from the reason, or else the look of the rejected values; and where values of the type are
     /// instead.
     fn hint(&self, spec: &AudienceSpec, tally: &Tally) -> String {
-        let most = tally.reasons().next().map(|(reason, ..)| reason);
+        let most = tally.most_suspicious();
         let countries = match self.rules.country {
             None if spec.user_type == UserType::PhoneHash => assumed::countries_of_rejected(tally),
             _ => Vec::new(),
@@ -353,7 +353,7 @@ fn check_suppression(
     max_rejects: MaxRejects,
 ) -> Result<()> {
     let values = tally.values();
-    let most = tally.reasons().next().map(|(reason, ..)| reason);
+    let most = tally.most_suspicious();
     let hint = if tally.bare_domains * 2 > tally.rejected() {
         "these are names of domains: an @ before each (@rival.example) holds back everybody there"
     } else if most == Some(Reason::MalformedHash) && spec.user_type.is_hashed() {

@@ -14,6 +14,7 @@ mod domains;
 #[doc(hidden)]
 pub mod form;
 mod dropped;
+mod footer;
 mod ingest;
 mod inputs;
 mod known;

@@ -47,7 +47,7 @@ impl Oddities {
             }
             let is_missing = route.role == Role::Suppressed
                 && match oddity.reason {
-                    Some(Reason::RepeatedHeader) => false,
+                    Some(Reason::RepeatedHeader | Reason::Ruler | Reason::Footer) => false,
                     Some(Reason::RowWidth) => {
                         may_be_person(records.bytes_of(chunk, oddity), route, audiences)
                     }
@@ -73,7 +73,7 @@ impl Oddities {
 }
 
 /// True if a row, whatever its width, holds something that a person could be known by.
-fn may_be_person(row: &[u8], route: &Route<'_>, audiences: &[Audience]) -> bool {
+pub(super) fn may_be_person(row: &[u8], route: &Route<'_>, audiences: &[Audience]) -> bool {
     let Framing::Csv(csv) = route.dialect.framing else { return true };
     cells(row, &csv).any(|cell| {
         route.feeds.iter().any(|feed| {

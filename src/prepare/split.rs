@@ -35,6 +35,10 @@ impl<P: Places> Places for OwnerPlaces<'_, P> {
         self.places.lines(self.owners[record] as usize)
     }
 
+    fn is_ruler(&self, record: usize) -> bool {
+        self.places.is_ruler(self.owners[record] as usize)
+    }
+
     fn times(&self, record: usize) -> u64 {
         self.places.times(self.owners[record] as usize)
     }

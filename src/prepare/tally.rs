@@ -180,6 +180,14 @@ impl Tally {
         }
     }
 
+    /// Counts rows that were taken for a footer, and have others behind them, for what they are.
+    pub fn deny_footer(&mut self) {
+        let footer = std::mem::take(&mut self.rejected.0[Reason::Footer as usize]);
+        let of_width = &mut self.rejected.0[Reason::RowWidth as usize];
+        of_width.count += footer.count;
+        of_width.first = of_width.first.take().or(footer.first);
+    }
+
     /// What stands between the values of most of the rejected cells that hold several, and how many these are.
     pub fn separator(&self) -> Option<(&'static str, u64)> {
         let several: u64 =
@@ -232,9 +240,10 @@ impl Tally {
         }
     }
 
-    /// Values that are not blank.
+    /// Values that are not blank. What is around rows is none.
     pub fn values(&self) -> u64 {
-        self.read - self.blank
+        let around = self.rejected_as(Reason::Ruler) + self.rejected_as(Reason::Footer);
+        self.read - self.blank - around
     }
 
     /// Values that became entries.
@@ -258,6 +267,16 @@ impl Tally {
             .filter(|(reason, ..)| reason.suggests_wrong_file())
             .map(|(_, count, _)| count)
             .sum()
+    }
+
+    /// The most frequent reason that speaks for a wrong file, or else of all.
+    pub fn most_suspicious(&self) -> Option<Reason> {
+        let mut reasons = self.reasons().map(|(reason, ..)| reason);
+        let first = reasons.next();
+        first
+            .filter(|of| of.suggests_wrong_file())
+            .or_else(|| reasons.find(|of| of.suggests_wrong_file()))
+            .or(first)
     }
 
     /// Values that were rejected for a reason.

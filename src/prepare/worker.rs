@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::count::{ChunkError, ChunkReject, ChunkTally, FeedTally, LinesOf, Places};
 use super::domains::{Domains, Held};
+use super::footer::Tail;
 use super::ingest::Ingest;
 use super::meant::{Meant, MeantBy};
 use super::odd::Oddities;
@@ -157,6 +158,7 @@ impl Worker {
         ingest: &Ingest<'_>,
     ) -> std::result::Result<ChunkTally, ChunkError> {
         let Self { records, tools, .. } = self;
+        let tail = Tail::of(records, chunk, route, ingest.audiences);
         let oddities = Oddities::of(records, chunk, route, ingest.audiences);
         let more = u64::from(chunk.is_oversize) + oddities.lines_more;
         let (all, lines) = (records.len() as u64 + more, count_lines(chunk, records, route));
@@ -169,11 +171,12 @@ impl Worker {
             tallies: Vec::with_capacity(route.feeds.len()),
             rejects: Vec::new(),
             oddities,
+            tail,
         };
         for (index, feed) in route.feeds.iter().enumerate() {
             let mut counts = FeedTally {
                 tally: Tally::of_records(kept),
-                places: LinesOf { lines: LineCounter::new(chunk, route.dialect), records },
+                places: LinesOf { lines: LineCounter::new(chunk, route.dialect), records, chunk },
                 feed: index,
                 list: route.rejects.map(|list| (list.with_values, &mut sum.rejects)),
             };

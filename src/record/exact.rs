@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::field::{RecordTooLong, check_length};
-use super::{Oddity, Records, place};
+use super::{Oddity, Records, is_ruler, place};
 use crate::dialect::{Cell, Csv, Defect, Row, Step};
 use crate::reason::Reason;
 
@@ -104,7 +104,10 @@ impl Exact {
                 || self.is_shifted(chunk, row).then(|| row.defect(chunk, Reason::RowWidth));
             self.csv.defect(chunk, row).or_else(shifted)
         };
-        if let Some(Defect { reason, lines }) = defect {
+        if let Some(Defect { mut reason, lines }) = defect {
+            if reason == Reason::RowWidth && is_ruler(&chunk[row.start..row.end]) {
+                reason = Reason::Ruler;
+            }
             note(Some(reason), lines);
             self.wanted.iter().for_each(|_| records.push_refused(reason));
             return;

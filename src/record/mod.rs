@@ -5,6 +5,7 @@ mod exact;
 mod field;
 mod sample;
 mod lines;
+mod ruler;
 mod scan;
 mod strict;
 
@@ -16,6 +17,7 @@ use crate::reason::Reason;
 pub use self::csv::CsvReader;
 pub use self::lines::read_lines;
 pub(crate) use self::lines::{read_lf_lines, refuse_headers};
+pub(crate) use self::ruler::is_ruler;
 pub use self::sample::{Detected, SampleTable, detect, sniff};
 pub(crate) use self::sample::{SAMPLE_ROWS, TITLE_ROWS, usual_width};
 
@@ -239,6 +241,38 @@ impl Records {
     fn push_scratch(&mut self, from: usize) {
         let len = place(self.scratch.len() - from) | SCRATCH;
         self.spans.push(Span { start: place(from), len });
+    }
+
+    /// The bytes of a record as they are written, with its line end, or of a line without it.
+    pub(crate) fn raw<'a>(&self, chunk: &'a [u8], record: usize) -> &'a [u8] {
+        let Some(start) = self.starts.get(record) else {
+            return self.spans.get(record).map_or(&[], |span| {
+                let start = span.start as usize;
+                &chunk[start..start + span.len as usize]
+            });
+        };
+        let end = self.starts.get(record + 1).map_or(chunk.len(), |next| *next as usize);
+        &chunk[*start as usize..end]
+    }
+
+    /// The line in which a record begins, from there on.
+    pub(crate) fn first_line<'a>(&self, chunk: &'a [u8], record: usize) -> &'a [u8] {
+        let Some(start) = self.starts.get(record) else { return self.raw(chunk, record) };
+        let rest = &chunk[*start as usize..];
+        &rest[..memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())]
+    }
+
+    /// Says for what reason nothing of a record is read.
+    #[cold]
+    pub(crate) fn refuse_all_of(&mut self, record: usize, reason: Reason) {
+        if self.starts.is_empty() {
+            self.keep_starts();
+        }
+        let row = record * self.width;
+        self.spans[row..row + self.width].fill(Span::refused(reason));
+        if let Ok(at) = self.oddities.binary_search_by_key(&record, |of| of.record) {
+            self.oddities[at].reason = Some(reason);
+        }
     }
 
     /// Takes back the bytes of a record that has one field.

@@ -142,6 +142,32 @@ fn a_list_below_a_heading_is_read_by_its_name() {
     assert!(notes(&summary).contains("took line 3 for the header"), "{}", notes(&summary));
 }
 
+#[test]
+fn titles_above_a_named_header_may_fill_its_columns() {
+    let table = format!("Name,Email,Phone\n{}", rows("Ann,aN@example.com,+49 30 123450N\n"));
+    for title in ["Customers,all,\n", "Customers,all,28.11.2026\n", "Report,Customers,x,y\n"] {
+        let desk = Desk::new();
+        let text = format!("{title}{table}");
+        let config = desk.config(UserType::EmailHash, "in.csv", &text);
+        let summary = has_all(&desk, title, by_name(config, "email"));
+        assert!(notes(&summary).contains("took line 2 for the header"), "{}", notes(&summary));
+        // Nobody is skipped in an opt-out list.
+        let list = desk.0.path().join("optout.csv");
+        fs::write(&list, &text).unwrap();
+        let text = format!("Email\n{}", rows("aN@example.com\n"));
+        let config = by_name(desk.config(UserType::EmailHash, "in.csv", &text), "email");
+        if let Ok(summary) = run(suppressing(config, &list)) {
+            assert!(!notes(&summary).contains("for the header"), "{}", notes(&summary));
+            assert_eq!(desk.entries(), Vec::<String>::new(), "{title}");
+        }
+    }
+    for title in ["A,a0@example.com,x\n", "A,lost at example 7,x\n", "Ann,x,+49 30 1234567\n"] {
+        let desk = Desk::new();
+        let config = desk.config(UserType::EmailHash, "in.csv", &format!("{title}{table}"));
+        assert!(run(by_name(config, "email")).is_err(), "{title}");
+    }
+}
+
 /// People above something that is called like the column are no titles.
 #[test]
 fn nobody_is_skipped_as_a_title() {

@@ -18,6 +18,7 @@ mod dialects;
 mod faults;
 mod engine;
 mod examples;
+mod footers;
 #[cfg(feature = "sandbox")]
 mod guards;
 mod ids;

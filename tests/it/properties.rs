@@ -249,8 +249,12 @@ impl Case {
         let members: BTreeSet<&String> = first.set.union(&second.set).collect();
         // A list of which nothing or too little can be used stops the run, which is not what is tested here.
         let values = opted_out.read - opted_out.blank;
-        let is_list =
-            opted_out.accepted > 0 && opted_out.rejected * 2 <= values && opted_out.refused == 0;
+        // One of a single column is cut by what stands in all its values, whatever was said of the inputs.
+        let is_cut = |text: &[u8]| text.iter().any(|byte| b"\t,;|^~".contains(byte));
+        let is_list = opted_out.accepted > 0
+            && opted_out.rejected * 2 <= values
+            && opted_out.refused == 0
+            && !(matches!(self.shape, Shape::Csv(_, _, 1)) && is_cut(&texts[2]));
         let mut config = self.config(&[], &out);
         for (name, text) in [("a", &texts[0]), ("b", &texts[1])] {
             config.inputs.push(Input::Path(self.place(dir.path(), name, text)));

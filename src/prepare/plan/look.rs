@@ -155,7 +155,9 @@ impl Look<'_> {
                 !table.find(name).is_empty() || titles::row_with(table, name).is_some()
             });
         }
-        titles::count(table, &names)
+        // Nobody may be in what is skipped of a list, whatever it looks like.
+        let is_doubtful = self.is_formless || self.role == Role::Suppressed;
+        titles::count(table, &names, is_doubtful)
     }
 }
 

@@ -10,7 +10,9 @@ use crate::trim::{is_null_word, trim};
 
 /// Number of title rows above the header, which is the first row that has all the names; or without names, the first one of
 /// the usual width, if it looks like a header and rows above it do not.
-pub(super) fn count(table: &SampleTable, names: &[&str]) -> usize {
+///
+/// `is_doubtful` says that a row of words may be somebody.
+pub(super) fn count(table: &SampleTable, names: &[&str], is_doubtful: bool) -> usize {
     let rows = 1..table.rows.len().min(TITLE_ROWS + 1);
     if names.iter().any(|name| !table.find(name).is_empty()) {
         return 0;
@@ -19,7 +21,19 @@ pub(super) fn count(table: &SampleTable, names: &[&str]) -> usize {
     if !names.is_empty()
         && let Some(header) = rows.into_iter().find(|row| has_names(*row))
     {
-        return if are_titles(table, header) { header } else { 0 };
+        let are_less = are_titles(table, header, |row| says_less(row, &table.rows[header]));
+        let has_named = |row: &Vec<Vec<u8>>| {
+            let columns = names.iter().flat_map(|name| table.find_in(header, name));
+            let mut cells = columns.filter_map(|column| row.get(column));
+            cells.any(|cell| trim(cell).iter().any(u8::is_ascii_digit))
+        };
+        // None of these would become an entry, however many cells they fill.
+        let is_no_value = |row: &Vec<Vec<u8>>| !has_address(row) && !has_named(row);
+        let are_titles = are_less
+            || !is_doubtful
+                && are_titles(table, header, is_no_value)
+                && !(0..header).any(|title| is_like_values(table, title, header));
+        return if are_titles { header } else { 0 };
     }
     let Some(usual) = usual_width(table.rows.iter().map(Vec::len)) else { return 0 };
     // Borders and trailing delimiters make columns that nothing is in.
@@ -30,9 +44,10 @@ pub(super) fn count(table: &SampleTable, names: &[&str]) -> usize {
         cells.len() >= usual && filled(cells) * 2 > used
     };
     let first = (0..table.rows.len()).take(TITLE_ROWS + 1).find(is_table);
-    let has_address = |row: &Vec<Vec<u8>>| row.iter().any(|cell| cell.contains(&b'@'));
+    let are_less =
+        |header: &usize| are_titles(table, *header, |row| says_less(row, &table.rows[*header]));
     first
-        .filter(|row| *row > 0 && are_titles(table, *row) && is_header(table, *row))
+        .filter(|row| *row > 0 && are_less(row) && is_header(table, *row))
         .filter(|row| !table.rows[..*row].iter().any(has_address))
         .filter(|row| !(0..*row).any(|title| is_like_values(table, title, *row)))
         .unwrap_or(0)
@@ -55,18 +70,28 @@ pub(super) fn names<'a>(columns: impl Iterator<Item = &'a ColumnSelector>) -> Ve
 }
 
 /// True if all rows above a header are titles, and nobody is in the header either.
-fn are_titles(table: &SampleTable, header: usize) -> bool {
+fn are_titles(
+    table: &SampleTable,
+    header: usize,
+    says_less: impl Fn(&Vec<Vec<u8>>) -> bool,
+) -> bool {
     let cells = &table.rows[header];
-    let width = cells.len();
-    let says_less = |row: &Vec<Vec<u8>>| {
-        if width == 1 {
-            return row.iter().all(|cell| is_heading(trim(cell)));
-        }
-        filled(row) < filled(cells) && (row.len() < width || filled(row) * 2 <= width)
-    };
     let has_nobody = |row: &Vec<Vec<u8>>| row.iter().all(|cell| Shape::of(cell) == Shape::Other);
     let above = &table.rows[..header];
     has_nobody(cells) && above.iter().all(|row| has_nobody(row) && says_less(row))
+}
+
+/// True if a row has fewer cells than the header, or at most half of them filled.
+fn says_less(row: &[Vec<u8>], header: &[Vec<u8>]) -> bool {
+    let width = header.len();
+    if width == 1 {
+        return row.iter().all(|cell| is_heading(trim(cell)));
+    }
+    filled(row) < filled(header) && (row.len() < width || filled(row) * 2 <= width)
+}
+
+fn has_address(row: &Vec<Vec<u8>>) -> bool {
+    row.iter().any(|cell| cell.contains(&b'@'))
 }
 
 /// True if something in a row is written like what stands in its column below the header: `A1` above `A2`.
@@ -126,6 +151,7 @@ fn is_ruled(cell: &[u8]) -> bool {
     cell.iter().all(|byte| b" -+=|".contains(byte))
 }
 
+/// Cells with something in them.
 fn filled(row: &[Vec<u8>]) -> usize {
-    row.iter().filter(|cell| !trim(cell).is_empty()).count()
+    row.iter().filter(|cell| !is_ruled(trim(cell))).count()
 }

@@ -8,6 +8,8 @@ mod score;
 
 use std::path::Path;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use self::candidates::{Candidate, candidates};
 use self::cut::{Cut, cut};
 use self::kind::Kind;
@@ -290,7 +292,9 @@ impl SampleTable {
 fn fold(text: &str) -> String {
     let text = trim(text.as_bytes());
     let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
-    one_line(&encoding::decode(trim(text))).to_lowercase()
+    let text = one_line(&encoding::decode(trim(text)));
+    // A Mac decomposes letters: the same name in other bytes.
+    ComposingNormalizerBorrowed::new_nfc().normalize(&text).to_lowercase()
 }
 
 /// A text with a space for line breaks and other white space: cells of a spreadsheet have them where people pressed a key
