@@ -34,7 +34,7 @@ fn record(criterion: &mut Criterion) {
     let text = support::csv(RECORDS);
     group.throughput(Throughput::Bytes(text.len() as u64));
     for (name, is_exact) in [("csv_strict", false), ("csv_exact", true)] {
-        let mut reader = CsvReader::new(Csv::new(b','), vec![3]);
+        let reader = CsvReader::new(Csv::new(b','), vec![3]);
         group.bench_function(name, |bencher| {
             bencher.iter(|| reader.read(text.as_bytes(), is_exact, &mut records));
         });

@@ -115,7 +115,7 @@
 //!
 //! The stages source, record, normalize, dedup and emit do not know each other; they share the digests of [`mod@hash`]
 //! and the words on the ground: roles, types of identifiers, reasons, dialects. [`prepare`] joins them, with threads from
-//! `ordered`. [`upload`] sends what [`emit`] describes, [`api`] is what it says, and [`sync`] joins preparing and
+//! `ordered` and `lanes`. [`upload`] sends what [`emit`] describes, [`api`] is what it says, and [`sync`] joins preparing and
 //! uploading, as the file of a [`job`] tells it to.
 //! The modules below stand in the order in which they use each other: first the ground, which knows nothing of all this
 //! (limits, roles, errors, figures), then the rooms, each below those that use it.
@@ -161,6 +161,8 @@ pub mod progress;
 pub mod machine;
 #[doc(hidden)]
 pub mod ordered;
+#[doc(hidden)]
+pub mod lanes;
 #[doc(hidden)]
 pub mod disk;
 #[doc(hidden)]

@@ -93,6 +93,12 @@ pub const PARTITION_ENTRIES: u64 = 16 * 1024;
 #[doc(hidden)]
 pub const IN_FLIGHT_PER_WORKER: usize = 3;
 
+/// Text inputs that are open at once: each has a decoder, or is mapped, and has a descriptor or two.
+pub(crate) const INPUTS_OPEN_MAX: usize = 64;
+
+/// Bytes of the reject list that an input keeps in memory while those before it are still being read.
+pub(crate) const REJECTS_WAITING_BYTES: usize = 64 * 1024;
+
 /// Most threads.
 #[doc(hidden)]
 pub const THREADS_MAX: usize = 1024;

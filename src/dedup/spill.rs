@@ -15,8 +15,8 @@
 //!
 //! Numbers are little-endian. A block before of 0 bytes is none.
 
-use std::fs::{File, Permissions};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -100,9 +100,7 @@ impl SpillFile {
             return Ok(file);
         }
         let creating = |error| self.error("create a spill file in", error);
-        let file = tempfile::tempfile_in(&self.dir).map_err(creating)?;
-        // Without a name it has the mode that the umask leaves.
-        file.set_permissions(Permissions::from_mode(private::FILE_MODE)).map_err(creating)?;
+        let file = private::nameless_file(&self.dir).map_err(creating)?;
         // Another worker may have been faster; its file then is the one.
         Ok(self.file.get_or_init(|| file))
     }

@@ -1,8 +1,8 @@
 //! Files and directories for their owner alone: what throng writes tells of customers, were it but their number.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -32,6 +32,14 @@ pub(crate) fn open_or_create(path: &Path) -> Result<File> {
         .truncate(false)
         .open(path)
         .map_err(|error| Error::writing("open", path, error))
+}
+
+/// Creates a private file in `dir` that has no name: the system frees it however the process ends.
+pub(crate) fn nameless_file(dir: &Path) -> io::Result<File> {
+    let file = tempfile::tempfile_in(dir)?;
+    // Without a name it has the mode that the umask leaves.
+    file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+    Ok(file)
 }
 
 /// Creates a private directory with the directories that lead to it; one that is there keeps its mode.

@@ -5,6 +5,7 @@ mod list;
 mod manifest;
 mod part;
 mod part_file;
+mod reject_queue;
 mod rejects;
 mod seal;
 mod verify;
@@ -15,6 +16,8 @@ pub use self::manifest::{AudienceManifest, DroppedRows, InputManifest, Manifest,
 #[doc(hidden)]
 pub use self::part::{PartLimits, Parts, Placed, write_parts};
 #[doc(hidden)]
-pub use self::rejects::{Reject, RejectWriter};
+pub use self::reject_queue::RejectQueue;
+#[doc(hidden)]
+pub use self::rejects::{Reject, RejectRows, RejectWriter};
 pub use self::verify::Problem;
 pub use crate::disk::MANIFEST_FILE;

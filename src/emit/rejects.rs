@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::config::RejectList;
@@ -28,13 +28,52 @@ pub struct Reject<'a> {
     pub value: &'a [u8],
 }
 
+/// Rows of the reject list, as text.
+#[derive(Debug)]
+pub struct RejectRows {
+    with_values: bool,
+    csv: csv::Writer<Vec<u8>>,
+    are_none: bool,
+}
+
+impl RejectRows {
+    /// None yet.
+    pub fn new(list: &RejectList) -> Self {
+        let csv = csv::Writer::from_writer(Vec::new());
+        Self { with_values: list.with_values, csv, are_none: true }
+    }
+
+    /// Adds a value.
+    pub fn push(&mut self, reject: &Reject<'_>) -> Result<()> {
+        let mut record = csv::ByteRecord::new();
+        record.push_field(&as_text(reject.path.as_os_str().as_encoded_bytes()));
+        record.push_field(reject.line.to_string().as_bytes());
+        record.push_field(&as_text(reject.column.as_bytes()));
+        record.push_field(reject.user_type.name().as_bytes());
+        record.push_field(reject.reason.code().as_bytes());
+        if self.with_values {
+            record.push_field(&as_text(reject.value));
+        }
+        self.are_none = false;
+        self.csv.write_byte_record(&record).map_err(|_| Error::Internal("a row of rejects"))
+    }
+
+    /// Takes the text of what was added.
+    pub fn take(&mut self) -> Result<Vec<u8>> {
+        if std::mem::replace(&mut self.are_none, true) {
+            return Ok(Vec::new());
+        }
+        let rows = std::mem::replace(&mut self.csv, csv::Writer::from_writer(Vec::new()));
+        rows.into_inner().map_err(|_| Error::Internal("rows of rejects"))
+    }
+}
+
 /// Writes the reject list as CSV beside its final place, and moves it there when it is complete.
 #[derive(Debug)]
 pub struct RejectWriter {
     path: PathBuf,
-    with_values: bool,
     file: hidden::HiddenFile,
-    csv: csv::Writer<BufWriter<File>>,
+    text: BufWriter<File>,
 }
 
 impl RejectWriter {
@@ -46,34 +85,20 @@ impl RejectWriter {
         let path = list.path.clone();
         let writing = |error| Error::writing("create", &path, error);
         let file = hidden::file(&path)?;
-        let mut csv = csv::Writer::from_writer(BufWriter::new(file.reopen().map_err(writing)?));
-        let mut header: Vec<&str> = Self::BEGIN.split(',').collect();
-        if list.with_values {
-            header.push("value");
-        }
-        csv.write_record(header).map_err(|e| writing(e.into()))?;
-        Ok(Self { path, with_values: list.with_values, file, csv })
+        let mut text = BufWriter::new(file.reopen().map_err(writing)?);
+        let value = if list.with_values { ",value" } else { "" };
+        writeln!(text, "{}{value}", Self::BEGIN).map_err(writing)?;
+        Ok(Self { path, file, text })
     }
 
-    /// Adds a value.
-    pub fn write(&mut self, reject: &Reject<'_>) -> Result<()> {
-        let mut record = csv::ByteRecord::new();
-        record.push_field(&as_text(reject.path.as_os_str().as_encoded_bytes()));
-        record.push_field(reject.line.to_string().as_bytes());
-        record.push_field(&as_text(reject.column.as_bytes()));
-        record.push_field(reject.user_type.name().as_bytes());
-        record.push_field(reject.reason.code().as_bytes());
-        if self.with_values {
-            record.push_field(&as_text(reject.value));
-        }
-        self.csv
-            .write_byte_record(&record)
-            .map_err(|error| Error::writing("write", &self.path, error.into()))
+    /// Adds rows.
+    pub fn write(&mut self, rows: &[u8]) -> Result<()> {
+        self.text.write_all(rows).map_err(|error| Error::writing("write", &self.path, error))
     }
 
     /// Puts the list into place.
     pub fn publish(mut self) -> Result<()> {
-        self.csv.flush().map_err(|e| Error::writing("write", &self.path, e))?;
+        self.text.flush().map_err(|e| Error::writing("write", &self.path, e))?;
         hidden::publish(self.file, &self.path)
     }
 }
@@ -95,7 +120,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("rejects.csv");
         let list = RejectList { path: path.clone(), with_values: true };
-        let mut writer = RejectWriter::create(&list).expect("creates");
+        let mut rows = RejectRows::new(&list);
         for value in [&b"=cmd|' /c calc'!A0"[..], b"+1", b"-1", b"@x", b"\t=1", b"a=b"] {
             let (user_type, reason) = (UserType::EmailHash, Reason::NoAtSign);
             let reject = Reject {
@@ -106,8 +131,10 @@ mod tests {
                 reason,
                 value,
             };
-            writer.write(&reject).expect("writes");
+            rows.push(&reject).expect("adds");
         }
+        let mut writer = RejectWriter::create(&list).expect("creates");
+        writer.write(&rows.take().expect("text")).expect("writes");
         writer.publish().expect("publishes");
         let mut reader = csv::Reader::from_path(&path).expect("opens");
         let records: Vec<csv::StringRecord> =

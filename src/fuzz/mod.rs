@@ -220,7 +220,8 @@ fn compress(codec: usize, text: &[u8]) -> Vec<u8> {
 fn decoded(stored: &[u8], goes_on: impl Fn(&Chunk) -> bool) -> Result<Vec<u8>, ()> {
     let source = in_memory::inspect(stored).map_err(drop)?;
     let framing = Framing::Lines;
-    let chunks = source.chunks(framing, 0, DECODED_BYTES_MAX / 64, Io::Read, Arc::default());
+    let (window, read, buffers) = (DECODED_BYTES_MAX / 64, Arc::default(), Arc::default());
+    let chunks = source.chunks(framing, 0, window, Io::Read, read, &buffers);
     let mut chunks = chunks.map_err(drop)?;
     let mut read = Vec::new();
     while let Some(chunk) = chunks.next_chunk(&POOL).map_err(drop)? {

@@ -44,6 +44,9 @@ pub(super) struct MemoryPlan {
     pub(super) are_linked: bool,
     /// For the rows that are linked. They are all read when chunks, which have that share, are not needed any more.
     pub(super) rows_limit: u64,
+    /// For the decoders and mapped pages of inputs that are read side by side. It is half of the share of ranges, which come
+    /// later.
+    pub(super) inputs_limit: u64,
     /// For blocks of entries.
     pub(super) block_budget: u64,
     /// For the entries of one range that is being resolved.
@@ -104,6 +107,7 @@ impl MemoryPlan {
             in_flight,
             are_linked: false,
             rows_limit: (memory / 8).max(ROWS_BYTES_MIN),
+            inputs_limit: memory / 8,
             radix_bits,
             block_bytes,
             slab_bytes,

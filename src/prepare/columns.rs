@@ -8,7 +8,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::count::{ChunkReject, ChunkTally, FeedTally, Places, SourceSum};
+use super::count::{ChunkReject, ChunkTally, FeedTally, Places, SourceSum, give_rejects};
 use super::footer::Tail;
 use super::ingest::Ingest;
 use super::odd::Oddities;
@@ -16,7 +16,7 @@ use super::plan::{Feed, SourcePlan};
 use super::selection::Selection;
 use super::tally::{SourceTally, Tally};
 use super::worker::{Route, Worker};
-use crate::emit::RejectWriter;
+use crate::emit::{RejectQueue, RejectRows};
 use crate::error::{Error, ExitCode, Result};
 use crate::limits::{CHUNK_BYTES, PARQUET_ROWS};
 use crate::ordered::{Steps, ordered};
@@ -102,20 +102,12 @@ impl Ingest<'_> {
         &self,
         index: usize,
         plan: &SourcePlan,
-        mut rejects: Option<&mut RejectWriter>,
+        rejects: Option<&RejectQueue>,
     ) -> Result<SourceTally> {
         let table = plan.source.table()?;
         let spaces = self.spaces(plan);
-        let route = Route {
-            role: plan.role,
-            dialect: plan.dialect,
-            feeds: &plan.feeds,
-            country_field: plan.country_field,
-            spaces: &spaces,
-            conditions: &plan.conditions,
-            split: self.separators(plan.role),
-            rejects: self.reject_list,
-        };
+        let route = self.route(plan, &spaces);
+        let mut rows = self.reject_list.map(RejectRows::new);
         let path = plan.source.path.clone();
         let mut total = SourceSum::new(&path, 0, &route);
         let (table_read, wanted) = (&table, &plan.wanted);
@@ -130,7 +122,8 @@ impl Ingest<'_> {
                 self.worker()?.row_group(&group, &route, self).map_err(Into::into)
             },
             sink: |tally| {
-                total.add(tally, &route, self.audiences, self.progress, rejects.as_deref_mut())
+                total.add(tally, &route, self.audiences, self.progress, rows.as_mut())?;
+                give_rejects(index, rows.as_mut(), rejects)
             },
             finish: Ok,
         };
@@ -140,7 +133,10 @@ impl Ingest<'_> {
             Ok(()) | Err(ExitCode::Input) => table.check_unchanged().and(read)?,
             Err(_) => read?,
         }
-        total.finish(index, &route, self.audiences, rejects)
+        let read = total.finish(index, &route, self.audiences, rows.as_mut())?;
+        give_rejects(index, rows.as_mut(), rejects)?;
+        rejects.map_or(Ok(()), |queue| queue.end(index))?;
+        Ok(read)
     }
 }
 

@@ -9,7 +9,7 @@ use super::odd::Oddities;
 use super::plan::Audience;
 use super::tally::{Place, SourceTally, Tally};
 use super::worker::Route;
-use crate::emit::{Reject, RejectWriter};
+use crate::emit::{Reject, RejectQueue, RejectRows};
 use crate::error::{Error, Result};
 use crate::limits::DOMAINS_MAX;
 use crate::normalize::Verdict;
@@ -212,7 +212,7 @@ impl<'a> SourceSum<'a> {
         route: &Route<'_>,
         audiences: &[Audience],
         progress: &Progress,
-        mut rejects: Option<&mut RejectWriter>,
+        mut rejects: Option<&mut RejectRows>,
     ) -> Result<()> {
         let mut chunk = chunk.map_err(|error| match error {
             ChunkError::Other(error) => error,
@@ -274,13 +274,13 @@ impl<'a> SourceSum<'a> {
         &mut self,
         route: &Route<'_>,
         audiences: &[Audience],
-        rejects: Option<&mut RejectWriter>,
+        rejects: Option<&mut RejectRows>,
     ) -> Result<()> {
         let Some(rejects) = rejects else { return Ok(()) };
         for reject in self.held.drain(..) {
             let feed = &route.feeds[reject.feed];
             for line in reject.line..reject.line + reject.lines {
-                rejects.write(&Reject {
+                rejects.push(&Reject {
                     path: self.path,
                     line: line + 1,
                     column: &feed.column.to_string(),
@@ -299,7 +299,7 @@ impl<'a> SourceSum<'a> {
         source: usize,
         route: &Route<'_>,
         audiences: &[Audience],
-        rejects: Option<&mut RejectWriter>,
+        rejects: Option<&mut RejectRows>,
     ) -> Result<SourceTally> {
         self.list_held(route, audiences, rejects)?;
         let Self { records, dropped, tallies, oddities, .. } = self;
@@ -318,4 +318,13 @@ impl<'a> SourceSum<'a> {
         }
         Ok(())
     }
+}
+
+/// Gives the rejects of a source that were listed since the last time to the list of all.
+pub(super) fn give_rejects(
+    source: usize,
+    rows: Option<&mut RejectRows>,
+    all: Option<&RejectQueue>,
+) -> Result<()> {
+    all.zip(rows).map_or(Ok(()), |(all, rows)| all.add(source, &rows.take()?))
 }

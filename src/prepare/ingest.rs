@@ -1,15 +1,13 @@
 //! Reading: chunk -> records -> canonical forms -> digests -> partitions, on all workers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
 use rayon::ThreadPool;
 
 use super::aliases::{Alias, Aliased};
 use super::budget::MemoryPlan;
-use super::count::{ChunkError, ChunkTally, SourceSum};
 use super::domains::Domains;
-use super::odd::Oddities;
 use super::persons::{Found, Links};
 use super::plan::{Audience, SourcePlan};
 use super::tally::SourceTally;
@@ -17,14 +15,12 @@ use super::worker::{Route, Worker};
 use crate::config::{Io, PrepareConfig, RejectList, ValueSeparators};
 use crate::dedup::{Budget, Partitions, Scatter, Store};
 use crate::dialect::Framing;
-use crate::emit::RejectWriter;
-use crate::error::{Error, ExitCode, Result};
+use crate::emit::RejectQueue;
+use crate::error::{Error, Result};
 use crate::hash::Kernel;
 use crate::mutex;
-use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;
 use crate::role::Role;
-use crate::source::{Chunk, Torn};
 
 /// Reads sources and scatters their entries.
 pub(super) struct Ingest<'a> {
@@ -41,9 +37,9 @@ pub(super) struct Ingest<'a> {
     pub(super) pool: &'a ThreadPool,
     pub(super) progress: &'a Progress,
     pub(super) memory: &'a MemoryPlan,
-    chunk_bytes: usize,
+    pub(super) chunk_bytes: usize,
     pub(super) kernel: Kernel,
-    io: Io,
+    pub(super) io: Io,
     pub(super) reject_list: Option<&'a RejectList>,
     /// For each audience, domains that opted out.
     pub(super) domains: Vec<Domains>,
@@ -90,21 +86,35 @@ impl<'a> Ingest<'a> {
         }
     }
 
-    /// Reads all sources, in order. The reject list is published at the end, whatever is thought of its length.
+    /// Reads all sources. Texts whose entries have one layer and that stand one behind the other are read side by side. The
+    /// reject list is published at the end, whatever is thought of its length.
     pub(super) fn all(
         &mut self,
         sources: Vec<SourcePlan>,
-        mut rejects: Option<RejectWriter>,
+        rejects: Option<RejectQueue>,
     ) -> Result<Vec<SourceTally>> {
         let mut tallies = Vec::new();
-        for (index, plan) in sources.into_iter().enumerate() {
-            let (path, list) = (plan.source.path.clone(), plan.list);
-            let mut read = self.one(index, plan, rejects.as_mut())?;
-            for (audience, tally) in &mut read.tallies {
-                let names = std::mem::take(&mut tally.domain_names);
-                self.domains[*audience].add(&names, list, &path)?;
+        let mut sources = sources.into_iter().peekable();
+        while let Some(plan) = sources.next() {
+            let mut plans = vec![plan];
+            while let Some(next) = sources.next_if(|next| can_go_beside(next, &plans[0])) {
+                plans.push(next);
             }
-            tallies.push(read);
+            let lists: Vec<(PathBuf, usize)> =
+                plans.iter().map(|plan| (plan.source.path.clone(), plan.list)).collect();
+            for worker in &mut self.workers {
+                let worker = mutex::get_mut(worker);
+                worker.turn_to(plans[0].layer(), &self.stores, &self.budget)?;
+            }
+            let (read, done) = self.side_by_side(tallies.len(), plans, rejects.as_ref());
+            for (mut read, (path, list)) in read.into_iter().zip(lists) {
+                for (audience, tally) in &mut read.tallies {
+                    let names = std::mem::take(&mut tally.domain_names);
+                    self.domains[*audience].add(&names, list, &path)?;
+                }
+                tallies.push(read);
+            }
+            done?;
         }
         if let Some(rejects) = rejects {
             rejects.publish()?;
@@ -112,79 +122,38 @@ impl<'a> Ingest<'a> {
         Ok(tallies)
     }
 
-    fn one(
-        &mut self,
-        index: usize,
-        plan: SourcePlan,
-        mut rejects: Option<&mut RejectWriter>,
-    ) -> Result<SourceTally> {
-        if plan.is_empty {
-            plan.source.check_unchanged()?;
-            let (dropped, oddities, tallies) = (Vec::new(), Oddities::default(), Vec::new());
-            return Ok(SourceTally { source: index, records: 0, dropped, oddities, tallies });
+    /// Reads sources of which the first one has a number; what was read up to the first error.
+    fn side_by_side(
+        &self,
+        first: usize,
+        plans: Vec<SourcePlan>,
+        rejects: Option<&RejectQueue>,
+    ) -> (Vec<SourceTally>, Result<()>) {
+        match &plans[..] {
+            [plan] if !is_text(plan) => match self.row_groups(first, plan, rejects) {
+                Ok(read) => (vec![read], Ok(())),
+                Err(error) => (Vec::new(), Err(error)),
+            },
+            _ => self.texts(first, plans, rejects),
         }
-        for worker in &mut self.workers {
-            let worker = mutex::get_mut(worker);
-            worker.turn_to(&plan, self.kernel, &self.stores, &self.budget)?;
-        }
-        if plan.dialect.framing == Framing::Columns {
-            return self.row_groups(index, &plan, rejects);
-        }
-        let spaces = self.spaces(&plan);
-        let path = plan.source.path.clone();
-        let SourcePlan { source, skip, header_lines, .. } = plan;
-        let bytes_read = self.progress.bytes_read.clone();
-        let mut chunks =
-            source.chunks(plan.dialect.framing, skip, self.chunk_bytes, self.io, bytes_read)?;
-        let route = Route {
+    }
+
+    /// The way of a source's chunks; `spaces` are those of its feeds.
+    pub(super) fn route<'b>(
+        &'b self,
+        plan: &'b SourcePlan,
+        spaces: &'b [Option<u16>],
+    ) -> Route<'b> {
+        Route {
             role: plan.role,
             dialect: plan.dialect,
             feeds: &plan.feeds,
             country_field: plan.country_field,
-            spaces: &spaces,
+            spaces,
             conditions: &plan.conditions,
             split: self.separators(plan.role),
             rejects: self.reject_list,
-        };
-        let mut total = SourceSum::new(&path, header_lines, &route);
-        let mut torn: Option<Torn> = None;
-        let steps = Steps {
-            next: || {
-                self.progress.check()?;
-                chunks.next_chunk(self.pool).or_else(|error| {
-                    torn = Some(error);
-                    Ok(None)
-                })
-            },
-            work: |chunk: Chunk| self.work(&chunk, &route),
-            sink: |tally| {
-                total.add(tally, &route, self.audiences, self.progress, rejects.as_deref_mut())
-            },
-            finish: Ok,
-        };
-        let done = ordered(self.pool, self.memory.in_flight, steps);
-        let torn = torn.map(|torn| match torn.lines_behind {
-            Some(lines) => torn.error.at_line(total.lines + lines + 1),
-            None => torn.error,
-        });
-        self.progress.check()?;
-        let read = done.and_then(|()| torn.map_or(Ok(()), Err));
-        // A file that changes while it is read looks damaged in all kinds of ways; the change is why.
-        match read.as_ref().map_err(Error::exit_code) {
-            Ok(()) | Err(ExitCode::Input) => chunks.check_unchanged().and(read)?,
-            Err(_) => read?,
         }
-        total.check_known(route.role)?;
-        total.finish(index, &route, self.audiences, rejects)
-    }
-
-    fn work(
-        &self,
-        chunk: &Chunk,
-        route: &Route<'_>,
-    ) -> std::result::Result<ChunkTally, ChunkError> {
-        let mut worker = self.worker()?;
-        worker.work(chunk, route, self)
     }
 
     /// What stands between several values of a cell, in sources of a role.
@@ -247,4 +216,16 @@ impl<'a> Ingest<'a> {
             .transpose()?;
         Ok((partitions, found))
     }
+}
+
+/// True for what is read as text, or not at all.
+fn is_text(plan: &SourcePlan) -> bool {
+    plan.is_empty || plan.dialect.framing != Framing::Columns
+}
+
+/// True if a source can be read while the first of some is: texts of one layer. What can be read only once goes alone: who
+/// feeds it may want to be read to the end first.
+fn can_go_beside(plan: &SourcePlan, first: &SourcePlan) -> bool {
+    let is_file = |plan: &SourcePlan| is_text(plan) && plan.source.is_regular();
+    is_file(plan) && is_file(first) && plan.layer() == first.layer()
 }

@@ -1,7 +1,7 @@
 //! The one module that knows all stages: from a [`PrepareConfig`] to a published directory and a [`Summary`].
 //!
-//! [`Prepare::plan`] looks at every input and decides how it is read; [`Prepare::run`] reads them one after the other
-//! ([`ingest`]), resolves the partitions and writes the parts ([`deliver`]), and publishes.
+//! [`Prepare::plan`] looks at every input and decides how it is read; [`Prepare::run`] reads them ([`ingest`]), resolves
+//! the partitions and writes the parts ([`deliver`]), and publishes.
 
 mod aliases;
 mod assumed;
@@ -33,6 +33,7 @@ mod split;
 pub mod summary;
 #[doc(hidden)]
 pub mod tally;
+mod texts;
 mod worker;
 
 use std::sync::atomic::Ordering;
@@ -49,7 +50,7 @@ use self::plan::{Audience, SourcePlan};
 use self::summary::{AudienceSummary, Summary, SummaryRead};
 use crate::config::{AudienceSpec, PrepareConfig};
 use crate::disk::Staging;
-use crate::emit::{InputManifest, Manifest, RejectWriter};
+use crate::emit::{InputManifest, Manifest, RejectQueue, RejectWriter};
 use crate::error::Result;
 use crate::machine;
 use crate::progress::{Phase, Progress};
@@ -104,6 +105,7 @@ impl Prepare {
         let staging = Staging::begin(&config.output.dir, config.output.overwrite)?;
         let tmp_dir = config.resources.tmp_dir.clone().unwrap_or_else(|| staging.path().to_owned());
         let rejects = config.output.rejects.as_ref().map(RejectWriter::create).transpose()?;
+        let rejects = rejects.map(|list| RejectQueue::new(list, tmp_dir.clone()));
         let bytes: Option<u64> = sources.iter().map(|source| source.source.bytes).sum();
         progress.bytes_total.store(bytes.unwrap_or(0), Ordering::Relaxed);
 

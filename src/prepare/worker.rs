@@ -17,7 +17,7 @@ use crate::config::{RejectList, ValueSeparators};
 use crate::dedup::{self, Budget, Layer, Layout, Scatter, SpelledIn, Store};
 use crate::dialect::Dialect;
 use crate::dialect::Framing;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hash::{Digest, Kernel};
 use crate::limits::BATCH_RECORDS;
 use crate::normalize::{Canonical, Normalizer, Value, Verdict};
@@ -31,9 +31,6 @@ use crate::source::parquet::Rows;
 #[derive(Default)]
 pub(super) struct Worker {
     pub(super) records: Records,
-    csv: Option<CsvReader>,
-    /// The header of the current source, if it has one.
-    header: Vec<u8>,
     pub(super) rows: Rows,
     pub(super) tools: Tools,
 }
@@ -53,7 +50,27 @@ pub(super) struct Tools {
     parts: Parts,
 }
 
-/// Way of the current source's chunks: from fields to audiences.
+/// The reader of a source's chunks.
+pub(super) enum Reader {
+    Csv(CsvReader),
+    /// Of lines, with the header above them, if there is one.
+    Lines(Vec<u8>),
+}
+
+impl Reader {
+    pub(super) fn of(plan: &SourcePlan, kernel: Kernel) -> Self {
+        let header = plan.header.clone();
+        match plan.dialect.framing {
+            Framing::Csv(csv) => {
+                let reader = CsvReader::new(csv, plan.wanted.clone()).on(kernel);
+                Self::Csv(reader.with_header(header).with_addresses(plan.addresses.clone()))
+            }
+            Framing::Lines | Framing::Columns => Self::Lines(header),
+        }
+    }
+}
+
+/// Way of a source's chunks: from fields to audiences.
 pub(super) struct Route<'a> {
     pub(super) role: Role,
     pub(super) dialect: Dialect,
@@ -77,29 +94,15 @@ impl Worker {
         Self { tools: Tools { scatters, linker, held, ..Tools::default() }, ..Self::default() }
     }
 
-    /// Makes ready for the next source.
+    /// Makes ready for sources whose entries are of a layer.
     pub(super) fn turn_to(
         &mut self,
-        plan: &SourcePlan,
-        kernel: Kernel,
+        layer: Layer,
         stores: &[Store],
         budget: &Budget,
     ) -> Result<()> {
-        self.csv = match plan.dialect.framing {
-            Framing::Csv(csv) => {
-                let reader = CsvReader::new(csv, plan.wanted.clone());
-                Some(
-                    reader
-                        .with_header(plan.header.clone())
-                        .with_addresses(plan.addresses.clone())
-                        .on(kernel),
-                )
-            }
-            Framing::Lines | Framing::Columns => None,
-        };
-        self.header.clone_from(&plan.header);
         for (scatter, store) in self.tools.scatters.iter_mut().zip(stores) {
-            scatter.set_layer(plan.layer(), store, budget)?;
+            scatter.set_layer(layer, store, budget)?;
         }
         Ok(())
     }
@@ -107,10 +110,11 @@ impl Worker {
     pub(super) fn work(
         &mut self,
         chunk: &Chunk,
+        reader: &Reader,
         route: &Route<'_>,
         ingest: &Ingest<'_>,
     ) -> std::result::Result<ChunkTally, ChunkError> {
-        self.read(chunk, route, ingest.kernel)?;
+        self.read(chunk, reader, route, ingest.kernel)?;
         self.process(chunk, route, ingest)
     }
 
@@ -130,23 +134,21 @@ impl Worker {
     fn read(
         &mut self,
         chunk: &Chunk,
+        reader: &Reader,
         route: &Route<'_>,
         kernel: Kernel,
     ) -> std::result::Result<(), ChunkError> {
-        match (route.dialect.framing, &mut self.csv) {
-            (Framing::Csv(_), Some(csv)) => {
+        match reader {
+            Reader::Csv(csv) => {
                 csv.read(chunk, chunk.is_exact, &mut self.records).map_err(|long| {
                     let lines = route.dialect.count_lines(&chunk[..long.start]);
                     ChunkError::RecordTooLong { lines }
                 })
             }
-            (Framing::Lines, _) => {
+            Reader::Lines(header) => {
                 record::read_lines(kernel, chunk, &mut self.records);
-                record::refuse_headers(chunk, &self.header, &mut self.records);
+                record::refuse_headers(chunk, header, &mut self.records);
                 Ok(())
-            }
-            (Framing::Csv(_) | Framing::Columns, _) => {
-                Err(Error::Internal("a chunk without its reader").into())
             }
         }
     }

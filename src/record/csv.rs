@@ -55,7 +55,7 @@ impl CsvReader {
 
     /// Reads the records of a chunk; `is_exact` says that the fast readers may not understand its quotes.
     pub fn read(
-        &mut self,
+        &self,
         chunk: &[u8],
         is_exact: bool,
         records: &mut Records,
@@ -179,11 +179,7 @@ mod tests {
 
     type Rows = Vec<Vec<Result<Vec<u8>, Reason>>>;
 
-    fn read(
-        mut reader: CsvReader,
-        text: &[u8],
-        is_exact: bool,
-    ) -> (Rows, Vec<super::super::Oddity>) {
+    fn read(reader: CsvReader, text: &[u8], is_exact: bool) -> (Rows, Vec<super::super::Oddity>) {
         let mut records = Records::default();
         reader.read(text, is_exact, &mut records).expect("short records");
         let own = |field: Result<&[u8], Reason>| field.map(<[u8]>::to_vec);

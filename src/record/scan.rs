@@ -135,7 +135,7 @@ mod tests {
                 let lines = chunk.split(|b| *b == b'\n');
                 let lines = lines.map(|line| Ok(line.strip_suffix(b"\r").unwrap_or(line)));
                 assert!(records.fields(chunk, 0).eq(lines.take(records.len())));
-                let mut reader = CsvReader::new(Csv::new(b','), vec![0, 1, 5]).on(kernel);
+                let reader = CsvReader::new(Csv::new(b','), vec![0, 1, 5]).on(kernel);
                 reader.read(chunk, false, &mut records).expect("short records");
                 let bytes: usize = records.fields(chunk, 1).flatten().map(<[u8]>::len).sum();
                 assert!(bytes <= len, "{}", kernel.name());

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossbeam_channel::{Receiver, Sender};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
@@ -15,15 +14,13 @@ use super::compression::{Compression, decode_error};
 use super::framing::{Cutter, WindowScan, first_line_end};
 use super::mmap::Mapping;
 use super::watch::Watch;
+use crate::buffers::Buffers;
 use crate::dialect::{Csv, Framing};
 use crate::error::{Error, Result};
 use crate::limits::{IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX, RELEASE_BYTES, WINDOW_BYTES_MAX};
 
 /// Windows of a mapped CSV that are scanned ahead at once.
 const SCAN_AHEAD: usize = 32;
-
-/// Buffers of a streamed source that wait to be used again; more of them are freed.
-const BUFFERS_KEPT: usize = 64;
 
 /// A byte range of a source that begins and ends on record boundaries.
 #[derive(Debug)]
@@ -38,8 +35,8 @@ pub struct Chunk {
 #[derive(Debug)]
 enum Bytes {
     Mapped(Arc<Mapping>, Range<usize>),
-    /// A buffer that goes back to its source.
-    Owned(Vec<u8>, Sender<Vec<u8>>),
+    /// A buffer that is used again.
+    Owned(Vec<u8>, Arc<Buffers<Vec<u8>>>),
 }
 
 impl Deref for Chunk {
@@ -56,8 +53,7 @@ impl Deref for Chunk {
 impl Drop for Chunk {
     fn drop(&mut self) {
         if let Bytes::Owned(bytes, home) = &mut self.bytes {
-            // The source may be gone, and the buffer with it.
-            let _returned = home.try_send(std::mem::take(bytes));
+            home.give(std::mem::take(bytes));
         }
     }
 }
@@ -122,15 +118,13 @@ impl Chunks {
 
     pub(super) fn streamed(
         path: PathBuf,
-        reader: Box<dyn Read + Send>,
+        Stream { reader, compression, buffers }: Stream,
         watch: Option<Watch>,
         framing: Framing,
         skip: usize,
         chunk_bytes: usize,
-        compression: Compression,
     ) -> Self {
-        let (home, returned) = crossbeam_channel::bounded(BUFFERS_KEPT);
-        let streamed = Streamed { reader, pending: Vec::new(), skip, compression, home, returned };
+        let streamed = Streamed { reader, pending: Vec::new(), skip, compression, buffers };
         Self::new(Route::Streamed(streamed), path, watch, framing, chunk_bytes)
     }
 
@@ -283,7 +277,7 @@ impl Route {
                 next.extend_from_slice(&streamed.pending[len..]);
                 streamed.pending.truncate(len);
                 let bytes = std::mem::replace(&mut streamed.pending, next);
-                Bytes::Owned(bytes, streamed.home.clone())
+                Bytes::Owned(bytes, Arc::clone(&streamed.buffers))
             }
         }
     }
@@ -357,6 +351,15 @@ impl Mapped {
     }
 }
 
+/// What is read from its begin to its end.
+pub(super) struct Stream {
+    /// Decoded bytes, as UTF-8.
+    pub(super) reader: Box<dyn Read + Send>,
+    pub(super) compression: Compression,
+    /// Buffers of chunks that are done, of this source and of others.
+    pub(super) buffers: Arc<Buffers<Vec<u8>>>,
+}
+
 /// A stream; the pending bytes are in a buffer of their own.
 struct Streamed {
     reader: Box<dyn Read + Send>,
@@ -364,9 +367,7 @@ struct Streamed {
     /// Bytes still to be left out at the beginning.
     skip: usize,
     compression: Compression,
-    /// Way back for the buffers of chunks that are done.
-    home: Sender<Vec<u8>>,
-    returned: Receiver<Vec<u8>>,
+    buffers: Arc<Buffers<Vec<u8>>>,
 }
 
 impl std::fmt::Debug for Streamed {
@@ -390,7 +391,7 @@ impl Streamed {
     }
 
     fn buffer(&self) -> Vec<u8> {
-        let mut buffer = self.returned.try_recv().unwrap_or_default();
+        let mut buffer = self.buffers.take();
         buffer.clear();
         buffer
     }

@@ -43,6 +43,17 @@ impl Compression {
         }
     }
 
+    /// Most memory in bytes that its decoder takes: for windows that are as long as may be.
+    pub(super) fn decoder_bytes(self) -> u64 {
+        const MIB: u64 = 1024 * 1024;
+        match self {
+            Self::None => 0,
+            Self::Gzip => MIB,
+            Self::Bzip2 => 8 * MIB,
+            Self::Zstd | Self::Xz => DECODER_BYTES_MAX,
+        }
+    }
+
     /// Wraps a reader in the decoder. Every decoder reads on behind the end of a member, frame or stream: the single
     /// ones stop there silently, and the rest of a concatenated file would be lost.
     pub(super) fn decoder(self, raw: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {

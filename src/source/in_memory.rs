@@ -5,6 +5,7 @@ use std::io::{Cursor, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::chunks::Stream;
 use super::mmap::Mapping;
 use super::watch::{Identity, Watch};
 use super::{Chunks, Compression, Source};
@@ -23,7 +24,8 @@ pub(crate) fn chunks(bytes: &[u8], framing: Framing, window: usize, io: Io) -> C
     let path = PathBuf::from("bytes");
     if io == Io::Read || bytes.is_empty() {
         let reader = Box::new(Cursor::new(bytes.to_vec()));
-        return Chunks::streamed(path, reader, None, framing, 0, window, Compression::None);
+        let stream = Stream { reader, compression: Compression::None, buffers: Arc::default() };
+        return Chunks::streamed(path, stream, None, framing, 0, window);
     }
     let file = rustix::fs::memfd_create("bytes", rustix::fs::MemfdFlags::empty());
     let mut file = File::from(file.expect("a file in memory"));

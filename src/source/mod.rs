@@ -22,19 +22,22 @@ use std::io::{self, Cursor, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use self::chunks::Stream;
 use self::compression::decode_error;
 use self::mmap::{Mapping, is_local};
 use self::parquet::Table;
 use self::patient::Patient;
 use self::utf16::{ByteOrder, Utf16};
 use self::watch::{Identity, Watch};
+use crate::buffers::Buffers;
 use crate::config::{Content, Input, Io};
 use crate::dialect::Framing;
 use crate::error::{Error, Result};
-use crate::limits::SAMPLE_BYTES;
+use crate::limits::{RELEASE_BYTES, SAMPLE_BYTES};
+use crate::mutex;
 use crate::stop::Stop;
 
 pub(crate) use self::chunks::record_too_long;
@@ -75,7 +78,7 @@ enum Origin {
     /// Opened again, so that ten thousand inputs do not need as many descriptors.
     Regular(Identity),
     /// Can be read only once: what was read for the sample, then the rest.
-    Once(Box<dyn Read + Send>),
+    Once(Mutex<Option<Box<dyn Read + Send>>>),
 }
 
 impl std::fmt::Debug for Source {
@@ -217,7 +220,7 @@ impl Source {
             modified_ns: regular.map(modified_ns),
             bom_bytes,
             utf16,
-            origin: Origin::Once(rest),
+            origin: Origin::Once(Mutex::new(Some(rest))),
             path,
         })
     }
@@ -256,39 +259,52 @@ impl Source {
         self.sample = Vec::new();
     }
 
+    /// True if it is a file that is opened to be read, so that it can be read beside others.
+    pub(crate) fn is_regular(&self) -> bool {
+        matches!(self.origin, Origin::Regular(_))
+    }
+
+    /// Memory in bytes that reading it takes, beside its chunks.
+    pub(crate) fn reading_bytes(&self) -> u64 {
+        match self.compression {
+            Compression::None => RELEASE_BYTES as u64,
+            compression => compression.decoder_bytes(),
+        }
+    }
+
     /// Starts reading. `skip` bytes behind the byte order mark, such as a header, are left out; `progress` grows by
-    /// the bytes that are read as stored.
-    pub fn chunks(
-        self,
+    /// the bytes that are read as stored. What can be read only once gives its chunks once.
+    pub(crate) fn chunks(
+        &self,
         framing: Framing,
         skip: usize,
         chunk_bytes: usize,
         io: Io,
         progress: Arc<AtomicU64>,
+        buffers: &Arc<Buffers<Vec<u8>>>,
     ) -> Result<Chunks> {
         let skip = self.bom_bytes + skip;
-        let Origin::Regular(identity) = self.origin else {
-            let Origin::Once(reader) = self.origin else {
-                return Err(Error::Internal("a source is regular or read once"));
-            };
-            let reader = Box::new(Counting { inner: reader, count: progress });
-            // What is read only once is UTF-8 already.
-            return Ok(Chunks::streamed(
-                self.path,
-                reader,
-                None,
-                framing,
-                skip,
-                chunk_bytes,
-                self.compression,
-            ));
+        let stream = |reader| {
+            let (compression, buffers) = (self.compression, Arc::clone(buffers));
+            Stream { reader, compression, buffers }
+        };
+        let path = self.path.clone();
+        let identity = match &self.origin {
+            Origin::Regular(identity) => *identity,
+            Origin::Once(reader) => {
+                let reader = mutex::lock(reader).take();
+                let inner = reader.ok_or(Error::Internal("a source is read once"))?;
+                // What is read only once is UTF-8 already.
+                let stream = stream(Box::new(Counting { inner, count: progress }));
+                return Ok(Chunks::streamed(path, stream, None, framing, skip, chunk_bytes));
+            }
         };
         let reading = |operation| {
             let path = self.path.clone();
             move |error| Error::reading(operation, &path, error)
         };
-        let file = File::open(&self.path).map_err(reading("open"))?;
-        let watch = Watch { path: self.path.clone(), identity, file };
+        let file = File::open(&path).map_err(reading("open"))?;
+        let watch = Watch { path: path.clone(), identity, file };
         watch.check()?;
         if self.compression == Compression::None
             && self.utf16.is_none()
@@ -301,15 +317,8 @@ impl Source {
         let raw = watch.file.try_clone().map_err(reading("open"))?;
         let raw = Box::new(Counting { inner: raw, count: progress });
         let decoded = self.compression.decoder(raw).map_err(reading("read"))?;
-        Ok(Chunks::streamed(
-            self.path,
-            as_utf8(decoded, self.utf16),
-            Some(watch),
-            framing,
-            skip,
-            chunk_bytes,
-            self.compression,
-        ))
+        let stream = stream(as_utf8(decoded, self.utf16));
+        Ok(Chunks::streamed(path, stream, Some(watch), framing, skip, chunk_bytes))
     }
 }
 

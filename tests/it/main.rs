@@ -45,6 +45,7 @@ mod metrics;
 #[cfg(feature = "sandbox")]
 mod operators;
 mod parquet;
+mod parts;
 mod persons;
 mod phones;
 mod pipeline;

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::files;
 
 /// Rooms that everybody may use: they know nothing of what throng does. Each may use those before it.
-const GROUND: [&str; 20] = [
+const GROUND: [&str; 21] = [
     "limits",
     "role",
     "user_type",
@@ -29,6 +29,7 @@ const GROUND: [&str; 20] = [
     "progress",
     "machine",
     "ordered",
+    "lanes",
 ];
 
 /// The rooms above, in the order of the data's way, each with those that it may use beside the ground. All of these stand

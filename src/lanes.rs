@@ -1,0 +1,495 @@
+//! Several lines of jobs at once, each with its results in order: what [`ordered`](mod@crate::ordered) does for one.
+//!
+//! A compressed input is decoded by one thread at a time, and that decides how fast it is read. Where there are several,
+//! the threads of the pool therefore take jobs of whichever lane nobody else is making one of, the first lanes first:
+//! every thread decodes, and works on what it has decoded while it lies in the cache of its core.
+//!
+//! Nothing of that can be seen in what comes out. The results of a lane come in the order of its jobs; an error ends the
+//! lanes behind its own and leaves those before it to be finished, one of which may have an error that goes before it.
+//!
+//! Nobody waits for ever: a thread waits only while all open lanes have somebody who makes a job or ends them, or while
+//! as many jobs as may be are under way. A job under way is in the hands of another thread, or its result waits for an
+//! earlier one of its lane, which is. Whoever makes a turn possible wakes one thread, and a thread that takes a turn and
+//! sees another one wakes the next.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+use rayon::ThreadPool;
+
+use crate::error::{Error, Result};
+use crate::mutex;
+
+/// Steps of lanes. Those that take parts of a lane are never called by two threads at once for the same lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps<B, N, W, S, E> {
+    /// Opens the lane of a number: what makes its jobs, and what sums its results.
+    pub open: B,
+    /// Makes the next job of a lane, `None` when there are no more.
+    pub next: N,
+    /// Turns a job of the lane of a number into its result, in parallel.
+    pub work: W,
+    /// Takes the results of a lane in the order of its jobs.
+    pub sink: S,
+    /// Ends a lane, with its error if there was one, when all of its results were taken.
+    pub end: E,
+}
+
+/// Bounds of what is under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Lanes.
+    pub lanes: usize,
+    /// Lanes that are open at once.
+    pub open: usize,
+    /// Jobs that are begun and whose results were not taken.
+    pub in_flight: usize,
+}
+
+/// Runs the steps on the pool until all lanes have ended: what the lanes ended with, in their order, up to the first one
+/// that has an error, and that error.
+pub fn lanes<L, J, R, S, O>(
+    pool: &ThreadPool,
+    bounds: Bounds,
+    steps: Steps<
+        impl Fn(usize) -> Result<(L, S)> + Sync,
+        impl Fn(&mut L) -> Result<Option<J>> + Sync,
+        impl Fn(usize, J) -> R + Sync,
+        impl Fn(&mut S, R) -> Result<()> + Sync,
+        impl Fn(L, S, Result<()>) -> Result<O> + Sync,
+    >,
+) -> (Vec<O>, Result<()>)
+where
+    L: Send,
+    J: Send,
+    R: Send,
+    S: Send,
+    O: Send,
+{
+    let Steps { open, next, work, sink, end } = steps;
+    let board = Board::new(bounds);
+    pool.broadcast(|_| {
+        let _stop_others = StopOnPanic(&board);
+        while let Some(turn) = board.turn() {
+            let lane = match turn {
+                Turn::Open(lane) => {
+                    board.opened(lane, open(lane));
+                    lane
+                }
+                Turn::Make(lane, mut maker) => {
+                    let job = next(&mut maker);
+                    if let Some((seq, job)) = board.made(lane, maker, job) {
+                        board.deliver(lane, seq, work(lane, job), &sink);
+                    }
+                    lane
+                }
+            };
+            board.end(lane, &end);
+        }
+    });
+    let State { mut ended, error, .. } = mutex::into_inner(board.state);
+    let end = error.as_ref().map_or(usize::MAX, |(lane, _)| *lane);
+    ended.retain(|(lane, _)| *lane < end);
+    ended.sort_unstable_by_key(|(lane, _)| *lane);
+    let ended = ended.into_iter().map(|(_, outcome)| outcome).collect();
+    (ended, error.map_or(Ok(()), |(_, error)| Err(error)))
+}
+
+/// What all threads look at.
+struct Board<L, R, S, O> {
+    state: Mutex<State<L, R, S, O>>,
+    moved: Condvar,
+    bounds: Bounds,
+}
+
+struct State<L, R, S, O> {
+    /// The open lanes by number.
+    open: BTreeMap<usize, Lane<L, R, S>>,
+    /// Number of lanes that were opened.
+    opened: usize,
+    /// Number of lanes that are to be gone through: fewer once one has an error.
+    lanes: usize,
+    /// Jobs that are made or worked on, and results that wait.
+    in_flight: usize,
+    /// Threads that wait.
+    waiting: usize,
+    ended: Vec<(usize, O)>,
+    /// The first lane with an error, and that.
+    error: Option<(usize, Error)>,
+    is_stopped: bool,
+}
+
+/// Next task of a thread.
+enum Turn<L> {
+    Open(usize),
+    Make(usize, L),
+}
+
+struct Lane<L, R, S> {
+    /// What makes its jobs; not here while somebody makes one.
+    maker: Option<L>,
+    /// What sums its results; not here while somebody adds one.
+    sum: Option<S>,
+    made: u64,
+    /// Results by place, from the next one to be taken on.
+    results: VecDeque<Option<R>>,
+    taken: u64,
+    /// Threads that open it, make a job of it, work on one, or end it.
+    hands: usize,
+    /// There are no more jobs.
+    is_made: bool,
+    /// An error of a result, or else of a job.
+    outcome: Result<()>,
+    /// No further result is taken, because one was not accepted, or because a lane before it has an error.
+    is_broken: bool,
+}
+
+impl<L, R, S> Lane<L, R, S> {
+    /// A lane that a thread is about to open.
+    fn new() -> Self {
+        Self {
+            maker: None,
+            sum: None,
+            made: 0,
+            results: VecDeque::new(),
+            taken: 0,
+            hands: 1,
+            is_made: false,
+            outcome: Ok(()),
+            is_broken: false,
+        }
+    }
+
+    fn can_make(&self) -> bool {
+        !self.is_made && self.maker.is_some()
+    }
+
+    /// Makes and takes nothing more; the number of results that waited.
+    fn stop(&mut self) -> usize {
+        self.is_made = true;
+        self.is_broken = true;
+        let waiting = self.results.iter().flatten().count();
+        self.results.clear();
+        waiting
+    }
+
+    /// The next result and what it is added to, if it is there and nobody adds one.
+    fn take_due(&mut self) -> Option<(R, S)> {
+        let sum = self.sum.take_if(|_| matches!(self.results.front(), Some(Some(_))))?;
+        self.taken += 1;
+        let due = self.results.pop_front().flatten();
+        Some((due.expect("it was just seen"), sum))
+    }
+}
+
+impl<L, R, S, O> Board<L, R, S, O> {
+    fn new(bounds: Bounds) -> Self {
+        let state = State {
+            open: BTreeMap::new(),
+            opened: 0,
+            lanes: bounds.lanes,
+            in_flight: 0,
+            waiting: 0,
+            ended: Vec::new(),
+            error: None,
+            is_stopped: false,
+        };
+        let (open, in_flight) = (bounds.open.max(1), bounds.in_flight.max(1));
+        let bounds = Bounds { open, in_flight, ..bounds };
+        Self { state: Mutex::new(state), moved: Condvar::new(), bounds }
+    }
+
+    /// Waits for something to do; `None` when all is done.
+    fn turn(&self) -> Option<Turn<L>> {
+        let mut state = mutex::lock(&self.state);
+        loop {
+            if state.is_over() {
+                self.wake(state);
+                return None;
+            }
+            if let Some(lane) = state.lane_to_make(&self.bounds) {
+                let open = state.open.get_mut(&lane)?;
+                let maker = open.maker.take()?;
+                open.hands += 1;
+                state.in_flight += 1;
+                self.wake(state);
+                return Some(Turn::Make(lane, maker));
+            }
+            if state.may_open(&self.bounds) {
+                let lane = state.opened;
+                state.opened += 1;
+                state.open.insert(lane, Lane::new());
+                self.wake(state);
+                return Some(Turn::Open(lane));
+            }
+            state.waiting += 1;
+            state = mutex::wait(&self.moved, state);
+            state.waiting -= 1;
+        }
+    }
+
+    /// Lets go of the state, and wakes a thread if there is something for it to do.
+    fn wake(&self, state: MutexGuard<'_, State<L, R, S, O>>) {
+        let has_turn = state.waiting > 0
+            && (state.is_over()
+                || state.may_open(&self.bounds)
+                || state.lane_to_make(&self.bounds).is_some());
+        drop(state);
+        if has_turn {
+            self.moved.notify_one();
+        }
+    }
+
+    /// Puts the parts of a lane that was opened in their place.
+    fn opened(&self, number: usize, parts: Result<(L, S)>) {
+        let mut state = mutex::lock(&self.state);
+        let Some(lane) = state.open.get_mut(&number) else { return };
+        lane.hands -= 1;
+        match parts {
+            Ok((maker, sum)) => {
+                lane.maker = Some(maker);
+                lane.sum = Some(sum);
+            }
+            Err(error) => state.fail(number, error),
+        }
+        self.wake(state);
+    }
+
+    /// Puts back what makes the jobs of a lane; the job that it made, and its place.
+    fn made<J>(&self, number: usize, maker: L, job: Result<Option<J>>) -> Option<(u64, J)> {
+        let mut state = mutex::lock(&self.state);
+        let lane = state.open.get_mut(&number)?;
+        lane.maker = Some(maker);
+        let made = match job {
+            Ok(Some(job)) if !lane.is_broken => {
+                lane.made += 1;
+                Some((lane.made - 1, job))
+            }
+            Ok(_) => None,
+            Err(error) => {
+                if lane.outcome.is_ok() {
+                    lane.outcome = Err(error);
+                }
+                None
+            }
+        };
+        if made.is_none() {
+            lane.is_made = true;
+            lane.hands -= 1;
+            state.in_flight -= 1;
+        }
+        self.wake(state);
+        made
+    }
+
+    /// Puts a result in its place. Whoever finds the sum there adds all that are due.
+    fn deliver(&self, number: usize, seq: u64, result: R, sink: &impl Fn(&mut S, R) -> Result<()>) {
+        let mut state = mutex::lock(&self.state);
+        let Some(lane) = state.open.get_mut(&number) else { return };
+        if lane.is_broken {
+            state.in_flight -= 1;
+        } else {
+            let place = usize::try_from(seq - lane.taken).expect("at most in_flight results wait");
+            if lane.results.len() <= place {
+                lane.results.resize_with(place + 1, || None);
+            }
+            lane.results[place] = Some(result);
+        }
+        while let Some((due, mut sum)) = state.open.get_mut(&number).and_then(Lane::take_due) {
+            drop(state);
+            let accepted = sink(&mut sum, due);
+            state = mutex::lock(&self.state);
+            let mut done = 1;
+            if let Some(lane) = state.open.get_mut(&number) {
+                lane.sum = Some(sum);
+                if let Err(error) = accepted {
+                    // It stands before the place where jobs ended.
+                    lane.outcome = Err(error);
+                    done += lane.stop();
+                }
+            }
+            state.in_flight -= done;
+        }
+        if let Some(lane) = state.open.get_mut(&number) {
+            lane.hands -= 1;
+        }
+        self.wake(state);
+    }
+
+    /// Ends a lane if it is in nobody's hands any more and has no more jobs.
+    fn end(&self, number: usize, end: &impl Fn(L, S, Result<()>) -> Result<O>) {
+        let mut state = mutex::lock(&self.state);
+        let is_due = number < state.lanes;
+        let Some(lane) = state.open.get_mut(&number).filter(|of| of.is_made && of.hands == 0)
+        else {
+            return;
+        };
+        let parts = lane.maker.take().zip(lane.sum.take());
+        let outcome = std::mem::replace(&mut lane.outcome, Ok(()));
+        lane.hands = 1;
+        drop(state);
+        let ended = parts.filter(|_| is_due).map(|(maker, sum)| end(maker, sum, outcome));
+        let mut state = mutex::lock(&self.state);
+        state.open.remove(&number);
+        match ended {
+            Some(Ok(ended)) => state.ended.push((number, ended)),
+            Some(Err(error)) => state.fail(number, error),
+            None => {}
+        }
+        self.wake(state);
+    }
+}
+
+impl<L, R, S, O> State<L, R, S, O> {
+    fn is_over(&self) -> bool {
+        self.is_stopped || self.open.is_empty() && self.opened >= self.lanes
+    }
+
+    /// The first lane that a job can be made of.
+    fn lane_to_make(&self, bounds: &Bounds) -> Option<usize> {
+        let has_room = self.in_flight < bounds.in_flight;
+        let mut open = self.open.iter().filter(|_| has_room);
+        open.find(|(_, lane)| lane.can_make()).map(|(number, _)| *number)
+    }
+
+    fn may_open(&self, bounds: &Bounds) -> bool {
+        let has_room = self.in_flight < bounds.in_flight && self.open.len() < bounds.open;
+        has_room && self.opened < self.lanes
+    }
+
+    /// Stops the lanes behind one with an error; those before it may have one, too, which then goes before this one.
+    fn fail(&mut self, number: usize, error: Error) {
+        self.lanes = self.lanes.min(number);
+        if self.error.as_ref().is_none_or(|(first, _)| number < *first) {
+            self.error = Some((number, error));
+        }
+        let behind = self.open.range_mut(number..);
+        let waiting: usize = behind.map(|(_, lane)| lane.stop()).sum();
+        self.in_flight -= waiting;
+        // Those that are in somebody's hands are over when they come back.
+        self.open.retain(|of, lane| *of < number || lane.hands > 0);
+    }
+}
+
+/// Ends the waiting of the other threads if this one panics; the panic itself goes on to the caller.
+struct StopOnPanic<'a, L, R, S, O>(&'a Board<L, R, S, O>);
+
+impl<L, R, S, O> Drop for StopOnPanic<'_, L, R, S, O> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            mutex::lock(&self.0.state).is_stopped = true;
+            self.0.moved.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn pool(threads: usize) -> ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads")
+    }
+
+    /// Lanes of so many jobs each, with an error of a job or of its result in some places.
+    fn run(
+        threads: usize,
+        bounds: Bounds,
+        jobs: impl Fn(usize) -> u64 + Sync,
+        breaks: impl Fn(usize, u64) -> Option<&'static str> + Sync,
+    ) -> (Vec<Vec<u64>>, Result<()>) {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let open_now = AtomicUsize::new(0);
+        let steps = Steps {
+            open: |lane: usize| {
+                assert!(open_now.fetch_add(1, Ordering::SeqCst) < bounds.open.max(1));
+                Ok(((lane, 0..jobs(lane)), (lane, Vec::new())))
+            },
+            next: |(lane, jobs): &mut (usize, std::ops::Range<u64>)| {
+                let Some(job) = jobs.next() else { return Ok(None) };
+                if breaks(*lane, job) == Some("next") {
+                    return Err(Error::usage(format!("next {lane}"), ""));
+                }
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                Ok(Some(job))
+            },
+            work: |_, job: u64| {
+                (0..job % 97 * 20).for_each(|n| assert!(std::hint::black_box(n) < 97 * 20));
+                job
+            },
+            sink: |(lane, seen): &mut (usize, Vec<u64>), job| {
+                now.fetch_sub(1, Ordering::SeqCst);
+                if breaks(*lane, job) == Some("sink") {
+                    return Err(Error::usage(format!("sink {lane}"), ""));
+                }
+                seen.push(job);
+                Ok(())
+            },
+            end: |_, (_, seen), outcome: Result<()>| {
+                open_now.fetch_sub(1, Ordering::SeqCst);
+                outcome.map(|()| seen)
+            },
+        };
+        let (ended, done) = lanes(&pool(threads), bounds, steps);
+        // Results that were dropped after an error are not counted back.
+        assert!(done.is_err() || most.into_inner() <= bounds.in_flight.max(1));
+        (ended, done)
+    }
+
+    #[test]
+    fn every_lane_has_its_results_in_order() {
+        for threads in [1, 2, 8] {
+            for (open, in_flight) in [(1, 1), (1, 8), (3, 2), (4, 64), (100, 7)] {
+                let bounds = Bounds { lanes: 23, open, in_flight };
+                let (ended, done) = run(threads, bounds, |lane| lane as u64 * 7 % 40, |_, _| None);
+                let expected: Vec<Vec<u64>> =
+                    (0..23_u64).map(|lane| (0..lane * 7 % 40).collect()).collect();
+                done.expect("no error");
+                assert_eq!(ended, expected);
+            }
+        }
+        let none = Bounds { lanes: 0, open: 2, in_flight: 2 };
+        assert!(run(2, none, |_| 1, |_, _| None).0.is_empty());
+    }
+
+    #[test]
+    fn the_error_of_the_first_lane_that_has_one_is_told_and_all_before_it_are_done() {
+        for threads in [1, 2, 8] {
+            for seed in 0..60_u64 {
+                let breaks = |lane: usize, job: u64| {
+                    let dice = (lane as u64 * 31 + job * 17 + seed).wrapping_mul(0x9e37_79b9) >> 7;
+                    match dice % 300 {
+                        0 => Some("next"),
+                        1 => Some("sink"),
+                        _ => None,
+                    }
+                };
+                let bounds = Bounds { lanes: 12, open: 5, in_flight: 9 };
+                let first = (0..12).find_map(|lane| {
+                    let broken = (0..30).find_map(|job| breaks(lane, job))?;
+                    Some((lane, format!("{broken} {lane}")))
+                });
+                let (ended, done) = run(threads, bounds, |_| 30, breaks);
+                let lane = first.as_ref().map_or(12, |(lane, _)| *lane);
+                assert_eq!(ended, vec![(0..30).collect::<Vec<_>>(); lane], "{threads} {seed}");
+                let told = done.err().map(|error| error.to_string());
+                assert_eq!(told, first.map(|(_, error)| error), "{threads} {seed}");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "work")]
+    fn a_panic_in_a_step_reaches_the_caller() {
+        let steps = Steps {
+            open: |_| Ok(((), ())),
+            next: |_: &mut ()| Ok(Some(())),
+            work: |_, ()| panic!("work"),
+            sink: |_: &mut (), ()| Ok(()),
+            end: |(), (), outcome: Result<()>| outcome,
+        };
+        let _never = lanes(&pool(2), Bounds { lanes: 3, open: 2, in_flight: 2 }, steps);
+    }
+}
