@@ -164,13 +164,18 @@ pub(super) fn sort_clear(bytes: &[u8]) -> Vec<(u64, u32)> {
         index.push((key_of(entry), u32::try_from(at).expect("a partition is smaller than 4 GiB")));
         at += clear_value(entry).1;
     }
-    let value = |offset: u32| clear_value(&bytes[offset as usize..]).0;
-    let spelling = |offset: u32| spelling::of(&bytes[offset as usize..]);
-    index.sort_unstable_by(|a, b| {
-        let by_value = a.0.cmp(&b.0).then_with(|| value(a.1).cmp(value(b.1)));
-        by_value.then_with(|| spelling(a.1).cmp(&spelling(b.1)))
-    });
-    index.dedup_by(|a, b| a.0 == b.0 && value(a.1) == value(b.1) && spelling(a.1) == spelling(b.1));
+    // Keys are bytes of a digest, so that two of a key are the same value nearly always.
+    index.sort_unstable_by_key(|(key, _)| *key);
+    let value = |offset: u32| {
+        let entry = &bytes[offset as usize..];
+        (clear_value(entry).0, spelling::of(entry))
+    };
+    for alike in index.chunk_by_mut(|a, b| a.0 == b.0) {
+        if alike.len() > 1 {
+            alike.sort_unstable_by(|a, b| value(a.1).cmp(&value(b.1)));
+        }
+    }
+    index.dedup_by(|a, b| a.0 == b.0 && value(a.1) == value(b.1));
     index
 }
 

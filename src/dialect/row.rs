@@ -224,14 +224,17 @@ impl Csv {
         }
     }
 
-    /// Whether a record is what the dialect says, as a whole. `bytes` is what it was read from.
-    pub fn defect(&self, bytes: &[u8], row: &Row) -> Option<Defect> {
+    /// Whether a record is what the dialect says, as a whole. `bytes` is what it was read from; `has_people` says that nearly
+    /// every row has an address, so that only a field with one can hold others of them.
+    pub fn defect(&self, bytes: &[u8], row: &Row, has_people: bool) -> Option<Defect> {
         let width = self.width?;
         let raw = &bytes[row.start..row.end];
         let refused = |reason| Some(row.defect(bytes, reason));
         let fields = row.cells.len();
         let is_gluing = |(place, cell): (usize, &Cell)| {
-            self.is_gluing(&bytes[cell.start..cell.end], place, fields, width)
+            let text = &bytes[cell.start..cell.end];
+            (!has_people || width == 1 || memchr::memchr(b'@', text).is_some())
+                && self.is_gluing(text, place, fields, width)
         };
         if memchr::memchr2(b'\n', b'\r', raw).is_some()
             && row.cells.iter().enumerate().any(is_gluing)
@@ -248,42 +251,41 @@ impl Csv {
     /// True if a field glues rows together: the quote that opens it stands in one person's row, the one that closes it in
     /// another's, with all rows between them. A line break that somebody wrote leaves parts of rows: what is before it and
     /// what is behind it are not both as wide as a row, no line within is a row, and neither quote stands beside a
-    /// separator.
+    /// separator. Prose has commas, too, so that the breaks between the first line and the last count only if there is an
+    /// address.
     fn is_gluing(&self, text: &[u8], place: usize, fields: usize, width: usize) -> bool {
-        if memchr::memchr2(b'\n', b'\r', text).is_none() {
-            return false;
-        }
+        let Some(first_break) = memchr::memchr2(b'\n', b'\r', text) else { return false };
         let separator = self.separator.bytes();
         let trimmed = text.trim_ascii();
         if width > 1 && (trimmed.starts_with(separator) || trimmed.ends_with(separator)) {
             return true;
         }
-        let separators = |line: &[u8]| memchr::memmem::find_iter(line, separator).count();
-        let first = lines(text).next().unwrap_or_default();
-        let last = lines(text).last().unwrap_or_default();
         let (before, behind) = (place, fields - place - 1);
-        let has_begin = before > 0 || !is_blank(first);
-        let has_end = behind > 0 || !is_blank(last);
-        if has_begin
-            && has_end
-            && before + separators(first) + 1 >= width
-            && behind + separators(last) + 1 >= width
-        {
-            return true;
-        }
+        let separators = |line: &[u8]| memchr::memmem::find_iter(line, separator).count();
+        let is_row_and_row = |(one, other): (&[u8], &[u8])| {
+            (before > 0 || !is_blank(one))
+                && (behind > 0 || !is_blank(other))
+                && before + separators(one) + 1 >= width
+                && behind + separators(other) + 1 >= width
+        };
+        let has_address = memchr::memchr(b'@', text).is_some();
+        let breaks = memchr::memchr2_iter(b'\n', b'\r', text);
+        let is_halved = if has_address {
+            breaks.map(|at| text.split_at(at)).any(is_row_and_row)
+        } else {
+            let last_break = breaks.last().unwrap_or(first_break);
+            is_row_and_row((&text[..first_break], &text[last_break..]))
+        };
         let mut row = Row::default();
         let plain = Self { quotes: Quotes::None, ..*self };
-        let mut inner = lines(text).skip(1).peekable();
-        while let Some(line) = inner.next() {
-            if inner.peek().is_some()
-                && plain.read_row(line, 0, true, &mut row) == Step::Row
-                && let Some(beyond) = row.cells.get(width..)
-                && beyond.iter().all(|cell| is_blank(&line[cell.start..cell.end]))
-            {
-                return true;
-            }
-        }
-        false
+        let mut is_row = |line: &[u8]| {
+            plain.read_row(line, 0, true, &mut row) == Step::Row
+                && row.cells.get(width..).is_some_and(|beyond| {
+                    beyond.iter().all(|cell| is_blank(&line[cell.start..cell.end]))
+                })
+        };
+        let last = lines(text).count() - 1;
+        is_halved || lines(text).take(last).skip(1).any(|line| is_row(line))
     }
 
     /// Appends what is in a field, without what is there for quoting alone.
@@ -417,7 +419,8 @@ mod tests {
         let defect = |text: &str| {
             let mut row = Row::default();
             assert_eq!(csv.read_row(text.as_bytes(), 0, true, &mut row), Step::Row);
-            csv.defect(text.as_bytes(), &row).map(|defect| (defect.reason.code(), defect.lines))
+            csv.defect(text.as_bytes(), &row, false)
+                .map(|defect| (defect.reason.code(), defect.lines))
         };
         assert_eq!(defect("1,2,3"), None);
         assert_eq!(defect("1,2,3, ,\"\""), None);
@@ -436,6 +439,8 @@ mod tests {
         assert_eq!(defect("1,\"\nBerlin\",3"), None);
         assert_eq!(defect("1,\"a\nb\",\"c,d\ne\""), None);
         assert_eq!(defect("1,2,\"\n3,4,5\n6\""), Some(("merged_rows", 3)));
+        assert_eq!(defect("1,\"2\na,3\n4,b@\",5"), Some(("merged_rows", 3)));
+        assert_eq!(defect("1,\"2\na,3\n4,b\",5"), None);
         assert_eq!(defect("1,2,\"Main St 2\nBerlin, Germany\""), None);
     }
 }

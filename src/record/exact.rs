@@ -102,7 +102,8 @@ impl Exact {
         } else {
             let shifted =
                 || self.is_shifted(chunk, row).then(|| row.defect(chunk, Reason::RowWidth));
-            self.csv.defect(chunk, row).or_else(shifted)
+            let torn = || is_torn(chunk, row).then(|| row.defect(chunk, Reason::StrayQuote));
+            self.csv.defect(chunk, row, self.has_people()).or_else(torn).or_else(shifted)
         };
         if let Some(Defect { mut reason, lines }) = defect {
             if reason == Reason::RowWidth && is_ruler(&chunk[row.start..row.end]) {
@@ -127,6 +128,11 @@ impl Exact {
                 None => records.push_refused(Reason::MissingColumn),
             }
         }
+    }
+
+    /// True if each row is known to hold an address, so that rows that were glued together hold another one.
+    fn has_people(&self) -> bool {
+        self.addresses.as_ref().is_some_and(|columns| !columns.is_empty())
     }
 
     /// True if a row whose fields too many are blank has shifted columns, because a value has a delimiter in it and the last
@@ -196,6 +202,16 @@ impl Exact {
                 is_spelling(&cell(field), self.names.get(at).map_or(b"", Vec::as_slice))
             })
     }
+}
+
+/// True if one field begins with a quote that opens nothing and a later one ends with a quote that closes nothing: what was
+/// one field in quotes is several now, because of a quote within, and all behind it have moved.
+fn is_torn(chunk: &[u8], row: &Row) -> bool {
+    let Some(stray) = row.cells.iter().position(|cell| cell.is_stray) else { return false };
+    let ends_with_quote = |cell: &Cell| {
+        !cell.is_quoted && chunk[cell.start..cell.end].trim_ascii_end().ends_with(b"\"")
+    };
+    row.cells[stray + 1..].iter().any(ends_with_quote)
 }
 
 /// A name without a byte order mark, quotes, and blanks around it.

@@ -55,7 +55,7 @@ fn contradictions(text: &[u8], is_all: bool, csv: Csv) -> usize {
                 && cell.ends_with(b"\"")
         };
         let is_contradiction = row.cells.iter().any(|cell| cell.is_stray || is_wrapped(cell))
-            || csv.defect(text, row).is_some()
+            || csv.defect(text, row, false).is_some()
             || has_half_row(text, row, &csv, width);
         if is_contradiction {
             count += memchr::memchr_iter(b'\n', &text[row.start..row.end]).count() + 1;

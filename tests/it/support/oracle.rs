@@ -84,10 +84,19 @@ fn lines(text: &[u8]) -> Vec<&[u8]> {
     lines
 }
 
+/// Quotes around a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quoted {
+    Yes,
+    No,
+    /// It begins with a quote that opens nothing.
+    Stray,
+}
+
 /// A record of CSV.
 pub(crate) struct Row<'a> {
-    /// What is in each field, and whether it begins with a quote that opens nothing.
-    pub(crate) cells: Vec<(Vec<u8>, bool)>,
+    /// What is in each field, and how it is quoted.
+    pub(crate) cells: Vec<(Vec<u8>, Quoted)>,
     /// As it is written, without its line end.
     pub(crate) raw: &'a [u8],
 }
@@ -105,8 +114,8 @@ pub(crate) fn rows(text: &[u8], delimiter: u8) -> Vec<Row<'_>> {
         let start = at;
         let mut cells = Vec::new();
         loop {
-            let (cell, is_stray, end) = cell(text, at, delimiter);
-            cells.push((cell, is_stray));
+            let (cell, quoted, end) = cell(text, at, delimiter);
+            cells.push((cell, quoted));
             at = end;
             if text.get(at) != Some(&delimiter) {
                 break;
@@ -118,7 +127,7 @@ pub(crate) fn rows(text: &[u8], delimiter: u8) -> Vec<Row<'_>> {
     rows
 }
 
-fn cell(text: &[u8], start: usize, delimiter: u8) -> (Vec<u8>, bool, usize) {
+fn cell(text: &[u8], start: usize, delimiter: u8) -> (Vec<u8>, Quoted, usize) {
     let is_end = |at: usize| {
         text.get(at).is_none_or(|byte| *byte == delimiter || matches!(byte, b'\n' | b'\r'))
     };
@@ -144,7 +153,7 @@ fn cell(text: &[u8], start: usize, delimiter: u8) -> (Vec<u8>, bool, usize) {
                     at += 1;
                 }
                 if is_end(at) {
-                    return (inner, false, at);
+                    return (inner, Quoted::Yes, at);
                 }
                 break;
             }
@@ -154,7 +163,8 @@ fn cell(text: &[u8], start: usize, delimiter: u8) -> (Vec<u8>, bool, usize) {
     while !is_end(end) {
         end += 1;
     }
-    (text[start..end].to_vec(), is_quote, end)
+    let quoted = if is_quote { Quoted::Stray } else { Quoted::No };
+    (text[start..end].to_vec(), quoted, end)
 }
 
 /// Lines of a record that is refused as a whole, each of which may be a person.
@@ -164,7 +174,7 @@ fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8) -> Option<u64> {
     // One behind a line end has nothing in it, and is one all the same.
     let count =
         lines.len() as u64 + u64::from(row.raw.ends_with(b"\n") || row.raw.ends_with(b"\r"));
-    let is_blank = |(cell, _): &(Vec<u8>, bool)| cell.iter().all(u8::is_ascii_whitespace);
+    let is_blank = |(cell, _): &(Vec<u8>, Quoted)| cell.iter().all(u8::is_ascii_whitespace);
     if row.raw == header.raw {
         return Some(1);
     }
@@ -173,13 +183,38 @@ fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8) -> Option<u64> {
         Some(beyond) => beyond.iter().all(is_blank),
         None => row.cells.iter().all(is_blank),
     };
-    (is_merged || !is_wide).then_some(count)
+    // One field in quotes that became several.
+    let strays = row.cells.iter().skip_while(|(_, quoted)| *quoted != Quoted::Stray).skip(1);
+    let is_torn = strays
+        .filter(|(_, quoted)| *quoted != Quoted::Yes)
+        .any(|(cell, _)| cell.trim_ascii_end().ends_with(b"\""));
+    (is_merged || is_torn || !is_wide).then_some(count)
+}
+
+/// Columns in which most values are addresses.
+fn address_columns(rows: &[Row<'_>], width: usize) -> Vec<usize> {
+    let cells = |at: usize| {
+        let filled = rows.iter().filter_map(move |row| row.cells.get(at));
+        filled.filter(|(cell, _)| !cell.trim_ascii().is_empty())
+    };
+    let count = |at: usize| cells(at).filter(|(cell, _)| cell.contains(&b'@')).count();
+    (0..width).filter(|at| count(*at) * 2 > cells(*at).count()).collect()
+}
+
+/// True if a row with blank fields too many has nothing in the wanted ones, or addresses in other columns than the rest.
+fn is_shifted(row: &Row<'_>, width: usize, addresses: &[usize], wanted: &[usize]) -> bool {
+    let text = |at: usize| row.cells[at].0.trim_ascii();
+    row.cells.len() > width
+        && (wanted.iter().all(|at| text(*at).is_empty())
+            || (0..width).any(|at| {
+                !text(at).is_empty() && text(at).contains(&b'@') != addresses.contains(&at)
+            }))
 }
 
 /// True if a field holds the end of one row and the begin of another.
 fn is_merged(row: &Row<'_>, width: usize, delimiter: u8) -> bool {
     let is_blank = |text: &&[u8]| text.iter().all(u8::is_ascii_whitespace);
-    let is_gluing = |(at, (text, _)): (usize, &(Vec<u8>, bool))| {
+    let is_gluing = |(at, (text, _)): (usize, &(Vec<u8>, Quoted))| {
         let mut lines = lines(text);
         if text.ends_with(b"\n") || text.ends_with(b"\r") {
             lines.push(b"");
@@ -191,12 +226,21 @@ fn is_merged(row: &Row<'_>, width: usize, delimiter: u8) -> bool {
             let pieces: Vec<_> = line.split(|byte| *byte == delimiter).collect();
             !line.is_empty() && pieces.len() >= width && pieces[width..].iter().all(is_blank)
         };
-        let text = text.trim_ascii();
-        width > 1 && (text.starts_with(&[delimiter]) || text.ends_with(&[delimiter]))
-            || before + pieces(first) >= width
-                && behind + pieces(last) >= width
-                && (before > 0 || !is_blank(first))
-                && (behind > 0 || !is_blank(last))
+        let is_row_and_row = |one: &[u8], other: &[u8]| {
+            before + pieces(one) >= width
+                && behind + pieces(other) >= width
+                && (before > 0 || !is_blank(&one))
+                && (behind > 0 || !is_blank(&other))
+        };
+        let is_break = |at: &usize| matches!(text[*at], b'\n' | b'\r');
+        let is_halved = if text.contains(&b'@') {
+            (0..text.len()).filter(is_break).any(|at| is_row_and_row(&text[..at], &text[at..]))
+        } else {
+            is_row_and_row(first, last)
+        };
+        let bare = text.trim_ascii();
+        width > 1 && (bare.starts_with(&[delimiter]) || bare.ends_with(&[delimiter]))
+            || is_halved
             || inner.iter().any(is_row)
     };
     row.cells.iter().enumerate().any(is_gluing)
@@ -215,16 +259,19 @@ pub(crate) fn read_csv(
     let Some((header, rows)) = rows.split_first() else { return Outcome::default() };
     let (mut refused_rows, mut refused_lines) = (0, 0);
     let mut values = Vec::new();
+    let addresses = address_columns(rows, header.cells.len());
+    let wanted: Vec<usize> = country.into_iter().chain([column]).collect();
     for row in rows {
-        if let Some(lines) = refused(row, header, delimiter) {
+        let shifted = || is_shifted(row, header.cells.len(), &addresses, &wanted).then_some(1);
+        if let Some(lines) = refused(row, header, delimiter).or_else(shifted) {
             refused_rows += 1;
             refused_lines += lines;
             continue;
         }
         let cell = |at: usize| row.cells.get(at).map(|(cell, _)| cell.as_slice());
         let value = match row.cells.get(column) {
-            Some((_, true)) => Err(Reason::StrayQuote),
-            Some((cell, false)) => Ok(cell.as_slice()),
+            Some((_, Quoted::Stray)) => Err(Reason::StrayQuote),
+            Some((cell, _)) => Ok(cell.as_slice()),
             None => Ok(&b""[..]),
         };
         values.push((value, country.map(|country| cell(country).unwrap_or_default())));
