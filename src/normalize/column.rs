@@ -450,13 +450,7 @@ impl Column {
         let is_like_ids = match look {
             Look::Words if self.first_word != 0 => first_word(value) == Some(self.first_word),
             Look::Words | Look::Phone | Look::Date => false,
-            Look::Word { .. } => match self.words {
-                Words::Pass => true,
-                Words::OfIdLength => {
-                    self.is_as_long(value) && (self.is_foreign || value.is_ascii())
-                }
-                Words::Refuse => false,
-            },
+            Look::Word { .. } => self.is_word_of_ids(value),
             // Of random tokens some have digits alone.
             Look::Groups(kind) => {
                 is_known
@@ -465,11 +459,21 @@ impl Column {
             }
             Look::Other => {
                 is_known
+                    && (value.iter().any(u8::is_ascii_digit) || self.is_word_of_ids(value))
                     && (self.has_at_signs || !value.contains(&b'@'))
                     && (self.is_foreign || value.is_ascii())
             }
         };
         if is_like_ids { Ok(()) } else { Err(Reason::LooksPersonal) }
+    }
+
+    /// Whether a value without digits may be one of the column's ids.
+    fn is_word_of_ids(&self, value: &[u8]) -> bool {
+        match self.words {
+            Words::Pass => true,
+            Words::OfIdLength => self.is_as_long(value) && (self.is_foreign || value.is_ascii()),
+            Words::Refuse => false,
+        }
     }
 
     /// Whether a value is as long as the column's ids, where these are tokens of any letters and digits.
