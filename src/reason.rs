@@ -54,7 +54,7 @@ reasons! {
     NoDigits "no_digits" "no digits at all",
     InvalidLength "invalid_length" "no phone number of that country has so many digits",
     UnknownCallingCode "unknown_calling_code" "begins with no country's calling code",
-    UnknownCountry "unknown_country" "the row's country is none: two or three letters (ISO 3166) or a name",
+    UnknownCountry "unknown_country" "the row's country is not known: two or three letters (ISO 3166) or its name, as DE, DEU or Germany",
     NationalNumber "national_number" "a national phone number without its country: use --country or --country-column",
     SeveralValues "several_values" "more than one value in a cell: which is meant cannot be known",
     Letters "letters" "letters between the digits of a phone number: --vanity convert maps them to the keypad",

@@ -317,6 +317,9 @@ const fn remedy(reason: Reason) -> Option<&'static str> {
         Reason::StrayQuote | Reason::MergedRows => {
             "mend these rows, or say how the file is quoted with --quotes"
         }
+        Reason::UnknownCountry => {
+            "countries are two or three letters (ISO 3166) or names (DE, DEU, Germany): mend these, or name another column with --country-column"
+        }
         Reason::SpreadsheetNumber => "export the column as text: a spreadsheet has lost its digits",
         Reason::MixedFloats => {
             "export the ids as whole numbers or as text: some end in .0, others do not"

@@ -6,7 +6,8 @@
 A line is a country: its two-letter, three-letter and numeric code, its English name, and behind it all names by which it
 is found, separated by tabs. Names are those of Unicode CLDR in the languages below and in the languages of the country
 itself, those of ISO 3166, and the few of ALIASES. A name that two countries have in different languages is neither's,
-unless it is the English one or that of the country itself.
+unless it is the English one or that of the country itself. Behind them stand the locales of the country that CLDR has,
+as `de_AT`.
 """
 
 import unicodedata
@@ -14,6 +15,7 @@ import unicodedata
 import phonenumbers
 import pycountry
 from babel import Locale, UnknownLocaleError
+from babel.localedata import locale_identifiers
 from babel.languages import get_official_languages
 
 # Languages in which shops write the countries of their customers.
@@ -29,19 +31,28 @@ ALIASES = {
     "CV": ["cape verde"],
     "CZ": ["czech rep"],
     "DE": ["brd"],
-    "GB": ["great britain", "britain", "england", "scotland", "wales", "northern ireland", "united kingdom gb"],
+    "GB": [
+        *["great britain", "britain", "england", "scotland", "wales", "northern ireland", "united kingdom gb", "uk"],
+        *["großbritannien", "grossbritannien", "grande bretagne", "gran bretana", "gran bretaña", "gran bretagna"],
+        *["gra bretanha", "grã bretanha", "groot brittannie", "groot brittannië", "marea britanie", "nagy britannia"],
+        *["velka britanie", "velká británie", "velka britania", "veľká británia", "velika britanija", "suurbritannia"],
+        *["μεγάλη βρετανία", "велика британия", "велика британія", "великобританія", "buyuk britanya", "büyük britanya"],
+        *["didzioji britanija", "didžioji britanija", "lielbritanija", "lielbritānija", "gran bretanya", "英國", "대영제국"],
+    ],
+    "HK": ["hongkong", "香港", "гонконг", "хонконг", "홍콩"],
     "IE": ["republic of ireland", "eire"],
     "KP": ["dprk"],
     "KR": ["korea republic of", "korea south", "republic of korea"],
     "MK": ["macedonia", "fyrom"],
     "MM": ["burma"],
+    "MO": ["macao", "macau", "澳门", "澳門"],
     "NL": ["holland"],
     "RU": ["russia"],
     "SA": ["ksa"],
     "SZ": ["swaziland"],
     "TL": ["east timor"],
     "TR": ["turkey"],
-    "US": ["america", "united states", "usa us", "u s", "u s a", "estados unidos de america", "vereinigte staaten von amerika"],
+    "US": ["america", "united states", "usa us", "us", "u s", "u s a", "estados unidos de america", "vereinigte staaten von amerika"],
     "VA": ["vatican", "holy see"],
     "VN": ["viet nam"],
     "XK": ["kosovo"],
@@ -92,10 +103,20 @@ def locale(language):
         return None
 
 
+def locales_of(regions):
+    """For each region the locales of CLDR that name it, without their scripts."""
+    found = {region: set() for region in regions}
+    for parts in (name.split("_") for name in locale_identifiers()):
+        if parts[-1] in found:
+            found[parts[-1]].add(f"{parts[0]}_{parts[-1]}")
+    return found
+
+
 def main():
     regions = sorted(phonenumbers.SUPPORTED_REGIONS)
     own, other, english = {}, {}, {}
     locales = [locale(language) for language in LANGUAGES]
+    of_cldr = locales_of(regions)
     for region in regions:
         iso = pycountry.countries.get(alpha_2=region)
         languages = [locale(language) for language in get_official_languages(region, regional=True, de_facto=True)]
@@ -122,7 +143,7 @@ def main():
         keys |= {key for key in other[region] if key not in holders and len(strangers[key]) == 1}
         iso = pycountry.countries.get(alpha_2=region)
         alpha3, numeric = (iso.alpha_3, iso.numeric) if iso else CODES[region]
-        print("\t".join([region, alpha3, numeric, english[region], *sorted(keys)]))
+        print("\t".join([region, alpha3, numeric, english[region], *sorted(keys), *sorted(of_cldr[region])]))
 
 
 if __name__ == "__main__":

@@ -192,6 +192,26 @@ fn rows_name_their_countries_as_people_write_them() {
 }
 
 #[test]
+fn countries_may_be_guarded_or_locales_and_unknown_ones_say_what_is_read() {
+    let desk = Desk::new();
+    let lands = ["\"=\"\"DE\"\"\"", "'DE", "de-DE", "Germany (DE)", "DE - Deutschland", "NULL", ""];
+    let rows: String =
+        lands.iter().zip(0..).map(|(land, n)| format!("040 123456{n},{land}\n")).collect();
+    let mut config = desk.config(&format!("phone,land\n{rows}"));
+    config.read.country_column = Some(ColumnSelector::Name("land".to_owned()));
+    config.rules.country = Some("DE".parse().unwrap());
+    let figures = &run(config).unwrap().audiences[0].figures;
+    assert_eq!((figures.raw, figures.rejected), (7, 0));
+
+    let rows = "040 1234567,Korea\n040 2345678,DE-BE\n";
+    let mut config = desk.config(&format!("phone,land\n{rows}"));
+    config.read.country_column = Some(ColumnSelector::Name("land".to_owned()));
+    let (message, hint) = refused(run(config));
+    assert!(message.contains("unknown_country 2"), "{message}");
+    assert!(hint.starts_with("countries are two or three letters"), "{hint}");
+}
+
+#[test]
 fn two_numbers_in_a_cell_are_nobodys() {
     let desk = Desk::new();
     let text = "phone\n040 4711-0 / -12\n06221 23456-67/68\n089 2345 / 6789\n\"040 1234\n0171 2345678\"\n040 1234567\n";

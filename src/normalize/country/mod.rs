@@ -20,24 +20,52 @@ pub struct Country {
 pub(super) const CODES: usize = 26 * 26;
 
 impl Country {
+    /// What is read as a country, for messages.
+    pub(crate) const FORMS: &str =
+        "two or three letters (ISO 3166) or its name, for example DE, DEU or Germany";
+
     /// Reads a country: its ISO 3166 code (two letters, three letters or three digits), or its name in English, in its own
-    /// languages or in those of its neighbours, in any letter case. `None` if no such country has phone numbers.
+    /// languages or in those of its neighbours, in any letter case; a locale (`de-AT`); or several of these that agree
+    /// (`Austria (AT)`). `None` if no such country has phone numbers.
     ///
     /// ```
     /// use throng::normalize::Country;
     ///
-    /// let names = ["AT", "aut", "040", "Austria", "Österreich", "Autriche"];
+    /// let names = ["AT", "aut", "040", "Austria", "Österreich", "Autriche", "de_AT", "Austria (AT)"];
     /// assert!(names.iter().all(|name| Country::parse(name.as_bytes()) == Country::parse(b"AT")));
     /// assert_eq!(Country::parse(b"Atlantis"), None);
     /// ```
     pub fn parse(name: &[u8]) -> Option<Self> {
         match name {
             [first, second] => Self::by_code(*first, *second),
-            _ => match names::find(name)?.as_bytes() {
-                [first, second] => Self::by_code(*first, *second),
-                _ => None,
-            },
+            _ => Self::by_name(name).or_else(|| Self::by_parts(name)),
         }
+    }
+
+    fn by_name(name: &[u8]) -> Option<Self> {
+        match names::find(name)?.as_bytes() {
+            [first, second] => Self::by_code(*first, *second),
+            _ => None,
+        }
+    }
+
+    /// The country that each part of a text is: `Austria (AT)`, `AT - Austria`.
+    #[cold]
+    fn by_parts(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let of_text = |part: &str| match part.as_bytes() {
+            [first, second] => Self::by_code(*first, *second),
+            part => Self::by_name(part),
+        };
+        let mut parts = text
+            .split(['(', ')', '[', ']', '/', '|', ',', ';', ':'])
+            .flat_map(|part| part.split(" - "))
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let country = of_text(parts.next()?)?;
+        let mut others = parts.peekable();
+        others.peek()?;
+        others.all(|part| of_text(part) == Some(country)).then_some(country)
     }
 
     fn by_code(first: u8, second: u8) -> Option<Self> {
@@ -97,10 +125,8 @@ impl std::str::FromStr for Country {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::parse(text.trim().as_bytes()).ok_or_else(|| {
-            "expected a country: two or three letters (ISO 3166) or its name, for example DE, DEU or Germany"
-                .to_owned()
-        })
+        Self::parse(text.trim().as_bytes())
+            .ok_or_else(|| format!("expected a country: {}", Self::FORMS))
     }
 }
 
@@ -147,11 +173,39 @@ mod tests {
             ("ελλαδα", "GR"),
             ("日本", "JP"),
             ("Allemagne", "DE"),
+            ("Großbritannien", "GB"),
+            ("GROSSBRITANNIEN", "GB"),
+            ("Grande-Bretagne", "GB"),
+            ("U.S.", "US"),
+            ("U.K.", "GB"),
+            ("Hongkong", "HK"),
+            ("de-DE", "DE"),
+            ("en_US", "US"),
+            ("de-BE", "BE"),
+            ("Germany (DE)", "DE"),
+            ("DE - Deutschland", "DE"),
+            ("[DEU] Germany", "DE"),
+            ("Austria / Österreich", "AT"),
+            ("Korea (South)", "KR"),
         ] {
             assert_eq!(code(name).as_deref(), Some(expected), "{name}");
         }
         let long = "x".repeat(500);
         for name in ["", "D", "Z1", "Antarctica", "Atlantis", "Bavaria", "99", "\u{308}", &long] {
+            assert_eq!(code(name), None, "{name}");
+        }
+        // Two Koreas, Berlin, Belarus, two countries, a country and something else, no answer.
+        for name in [
+            "Korea",
+            "DE-BE",
+            "de-by",
+            "DE/AT",
+            "Germany (AT)",
+            "Germany (West)",
+            "(",
+            "n.a.",
+            "xx-DE",
+        ] {
             assert_eq!(code(name), None, "{name}");
         }
         assert_eq!(Country::parse(b"\xd6sterreich"), Country::parse(b"AT"), "Windows-1252");

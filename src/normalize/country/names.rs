@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use crate::encoding;
 
-/// A country a line: codes of two letters, three letters and three digits, the English name, folded names.
+/// A country a line: codes of two letters, three letters and three digits, the English name, folded names, locales.
 const TABLE: &str = include_str!("names.txt");
 
 /// Bytes of the longest folded name.
@@ -28,11 +28,25 @@ static NAMES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
 /// The two-letter code of a country by its name or another code.
 pub(super) fn find(name: &[u8]) -> Option<&'static str> {
     let of_text = |text: &str| NAMES.get(fold(text, &mut [0; NAME_BYTES_MAX])?).copied();
+    if let Some(locale) = locale(name) {
+        return NAMES.get(std::str::from_utf8(&locale).ok()?).copied();
+    }
     match std::str::from_utf8(name) {
         Ok(text) => of_text(text),
         // No country's name is another one's in another encoding.
         Err(_) => encoding::readings(name).find_map(|text| of_text(&text)),
     }
+}
+
+/// A locale as the table has it: `de_AT` for `de-AT`. In other letter case it may be a part of a country, as `DE-BE` is Berlin
+/// and `de-BE` German in Belgium.
+fn locale(name: &[u8]) -> Option<[u8; 5]> {
+    let [language @ .., b'-' | b'_', first, second] = name else { return None };
+    let is_locale = matches!(language, [_, _])
+        && language.iter().all(u8::is_ascii_lowercase)
+        && first.is_ascii_uppercase()
+        && second.is_ascii_uppercase();
+    is_locale.then_some([language[0], language[1], b'_', *first, *second])
 }
 
 /// The English name of the country of a two-letter code.

@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Country, Note, Prehashed, Reason, RuleOptions, Verdict, prehashed};
-use crate::trim::trim;
+use crate::trim::{is_null_word, trim, without_guard};
 
 /// Fewest and most digits of an international number (ITU-T E.164: at most 15).
 pub(super) const DIGITS_MIN: usize = 7;
@@ -103,7 +103,7 @@ impl PhoneRule {
         if has_country
             && !is_international
             && self.prehashed != Prehashed::Always
-            && let Some(country) = self.country_of(row_country)
+            && let (Some(country), _) = self.country_of(row_country)
             && self.plan.push_national(value, country, out)
         {
             return Verdict::Raw(Note::PLAIN);
@@ -111,13 +111,26 @@ impl PhoneRule {
         self.apply_any(value, row_country, out)
     }
 
-    /// The country of a row: its own, or else the one that was given.
+    /// The country of a row: its own, or else the one that was given; and whether it names one that is not known, which is
+    /// only an error if the number is national.
     #[inline]
-    fn country_of(&self, row_country: Option<&[u8]>) -> Option<Country> {
-        match row_country.map(trim).filter(|name| !name.is_empty()) {
-            None => self.country,
-            // A name that is not known is only needed, and so only an error, if the number is national.
-            Some(name) => Country::parse(name),
+    fn country_of(&self, row_country: Option<&[u8]>) -> (Option<Country>, bool) {
+        let Some(name) = row_country.map(trim).filter(|name| !name.is_empty()) else {
+            return (self.country, false);
+        };
+        match Country::parse(name) {
+            None => self.country_of_odd(name),
+            country => (country, false),
+        }
+    }
+
+    /// The country that a spreadsheet guards, or the one that was given where there is a word for none.
+    #[cold]
+    fn country_of_odd(&self, name: &[u8]) -> (Option<Country>, bool) {
+        match without_guard(name) {
+            Some(inner) => self.country_of(Some(inner)),
+            None if is_null_word(name) => (self.country, false),
+            None => (None, true),
         }
     }
 
@@ -140,12 +153,10 @@ impl PhoneRule {
         vanity: Vanity,
         out: &mut Vec<u8>,
     ) -> Verdict {
-        let country = self.country_of(row_country);
-        let row_names_country = row_country.is_some_and(|code| !trim(code).is_empty());
-        match scan::digits(text, vanity).and_then(|digits| {
-            let is_unknown = country.is_none() && row_names_country;
-            canonical(&digits, country, is_unknown, self.unprefixed)
-        }) {
+        let (country, is_unknown) = self.country_of(row_country);
+        match scan::digits(text, vanity)
+            .and_then(|digits| canonical(&digits, country, is_unknown, self.unprefixed))
+        {
             Ok((digits, note)) => {
                 out.extend_from_slice(digits.as_bytes());
                 Verdict::Raw(note)
