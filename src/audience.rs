@@ -86,6 +86,9 @@ pub struct ListFigures {
     /// The likely cause that nobody on it is a member, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspicion: Option<String>,
+    /// How it differs from the inputs, though somebody on it is a member or nobody counted them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
 }
 
 /// Counts of cells that were split into several values.

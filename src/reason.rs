@@ -51,6 +51,7 @@ reasons! {
     SeveralAtSigns "several_at_signs" "more than one @",
     BadLocalPart "bad_local_part" "the part before the @ is not a valid local part",
     BadDomain "bad_domain" "the part after the @ is not a valid domain name",
+    Wildcard "wildcard" "a pattern instead of an address: a list holds back addresses, and all of a domain by @rival.example",
     NoDigits "no_digits" "no digits at all",
     InvalidLength "invalid_length" "no phone number of that country has so many digits",
     UnknownCallingCode "unknown_calling_code" "begins with no country's calling code",

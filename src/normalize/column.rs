@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::personal::{self, Look};
-use super::{Reason, prehashed, spreadsheet};
+use super::{Reason, pairs, prehashed, spreadsheet};
 use crate::trim::{is_null_word, trim, without_guard};
 
 /// Kinds of bytes, a bit each.
@@ -58,6 +58,8 @@ enum Check {
     /// Only for what is an address or a phone number beyond doubt.
     #[default]
     Raw,
+    /// The same, and for numbers in another notation: an opt-out list's, which would hold back nobody.
+    Notation,
     /// Also for what looks like personal data, or is unlike the rest of the column.
     Looks,
 }
@@ -76,8 +78,8 @@ enum Floats {
     Refuse,
 }
 
-/// Which single words may be ids.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which single words may be ids; the stricter ones come later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Words {
     /// All: such are the column's ids.
     #[default]
@@ -103,6 +105,12 @@ pub(super) struct Column {
     first_word: u64,
     /// Kinds of numbers in groups that are usual.
     groups: [u64; 4],
+    /// Pairs of words that are usual.
+    pairs: [u64; 4],
+    /// How many values are known.
+    values: usize,
+    /// True if ids have all kinds of pairs.
+    has_pairs: bool,
     has_numbers: bool,
     has_leading_zeros: bool,
     has_at_signs: bool,
@@ -158,6 +166,8 @@ struct Census {
     uuids: usize,
     lengths: u64,
     groups: Vec<u64>,
+    /// The pairs of words in ids.
+    pairs: Vec<u64>,
     /// How many values have a sign.
     signs: BTreeMap<u8, usize>,
     first_words: BTreeMap<u64, usize>,
@@ -238,6 +248,9 @@ impl Census {
         if !matches!(look, Look::Words | Look::Phone | Look::Date) {
             self.add_signs(value);
         }
+        if look == Look::Other {
+            self.pairs.extend(pair(value, &plain));
+        }
         match look {
             Look::Word { is_capitalised } => {
                 self.words += 1;
@@ -290,19 +303,35 @@ impl Census {
 
     /// Kinds of numbers in groups of which there are at least so many, and a tenth of all.
     fn usual_groups(&self, few: usize) -> [u64; 4] {
-        let mut usual = [0; 4];
-        let mut places = usual.iter_mut();
-        let mut kinds = self.groups.clone();
-        kinds.sort_unstable();
-        for same in kinds.chunk_by(|one, other| one == other) {
-            if same.len() >= few.max(self.all / 10)
-                && let Some(place) = places.next()
-            {
-                *place = same[0];
-            }
-        }
-        usual
+        usual(&self.groups, few.max(self.all / 10))
     }
+
+    /// Whether so many ids have pairs of words of all kinds that these say nothing.
+    fn has_pairs(&self, usual: &[u64; 4]) -> bool {
+        let others = self.pairs.iter().filter(|pair| !usual.contains(pair)).count();
+        others * 20 >= self.all && others > 0
+    }
+}
+
+/// Those of which there are at least so many.
+fn usual(kinds: &[u64], few: usize) -> [u64; 4] {
+    let mut usual = [0; 4];
+    let mut places = usual.iter_mut();
+    let mut kinds = kinds.to_vec();
+    kinds.sort_unstable();
+    for same in kinds.chunk_by(|one, other| one == other) {
+        if same.len() >= few
+            && let Some(place) = places.next()
+        {
+            *place = same[0];
+        }
+    }
+    usual
+}
+
+/// The pair of words in an id, if it has one.
+fn pair(value: &[u8], plain: &[u8]) -> Option<u64> {
+    if pairs::is_uuid(value) { None } else { pairs::of(plain) }
 }
 
 fn digit_runs(value: &[u8]) -> usize {
@@ -349,7 +378,9 @@ impl Column {
             (true, _) => Floats::Refuse,
         };
         if !around.is_member || !are_checked {
-            return Self { check: Check::Raw, floats, ..Self::default() };
+            let check = if are_checked { Check::Notation } else { Check::Raw };
+            let is_foreign = census.foreign * 2 > all;
+            return Self { check, floats, is_foreign, ..Self::default() };
         }
         // What one in fifty values has is nothing that speaks against others.
         let few = (all / 50).max(2).min(all.div_ceil(2)).max(1);
@@ -372,6 +403,7 @@ impl Column {
         let is_spread = is_called(NAMES_OF_IDS) && census.trunk_kinds.len() * 2 > census.trunks;
         let are_phones =
             all >= 5 && census.trunks * 10 >= all * 9 && census.trunk_kinds.len() > 1 && !is_spread;
+        let usual_pairs = usual(&census.pairs, few);
         let is_single_row = around.is_single && is_usual(census.separated);
         Self {
             check: Check::Looks,
@@ -381,6 +413,9 @@ impl Column {
             strange: census.strange(few),
             first_word: census.first_word(),
             groups: census.usual_groups(few),
+            pairs: usual_pairs,
+            values: all,
+            has_pairs: census.has_pairs(&usual_pairs),
             has_numbers,
             has_leading_zeros: is_known(census.padded()) || is_usual(census.trunks),
             has_at_signs: is_usual(census.at_signs),
@@ -392,6 +427,39 @@ impl Column {
             is_prefixed,
             refuses_phones: is_called_phone(around) || are_phones,
         }
+    }
+
+    /// How many values are known of it, if ids are held against them.
+    pub(super) fn known_values(&self) -> usize {
+        if self.check == Check::Looks { self.values } else { 0 }
+    }
+
+    /// The column, if another one says what is usual, too. `None` if ids are not looked at, or if both have as many.
+    pub(super) fn held_against(&self, other: &Self) -> Option<Self> {
+        if self.check != Check::Looks || self.known_values() * 2 > other.known_values() {
+            return None;
+        }
+        let common = |own: [u64; 4], others: [u64; 4]| {
+            own.map(|kind| if others.contains(&kind) { kind } else { 0 })
+        };
+        Some(Self {
+            words: self.words.max(other.words),
+            lengths: self.lengths & other.lengths,
+            strange: self.strange | other.strange,
+            first_word: if other.first_word == 0 { self.first_word } else { other.first_word },
+            groups: common(self.groups, other.groups),
+            pairs: common(self.pairs, other.pairs),
+            has_pairs: self.has_pairs && other.has_pairs,
+            has_numbers: self.has_numbers && other.has_numbers,
+            has_leading_zeros: self.has_leading_zeros && other.has_leading_zeros,
+            has_at_signs: self.has_at_signs && other.has_at_signs,
+            has_quotes: self.has_quotes && other.has_quotes,
+            is_foreign: self.is_foreign && other.is_foreign,
+            takes_separators: self.takes_separators && other.takes_separators,
+            is_prefixed: self.is_prefixed || other.is_prefixed,
+            refuses_phones: self.refuses_phones || other.refuses_phones,
+            ..*self
+        })
     }
 
     /// Why a value that is no `is_clean` one must not go out, if it must not; else the value to take, which is shorter if it
@@ -416,10 +484,24 @@ impl Column {
             (None, _) | (Some(_), Floats::Keep) => {}
             (Some(whole), Floats::Drop | Floats::DropAny) => return Ok((whole, true)),
         }
-        if self.check == Check::Looks {
-            self.check_look(value, &plain)?;
+        match self.check {
+            Check::Looks => self.check_look(value, &plain)?,
+            Check::Notation => self.check_notation(value, &plain)?,
+            Check::AsWritten | Check::Raw => {}
         }
         Ok((value, false))
+    }
+
+    fn check_notation(&self, value: &[u8], plain: &[u8]) -> Result<(), Reason> {
+        let is_number_of_others =
+            || !value.is_ascii() && spreadsheet::is_number(plain) && !self.is_foreign;
+        if spreadsheet::has_thousands(value) && self.floats != Floats::Keep {
+            Err(Reason::SpreadsheetNumber)
+        } else if is_number_of_others() {
+            Err(Reason::Malformed)
+        } else {
+            Ok(())
+        }
     }
 
     fn check_look(&self, value: &[u8], plain: &[u8]) -> Result<(), Reason> {
@@ -460,6 +542,7 @@ impl Column {
             Look::Other => {
                 is_known
                     && (value.iter().any(u8::is_ascii_digit) || self.is_word_of_ids(value))
+                    && self.takes_pair(value, plain)
                     && (self.has_at_signs || !value.contains(&b'@'))
                     && (self.is_foreign || value.is_ascii())
             }
@@ -474,6 +557,11 @@ impl Column {
             Words::OfIdLength => self.is_as_long(value) && (self.is_foreign || value.is_ascii()),
             Words::Refuse => false,
         }
+    }
+
+    /// Whether a value has no two words, or such as the column's ids have.
+    fn takes_pair(&self, value: &[u8], plain: &[u8]) -> bool {
+        self.has_pairs || pair(value, plain).is_none_or(|pair| self.pairs.contains(&pair))
     }
 
     /// Whether a value is as long as the column's ids, where these are tokens of any letters and digits.
@@ -506,7 +594,10 @@ impl Column {
             && value.len() != 64
             && value[0] != b'='
             && (classes & HYPHEN == 0 || self.strange & 1 << b'-' == 0)
-            && (classes & MARK == 0 || self.takes_marks(value));
+            && (classes & MARK == 0 || self.takes_marks(value))
+            && (classes & (MARK | HYPHEN) == 0
+                || self.check != Check::Looks
+                || self.takes_pair(value, value));
         let is_number = classes == DIGIT && self.takes_numbers(value[0] == b'0');
         is_mixed || is_number
     }

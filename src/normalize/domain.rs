@@ -4,19 +4,21 @@
 //! |---|---|
 //! | `@rival.example`, `*@rival.example`, `%@rival.example` | in this very domain |
 //! | `@*.rival.example`, `*@*.rival.example`, `%@%.rival.example`, `*.rival.example` | in a domain below it |
+//!
+//! Other patterns, such as `p*@rival.example`, are addresses by their form and nobody's: they are rejected by name.
 
-use super::email::{is_domain, without_trailing_dots};
+use super::email::{is_atom_byte, is_domain, without_trailing_dots};
 use super::{Idn, Reason, Verdict};
 use crate::trim::trim;
 
-/// The verdict on a value that begins with `@`, `*` or `%`; `None` if it may be an address like others. The name of a
+/// The verdict on a value that has an `@` in front, or `*` or `%` somewhere; `None` if it may be an address like others. The name of a
 /// domain is appended to `out` in lower case, of the domains below it with a dot before it.
 #[cold]
 pub(super) fn verdict(value: &[u8], idn: Idn, out: &mut Vec<u8>) -> Option<Verdict> {
     let name = match value {
         [b'@', rest @ ..] | [b'*' | b'%', b'@', rest @ ..] => rest,
         [b'*' | b'%', b'.', ..] if !value.contains(&b'@') => value,
-        _ => return None,
+        _ => return is_pattern(value).then_some(Verdict::Rejected(Reason::Wildcard)),
     };
     let (is_below, name) = match name {
         [b'*' | b'%', b'.', rest @ ..] => (true, rest),
@@ -39,6 +41,17 @@ pub(super) fn verdict(value: &[u8], idn: Idn, out: &mut Vec<u8>) -> Option<Verdi
     out.extend(is_below.then_some(b'.'));
     out.extend(name.iter().map(u8::to_ascii_lowercase));
     Some(Verdict::Domain)
+}
+
+/// Whether `*` or `%` stands in what is an address else.
+fn is_pattern(value: &[u8]) -> bool {
+    let mut parts = value.split(|byte| *byte == b'@');
+    let (Some(local), Some(domain), None) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let is_local = |byte: &u8| is_atom_byte(*byte) || *byte == b'.';
+    let is_of_domain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.*%".contains(byte);
+    !local.is_empty() && local.iter().all(is_local) && domain.iter().all(is_of_domain)
 }
 
 /// Says whether a value is the name of a domain and nothing else, as lists of domains have them.
@@ -97,11 +110,15 @@ mod tests {
             assert_eq!(rejected("@m\u{fc}ller.example"), Verdict::Rejected(Reason::NonAscii));
             let (verdict, name) = read("@m\u{fc}ller.example", Idn::Punycode, kernel);
             assert_eq!((verdict, &name[..]), (Verdict::Domain, "xn--mller-kva.example"));
-            for address in ["*a@rival.example", "%x@rival.example", "a*@rival.example"] {
-                let (verdict, out) = read(address, Idn::Reject, kernel);
-                assert!(matches!(verdict, Verdict::Raw(_)), "{address}: {verdict:?}");
-                assert_eq!(out, address);
+            for pattern in
+                ["*a@rival.example", "%x@rival.example", "a*@rival.example", "a@*.example"]
+            {
+                assert_eq!(rejected(pattern), Verdict::Rejected(Reason::Wildcard), "{pattern}");
+                let rule = Normalizer::new(UserType::EmailHash, RuleOptions::default()).on(kernel);
+                let is_address = !pattern.starts_with("a@");
+                assert_eq!(rule.entry(pattern).is_ok(), is_address, "{pattern} as a member");
             }
+            assert_eq!(rejected("50% off <a@b.example>"), Verdict::Rejected(Reason::BadLocalPart));
         }
     }
 }

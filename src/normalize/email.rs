@@ -40,10 +40,11 @@ impl EmailRule {
         Self { prehashed, idn, takes_domains: false }
     }
 
-    /// Whether a value may stand for a domain, by its first byte.
+    /// Whether a value of a list may stand for a domain, or be a pattern.
     #[inline]
-    pub(super) fn may_be_domain(&self, value: &[u8]) -> bool {
-        self.takes_domains && matches!(value.first(), Some(b'@' | b'*' | b'%'))
+    pub(super) fn may_be_pattern(&self, value: &[u8]) -> bool {
+        self.takes_domains
+            && (value.first() == Some(&b'@') || memchr::memchr2(b'*', b'%', value).is_some())
     }
 
     /// Whether an address in plain text is accepted at all.
@@ -56,7 +57,7 @@ impl EmailRule {
     /// The plain address, which is nearly every value, costs one pass; everything else goes to [`Self::explain`].
     #[inline]
     pub(super) fn apply(&self, value: &[u8], out: &mut Vec<u8>) -> Verdict {
-        if self.may_be_domain(value)
+        if self.may_be_pattern(value)
             && let Some(verdict) = domain::verdict(value, self.idn, out)
         {
             return verdict;

@@ -8,6 +8,7 @@ mod country;
 mod domain;
 mod email;
 mod meant;
+mod pairs;
 mod personal;
 mod phone;
 mod plain;
@@ -267,6 +268,28 @@ impl Normalizer {
         Some(Self { rule, kernel: self.kernel })
     }
 
+    /// The same rule, that also holds values against what another column of the audience holds, if that one has far more of
+    /// them: in few values anything is usual. `None` if it is no such column.
+    #[doc(hidden)]
+    pub fn held_against(&self, usual: &Self) -> Option<Self> {
+        let (Rule::ThirdParty(own, ids), Rule::ThirdParty(usual, _)) = (&self.rule, &usual.rule)
+        else {
+            return None;
+        };
+        let column = own.column.held_against(&usual.column)?;
+        let rule = Rule::ThirdParty(ThirdPartyRule { column, ..*own }, *ids);
+        Some(Self { rule, kernel: self.kernel })
+    }
+
+    /// How many values of its column are known, if it is a rule for one column.
+    #[doc(hidden)]
+    pub fn known_values(&self) -> usize {
+        match &self.rule {
+            Rule::ThirdParty(rule, _) => rule.column.known_values(),
+            _ => 0,
+        }
+    }
+
     /// Normalises a batch: appends to `canonical`, and tells `on_verdict` each value's index, bytes and verdict.
     #[doc(hidden)]
     pub fn batch<'a>(
@@ -282,7 +305,7 @@ impl Normalizer {
                 let push_other = |bytes: &_, country, canonical: &mut _| {
                     push(wrapping, bytes, country, canonical, |v, _, out| rule.apply(v, out))
                 };
-                let is_other = |bytes: &_| rule.may_be_domain(bytes);
+                let is_other = |bytes: &_| rule.may_be_pattern(bytes);
                 plain::run(self.kernel, values, canonical, on_verdict, is_other, push_other);
             }
             Rule::Email(rule) => {

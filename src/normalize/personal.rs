@@ -93,13 +93,17 @@ pub(super) fn is_raw(plain: &[u8]) -> bool {
 
 /// Whether the `@` at a place stands in an e-mail address, whatever is around it.
 fn is_address_around(plain: &[u8], at: usize) -> bool {
-    let is_local_end = match plain[..at].last() {
+    // One sign too many, or a space on either side, hides nothing.
+    let is_between = |byte: &u8| matches!(byte, b'@' | b' ');
+    let before = plain[..at].iter().rposition(|byte| !is_between(byte));
+    let is_local_end = match before.map(|last| plain[last]).as_ref() {
         // A quoted local part.
         Some(b'"') => true,
         Some(last) => email::is_atom_byte(*last),
         None => false,
     };
     let domain = &plain[at + 1..];
+    let domain = &domain[domain.iter().take_while(|byte| is_between(byte)).count()..];
     let is_domain_byte = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     let end = domain.iter().position(|byte| !is_domain_byte(byte)).unwrap_or(domain.len());
     let is_literal =
@@ -228,6 +232,8 @@ mod tests {
             "L7^Ann^a@b.example^",
             "\"ann lee\"@b.example",
             "a@[192.0.2.1]",
+            "ann@@b.example",
+            "ann @ b.example",
             "a%40b.example",
             "a&#64;b.example",
             "a(at)b.example",

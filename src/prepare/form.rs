@@ -32,11 +32,15 @@ pub enum Form {
     Hex,
     /// An id of letters and whatever else.
     Word,
+    /// A number with its thousands set apart, as spreadsheets show them.
+    Grouped,
+    /// A number of digits that are none of ASCII.
+    Foreign,
 }
 
 impl Form {
     /// How many forms there are.
-    const COUNT: usize = 12;
+    const COUNT: usize = 14;
 
     const ALL: [Self; Self::COUNT] = [
         Self::Unknown,
@@ -51,6 +55,8 @@ impl Form {
         Self::Uuid,
         Self::Hex,
         Self::Word,
+        Self::Grouped,
+        Self::Foreign,
     ];
 
     /// The form of more than half of the values; those with nothing in them do not count.
@@ -97,6 +103,10 @@ impl Form {
             Self::Uuid
         } else if value.len() >= 16 && is_hex(&value) {
             Self::Hex
+        } else if is_grouped(value) {
+            Self::Grouped
+        } else if std::str::from_utf8(value).is_ok_and(|text| text.chars().all(char::is_numeric)) {
+            Self::Foreign
         } else {
             Self::Word
         }
@@ -115,6 +125,8 @@ impl Form {
             Self::Uuid => "UUIDs",
             Self::Hex => "hex digits",
             Self::Word => "ids with letters",
+            Self::Grouped => "numbers with their thousands set apart",
+            Self::Foreign => "numbers in digits of another script or width",
         }
     }
 
@@ -135,10 +147,38 @@ impl Form {
         Some(format!("it holds {}, the inputs {}{advice}", self.name(), members.name()))
     }
 
+    /// Says what speaks against a list of ids of this form of which few are members: no id has both forms.
+    pub(super) fn doubt(self, members: Self) -> Option<String> {
+        let is_of_ids = |form: Self| {
+            matches!(
+                form,
+                Self::Number
+                    | Self::Padded
+                    | Self::Uuid
+                    | Self::Hex
+                    | Self::Word
+                    | Self::Grouped
+                    | Self::Foreign
+            )
+        };
+        (is_of_ids(self) && is_of_ids(members)).then(|| self.suspicion(members)).flatten()
+    }
+
     /// True if it shares people with any form.
     const fn is_open(self) -> bool {
         matches!(self, Self::Unknown | Self::Digest)
     }
+}
+
+/// `100.274`, `1,100,274`: up to three digits, then groups of three behind the same sign.
+fn is_grouped(value: &[u8]) -> bool {
+    let Some(sign) = value.iter().find(|byte| !byte.is_ascii_digit()) else { return false };
+    let mut groups = value.split(|byte| byte == sign);
+    let first = groups.next().map_or(0, <[u8]>::len);
+    b".,' ".contains(sign)
+        && (1..=3).contains(&first)
+        && groups.all(|group| group.len() == 3 && group.iter().all(u8::is_ascii_digit))
+        && value[..first].iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]

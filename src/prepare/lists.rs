@@ -6,12 +6,25 @@ use super::form::Form;
 use super::plan::SourcePlan;
 use super::summary::{AudienceSummary, rejects_of};
 use super::tally::{SourceTally, Tally};
-use crate::audience::ListFigures;
+use crate::audience::{ListFigures, Rejects};
 use crate::config::{Input, SuppressInput, audience_name};
 use crate::figures::count;
 use crate::limits::LISTS_MAX;
 use crate::quote::OneLine;
+use crate::reason::Reason;
 use crate::role::Role;
+
+/// If fewer than one in so many of a list are members, it may be written in another way.
+const FEW_PART: u64 = 10;
+
+/// Reasons of rejected values that name nobody.
+const NOBODY: [Reason; 5] = [
+    Reason::NullWord,
+    Reason::RepeatedHeader,
+    Reason::HashOfNothing,
+    Reason::TrackingLimited,
+    Reason::SharedDeviceId,
+];
 
 /// The opt-out lists of a run. All files of one pattern are one list.
 pub(super) struct Lists {
@@ -96,7 +109,10 @@ impl Lists {
                 }
             }
             let sum = sum?;
-            let is_apart = self.names.len() <= LISTS_MAX || list < LISTS_MAX - 1;
+            let hits_of = |list| hits.get(list).copied().unwrap_or_default();
+            // Those beyond the bound share the last place: if nobody is there, nobody is on any of them.
+            let last = LISTS_MAX - 1;
+            let is_counted = self.names.len() <= LISTS_MAX || list < last || hits_of(last) == 0;
             let mut figures = ListFigures {
                 name: name.clone(),
                 read: sum.read,
@@ -108,11 +124,14 @@ impl Lists {
                 bare_domains: sum.bare_domains,
                 rejected: sum.rejected(),
                 rejects: rejects_of(&sum),
-                members: is_apart.then(|| hits.get(list).copied().unwrap_or_default()),
+                members: is_counted.then(|| hits_of(list.min(last))),
                 suspicion: None,
+                doubt: None,
             };
             if figures.is_idle() {
                 figures.suspicion = self.suspicion(audience, list, (&sum, members));
+            } else if figures.members.is_none_or(|members| members < figures.usable / FEW_PART) {
+                figures.doubt = self.doubt(audience, list);
             }
             Some(figures)
         };
@@ -134,20 +153,30 @@ impl Lists {
                     .to_owned(),
             );
         }
-        let of_audience = |source: &Judged| {
-            let form = source.forms.iter().find(|(of, _)| *of == audience);
-            form.map(|(_, form)| *form).filter(|form| *form != Form::Unknown)
-        };
-        let is_of_it = |source: &&Judged| source.list == Some(list);
-        let is_input = |source: &&Judged| source.role == Role::Member;
-        let of_list: Vec<Form> =
-            self.sources.iter().filter(is_of_it).filter_map(of_audience).collect();
-        let of_members: Vec<Form> =
-            self.sources.iter().filter(is_input).filter_map(of_audience).collect();
+        let (of_list, of_members) = self.forms(audience, list);
         if of_list.iter().any(|form| of_members.contains(form)) {
             return None;
         }
         of_list.first()?.suspicion(*of_members.first()?)
+    }
+
+    /// The forms of what a list and of what the inputs have for an audience.
+    fn forms(&self, audience: usize, list: usize) -> (Vec<Form>, Vec<Form>) {
+        let of_audience = |source: &Judged| {
+            let form = source.forms.iter().find(|(of, _)| *of == audience);
+            form.map(|(_, form)| *form).filter(|form| *form != Form::Unknown)
+        };
+        let of_list = self.sources.iter().filter(|source| source.list == Some(list));
+        let of_inputs = self.sources.iter().filter(|source| source.role == Role::Member);
+        (of_list.filter_map(of_audience).collect(), of_inputs.filter_map(of_audience).collect())
+    }
+
+    /// How a list of which somebody is a member differs from the inputs, if one of its files is in a form that none of
+    /// these has.
+    fn doubt(&self, audience: usize, list: usize) -> Option<String> {
+        let (of_list, of_members) = self.forms(audience, list);
+        let odd = of_list.iter().find(|form| !of_members.contains(form))?;
+        odd.doubt(*of_members.first()?)
     }
 }
 
@@ -168,9 +197,65 @@ pub(super) fn warnings(audiences: &[AudienceSummary]) -> Vec<String> {
             .filter(|(_, list)| list.name == name)
             .collect();
         let name = OneLine(name).to_string();
-        [about_nobody(&name, &of_it, has_hits), about_domains(&name, &of_it)]
+        let of_domains = about_domains(&name, &of_it);
+        let unreadable = about_unreadable(&name, &of_it, of_domains.is_some());
+        [about_nobody(&name, &of_it, has_hits), about_few(&name, &of_it), of_domains, unreadable]
     });
-    of_lists.flatten().chain(audiences.iter().filter_map(about_digests)).collect()
+    let of_lists = of_lists.flatten().chain(about_uncounted(audiences));
+    of_lists.chain(audiences.iter().filter_map(about_digests)).collect()
+}
+
+/// The warning that a list, of which some are members, is written in another form than the inputs.
+fn about_few(name: &str, list: &[(&AudienceSummary, &ListFigures)]) -> Option<String> {
+    let (audience, of, doubt) =
+        list.iter().find_map(|(audience, of)| Some((audience, of, of.doubt.as_ref()?)))?;
+    let how_many = of.members.map_or_else(|| "an unknown number".to_owned(), count);
+    Some(format!(
+        "{how_many} of {} in the opt-out list `{name}` are members of {}, and it differs from the inputs: {doubt}",
+        count(of.usable),
+        audience_name(&audience.label, audience.user_type),
+    ))
+}
+
+/// The warning that values of a list cannot be read.
+fn about_unreadable(
+    name: &str,
+    list: &[(&AudienceSummary, &ListFigures)],
+    are_domains_told: bool,
+) -> Option<String> {
+    let is_nobody = |of: &&Rejects| NOBODY.iter().all(|reason| reason.code() != of.reason);
+    let unreadable = |of: &ListFigures| {
+        let rejected: u64 = of.rejects.iter().filter(is_nobody).map(|of| of.count).sum();
+        rejected.saturating_sub(if are_domains_told { of.bare_domains } else { 0 })
+    };
+    let (_, of) = list.iter().max_by_key(|(_, of)| unreadable(of))?;
+    let number = unreadable(of);
+    if number == 0 {
+        return None;
+    }
+    let reasons = of.rejects.iter().filter(is_nobody).map(|of| {
+        let first = OneLine(&of.first_source);
+        format!("{} {} (first at `{first}`, line {})", of.reason, count(of.count), of.first_line)
+    });
+    Some(format!(
+        "{} {} of the opt-out list `{name}` cannot be read, and nobody is held back by {}: {}",
+        count(number),
+        if number == 1 { "value" } else { "values" },
+        if number == 1 { "it" } else { "them" },
+        reasons.collect::<Vec<_>>().join(", "),
+    ))
+}
+
+/// The warning that there are more lists than are told apart.
+fn about_uncounted(audiences: &[AudienceSummary]) -> Option<String> {
+    let uncounted = |of: &AudienceSummary| {
+        of.figures.opt_out_lists.iter().filter(|list| list.members.is_none()).count()
+    };
+    let number = audiences.iter().map(uncounted).max().filter(|number| *number > 0)?;
+    Some(format!(
+        "{number} opt-out lists from the {LISTS_MAX}th on are not told apart, so that nobody knows how many of each are members: \
+         files of one pattern are one list"
+    ))
 }
 
 /// The warning that nobody of a list is a member.

@@ -1,5 +1,7 @@
 //! Sources of a run, in the order in which they are read.
 
+use std::sync::Arc;
+
 use rayon::ThreadPool;
 
 use super::aliases::Alias;
@@ -55,7 +57,26 @@ pub(super) fn plan(
         plan.list = list;
     }
     check_not_all_empty(&sources)?;
+    hold_against_largest(&mut sources, made.len());
     Ok(sources)
+}
+
+/// Holds ids of columns of which little is known against the one of which most is known, of each audience.
+fn hold_against_largest(sources: &mut [SourcePlan], audiences: usize) {
+    for audience in 0..audiences {
+        let members = sources.iter().filter(|plan| plan.role == Role::Member);
+        let feeds = members.flat_map(|plan| &plan.feeds).filter(|feed| feed.audience == audience);
+        let rules = feeds.filter_map(|feed| feed.rule.clone());
+        let Some(usual) = rules.max_by_key(|rule| rule.known_values()) else { continue };
+        let members = sources.iter_mut().filter(|plan| plan.role == Role::Member);
+        for feed in members.flat_map(|plan| &mut plan.feeds) {
+            if feed.audience == audience
+                && let Some(rule) = feed.rule.as_ref().and_then(|rule| rule.held_against(&usual))
+            {
+                feed.rule = Some(Arc::new(rule));
+            }
+        }
+    }
 }
 
 /// Plans inputs. Those of a single line come last, when it is known what others have for a header.

@@ -393,3 +393,63 @@ proptest! {
         }
     }
 }
+
+/// Rows of which someone made one value: of their parts none speaks against them.
+#[test]
+fn names_within_what_looks_like_an_id_stay() {
+    let uuid = |n: u64| format!("{:08x}-1234-4abc-8def-{n:012x}", n * 7919);
+    let of = |id: &dyn Fn(u64) -> String, others: &[&str]| {
+        let mut all: Vec<String> = (0..100).map(id).collect();
+        all.extend(cells(others.iter().copied()));
+        prepare("id", &all, |_| ()).rejected()
+    };
+    let refused = |count| BTreeMap::from([("looks_personal".to_owned(), count)]);
+    assert_eq!(of(&uuid, &["Jane-Roe-0171-2345670", "jane-roe-1987-x1"]), refused(2));
+    let custom = |n: u64| format!("cust:{n:06}");
+    assert_eq!(of(&custom, &["17:Ann:Lee:1987", "18:BOB:LEE:1990"]), refused(2));
+    // Prefixes of several words are no names where they come again.
+    let shops = |n: u64| if n % 20 == 0 { format!("web-shop-{n}") } else { format!("shop-{n}") };
+    assert_eq!(of(&shops, &[]), BTreeMap::new());
+    let words = |n: u64| format!("red{}_fox_{n}", if n % 2 == 0 { "ish" } else { "" });
+    assert_eq!(of(&words, &[]), BTreeMap::new());
+}
+
+#[test]
+fn an_address_with_a_sign_too_many_never_leaves() {
+    let mut all: Vec<String> = (0..100).map(|n| format!("k{n}")).collect();
+    all.extend(cells(["ann@@b.example", "ann @ b.example"]));
+    let made = prepare("id", &all, |config| config.rules.ids = Ids::Any);
+    assert_eq!(made.rejected(), BTreeMap::from([("raw_personal_data".to_owned(), 2)]));
+}
+
+/// What is usual among a few values says little, if there is an input with many.
+#[test]
+fn a_small_input_is_held_against_the_largest() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str, values: &[String]| {
+        let path = dir.path().join(name);
+        fs::write(
+            &path,
+            format!("id,x\n{}", values.iter().map(|of| format!("{of},1\n")).collect::<String>()),
+        )
+        .unwrap();
+        path
+    };
+    let many: Vec<String> = (0..150_u64).map(|n| format!("K{n}x{}", n * 31)).collect();
+    let names =
+        cells(["lena", "marcus", "jo-ann", "pete", "0171-2345670", "0172-2345671", "0173-2345672"]);
+    let alone = prepare("id", &names[..4], |_| ());
+    assert_eq!(alone.entries().len(), 4, "as words they are the column's ids");
+    for order in [["many.csv", "few.csv"], ["few.csv", "many.csv"]] {
+        place("many.csv", &many);
+        place("few.csv", &names);
+        let inputs = order.map(|name| dir.path().join(name));
+        let mut config = config(IDS, &inputs, &dir.path().join("out"));
+        config.audiences =
+            vec![AudienceSpec::new(IDS, Some(ColumnSelector::Name("id".to_owned())))];
+        let figures = run(config.clone()).unwrap().audiences.remove(0).figures;
+        assert_eq!((figures.sets.written, figures.rejected), (150, 7), "{:?}", figures.rejects);
+        config.rules.ids = Ids::Any;
+        assert_eq!(run(config).unwrap().audiences[0].figures.rejected, 0);
+    }
+}

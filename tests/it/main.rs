@@ -44,6 +44,7 @@ mod merged;
 mod metrics;
 #[cfg(feature = "sandbox")]
 mod operators;
+mod odd_lists;
 mod parquet;
 mod parts;
 mod persons;

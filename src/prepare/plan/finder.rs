@@ -76,6 +76,7 @@ impl Finder<'_> {
             let others = self.others_of_list(audience, &found);
             found.extend(others);
         }
+        found.extend(self.others_of_told(audience, &found));
         Ok(found)
     }
 

@@ -1,5 +1,6 @@
 //! Choosing the columns of an input that feed each audience, from its first rows before anything is read in earnest.
 
+mod beside;
 mod empty;
 mod finder;
 mod header;
@@ -373,6 +374,11 @@ fn find_columns(
             }
             Err(error) => return Err(error),
         }
+    }
+    for (index, audience) in audiences.iter().enumerate() {
+        let own = found.iter().filter(|(of, _)| *of == index).map(|(_, found)| *found);
+        let note = finder.unread_note(audience, &own.collect::<Vec<_>>(), &found);
+        notes.extend(note.filter(|note| !notes.contains(note)));
     }
     if finder.role == Role::Suppressed {
         share_opt_outs(&mut found, audiences);
