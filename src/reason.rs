@@ -36,7 +36,7 @@ reasons! {
     TooLong "too_long" "longer than such an identifier can be",
     TooShort "too_short" "fewer digits than such a phone number has",
     MissingColumn "missing_column" "the row ends before the wanted column",
-    RowWidth "row_width" "more or fewer fields than the header has, so columns are shifted: --ragged takes such rows",
+    RowWidth "row_width" "more or fewer fields than the header has, so its values may be a column apart: mend it",
     MergedRows "merged_rows" "a quote that opens in one row and closes in another makes one row of several",
     StrayQuote "stray_quote" "holds a quote that opens or closes nothing: --quotes says how a file is quoted",
     RepeatedHeader "repeated_header" "the header again, as between exports that were joined",

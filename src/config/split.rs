@@ -89,6 +89,11 @@ impl ValueSeparators {
         self.texts.iter().any(|of| trim(of) == text)
     }
 
+    /// True if one of them ends lines, so that cells go over several.
+    pub(crate) fn have_line_end(&self) -> bool {
+        self.texts.iter().any(|of| of.iter().any(|byte| matches!(byte, b'\n' | b'\r')))
+    }
+
     /// How people type them.
     pub fn texts(&self) -> Vec<String> {
         let text =

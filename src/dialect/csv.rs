@@ -92,6 +92,16 @@ pub enum Quotes {
 }
 
 impl Quotes {
+    /// The word that people choose it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Doubled => "doubled",
+            Self::Backslash => "backslash",
+            Self::None => "none",
+            Self::Escaped => "escaped",
+        }
+    }
+
     /// True if a quote at a field's begin may mean something.
     pub fn are_read(self) -> bool {
         matches!(self, Self::Doubled | Self::Backslash)

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::api;
 use crate::config::{
-    AudienceSpec, ColumnSelector, Condition, GuardOptions, Header, Limits, Line, MaxRejects,
-    OutputOptions, PrepareConfig, ReadOptions, RejectList, SendOptions, Share,
+    AudienceSpec, ColumnSelector, Condition, Format, GuardOptions, Header, Limits, Line,
+    MaxRejects, OutputOptions, PrepareConfig, ReadOptions, RejectList, SendOptions, Share,
 };
 use crate::error::{Error, Result};
 use crate::upload::{Endpoint, RetryPolicy};
@@ -122,6 +122,13 @@ fn read_options(
     let read = ReadOptions::new(input.format, input.delimiter).map_err(|why| {
         document.wrong("input.delimiter", why, "leave it out, or write format = \"csv\"")
     })?;
+    if matches!(input.format, Format::Lines | Format::Parquet) {
+        let told = [("input.quotes", input.quotes.is_some()), ("input.ragged", input.ragged)];
+        if let Some((key, _)) = told.into_iter().find(|(_, is_told)| *is_told) {
+            let why = "it is about CSV, and `format` says that the inputs are none";
+            return Err(document.wrong(key, why, "leave one of them out"));
+        }
+    }
     let columns = audiences.iter().flat_map(|audience| &audience.spec.columns);
     let compared = input.conditions.0.iter().map(Condition::column);
     if input.no_header && columns.chain(&input.country_column).chain(compared).any(is_name) {

@@ -2,15 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{AudienceSpec, Input, KnownSource, PrepareConfig};
+use crate::config::{AudienceSpec, Format, Input, KnownSource, PrepareConfig};
 use crate::error::{Error, Result};
 use crate::quote::Quoted;
 
 /// Refuses what cannot be done, or would destroy its own inputs.
 pub(super) fn check(config: &PrepareConfig) -> Result<()> {
     check_labels(&config.audiences)?;
+    check_format(config)?;
     check_part_bytes(config)?;
     check_paths(config)
+}
+
+/// What is said of CSV would be passed over where no CSV is read.
+fn check_format(config: &PrepareConfig) -> Result<()> {
+    let flag = match (config.read.quotes, config.read.is_ragged) {
+        (Some(_), _) => "--quotes",
+        (None, true) => "--ragged",
+        (None, false) => return Ok(()),
+    };
+    match config.read.format {
+        Format::Auto | Format::Csv | Format::Tsv => Ok(()),
+        Format::Lines | Format::Parquet => Err(Error::usage(
+            format!("{flag} is about CSV, and the inputs are said to be none"),
+            "leave one of them out",
+        )),
+    }
 }
 
 /// Two audiences with one label would write the same files.

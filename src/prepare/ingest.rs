@@ -220,7 +220,7 @@ impl<'a> Ingest<'a> {
 
 /// True for what is read as text, or not at all.
 fn is_text(plan: &SourcePlan) -> bool {
-    plan.is_empty || plan.dialect.framing != Framing::Columns
+    plan.empty.is_some() || plan.dialect.framing != Framing::Columns
 }
 
 /// True if a source can be read while the first of some is: texts of one layer. What can be read only once goes alone: who

@@ -1,8 +1,10 @@
 //! Inputs and options as the manifest has them.
 
+use std::collections::BTreeSet;
+
 use super::plan::{Audience, SourcePlan};
 use super::tally::SourceTally;
-use crate::config::{ColumnSelector, PrepareConfig};
+use crate::config::{ColumnSelector, Header, PrepareConfig};
 use crate::emit::{DroppedRows, InputManifest};
 
 /// Describes a source, of which nothing was read yet.
@@ -84,6 +86,23 @@ pub(super) fn options(config: &PrepareConfig) -> serde_json::Map<String, serde_j
         let conditions: Vec<String> =
             config.read.conditions.iter().map(ToString::to_string).collect();
         options.insert("where".to_owned(), conditions.into());
+    }
+    let lists = config.suppress.iter().flat_map(|list| &list.conditions);
+    let of_lists: BTreeSet<String> = lists.map(ToString::to_string).collect();
+    if !of_lists.is_empty() {
+        options.insert("suppress-where".to_owned(), of_lists.into_iter().collect());
+    }
+    if let Some(quotes) = config.read.quotes {
+        options.insert("quotes".to_owned(), quotes.name().into());
+    }
+    if config.read.is_ragged {
+        options.insert("ragged".to_owned(), true.into());
+    }
+    if config.read.skip_rows > 0 {
+        options.insert("skip-rows".to_owned(), config.read.skip_rows.into());
+    }
+    if config.read.header == Header::Absent {
+        options.insert("no-header".to_owned(), true.into());
     }
     if !config.read.split.is_empty() {
         options.insert("split".to_owned(), config.read.split.texts().into());

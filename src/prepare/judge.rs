@@ -313,7 +313,9 @@ const fn remedy(reason: Reason) -> Option<&'static str> {
         Reason::HoldsSeparator => {
             "these look like whole rows: say what separates the fields with --delimiter; if they are ids, --ids any"
         }
-        Reason::RowWidth => "mend these rows, or take them as they are with --ragged",
+        Reason::RowWidth => {
+            "mend these rows; --ragged takes them as they are, which is right only if fields are missing or too many at their ends: else values are a column apart"
+        }
         Reason::StrayQuote | Reason::MergedRows => {
             "mend these rows, or say how the file is quoted with --quotes"
         }

@@ -99,7 +99,7 @@ fn missing(path: &Path, reason: Option<Reason>) -> Error {
     let (what, hint) = match reason {
         Some(Reason::RowWidth) => (
             "this row of the opt-out list is wider or narrower than the others, so that a person may be missing",
-            "mend the line, or take such rows as they are with --ragged",
+            "mend the line; --ragged takes such rows as they are, which is right only if fields are missing or too many at their ends",
         ),
         Some(Reason::MergedRows) => (
             "a quote makes one of several rows of the opt-out list here, so that people may be missing",

@@ -4,16 +4,20 @@ use super::columns::Group;
 use super::plan::RowCondition;
 use crate::error::Result;
 use crate::limits::PARQUET_ROWS;
+use crate::reason::Reason;
 use crate::record::Records;
+use crate::role::Role;
 use crate::source::parquet::{Rows, Want};
 use crate::stop::Stop;
 
 /// Drops records of a chunk that do not fulfil the conditions; how many each condition dropped. A record whose cell cannot be
-/// relied on is neither taken nor dropped, but rejected for that reason.
+/// relied on is neither taken nor dropped, but rejected for that reason. A cell that is not there is blank; of an opt-out list,
+/// nobody is dropped for that.
 pub(super) fn drop_records(
     records: &mut Records,
     chunk: &[u8],
     conditions: &[RowCondition],
+    role: Role,
 ) -> Vec<u64> {
     let mut dropped = vec![0; conditions.len()];
     if conditions.is_empty() {
@@ -21,7 +25,13 @@ pub(super) fn drop_records(
     }
     records.retain(chunk, |record| {
         for (of, dropped) in conditions.iter().zip(&mut dropped) {
-            if !of.condition.holds(record.field(of.field)?) {
+            let holds = match record.field(of.field) {
+                Ok(cell) => of.condition.holds(cell),
+                Err(Reason::MissingColumn) if of.condition.holds(b"") => true,
+                Err(Reason::MissingColumn) if role != Role::Suppressed => false,
+                Err(reason) => return Err(reason),
+            };
+            if !holds {
                 *dropped += 1;
                 return Ok(false);
             }

@@ -152,12 +152,12 @@ fn check_not_all_empty(sources: &[SourcePlan]) -> Result<()> {
     let mut members = sources.iter().filter(|plan| plan.role == Role::Member);
     let Some(first) = members.next() else { return Ok(()) };
     let more = members.clone().count();
-    if !first.is_empty || !members.all(|plan| plan.is_empty) {
+    let Some(empty) = first.empty.filter(|_| members.all(|plan| plan.empty.is_some())) else {
         return Ok(());
-    }
+    };
     let path = Quoted(&first.source.path);
     let which = match more {
-        0 => format!("{path} is empty"),
+        0 => format!("{path} {}", empty.said()),
         _ => format!("{path} and {more} more are empty"),
     };
     Err(Error::WrongFile {
@@ -170,12 +170,14 @@ fn check_not_all_empty(sources: &[SourcePlan]) -> Result<()> {
 /// A note on inputs of a role that hold nobody.
 fn empty_note(sources: &[SourcePlan], role: Role) -> Option<String> {
     let of_role = || sources.iter().filter(|plan| plan.role == role);
-    let (all, mut empty) = (of_role().count(), of_role().filter(|plan| plan.is_empty));
-    let path = Quoted(&empty.next()?.source.path);
+    let mut empty = of_role().filter_map(|plan| Some((&plan.source.path, plan.empty?)));
+    let all = of_role().count();
+    let (path, first) = empty.next()?;
+    let (path, said) = (Quoted(path), first.said());
     let what = if role == Role::Suppressed { "opt-out lists" } else { "inputs" };
     Some(match empty.count() {
-        0 if all == 1 => format!("{path} is empty"),
-        0 => format!("1 of {all} {what} is empty: {path}"),
+        0 if all == 1 => format!("{path} {said}"),
+        0 => format!("1 of {all} {what} {said}: {path}"),
         more => format!("{} of {all} {what} are empty: {path} and {more} more", more + 1),
     })
 }

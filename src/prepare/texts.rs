@@ -103,7 +103,7 @@ impl Ingest<'_> {
 
     fn open(&self, plan: &SourcePlan, buffers: &Arc<Buffers<Vec<u8>>>) -> Result<Open> {
         let reader = Arc::new(Reader::of(plan, self.kernel));
-        if plan.is_empty {
+        if plan.empty.is_some() {
             plan.source.check_unchanged()?;
             return Ok(Open { reader, chunks: None, torn: None });
         }

@@ -164,7 +164,7 @@ impl Worker {
         let oddities = Oddities::of(records, chunk, route, ingest.audiences);
         let more = u64::from(chunk.is_oversize) + oddities.lines_more;
         let (all, lines) = (records.len() as u64 + more, count_lines(chunk, records, route));
-        let dropped = drop_records(records, chunk, route.conditions);
+        let dropped = drop_records(records, chunk, route.conditions, route.role);
         let kept = records.len() as u64 + more;
         let mut sum = ChunkTally {
             records: all,

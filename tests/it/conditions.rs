@@ -14,8 +14,8 @@ use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 use throng::Manifest;
 use throng::config::{
-    AudienceSpec, ColumnSelector, Condition, Input, PrepareConfig, RejectList, SuppressInput,
-    ValueSeparator,
+    AudienceSpec, ColumnSelector, Condition, Format, Header, Input, PrepareConfig, Quotes,
+    RejectList, SuppressInput, ValueSeparator,
 };
 use throng::normalize::{Normalizer, RuleOptions, UserType, Wrapping};
 
@@ -196,6 +196,80 @@ fn columns_that_are_mapped_alike_go_into_one_audience() {
     let manifest = Manifest::read(&desk.out()).unwrap();
     let written: Vec<u64> = manifest.audiences.iter().map(|of| of.figures.sets.written).collect();
     assert_eq!(written, [8, 7]);
+}
+
+#[test]
+fn a_cell_that_is_not_there_is_blank() {
+    let desk = Desk::new();
+    let text = "id,Email,unsub\n1,ann@example.com,\n2,bob@example.com\n3,cy@example.com,yes\n4,dee@example.com,\n";
+    let mut config = desk.config(text, &["Email"]);
+    config.read.is_ragged = true;
+    for (condition, count) in [("unsub=", 3), ("unsub!=yes", 3), ("unsub=yes", 1)] {
+        config.read.conditions = vec![condition.parse().unwrap()];
+        let figures = &run(config.clone()).unwrap().audiences[0].figures;
+        assert_eq!((figures.raw, figures.rejected), (count, 0), "{condition}");
+    }
+    // Nobody is left out of an opt-out list for what is not there.
+    let list = desk.write("list.csv", text);
+    let mut suppress = SuppressInput::from(Input::Path(list));
+    suppress.conditions = vec!["unsub=yes".parse().unwrap()];
+    config.read.conditions.clear();
+    config.suppress = vec![suppress];
+    let list = &run(config).unwrap().audiences[0].figures.opt_out_lists[0];
+    assert_eq!((list.usable, list.rejected), (1, 1));
+}
+
+#[test]
+fn lines_of_a_cell_are_values_in_a_file_of_one_column() {
+    let desk = Desk::new();
+    let text = "email\n\"a1@example.com\na2@example.com\"\nb@example.com\n\"c1@example.com\nc2@example.com\"\n";
+    for name in ["one.csv", "one.txt"] {
+        let input = desk.write(name, text);
+        let mut config = config(UserType::EmailHash, &[input], &desk.out());
+        config.read.split = std::iter::once("\\n".parse::<ValueSeparator>().unwrap()).collect();
+        let figures = &run(config).unwrap().audiences[0].figures;
+        assert_eq!((figures.read, figures.raw, figures.rejected), (5, 5, 0), "{name}");
+    }
+}
+
+#[test]
+fn what_is_said_of_csv_is_in_the_manifest_and_refused_where_there_is_none() {
+    let desk = Desk::new();
+    let mut config = desk.config(SHOP, &["2"]);
+    config.read.is_ragged = true;
+    config.read.quotes = Some(Quotes::Doubled);
+    let mut suppress = SuppressInput::from(Input::Path(desk.write("list.csv", SHOP)));
+    suppress.conditions = vec!["country=NZ".parse().unwrap()];
+    suppress.column = Some("2".parse().unwrap());
+    config.suppress = vec![suppress];
+    run(config.clone()).unwrap();
+    let options = Manifest::read(&desk.out()).unwrap().options;
+    assert_eq!(options["ragged"], true);
+    assert_eq!(options["quotes"], "doubled");
+    assert_eq!(options["suppress-where"][0], "country=nz");
+    assert!(!options.contains_key("skip-rows") && !options.contains_key("no-header"));
+    config.suppress.clear();
+    config.read.header = Header::Absent;
+    config.read.skip_rows = 1;
+    run(config.clone()).unwrap();
+    let options = Manifest::read(&desk.out()).unwrap().options;
+    assert_eq!((&options["skip-rows"], &options["no-header"]), (&1.into(), &true.into()));
+    config.read.format = Format::Lines;
+    let error = run(config.clone()).unwrap_err();
+    assert!(error.to_string().starts_with("--quotes is about CSV"), "{error}");
+    config.read.quotes = None;
+    let error = run(config).unwrap_err();
+    assert!(error.to_string().starts_with("--ragged is about CSV"), "{error}");
+}
+
+#[test]
+fn a_condition_on_a_column_that_is_not_there_names_those_that_are() {
+    let desk = Desk::new();
+    let mut config = desk.config("Mail,City\nnone,Linz\nunknown,Graz\n", &["mail"]);
+    config.read.conditions = vec!["consent=yes".parse().unwrap()];
+    let error = run(config).unwrap_err();
+    assert!(error.to_string().contains("no column is called `consent`"), "{error}");
+    assert!(error.hint().unwrap().contains("its columns: 1 `Mail`, 2 `City`"), "{error:?}");
 }
 
 #[test]

@@ -27,6 +27,17 @@ fn empty_files(dir: &Path) -> Vec<PathBuf> {
     texts.into_iter().map(write).chain([fixture("parquet/empty.parquet")]).collect()
 }
 
+/// Its name, and what is said of it.
+fn said_of(path: &Path) -> (&str, &str) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let said = match name {
+        "empty.parquet" => "has no rows",
+        "header.csv" | "header-without-end.csv" | "utf16.csv" => "holds a header alone",
+        _ => "is empty",
+    };
+    (name, said)
+}
+
 fn rows(dir: &Path) -> PathBuf {
     let path = dir.join("rows.csv");
     fs::write(&path, "email,name\nann@example.com,Ann\nbob@example.com,Bob\n").unwrap();
@@ -48,14 +59,16 @@ fn beside_others_they_are_counted_and_alone_an_error() {
             outcome(if is_named { by_name(config, "Email") } else { config })
         };
         for path in &empty {
+            let (name, said) = said_of(path);
             let error = of(std::slice::from_ref(path)).unwrap_err();
-            assert!(error.contains("the inputs hold no values"), "{}: {error}", path.display());
+            assert!(error.contains("the inputs hold no values"), "{name}: {error}");
+            assert!(error.ends_with(&format!("{name}` {said}")), "{name}: {error}");
             for inputs in [[path.clone(), rows.clone()], [rows.clone(), path.clone()]] {
                 let summary = of(&inputs).unwrap();
                 let figures = &summary.audiences[0].figures;
                 assert_eq!((figures.read, figures.rejected, figures.blank), (2, 0, 0));
-                let note =
-                    summary.notes.iter().find(|note| note.contains("1 of 2 inputs is empty"));
+                let of_both = format!("1 of 2 inputs {said}: ");
+                let note = summary.notes.iter().find(|note| note.starts_with(&of_both));
                 assert!(note.is_some(), "{:?}", summary.notes);
             }
         }
@@ -75,7 +88,7 @@ fn a_list_that_is_empty_holds_back_nobody_and_is_noted() {
         config.suppress.push(Input::Path(list.clone()).into());
         let summary = outcome(config).unwrap();
         assert_eq!(summary.audiences[0].figures.sets.written, 2);
-        let note = format!("{}` is empty", list.display());
+        let note = format!("{}` {}", list.display(), said_of(&list).1);
         assert!(summary.notes.iter().any(|of| of.contains(&note)), "{:?}", summary.notes);
     }
 }

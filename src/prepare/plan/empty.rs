@@ -16,6 +16,28 @@ use crate::source::Source;
 use crate::trim::trim;
 use crate::user_type::UserType;
 
+/// What an input holds that holds nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Empty {
+    /// No bytes, or blank lines.
+    Blank,
+    /// A header.
+    Header,
+    /// Columns without rows.
+    Columns,
+}
+
+impl Empty {
+    /// It, as a person says it of an input.
+    pub(crate) const fn said(self) -> &'static str {
+        match self {
+            Self::Blank => "is empty",
+            Self::Header => "holds a header alone",
+            Self::Columns => "has no rows",
+        }
+    }
+}
+
 /// Headers of inputs that have rows below them.
 #[derive(Debug, Default)]
 pub struct Headers(HashSet<Vec<String>>);
@@ -42,11 +64,12 @@ fn names_of(row: &[Vec<u8>]) -> Vec<String> {
 }
 
 impl Finder<'_> {
-    /// True if the input holds nobody.
-    pub(super) fn holds_nobody(&self, audiences: &[Audience], headers: &Headers) -> bool {
+    /// What the input holds, if it holds nobody.
+    pub(super) fn holds_nobody(&self, audiences: &[Audience], headers: &Headers) -> Option<Empty> {
         match self.columns {
-            Some(columns) => columns.groups().all(|rows| rows == 0),
-            None => self.source.is_blank() || self.is_header_alone(audiences, headers),
+            Some(columns) => columns.groups().all(|rows| rows == 0).then_some(Empty::Columns),
+            None if self.source.is_blank() => Some(Empty::Blank),
+            None => self.is_header_alone(audiences, headers).then_some(Empty::Header),
         }
     }
 
@@ -107,7 +130,7 @@ fn is_like_an_address(cell: &[u8]) -> bool {
 }
 
 /// Plans an input that holds nobody: nothing of it is read.
-pub(super) fn plan(mut source: Source, role: Role, dialect: Dialect) -> SourcePlan {
+pub(super) fn plan(mut source: Source, role: Role, dialect: Dialect, empty: Empty) -> SourcePlan {
     source.forget_sample();
-    SourcePlan { is_empty: true, ..super::plan_one_column(source, role, dialect.framing, []) }
+    SourcePlan { empty: Some(empty), ..super::plan_one_column(source, role, dialect.framing, []) }
 }

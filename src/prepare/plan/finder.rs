@@ -41,6 +41,8 @@ pub(super) struct Finder<'a> {
     pub(super) columns: Option<&'a Table>,
     /// True if the first row is a header because of the titles above it.
     pub(super) has_titles: bool,
+    /// True if the first row has one of the names that were told.
+    pub(super) has_told_name: bool,
 }
 
 impl Finder<'_> {
@@ -390,8 +392,13 @@ impl Finder<'_> {
     }
 
     fn describe(&self, index: usize) -> String {
-        let name = if self.shows_header() { self.table.header(index) } else { None };
+        let name = if self.knows_header() { self.table.header(index) } else { None };
         Column { index, name }.to_string()
+    }
+
+    /// True if the first row may be shown, because it has a name that was told or looks like a header.
+    fn knows_header(&self) -> bool {
+        self.shows_header() || self.has_told_name && self.read.header == Header::Auto
     }
 
     /// The columns that hold identifiers, and which, leaving the first row out.
@@ -444,7 +451,7 @@ impl Finder<'_> {
         let names = (0..self.table.width()).take(COLUMNS_SHOWN).map(|index| self.describe(index));
         let names = names.collect::<Vec<_>>().join(", ");
         let more = if self.table.width() > COLUMNS_SHOWN { ", ..." } else { "" };
-        let header = self.shows_header().then(|| format!("its columns: {names}{more}"));
+        let header = self.knows_header().then(|| format!("its columns: {names}{more}"));
         let hints: Vec<String> = holds.chain(header).collect();
         if hints.is_empty() {
             return "is it separated by something else? say so with --delimiter".to_owned();

@@ -57,6 +57,10 @@ impl Finder<'_> {
             return Ok(None);
         }
         let usual = self.table.usual_width();
+        if usual == 1 && self.read.split.have_line_end() {
+            // Each line of a cell would be a row.
+            return Ok(None);
+        }
         let header = &self.table.rows[0];
         let named = header.iter().rposition(|cell| !trim(cell).is_empty()).map_or(0, |at| at + 1);
         if !has_header || csv.is_ragged || (named..=header.len()).contains(&usual) {

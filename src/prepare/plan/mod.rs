@@ -10,7 +10,7 @@ mod titles;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use self::empty::Headers;
+pub use self::empty::{Empty, Headers};
 use self::finder::{Finder, Found};
 use self::look::{Look, Seen};
 use super::form::Form;
@@ -132,8 +132,8 @@ pub struct SourcePlan {
     pub skip: usize,
     /// Line ends in the header.
     pub header_lines: u64,
-    /// True if it holds nobody: a header at most. Nothing of it is read.
-    pub is_empty: bool,
+    /// What it holds, if it holds nobody. Nothing of it is read.
+    pub empty: Option<Empty>,
     /// The header as it is written, without its line end; nothing if there is none.
     pub header: Vec<u8>,
     /// Columns of addresses, if rows are held to them.
@@ -184,9 +184,12 @@ pub fn plan(
         list_column,
         columns: columns.as_ref(),
         has_titles,
+        has_told_name: titles::names(told.iter().copied())
+            .iter()
+            .any(|name| !table.find(name).is_empty()),
     };
-    if finder.holds_nobody(audiences, headers) {
-        return Ok(empty::plan(source, role, dialect));
+    if let Some(empty) = finder.holds_nobody(audiences, headers) {
+        return Ok(empty::plan(source, role, dialect, empty));
     }
     let found = find_columns(&finder, audiences, only, &mut notes)?;
     let country = finder.country_column()?;
@@ -230,7 +233,7 @@ pub fn plan(
         conditions,
         skip,
         header_lines,
-        is_empty: false,
+        empty: None,
         header,
         addresses,
         notes,
@@ -482,7 +485,7 @@ fn plan_one_column(
         conditions: Vec::new(),
         skip: 0,
         header_lines: 0,
-        is_empty: false,
+        empty: None,
         header: Vec::new(),
         addresses: None,
         notes: Vec::new(),

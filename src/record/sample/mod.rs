@@ -80,14 +80,21 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, read: &ReadOptions) -> D
             };
             note = found.and_then(|found| disagreement(found, named));
             let named = named.map(Separator::from);
-            found.or(named.filter(|named| !read.split.has(named.bytes())))
+            let named = named.filter(|named| !read.split.has(named.bytes()));
+            // Only quotes keep the lines of a cell together.
+            let quoted = read.split.have_line_end().then_some(Separator::from(b','));
+            found.or(named).or(quoted)
         }
     };
     let Some(separator) = separator else {
         let dialect = Dialect { framing: Framing::Lines, line_end };
         return Detected { dialect, table: line_table(text, is_all).behind(first_row), note };
     };
-    let quotes = read.quotes.unwrap_or_else(|| quotes::find(text, is_all, separator));
+    let quotes = read.quotes.unwrap_or_else(|| match quotes::find(text, is_all, separator) {
+        Quotes::None if read.split.have_line_end() => Quotes::Doubled,
+        Quotes::Escaped if read.split.have_line_end() => Quotes::Backslash,
+        found => found,
+    });
     let csv = Csv { quotes, is_ragged: read.is_ragged, ..Csv::new(separator) };
     let table = SampleTable::of_cut(cut(text, is_all, &csv));
     let dialect = Dialect { framing: Framing::Csv(csv), line_end };
