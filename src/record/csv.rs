@@ -29,7 +29,14 @@ impl CsvReader {
     pub fn new(csv: Csv, wanted: Vec<usize>) -> Self {
         Self {
             kernel: Kernel::default(),
-            exact: Exact { csv, wanted, header: Vec::new(), names: Vec::new(), addresses: None },
+            exact: Exact {
+                csv,
+                wanted,
+                header: Vec::new(),
+                names: Vec::new(),
+                begins: [false; 256],
+                addresses: None,
+            },
         }
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Exact {
     /// Its fields without quotes, blanks around them, and blank ones at the end. Empty if the first wanted column has
     /// none: then only the very same bytes are the header again.
     pub(super) names: Vec<Vec<u8>>,
+    /// For each byte whether the first wanted field may begin with it if the record is the header again.
+    pub(super) begins: [bool; 256],
     /// Columns of addresses, if it is known what is in the columns; else rows with blank fields too many are as good as
     /// others.
     pub(super) addresses: Option<Vec<usize>>,
@@ -43,8 +45,14 @@ impl Exact {
             while self.names.pop_if(|name| name.is_empty()).is_some() {}
         }
         let first = self.wanted.first().and_then(|at| self.names.get(*at));
-        if first.is_none_or(Vec::is_empty) {
+        let first = first.and_then(|name| name.first().copied());
+        if first.is_none() {
             self.names.clear();
+        }
+        for (begins, byte) in self.begins.iter_mut().zip(0..=u8::MAX) {
+            *begins = first.is_some_and(|first| {
+                byte.eq_ignore_ascii_case(&first) || matches!(byte, b'"' | 0xef | 0..=b' ')
+            });
         }
         self.header = header;
     }
@@ -52,10 +60,8 @@ impl Exact {
     /// True if the first wanted field of a record is what it is in the header, so that all of it may be the header.
     #[inline]
     pub(super) fn may_be_header(&self, first: &[u8]) -> bool {
-        let Some(name) = self.names.get(self.wanted[0]) else { return false };
-        let Some(byte) = first.first() else { return false };
-        (byte.eq_ignore_ascii_case(&name[0]) || matches!(byte, b'"' | 0xef | 0..=b' '))
-            && is_spelling(first, name)
+        first.first().is_some_and(|byte| self.begins[usize::from(*byte)])
+            && is_spelling(first, &self.names[self.wanted[0]])
     }
 
     /// Reads all records of a chunk.

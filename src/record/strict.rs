@@ -54,6 +54,7 @@ fn read_avx512(chunk: &[u8], exact: &Exact, records: &mut Records) -> Result<(),
         column: 0,
         found: 0,
         has_inner: false,
+        begins_as_header: false,
     };
     // All ones while a quoted field is open.
     let mut inside = 0_u64;
@@ -139,6 +140,8 @@ struct Rows<'a> {
     found: usize,
     /// True if there are line ends within its quotes.
     has_inner: bool,
+    /// True if its first wanted field begins as it does in the header.
+    begins_as_header: bool,
 }
 
 impl Rows<'_> {
@@ -180,11 +183,14 @@ impl Rows<'_> {
     #[inline]
     fn end_field(&mut self, at: usize) {
         if self.wanted.get(self.found) == Some(&self.column) {
+            let field = Field::between(self.chunk, self.field, at, self.has_quotes);
             if self.found == 0 {
                 self.records.starts.push(super::place(self.start));
+                let first = self.chunk.get(field.start);
+                self.begins_as_header =
+                    first.is_some_and(|byte| self.exact.begins[usize::from(*byte)]);
             }
             self.found += 1;
-            let field = Field::between(self.chunk, self.field, at, self.has_quotes);
             field.push(self.chunk, self.records);
         }
         self.column += 1;
@@ -198,7 +204,7 @@ impl Rows<'_> {
         let is_odd = (self.has_inner && self.has_width)
             || (self.column != self.width && self.width != 0)
             || line.len().wrapping_sub(self.header_len) <= Exact::HEADER_SLACK
-            || self.found > 0
+            || self.begins_as_header
                 && self.exact.may_be_header(self.records.first_of_last(self.chunk, self.found));
         if matches!(line, [] | [b'\r']) {
             // Lines without anything are no records. If the first column is wanted, it was taken for one.
@@ -220,7 +226,7 @@ impl Rows<'_> {
             }
         }
         (self.start, self.field, self.column, self.found) = (at + 1, at + 1, 0, 0);
-        self.has_inner = false;
+        (self.has_inner, self.begins_as_header) = (false, false);
         Ok(())
     }
 }

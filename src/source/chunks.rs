@@ -11,12 +11,14 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::compression::{Compression, decode_error};
-use super::framing::{Cutter, WindowScan, first_line_end};
+use super::framing::{Cutter, first_line_end};
 use super::mmap::Mapping;
 use super::watch::Watch;
+use super::window::WindowScan;
 use crate::buffers::Buffers;
 use crate::dialect::{Csv, Framing};
 use crate::error::{Error, Result};
+use crate::hash::Kernel;
 use crate::limits::{IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX, RELEASE_BYTES, WINDOW_BYTES_MAX};
 
 /// Windows of a mapped CSV that are scanned ahead at once.
@@ -331,9 +333,8 @@ impl Mapped {
         let from = self.end;
         let to = (from + window * SCAN_AHEAD).min(self.mapping.len());
         let windows: Vec<&[u8]> = self.mapping[from..to].chunks(window).collect();
-        let scans: Vec<WindowScan> = pool.install(|| {
-            windows.into_par_iter().map(|window| WindowScan::of(window, csv)).collect()
-        });
+        let scan = |window| WindowScan::of(Kernel::default(), window, csv);
+        let scans: Vec<WindowScan> = pool.install(|| windows.into_par_iter().map(scan).collect());
         self.scans.extend(scans);
     }
 

@@ -9,7 +9,9 @@
 //! boundary on. Behind it the parity is right again, since a record begins outside of quotes. A stray quote then costs
 //! the speed of a window, never correctness.
 
+use super::window::{WindowScan, may_follow_close, may_precede_open};
 use crate::dialect::{Csv, Framing, Row, Step};
+use crate::hash::Kernel;
 use crate::limits::RECORD_BYTES_MAX;
 
 /// Finds record boundaries in bytes that come window by window.
@@ -93,7 +95,7 @@ impl Cutter {
         };
         let window = &pending[from..];
         if can_be_strict(csv) && window.len() <= RECORD_BYTES_MAX {
-            let scan = scan.unwrap_or_else(|| WindowScan::of(window, csv));
+            let scan = scan.unwrap_or_else(|| WindowScan::of(Kernel::default(), window, csv));
             if let Some(last_end) = strict.advance(scan, window, csv, from - self.boundary) {
                 self.boundary = last_end.map_or(self.boundary, |end| from + end);
                 self.csv = CsvState::Strict(strict);
@@ -208,14 +210,6 @@ impl Strict {
     }
 }
 
-fn may_precede_open(byte: u8, delimiter: u8) -> bool {
-    byte == delimiter || matches!(byte, b'\n' | b'"')
-}
-
-fn may_follow_close(byte: u8, delimiter: u8) -> bool {
-    byte == delimiter || matches!(byte, b'\n' | b'\r' | b'"')
-}
-
 /// Behind the first line end outside of quotes, of a window that begins inside of them or not.
 fn first_end(window: &[u8], csv: &Csv, mut inside: bool) -> Option<usize> {
     if !csv.quotes.are_read() {
@@ -229,71 +223,6 @@ fn first_end(window: &[u8], csv: &Csv, mut inside: bool) -> Option<usize> {
         }
     }
     None
-}
-
-/// Facts about a window that do not depend on what is before it. Pairs are for a window that begins outside of
-/// quotes and for one that begins inside.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct WindowScan {
-    has_odd_quotes: bool,
-    is_strict: [bool; 2],
-    last_end: [Option<usize>; 2],
-}
-
-impl WindowScan {
-    /// Scans a window. Quotes and CRs at its very ends are judged when it is joined to its neighbours.
-    pub(super) fn of(window: &[u8], csv: &Csv) -> Self {
-        let delimiter = csv.separator.first();
-        let has_backslash = csv.quotes.has_backslash() && memchr::memchr(b'\\', window).is_some();
-        let mut is_strict = [!has_backslash; 2];
-        let mut quotes = 0_usize;
-        // Where quotes mean nothing they are not looked for.
-        let quote = if csv.quotes.are_read() { b'"' } else { b'\r' };
-        for at in memchr::memchr2_iter(quote, b'\r', window) {
-            if is_strict == [false; 2] {
-                return Self { has_odd_quotes: false, is_strict, last_end: [None; 2] };
-            }
-            let next = window.get(at + 1);
-            let outside = quotes % 2;
-            if window[at] == b'\r' {
-                is_strict[outside] &= next.is_none_or(|next| *next == b'\n');
-                continue;
-            }
-            // Begun outside, quotes open and close in turn, the first one opens; begun inside, the first one closes.
-            let opens = at == 0 || may_precede_open(window[at - 1], delimiter);
-            let closes = next.is_none_or(|next| may_follow_close(*next, delimiter));
-            is_strict[outside] &= opens;
-            is_strict[1 - outside] &= closes;
-            quotes += 1;
-        }
-        let last_end = if csv.quotes.are_read() {
-            last_ends(window, quotes)
-        } else {
-            [memchr::memrchr(b'\n', window).map(|at| at + 1), None]
-        };
-        Self { has_odd_quotes: quotes % 2 == 1, is_strict, last_end }
-    }
-}
-
-/// Ends of the last lines outside of quotes, under both hypotheses.
-fn last_ends(window: &[u8], quotes: usize) -> [Option<usize>; 2] {
-    let mut last_end = [None; 2];
-    let mut quotes_before = quotes;
-    let mut end = window.len();
-    loop {
-        let quote = memchr::memrchr(b'"', &window[..end]);
-        let start = quote.map_or(0, |at| at + 1);
-        let outside = quotes_before % 2;
-        if last_end[outside].is_none() {
-            last_end[outside] =
-                memchr::memrchr(b'\n', &window[start..end]).map(|at| start + at + 1);
-        }
-        match quote {
-            Some(at) if last_end.contains(&None) => end = at,
-            _ => return last_end,
-        }
-        quotes_before -= 1;
-    }
 }
 
 #[cfg(test)]

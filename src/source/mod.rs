@@ -16,6 +16,7 @@ pub(crate) mod parquet;
 mod patient;
 mod utf16;
 mod watch;
+mod window;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Cursor, Read};

@@ -168,7 +168,7 @@ fn cell(text: &[u8], start: usize, delimiter: u8) -> (Vec<u8>, Quoted, usize) {
 }
 
 /// Lines of a record that is refused as a whole, each of which may be a person.
-fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8) -> Option<u64> {
+fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8, has_people: bool) -> Option<u64> {
     let width = header.cells.len();
     let lines = lines(row.raw);
     // One behind a line end has nothing in it, and is one all the same.
@@ -178,7 +178,7 @@ fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8) -> Option<u64> {
     if row.raw == header.raw {
         return Some(1);
     }
-    let is_merged = is_merged(row, width, delimiter);
+    let is_merged = is_merged(row, width, delimiter, has_people);
     let is_wide = match row.cells.get(width..) {
         Some(beyond) => beyond.iter().all(is_blank),
         None => row.cells.iter().all(is_blank),
@@ -191,14 +191,37 @@ fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8) -> Option<u64> {
     (is_merged || is_torn || !is_wide).then_some(count)
 }
 
-/// Columns in which most values are addresses.
+/// Columns in which four of five values are addresses, as far as the first rows tell.
 fn address_columns(rows: &[Row<'_>], width: usize) -> Vec<usize> {
-    let cells = |at: usize| {
-        let filled = rows.iter().filter_map(move |row| row.cells.get(at));
-        filled.filter(|(cell, _)| !cell.trim_ascii().is_empty())
+    let is_even = |row: &&Row<'_>| {
+        row.cells.len() >= width && row.cells[width..].iter().all(|(cell, _)| is_blank(cell))
     };
-    let count = |at: usize| cells(at).filter(|(cell, _)| cell.contains(&b'@')).count();
-    (0..width).filter(|at| count(*at) * 2 > cells(*at).count()).collect()
+    let count = |at: usize, is: fn(&[u8]) -> bool| {
+        rows.iter().take(199).filter(is_even).filter(|row| is(&row.cells[at].0)).count()
+    };
+    let is_of_addresses = |at: &usize| {
+        let (addresses, filled) = (count(*at, is_address), count(*at, |cell| !is_blank(cell)));
+        addresses > 0 && addresses * 5 >= filled * 4
+    };
+    (0..width).filter(is_of_addresses).collect()
+}
+
+fn is_blank(cell: &[u8]) -> bool {
+    cell.iter().all(u8::is_ascii_whitespace)
+}
+
+fn is_address(cell: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(cell) else { return false };
+    let is_padding = |c: char| c.is_whitespace() || c.is_control() || c == '\u{200b}';
+    let Some((local, domain)) = text.trim_matches(is_padding).split_once('@') else { return false };
+    let is_word = |text: &str, signs: &str| {
+        !text.is_empty()
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || !c.is_ascii() || signs.contains(c))
+    };
+    let has_dot = domain
+        .rsplit_once('.')
+        .is_some_and(|(before, after)| !before.is_empty() && !after.is_empty());
+    is_word(local, "._-+'&=") && is_word(domain, ".-") && has_dot
 }
 
 /// True if a row with blank fields too many has nothing in the wanted ones, or addresses in other columns than the rest.
@@ -211,10 +234,14 @@ fn is_shifted(row: &Row<'_>, width: usize, addresses: &[usize], wanted: &[usize]
             }))
 }
 
-/// True if a field holds the end of one row and the begin of another.
-fn is_merged(row: &Row<'_>, width: usize, delimiter: u8) -> bool {
+/// True if a field holds the end of one row and the begin of another. If nearly all rows have an address, such a field has
+/// one.
+fn is_merged(row: &Row<'_>, width: usize, delimiter: u8, has_people: bool) -> bool {
     let is_blank = |text: &&[u8]| text.iter().all(u8::is_ascii_whitespace);
     let is_gluing = |(at, (text, _)): (usize, &(Vec<u8>, Quoted))| {
+        if has_people && width > 1 && !text.contains(&b'@') {
+            return false;
+        }
         let mut lines = lines(text);
         if text.ends_with(b"\n") || text.ends_with(b"\r") {
             lines.push(b"");
@@ -263,7 +290,8 @@ pub(crate) fn read_csv(
     let wanted: Vec<usize> = country.into_iter().chain([column]).collect();
     for row in rows {
         let shifted = || is_shifted(row, header.cells.len(), &addresses, &wanted).then_some(1);
-        if let Some(lines) = refused(row, header, delimiter).or_else(shifted) {
+        if let Some(lines) = refused(row, header, delimiter, !addresses.is_empty()).or_else(shifted)
+        {
             refused_rows += 1;
             refused_lines += lines;
             continue;

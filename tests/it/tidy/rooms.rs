@@ -42,7 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("audience", &["entries"]),
     ("config", &["hash", "normalize"]),
     // The stages do not know each other.
-    ("source", &["config"]),
+    ("source", &["config", "hash"]),
     ("record", &["config", "hash"]),
     ("dedup", &["disk", "entries", "hash"]),
     ("emit", &["audience", "config", "disk", "entries", "hash"]),
