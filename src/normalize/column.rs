@@ -109,6 +109,8 @@ pub(super) struct Column {
     pairs: [u64; 4],
     /// How many values are known.
     values: usize,
+    /// A bit for each length that a number has.
+    number_lengths: u64,
     /// True if ids have all kinds of pairs.
     has_pairs: bool,
     has_numbers: bool,
@@ -301,6 +303,10 @@ impl Census {
         self.number_lengths.keys().fold(0, |all, len| all | 1 << len)
     }
 
+    fn lengths_of_trunks(&self) -> u64 {
+        self.trunk_lengths.keys().fold(0, |all, len| all | 1 << len)
+    }
+
     /// Kinds of numbers in groups of which there are at least so many, and a tenth of all.
     fn usual_groups(&self, few: usize) -> [u64; 4] {
         usual(&self.groups, few.max(self.all / 10))
@@ -415,6 +421,7 @@ impl Column {
             groups: census.usual_groups(few),
             pairs: usual_pairs,
             values: all,
+            number_lengths: census.lengths_of_numbers() | census.lengths_of_trunks(),
             has_pairs: census.has_pairs(&usual_pairs),
             has_numbers,
             has_leading_zeros: is_known(census.padded()) || is_usual(census.trunks),
@@ -442,6 +449,10 @@ impl Column {
         let common = |own: [u64; 4], others: [u64; 4]| {
             own.map(|kind| if others.contains(&kind) { kind } else { 0 })
         };
+        // Phone numbers have more digits than most ids.
+        let are_longer = other.number_lengths != 0
+            && self.number_lengths.trailing_zeros()
+                > u64::BITS - other.number_lengths.leading_zeros();
         Some(Self {
             words: self.words.max(other.words),
             lengths: self.lengths & other.lengths,
@@ -450,7 +461,7 @@ impl Column {
             groups: common(self.groups, other.groups),
             pairs: common(self.pairs, other.pairs),
             has_pairs: self.has_pairs && other.has_pairs,
-            has_numbers: self.has_numbers && other.has_numbers,
+            has_numbers: self.has_numbers && other.has_numbers && !are_longer,
             has_leading_zeros: self.has_leading_zeros && other.has_leading_zeros,
             has_at_signs: self.has_at_signs && other.has_at_signs,
             has_quotes: self.has_quotes && other.has_quotes,

@@ -170,6 +170,48 @@ impl Form {
     }
 }
 
+/// How many digits the ids of a column have that are numbers, if most are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digits {
+    least: usize,
+    most: usize,
+    /// True if some begin with 0.
+    are_padded: bool,
+}
+
+impl Digits {
+    /// The digits of these ids; those with nothing in them do not count.
+    pub(super) fn of<'a>(user_type: UserType, values: impl Iterator<Item = &'a [u8]>) -> Self {
+        let (mut all, mut numbers) = (0_usize, 0_usize);
+        let mut found = Self { least: usize::MAX, ..Self::default() };
+        for value in values.map(trim).filter(|value| !value.is_empty()) {
+            let digits = value.strip_suffix(b".0").unwrap_or(value);
+            all += 1;
+            if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
+                numbers += 1;
+                found.least = found.least.min(digits.len());
+                found.most = found.most.max(digits.len());
+                found.are_padded |= digits[0] == b'0';
+            }
+        }
+        let are_usual = numbers * 2 > all && user_type == UserType::CustomAudienceThirdPartyId;
+        if are_usual { found } else { Self::default() }
+    }
+
+    /// What speaks against a list of such numbers, if those of the inputs are filled up to one length.
+    pub(super) fn suspicion(self, members: Self) -> Option<String> {
+        let Self { least, most, are_padded } = self;
+        let are_filled_up = members.are_padded && members.least == members.most;
+        let are_shorter = least > 0 && least < members.least && most <= members.most;
+        (are_filled_up && are_shorter && !are_padded).then(|| {
+            format!(
+                "it holds numbers of {least} to {most} digits, the inputs such of {} with zeros in front: were these lost?",
+                members.most
+            )
+        })
+    }
+}
+
 /// `100.274`, `1,100,274`: up to three digits, then groups of three behind the same sign.
 fn is_grouped(value: &[u8]) -> bool {
     let Some(sign) = value.iter().find(|byte| !byte.is_ascii_digit()) else { return false };
@@ -187,6 +229,27 @@ mod tests {
 
     fn form(user_type: UserType, values: &[&str]) -> Form {
         Form::of(user_type, values.iter().map(|value| value.as_bytes()))
+    }
+
+    #[test]
+    fn zeros_that_were_lost_are_told_by_their_number() {
+        let digits = |values: &[&str]| {
+            let values = values.iter().map(|value| value.as_bytes());
+            Digits::of(UserType::CustomAudienceThirdPartyId, values)
+        };
+        let padded = digits(&["000123", "123456", "", "012345"]);
+        for (list, is_odd) in [
+            (&["123", "123456"][..], true),
+            (&["12345.0", "123456.0"], true),
+            (&["123456", "234567"], false),
+            (&["012345", "123"], false),
+            (&["12345678", "123"], false),
+            (&["A1", "B2", "123"], false),
+            (&[], false),
+        ] {
+            assert_eq!(digits(list).suspicion(padded).is_some(), is_odd, "{list:?}");
+            assert_eq!(digits(list).suspicion(digits(&["123456", "12345"])), None);
+        }
     }
 
     #[test]

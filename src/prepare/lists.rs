@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::form::Form;
+use super::form::{Digits, Form};
 use super::plan::SourcePlan;
 use super::summary::{AudienceSummary, rejects_of};
 use super::tally::{SourceTally, Tally};
@@ -38,7 +38,7 @@ struct Judged {
     /// The number of the list that it belongs to.
     list: Option<usize>,
     /// The form of what it has for each audience.
-    forms: Vec<(usize, Form)>,
+    forms: Vec<(usize, Form, Digits)>,
 }
 
 /// The name of the list that a file belongs to.
@@ -76,7 +76,7 @@ impl Lists {
     pub(super) fn new(suppress: &[SuppressInput], sources: &[SourcePlan]) -> Self {
         let is_list = |source: &SourcePlan| source.role == Role::Suppressed;
         let feeds = |source: &SourcePlan| {
-            source.feeds.iter().map(|feed| (feed.audience, feed.form)).collect()
+            source.feeds.iter().map(|feed| (feed.audience, feed.form, feed.digits)).collect()
         };
         Self {
             names: names(suppress),
@@ -129,7 +129,11 @@ impl Lists {
                 doubt: None,
             };
             if figures.is_idle() {
-                figures.suspicion = self.suspicion(audience, list, (&sum, members));
+                figures.suspicion = self
+                    .suspicion(audience, list, (&sum, members))
+                    .or_else(|| self.lost_zeros(audience, list));
+            } else if let Some(zeros) = self.lost_zeros(audience, list) {
+                figures.doubt = Some(zeros);
             } else if figures.members.is_none_or(|members| members < figures.usable / FEW_PART) {
                 figures.doubt = self.doubt(audience, list);
             }
@@ -163,12 +167,25 @@ impl Lists {
     /// The forms of what a list and of what the inputs have for an audience.
     fn forms(&self, audience: usize, list: usize) -> (Vec<Form>, Vec<Form>) {
         let of_audience = |source: &Judged| {
-            let form = source.forms.iter().find(|(of, _)| *of == audience);
-            form.map(|(_, form)| *form).filter(|form| *form != Form::Unknown)
+            let form = source.forms.iter().find(|(of, ..)| *of == audience);
+            form.map(|(_, form, _)| *form).filter(|form| *form != Form::Unknown)
         };
         let of_list = self.sources.iter().filter(|source| source.list == Some(list));
         let of_inputs = self.sources.iter().filter(|source| source.role == Role::Member);
         (of_list.filter_map(of_audience).collect(), of_inputs.filter_map(of_audience).collect())
+    }
+
+    /// What says that the numbers of a list lost the zeros with which those of all inputs begin.
+    fn lost_zeros(&self, audience: usize, list: usize) -> Option<String> {
+        let of_audience = |source: &Judged| {
+            let digits = source.forms.iter().find(|(of, ..)| *of == audience);
+            digits.map(|(_, _, digits)| *digits)
+        };
+        let of_list = self.sources.iter().filter(|source| source.list == Some(list));
+        let of_inputs = self.sources.iter().filter(|source| source.role == Role::Member);
+        let of_inputs: Vec<Digits> = of_inputs.filter_map(of_audience).collect();
+        let first = of_inputs.first().filter(|first| of_inputs.iter().all(|of| of == *first))?;
+        of_list.filter_map(of_audience).find_map(|digits| digits.suspicion(*first))
     }
 
     /// How a list of which somebody is a member differs from the inputs, if one of its files is in a form that none of

@@ -452,4 +452,14 @@ fn a_small_input_is_held_against_the_largest() {
         config.rules.ids = Ids::Any;
         assert_eq!(run(config).unwrap().audiences[0].figures.rejected, 0);
     }
+    // Numbers that are longer than all ids, as phone numbers are, and such as are not.
+    place("many.csv", &(0..150_u64).map(|n| format!("{}", 100_000 + n * 31)).collect::<Vec<_>>());
+    for (few, rejected) in [(4_930_900_000_u64, 9), (2_000_000, 0)] {
+        place("few.csv", &(0..9).map(|n| format!("{}", few + n * 77)).collect::<Vec<_>>());
+        let inputs = ["many.csv", "few.csv"].map(|name| dir.path().join(name));
+        let mut config = config(IDS, &inputs, &dir.path().join("out"));
+        config.audiences =
+            vec![AudienceSpec::new(IDS, Some(ColumnSelector::Name("id".to_owned())))];
+        assert_eq!(run(config).unwrap().audiences[0].figures.rejected, rejected);
+    }
 }

@@ -149,6 +149,30 @@ fn numbers_in_another_notation_hold_nobody_back_in_silence() {
 }
 
 #[test]
+fn zeros_that_a_list_lost_are_told_however_many_are_members() {
+    let members = ids(300, |n| format!("{:06}", 90_000 + n * 100));
+    let list = ids(200, |n| format!("{}", 90_000 + n * 100));
+    let summary = Desk::new().run(CustomAudienceThirdPartyId, &members, &[(&list, None)]).unwrap();
+    assert_eq!(summary.audiences[0].figures.opt_out_lists[0].members, Some(100));
+    let warnings = warnings(&summary);
+    assert!(warnings.contains("with zeros in front: were these lost?"), "{warnings}");
+    let list = ids(200, |n| format!("{:06}", 90_000 + n * 100));
+    let summary = Desk::new().run(CustomAudienceThirdPartyId, &members, &[(&list, None)]).unwrap();
+    assert!(summary.warnings.is_empty());
+}
+
+#[test]
+fn several_ids_of_a_line_are_named() {
+    let first = || Some(ColumnSelector::Number(1));
+    let members = ids(9, |n| format!("{}", 100_200 + n));
+    let list = "100201; 100202\n100203; 100204\n";
+    let summary =
+        Desk::new().run(CustomAudienceThirdPartyId, &members, &[(list, first())]).unwrap();
+    let notes = summary.notes.join("\n");
+    assert!(notes.contains("column 2 holds values for"), "{notes}");
+}
+
+#[test]
 fn lists_beyond_those_that_are_told_apart_are_not_silent() {
     let lists: Vec<String> = (0..70).map(|n| format!("user{n}@a.example\n")).collect();
     let given: Vec<(&str, Option<ColumnSelector>)> = lists.iter().map(|of| (&**of, None)).collect();

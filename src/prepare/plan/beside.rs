@@ -18,7 +18,13 @@ impl Finder<'_> {
             return Vec::new();
         }
         let found = |index| Found { index, is_named: false, is_guess: true };
-        self.others_like(audience, told).into_iter().map(found).collect()
+        // Numbers may be anything, such as dates.
+        let user_type = audience.spec.user_type;
+        let is_telling = |index: &usize| {
+            user_type.is_hashed()
+                || matches!(Form::of(user_type, self.table.cells(*index)), Form::Uuid | Form::Hex)
+        };
+        self.others_like(audience, told).into_iter().filter(is_telling).map(found).collect()
     }
 
     /// A note on columns that hold values for an audience, too, and that nobody reads.
@@ -57,8 +63,10 @@ impl Finder<'_> {
     fn others_like(&self, audience: &Audience, own: &[Found]) -> Vec<usize> {
         let user_type = audience.spec.user_type;
         let form = |index| Form::of(user_type, self.table.cells(index));
-        let Some(first) = own.first().filter(|_| user_type.has_form()) else { return Vec::new() };
-        let of_first = form(first.index);
+        let Some(of_first) = own.first().map(|first| form(first.index)) else { return Vec::new() };
+        if matches!(of_first, Form::Unknown | Form::Word) {
+            return Vec::new();
+        }
         let is_other = |index: &usize| {
             own.iter().all(|of| of.index != *index)
                 && self.holds(audience, *index)

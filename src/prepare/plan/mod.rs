@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use self::empty::{Empty, Headers};
 use self::finder::{Finder, Found};
 use self::look::{Look, Seen};
-use super::form::Form;
+use super::form::{Digits, Form};
 use crate::config::{AudienceSpec, ColumnSelector, Condition, ReadOptions, SuppressInput};
 use crate::dedup::Layer;
 use crate::dedup::SpelledIn;
@@ -88,6 +88,8 @@ pub struct Feed {
     pub field: usize,
     /// What its values look like in the first rows.
     pub form: Form,
+    /// How long its numbers are there.
+    pub digits: Digits,
     /// The rule for its values, if it has one of its own.
     pub rule: Option<Arc<Normalizer>>,
     /// Its input, if spellings of ids are compared within it.
@@ -272,10 +274,11 @@ fn feeds_of(
             is_member: role == Role::Member,
         };
         let below = || table.cells(found.index).skip(usize::from(has_header));
-        let form = Form::of(audiences[audience].spec.user_type, below());
+        let user_type = audiences[audience].spec.user_type;
+        let (form, digits) = (Form::of(user_type, below()), Digits::of(user_type, below()));
         let own = audiences[audience].normalizer(role).of_column(below(), around).map(Arc::new);
         let (field, spelled_in) = (field_of(column.index), None);
-        feeds.push(Feed { audience, field, column, form, rule: own, spelled_in, number });
+        feeds.push(Feed { audience, field, column, form, digits, rule: own, spelled_in, number });
     }
     feeds
 }
@@ -468,6 +471,7 @@ fn plan_one_column(
         column: column.clone(),
         field: 0,
         form,
+        digits: Digits::default(),
         rule: None,
         spelled_in: None,
         number: 0,
