@@ -192,7 +192,9 @@ fn mobile_id(text: &[u8]) -> Vec<u8> {
     let start = text.iter().rposition(|byte| *byte == b':').map_or(0, |colon| colon + 1);
     let mut id: Vec<u8> = text[start..].iter().copied().filter(u8::is_ascii_hexdigit).collect();
     if id.len() == 32 {
-        [20, 16, 12, 8].into_iter().for_each(|at| id.insert(at, b'-'));
+        for at in [20, 16, 12, 8] {
+            id.insert(at, b'-');
+        }
     }
     id
 }
@@ -274,7 +276,11 @@ mod tests {
             base64.extend(sixes.into_iter().take(group.len() + 1).map(sign));
         }
         for value in [format!("sha256:{hex}"), format!("0x{hex}"), base64.clone(), base64 + "="] {
-            assert_eq!(readings(UserType::EmailHash, &value), [hex.clone()], "{value}");
+            assert_eq!(
+                readings(UserType::EmailHash, &value),
+                std::slice::from_ref(&hex),
+                "{value}"
+            );
         }
         let short = "00".to_owned() + &hex[2..];
         assert_eq!(readings(UserType::PhoneHash, short.trim_start_matches("00")), [short]);

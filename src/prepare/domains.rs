@@ -7,10 +7,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use crate::dedup::{Budget, Layer, Scatter, Store};
 use crate::error::{Error, Result};
 use crate::figures::count;
 use crate::hash::Digest;
 use crate::limits::{DOMAINS_MAX, LISTS_MAX};
+use crate::normalize::Canonical;
+use crate::role::Role;
 
 /// A list for each bit.
 pub(super) type ListBits = u64;
@@ -98,6 +101,39 @@ impl Held {
         self.entries.clear();
         Ok(())
     }
+}
+
+/// Holds members whose domain opted out.
+#[cold]
+pub(super) fn hold(
+    canonical: &Canonical,
+    digests: &[Digest],
+    domains: &Domains,
+    held: &mut Held,
+    mut on_held: impl FnMut(&Digest),
+) {
+    for (address, digest) in canonical.messages.iter().zip(digests) {
+        let lists = domains.lists_of(address);
+        if lists != 0 {
+            held.push(lists, *digest);
+            on_held(digest);
+        }
+    }
+}
+
+/// Passes members whose domain opted out on as entries of the lists; members are scattered before and after.
+#[cold]
+pub(super) fn pass_on(
+    held: &mut Held,
+    scatter: &mut Scatter,
+    store: &Store,
+    budget: &Budget,
+) -> Result<()> {
+    held.drain(|list, digests| {
+        scatter.set_layer(Layer::of_list(list), store, budget)?;
+        scatter.push_digests(digests, store, budget)
+    })?;
+    scatter.set_layer(Layer::of(Role::Member), store, budget)
 }
 
 #[cfg(test)]

@@ -390,7 +390,9 @@ impl Linker {
         else {
             return Ok(());
         };
-        waiting.iter().for_each(|link| group.add_used(behind + dedup::row_of(link)));
+        for link in &*waiting {
+            group.add_used(behind + dedup::row_of(link));
+        }
         unread.drain(..).for_each(|record| group.add_unread(behind + record));
         waiting.append(meant);
         for link in &mut *waiting {

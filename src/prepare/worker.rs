@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::count::{ChunkError, ChunkReject, ChunkTally, FeedTally, LinesOf, Places};
-use super::domains::{Domains, Held};
+use super::domains::{Held, hold, pass_on};
 use super::footer::Tail;
 use super::ingest::Ingest;
 use super::meant::{Meant, MeantBy};
@@ -231,13 +231,14 @@ impl Tools {
         ingest: &Ingest<'_>,
         counts: &mut FeedTally<'_, impl Places>,
     ) -> Result<()> {
-        let Self { canonical, digests, clear_entries, scatters, linker, meant, held, .. } = self;
         let space = route.spaces[counts.feed];
-        let (held, domains) = (&mut held[feed.audience], &ingest.domains[feed.audience]);
+        let domains = &ingest.domains[feed.audience];
         let looks_up = route.role == Role::Member && !domains.is_empty();
         let audience = &ingest.audiences[feed.audience];
         let store = &ingest.stores[feed.audience];
         for start in (0..records.len()).step_by(BATCH_RECORDS) {
+            let Self { canonical, digests, scatters, linker, meant, held, .. } = self;
+            let held = &mut held[feed.audience];
             let batch = start..(start + BATCH_RECORDS).min(records.len());
             let rule = feed.rule.as_deref();
             let normalizer = rule.unwrap_or_else(|| audience.normalizer(route.role));
@@ -285,41 +286,56 @@ impl Tools {
                 };
                 meant.link(&by, linker)
             });
-            let made = ingest.audiences.len() - ingest.aliases.len();
-            if let Some(alias) = feed.audience.checked_sub(made).map(|at| ingest.aliases[at]) {
-                alias.push_listed(&canonical.digests, clear_entries);
-                scatters[feed.audience].push_clear(clear_entries, store, &ingest.budget)?;
-                continue;
-            }
-            for (at, alias) in (made..).zip(&ingest.aliases) {
-                if route.role == Role::Member && alias.is_of(audience.spec.user_type) {
-                    alias.push_members(&canonical.messages, digests, clear_entries);
-                    let store = &ingest.stores[at];
-                    scatters[at].push_clear(clear_entries, store, &ingest.budget)?;
-                    if has_meant {
-                        meant.push_aliases(*alias, clear_entries);
-                        scatters[at].push_clear(clear_entries, store, &ingest.budget)?;
-                    }
-                }
-            }
-            let scatter = &mut scatters[feed.audience];
-            if layout(audience) == Layout::Digest {
-                scatter.push_digests(digests, store, &ingest.budget)?;
-                scatter.push_digests(&canonical.digests, store, &ingest.budget)?;
-                continue;
-            }
-            clear_entries.clear();
-            match feed.spelled_in {
-                None => {
-                    for (value, digest) in canonical.messages.iter().zip(&*digests) {
-                        dedup::push_clear_entry(value, digest, clear_entries);
-                    }
-                }
-                Some(source) => push_spelled(canonical, digests, source, clear_entries),
-            }
-            scatter.push_clear(clear_entries, store, &ingest.budget)?;
+            self.scatter(feed, route.role, ingest, has_meant)?;
         }
         Ok(())
+    }
+
+    /// Scatters what was made of a batch.
+    #[inline]
+    fn scatter(
+        &mut self,
+        feed: &Feed,
+        role: Role,
+        ingest: &Ingest<'_>,
+        has_meant: bool,
+    ) -> Result<()> {
+        let Self { canonical, digests, clear_entries, scatters, meant, .. } = self;
+        let audience = &ingest.audiences[feed.audience];
+        let store = &ingest.stores[feed.audience];
+        let made = ingest.audiences.len() - ingest.aliases.len();
+        if let Some(alias) = feed.audience.checked_sub(made).map(|at| ingest.aliases[at]) {
+            alias.push_listed(&canonical.digests, clear_entries);
+            scatters[feed.audience].push_clear(clear_entries, store, &ingest.budget)?;
+            return Ok(());
+        }
+        for (at, alias) in (made..).zip(&ingest.aliases) {
+            if role == Role::Member && alias.is_of(audience.spec.user_type) {
+                alias.push_members(&canonical.messages, digests, clear_entries);
+                let store = &ingest.stores[at];
+                scatters[at].push_clear(clear_entries, store, &ingest.budget)?;
+                if has_meant {
+                    meant.push_aliases(*alias, clear_entries);
+                    scatters[at].push_clear(clear_entries, store, &ingest.budget)?;
+                }
+            }
+        }
+        let scatter = &mut scatters[feed.audience];
+        if layout(audience) == Layout::Digest {
+            scatter.push_digests(digests, store, &ingest.budget)?;
+            scatter.push_digests(&canonical.digests, store, &ingest.budget)?;
+            return Ok(());
+        }
+        clear_entries.clear();
+        match feed.spelled_in {
+            None => {
+                for (value, digest) in canonical.messages.iter().zip(&*digests) {
+                    dedup::push_clear_entry(value, digest, clear_entries);
+                }
+            }
+            Some(source) => push_spelled(canonical, digests, source, clear_entries),
+        }
+        scatter.push_clear(clear_entries, store, &ingest.budget)
     }
 
     /// Takes the scatters from a place on away.
@@ -370,34 +386,6 @@ impl Tools {
             _ => Ok(()),
         }
     }
-}
-
-/// Holds members whose domain opted out.
-#[cold]
-fn hold(
-    canonical: &Canonical,
-    digests: &[Digest],
-    domains: &Domains,
-    held: &mut Held,
-    mut on_held: impl FnMut(&Digest),
-) {
-    for (address, digest) in canonical.messages.iter().zip(digests) {
-        let lists = domains.lists_of(address);
-        if lists != 0 {
-            held.push(lists, *digest);
-            on_held(digest);
-        }
-    }
-}
-
-/// Passes members whose domain opted out on as entries of the lists; members are scattered before and after.
-#[cold]
-fn pass_on(held: &mut Held, scatter: &mut Scatter, store: &Store, budget: &Budget) -> Result<()> {
-    held.drain(|list, digests| {
-        scatter.set_layer(Layer::of_list(list), store, budget)?;
-        scatter.push_digests(digests, store, budget)
-    })?;
-    scatter.set_layer(Layer::of(Role::Member), store, budget)
 }
 
 /// Appends ids as entries that carry how they were spelled.
