@@ -2,6 +2,7 @@
 //!
 //! A rejected value is never repaired into something that could be somebody else's identifier.
 
+mod census;
 mod clear;
 mod column;
 mod country;
