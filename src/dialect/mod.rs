@@ -34,23 +34,26 @@ pub enum Framing {
 pub struct Dialect {
     /// Rule by which they are told apart.
     pub framing: Framing,
-    /// The byte that ends lines, for line numbers of CSV.
-    pub line_end: u8,
+}
+
+/// Counts line ends as an editor does: an LF, a CR LF, or a CR alone, wherever it stands.
+pub fn count_lines(text: &[u8]) -> u64 {
+    let bare = bare_crs(text).count() as u64;
+    memchr::memchr_iter(b'\n', text).count() as u64 + bare
+}
+
+/// True if a CR ends a line by itself.
+pub(crate) fn has_bare_cr(text: &[u8]) -> bool {
+    bare_crs(text).next().is_some()
+}
+
+fn bare_crs(text: &[u8]) -> impl Iterator<Item = usize> {
+    memchr::memchr_iter(b'\r', text).filter(|at| text.get(at + 1) != Some(&b'\n'))
 }
 
 impl Dialect {
     /// Of columns that lie apart: their rows are what lines are elsewhere.
-    pub const COLUMNS: Self = Self { framing: Framing::Columns, line_end: b'\n' };
-
-    /// Counts line ends.
-    pub fn count_lines(self, text: &[u8]) -> u64 {
-        let byte = |byte| memchr::memchr_iter(byte, text).count() as u64;
-        if self.framing != Framing::Lines {
-            return byte(self.line_end);
-        }
-        let is_lone = |at: &usize| text.get(at + 1) != Some(&b'\n');
-        byte(b'\n') + memchr::memchr_iter(b'\r', text).filter(is_lone).count() as u64
-    }
+    pub const COLUMNS: Self = Self { framing: Framing::Columns };
 
     /// Holds records of CSV to a width.
     pub(crate) fn set_width(&mut self, width: Option<usize>) {

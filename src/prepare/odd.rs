@@ -37,7 +37,7 @@ impl Oddities {
         if records.oddities().is_empty() {
             return found;
         }
-        let mut lines = LineCounter::new(chunk, route.dialect);
+        let mut lines = LineCounter::new(chunk);
         for oddity in records.oddities() {
             let line = records.line_of(oddity.record, &mut lines);
             found.lines_more += oddity.lines - 1;

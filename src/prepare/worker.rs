@@ -15,8 +15,8 @@ use super::split::Parts;
 use super::tally::Tally;
 use crate::config::{RejectList, ValueSeparators};
 use crate::dedup::{self, Budget, Layer, Layout, Scatter, SpelledIn, Store};
-use crate::dialect::Dialect;
 use crate::dialect::Framing;
+use crate::dialect::{Dialect, count_lines};
 use crate::error::Result;
 use crate::hash::{Digest, Kernel};
 use crate::limits::BATCH_RECORDS;
@@ -114,7 +114,7 @@ impl Worker {
         route: &Route<'_>,
         ingest: &Ingest<'_>,
     ) -> std::result::Result<ChunkTally, ChunkError> {
-        self.read(chunk, reader, route, ingest.kernel)?;
+        self.read(chunk, reader, ingest.kernel)?;
         self.process(chunk, route, ingest)
     }
 
@@ -135,13 +135,12 @@ impl Worker {
         &mut self,
         chunk: &Chunk,
         reader: &Reader,
-        route: &Route<'_>,
         kernel: Kernel,
     ) -> std::result::Result<(), ChunkError> {
         match reader {
             Reader::Csv(csv) => {
                 csv.read(chunk, chunk.is_exact, &mut self.records).map_err(|long| {
-                    let lines = route.dialect.count_lines(&chunk[..long.start]);
+                    let lines = count_lines(&chunk[..long.start]);
                     ChunkError::RecordTooLong { lines }
                 })
             }
@@ -163,7 +162,7 @@ impl Worker {
         let tail = Tail::of(records, chunk, route, ingest.audiences);
         let oddities = Oddities::of(records, chunk, route, ingest.audiences);
         let more = u64::from(chunk.is_oversize) + oddities.lines_more;
-        let (all, lines) = (records.len() as u64 + more, count_lines(chunk, records, route));
+        let (all, lines) = (records.len() as u64 + more, lines_of(chunk, records, route));
         let dropped = drop_records(records, chunk, route.conditions, route.role);
         let kept = records.len() as u64 + more;
         let mut sum = ChunkTally {
@@ -178,7 +177,7 @@ impl Worker {
         for (index, feed) in route.feeds.iter().enumerate() {
             let mut counts = FeedTally {
                 tally: Tally::of_records(kept),
-                places: LinesOf { lines: LineCounter::new(chunk, route.dialect), records, chunk },
+                places: LinesOf { lines: LineCounter::new(chunk), records, chunk },
                 feed: index,
                 list: route.rejects.map(|list| (list.with_values, &mut sum.rejects)),
             };
@@ -404,14 +403,14 @@ fn push_spelled(
 }
 
 /// Line ends of a chunk.
-fn count_lines(chunk: &[u8], records: &Records, route: &Route<'_>) -> u64 {
+fn lines_of(chunk: &[u8], records: &Records, route: &Route<'_>) -> u64 {
     match route.dialect.framing {
         // They were counted when the lines were read; the last line may have none.
         Framing::Lines => {
             let is_open = |last: &u8| !matches!(last, b'\n' | b'\r');
             records.len() as u64 - u64::from(chunk.last().is_some_and(is_open))
         }
-        Framing::Csv(_) | Framing::Columns => route.dialect.count_lines(chunk),
+        Framing::Csv(_) | Framing::Columns => records.count_lines(chunk),
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::field::{RecordTooLong, check_length};
 use super::{Oddity, Records, is_ruler, place};
-use crate::dialect::{Cell, Csv, Defect, Row, Step};
+use crate::dialect::{Cell, Csv, Defect, Row, Step, has_bare_cr};
 use crate::reason::Reason;
 
 /// Notation of a source's records, and what is wanted of them.
@@ -66,6 +66,7 @@ impl Exact {
 
     /// Reads all records of a chunk.
     pub(super) fn read(&self, chunk: &[u8], records: &mut Records) -> Result<(), RecordTooLong> {
+        records.has_bare_cr = has_bare_cr(chunk);
         let (mut row, mut at) = (Row::default(), 0);
         while self.csv.read_row(chunk, at, true, &mut row) == Step::Row {
             check_length(chunk, row.start, row.end)?;
@@ -89,6 +90,9 @@ impl Exact {
             records.starts.pop();
             records.spans.truncate(records.spans.len() - found);
         }
+        // Without the CR of the line end.
+        let inner = chunk[place.clone()].strip_suffix(b"\r").unwrap_or(&chunk[place.clone()]);
+        records.has_bare_cr |= has_bare_cr(inner);
         let (mut row, mut at) = (Row::default(), place.start);
         while self.csv.read_row(&chunk[..place.end], at, true, &mut row) == Step::Row {
             self.push(chunk, &row, records);

@@ -11,7 +11,7 @@ mod strict;
 
 use std::ops::Range;
 
-use crate::dialect::Dialect;
+use crate::dialect;
 use crate::reason::Reason;
 
 pub use self::csv::CsvReader;
@@ -52,6 +52,8 @@ pub struct Records {
     len: usize,
     /// In the order of the records.
     oddities: Vec<Oddity>,
+    /// True if a CR may end a line by itself. Chunks of CSV that are strict have few of them, all in quotes.
+    has_bare_cr: bool,
 }
 
 /// Something about a record as a whole that a person must be told.
@@ -146,6 +148,7 @@ impl Records {
         self.starts.clear();
         self.scratch.clear();
         self.oddities.clear();
+        self.has_bare_cr = false;
         self.len = 0;
     }
 
@@ -224,11 +227,19 @@ impl Records {
         Ok(&bytes[start..start + len as usize])
     }
 
+    /// Number of line ends in the chunk, or in a part of it.
+    pub fn count_lines(&self, chunk: &[u8]) -> u64 {
+        if self.has_bare_cr {
+            return dialect::count_lines(chunk);
+        }
+        memchr::memchr_iter(b'\n', chunk).count() as u64
+    }
+
     /// Number of line ends before a record in its chunk. To be asked in ascending order through one
     /// [`LineCounter`], which counts on from the last answer.
     pub fn line_of(&self, index: usize, counter: &mut LineCounter<'_>) -> u64 {
         match self.starts.get(index) {
-            Some(start) => counter.lines_before(*start as usize),
+            Some(start) => counter.lines_before(*start as usize, self),
             None => index as u64,
         }
     }
@@ -315,20 +326,19 @@ impl<'a> Row<'a> {
 #[derive(Debug)]
 pub struct LineCounter<'a> {
     chunk: &'a [u8],
-    dialect: Dialect,
     counted_to: usize,
     lines: u64,
 }
 
 impl<'a> LineCounter<'a> {
     /// Nothing is counted yet.
-    pub fn new(chunk: &'a [u8], dialect: Dialect) -> Self {
-        Self { chunk, dialect, counted_to: 0, lines: 0 }
+    pub fn new(chunk: &'a [u8]) -> Self {
+        Self { chunk, counted_to: 0, lines: 0 }
     }
 
-    fn lines_before(&mut self, position: usize) -> u64 {
+    fn lines_before(&mut self, position: usize, records: &Records) -> u64 {
         if position > self.counted_to {
-            self.lines += self.dialect.count_lines(&self.chunk[self.counted_to..position]);
+            self.lines += records.count_lines(&self.chunk[self.counted_to..position]);
             self.counted_to = position;
         }
         self.lines

@@ -106,9 +106,10 @@ impl Cutter {
         loop {
             match csv.read_row(pending, self.boundary, false, &mut self.row) {
                 Step::Row => self.boundary = self.row.next,
-                // Empty lines are no records, wherever they are cut.
+                // Empty lines are no records, wherever they are cut, but for a line end in two.
                 Step::End => {
-                    self.boundary = pending.len();
+                    let half = usize::from(pending.last() == Some(&b'\r'));
+                    self.boundary = self.boundary.max(pending.len() - half);
                     return;
                 }
                 Step::Partial => return,

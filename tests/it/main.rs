@@ -50,6 +50,7 @@ mod parts;
 mod persons;
 mod phones;
 mod pipeline;
+mod places;
 mod properties;
 mod readme;
 mod refusals;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Audience, Role, titles};
 use crate::config::{ColumnSelector, Header, ReadOptions};
 use crate::dialect::Framing;
-use crate::dialect::{Column, Dialect};
+use crate::dialect::{Column, Dialect, count_lines};
 use crate::error::{Error, Result};
 use crate::normalize::{Note, Shape, Value, Verdict};
 use crate::quote::Quoted;
@@ -436,7 +436,7 @@ impl Finder<'_> {
     fn name_hint(&self, name: &str) -> String {
         let Some(row) = titles::row_with(self.table, name) else { return self.columns_hint() };
         let head = &self.source.sample[..self.table.begin_of(row)];
-        let lines = self.dialect.count_lines(head);
+        let lines = count_lines(head);
         let remedy = match self.role {
             Role::Suppressed => "take the lines above it out".to_owned(),
             Role::Member | Role::Known | Role::Unconfirmed => format!("--skip-rows {lines}"),

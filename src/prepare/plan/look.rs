@@ -2,7 +2,7 @@
 
 use super::titles;
 use crate::config::{ColumnSelector, Format, Header, ReadOptions};
-use crate::dialect::{Dialect, Framing, Separator};
+use crate::dialect::{Dialect, Framing, Separator, count_lines};
 use crate::error::{Error, Result};
 use crate::quote::Quoted;
 use crate::record::{self, Detected, SAMPLE_ROWS, SampleTable};
@@ -83,7 +83,7 @@ impl Look<'_> {
         let titles = self.titles(&table);
         if titles > 0 {
             table.drop_titles(titles);
-            let lines = dialect.count_lines(&source.sample[..table.first_row]);
+            let lines = count_lines(&source.sample[..table.first_row]);
             notes.push(format!(
                 "took line {} for the header: what is above it is skipped",
                 lines + 1

@@ -18,7 +18,7 @@ use crate::config::{AudienceSpec, ColumnSelector, Condition, ReadOptions, Suppre
 use crate::dedup::Layer;
 use crate::dedup::SpelledIn;
 use crate::dialect::Framing;
-use crate::dialect::{Column, Csv, Dialect};
+use crate::dialect::{Column, Csv, Dialect, count_lines};
 use crate::error::{Error, Result};
 use crate::hash::{Kernel, ListDigest};
 use crate::limits::LISTS_MAX;
@@ -217,7 +217,7 @@ pub fn plan(
     if let Some(cells) = table.rows.first().filter(|_| has_header) {
         headers.add(cells, &header);
     }
-    let header_lines = dialect.count_lines(&source.sample[..skip]);
+    let header_lines = count_lines(&source.sample[..skip]);
     let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());
     check_columns(columns.as_ref(), &feeds, country.as_ref(), &compared)?;
     let columns = finder.columns();
@@ -480,7 +480,7 @@ fn plan_one_column(
         source,
         role,
         list: 0,
-        dialect: Dialect { framing, line_end: b'\n' },
+        dialect: Dialect { framing },
         rows: None,
         wanted: vec![0],
         feeds: audiences.into_iter().map(feed).collect(),

@@ -50,15 +50,11 @@ pub struct Detected {
 
 /// Finds the dialect of a sample, which is all of the input if `is_all`. `read` has what a person chose.
 pub fn detect(sample: &[u8], is_all: bool, path: &Path, read: &ReadOptions) -> Detected {
-    // A CR before an LF is white space; one alone ends lines only where there is no LF at all, as on old Macs.
-    let has_lf = memchr::memchr(b'\n', sample).is_some();
-    let has_cr = memchr::memchr(b'\r', sample).is_some();
-    let line_end = if has_cr && !has_lf { b'\r' } else { b'\n' };
     let (told, named) = match (read.format, delimiter_line(sample)) {
         (Format::Lines, _) | (_, None) => (None, 0),
         (_, Some((delimiter, len))) => (Some(Separator::from(delimiter)), len),
     };
-    let first_row = named.max(skip_lines(sample, read.skip_rows, line_end));
+    let first_row = named.max(skip_lines(sample, read.skip_rows));
     let text = &sample[first_row..];
     let told = read.delimiter.or(told);
     let mut note = None;
@@ -87,7 +83,7 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, read: &ReadOptions) -> D
         }
     };
     let Some(separator) = separator else {
-        let dialect = Dialect { framing: Framing::Lines, line_end };
+        let dialect = Dialect { framing: Framing::Lines };
         return Detected { dialect, table: line_table(text, is_all).behind(first_row), note };
     };
     let quotes = read.quotes.unwrap_or_else(|| match quotes::find(text, is_all, separator) {
@@ -97,7 +93,7 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, read: &ReadOptions) -> D
     });
     let csv = Csv { quotes, is_ragged: read.is_ragged, ..Csv::new(separator) };
     let table = SampleTable::of_cut(cut(text, is_all, &csv));
-    let dialect = Dialect { framing: Framing::Csv(csv), line_end };
+    let dialect = Dialect { framing: Framing::Csv(csv) };
     Detected { dialect, table: table.behind(first_row), note }
 }
 
@@ -113,13 +109,11 @@ fn disagreement(found: Separator, named: Option<u8>) -> Option<String> {
 }
 
 /// Length of the lines that a person said to skip.
-fn skip_lines(sample: &[u8], count: usize, line_end: u8) -> usize {
-    match count.checked_sub(1) {
-        None => 0,
-        Some(last) => {
-            memchr::memchr_iter(line_end, sample).nth(last).map_or(sample.len(), |at| at + 1)
-        }
-    }
+fn skip_lines(sample: &[u8], count: usize) -> usize {
+    let Some(last) = count.checked_sub(1) else { return 0 };
+    let is_end = |at: &usize| sample[*at] == b'\n' || sample.get(at + 1) != Some(&b'\n');
+    let mut ends = memchr::memchr2_iter(b'\n', b'\r', sample).filter(is_end);
+    ends.nth(last).map_or(sample.len(), |at| at + 1)
 }
 
 /// The delimiter that a first line like `sep=;` names, and the line's length. Excel reads and writes it, and it is no
