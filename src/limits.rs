@@ -93,6 +93,9 @@ pub const PARTITION_ENTRIES: u64 = 16 * 1024;
 #[doc(hidden)]
 pub const IN_FLIGHT_PER_WORKER: usize = 3;
 
+/// Inputs that are looked at together, for each worker.
+pub(crate) const INPUTS_PLANNED_PER_WORKER: usize = 16;
+
 /// Text inputs that are open at once: each has a decoder, or is mapped, and has a descriptor or two.
 pub(crate) const INPUTS_OPEN_MAX: usize = 64;
 

@@ -37,7 +37,7 @@ pub(super) fn plan(
         let source = Source::inspect(&Input::Path(part), stop)?;
         Ok(plan::plan_known(source, index, known.role))
     };
-    parts.into_iter().map(source).collect()
+    pool.install(|| parts.into_par_iter().map(source).collect::<Vec<_>>()).into_iter().collect()
 }
 
 /// The parts of a directory, each with the index of its audience.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use rayon::ThreadPool;
+use rayon::prelude::*;
 
 use super::aliases::Alias;
 use super::inputs::options;
 use super::known;
 use super::lists;
 use super::notes::{Finding, merged};
-use super::plan::{self, Audience, Headers, SourcePlan};
+use super::plan::{self, Audience, Headers, Planned, Purpose, SourcePlan};
 use crate::config::{Content, Input, PrepareConfig, SuppressInput};
 use crate::error::{Error, Result};
+use crate::limits::INPUTS_PLANNED_PER_WORKER;
 use crate::quote::Quoted;
 use crate::role::Role;
 use crate::source::Source;
@@ -42,16 +44,21 @@ pub(super) fn plan(
                 "leave the type out, or add the audience",
             ));
         }
-        planner.add(&suppress.input, Some(suppress))?;
     }
+    let asked = |input, list| Asked { input, list, is_hinted_at: false };
+    let lists = config.suppress.iter().map(|list| asked(&list.input, Some(list)));
+    planner.add(&lists.collect::<Vec<_>>(), pool)?;
     for known in &config.against {
         stop.check()?;
         let plans = known::plan(known, made, pool, stop)?;
         planner.plans.extend(plans.into_iter().map(Some));
     }
-    for input in &config.inputs {
-        planner.add(input, None)?;
+    let mut members: Vec<Asked<'_>> =
+        config.inputs.iter().map(|input| asked(input, None)).collect();
+    if let Some(first) = members.first_mut() {
+        first.is_hinted_at = true;
     }
+    planner.add(&members, pool)?;
     let mut sources = planner.finish()?;
     for (plan, list) in sources.iter_mut().zip(lists::numbers(&config.suppress)) {
         plan.list = list;
@@ -79,6 +86,23 @@ fn hold_against_largest(sources: &mut [SourcePlan], audiences: usize) {
     }
 }
 
+/// An input that is to be planned.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    input: &'a Input,
+    /// What is known of a suppression list.
+    list: Option<&'a SuppressInput>,
+    /// True if hints on what is wrong with the inputs name its columns.
+    is_hinted_at: bool,
+}
+
+/// An input that was looked at.
+enum Looked {
+    Planned(Planned),
+    /// It is of a single line.
+    Line(Source),
+}
+
 /// Plans inputs. Those of a single line come last, when it is known what others have for a header.
 struct Planner<'a> {
     config: &'a PrepareConfig,
@@ -88,35 +112,81 @@ struct Planner<'a> {
     headers: Headers,
     plans: Vec<Option<SourcePlan>>,
     /// Inputs of a single line, each with its place among the plans.
-    lines: Vec<(usize, Source, Option<&'a SuppressInput>)>,
+    lines: Vec<(usize, Source, Asked<'a>)>,
 }
 
 impl<'a> Planner<'a> {
-    /// Plans an input, or puts it off; `list` says what is known of a suppression list.
-    fn add(&mut self, input: &Input, list: Option<&'a SuppressInput>) -> Result<()> {
-        let source = Source::inspect(input, self.stop)?;
-        let plan = match input {
-            Input::Supply(supply) if supply.content() == Content::Values => {
-                let read = &self.config.read;
-                let (audiences, first) = self.audiences_of(list)?;
-                fed_from(first, plan::plan_values(source, role_of(list), audiences, read, list)?)
-            }
-            _ if source.is_line() => {
-                self.lines.push((self.plans.len(), source, list));
-                self.plans.push(None);
-                return Ok(());
-            }
-            _ => self.plan(source, list)?,
+    /// Plans inputs, or puts them off. Files that stand one behind the other are looked at side by side, a few for each
+    /// thread so that an error does not wait for thousands behind it.
+    fn add(&mut self, asked: &[Asked<'a>], pool: &ThreadPool) -> Result<()> {
+        let are_files = |one: &Asked<'_>, next: &Asked<'_>| {
+            Source::is_file(one.input) && Source::is_file(next.input)
         };
-        self.plans.push(Some(plan));
+        let most = pool.current_num_threads() * INPUTS_PLANNED_PER_WORKER;
+        for asked in asked.chunk_by(are_files).flat_map(|files| files.chunks(most)) {
+            let looked: Vec<Result<Looked>> =
+                pool.install(|| asked.par_iter().map(|asked| self.look(*asked)).collect());
+            for (asked, looked) in asked.iter().zip(looked) {
+                self.take(*asked, looked?)?;
+            }
+        }
         Ok(())
     }
 
-    fn plan(&mut self, source: Source, list: Option<&SuppressInput>) -> Result<SourcePlan> {
-        let read = &self.config.read;
+    /// Looks at an input, and plans it if that does not depend on others.
+    fn look(&self, asked: Asked<'a>) -> Result<Looked> {
+        let Asked { input, list, .. } = asked;
+        let source = Source::inspect(input, self.stop)?;
+        let planned = match input {
+            Input::Supply(supply) if supply.content() == Content::Values => {
+                let read = &self.config.read;
+                let (audiences, first) = self.audiences_of(list)?;
+                let plan = plan::plan_values(source, role_of(list), audiences, read, list)?;
+                Planned::Plan(fed_from(first, plan), Headers::default())
+            }
+            _ if source.is_line() => return Ok(Looked::Line(source)),
+            // The first rows of a table can take much memory.
+            _ if source.is_parquet => Planned::Later(source),
+            _ => self.plan(source, asked, None)?,
+        };
+        Ok(Looked::Planned(planned))
+    }
+
+    /// Takes an input whose turn it is.
+    fn take(&mut self, asked: Asked<'a>, looked: Looked) -> Result<()> {
+        let plan = match looked {
+            Looked::Line(source) => {
+                self.lines.push((self.plans.len(), source, asked));
+                None
+            }
+            Looked::Planned(planned) => Some(self.finished(planned, asked)?),
+        };
+        self.plans.push(plan);
+        Ok(())
+    }
+
+    /// The plan of an input, now that the headers of those before it are known.
+    fn finished(&mut self, planned: Planned, asked: Asked<'a>) -> Result<SourcePlan> {
+        let planned = match planned {
+            Planned::Later(source) => self.plan(source, asked, Some(&self.headers))?,
+            planned @ Planned::Plan(..) => planned,
+        };
+        let Planned::Plan(plan, own) = planned else {
+            return Err(Error::Internal("an input is planned when all is known"));
+        };
+        self.headers.extend(own);
+        Ok(plan)
+    }
+
+    fn plan(&self, source: Source, asked: Asked<'a>, headers: Option<&Headers>) -> Result<Planned> {
+        let Asked { list, is_hinted_at, .. } = asked;
         let (audiences, first) = self.audiences_of(list)?;
-        let plan = plan::plan(source, role_of(list), audiences, read, list, &mut self.headers)?;
-        Ok(fed_from(first, plan))
+        let (role, read) = (role_of(list), &self.config.read);
+        let purpose = Purpose { role, audiences, read, list, is_hinted_at };
+        Ok(match plan::plan(source, purpose, headers)? {
+            Planned::Plan(plan, own) => Planned::Plan(fed_from(first, plan), own),
+            Planned::Later(source) => Planned::Later(source),
+        })
     }
 
     /// The audiences that an input can feed, and the number of the first of them.
@@ -130,8 +200,8 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self) -> Result<Vec<SourcePlan>> {
-        for (at, source, list) in std::mem::take(&mut self.lines) {
-            self.plans[at] = Some(self.plan(source, list)?);
+        for (at, source, asked) in std::mem::take(&mut self.lines) {
+            self.plans[at] = Some(self.finished(Planned::Later(source), asked)?);
         }
         Ok(self.plans.into_iter().flatten().collect())
     }

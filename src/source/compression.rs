@@ -54,6 +54,11 @@ impl Compression {
         }
     }
 
+    /// True if its decoder may take so much memory that few can be at work at once.
+    pub(super) fn may_be_large(self) -> bool {
+        self.decoder_bytes() == DECODER_BYTES_MAX
+    }
+
     /// Wraps a reader in the decoder. Every decoder reads on behind the end of a member, frame or stream: the single
     /// ones stop there silently, and the rest of a concatenated file would be lost.
     pub(super) fn decoder(self, raw: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {

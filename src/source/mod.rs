@@ -50,6 +50,9 @@ pub use self::parquet::quiet::is_quiet;
 /// UTF-8 byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
+/// Held while the beginning of a file is decoded by a decoder that may be large: files are looked at side by side.
+static LARGE_DECODER: Mutex<()> = Mutex::new(());
+
 /// An input that was looked at and can be read.
 pub struct Source {
     /// Its name in messages: its path, or `stdin`.
@@ -90,6 +93,11 @@ impl std::fmt::Debug for Source {
 }
 
 impl Source {
+    /// True for the path of a regular file, which can be looked at beside others: it keeps nobody waiting.
+    pub(crate) fn is_file(input: &Input) -> bool {
+        matches!(input, Input::Path(path) if std::fs::metadata(path).is_ok_and(|meta| meta.is_file()))
+    }
+
     /// Opens an input and looks at its beginning. Waiting for a pipe ends when `stop` says so.
     pub fn inspect(input: &Input, stop: &Stop) -> Result<Self> {
         let inspected = match input {
@@ -190,6 +198,9 @@ impl Source {
         let reading = |error| Error::reading("read", &path, error);
         let head = read_up_to(&mut raw, compression::MAGIC_BYTES).map_err(reading)?;
         let compression = Compression::of(&head);
+        let regular = meta.filter(|meta| meta.file_type().is_file());
+        let is_large = regular.is_some() && compression.may_be_large();
+        let _one_at_a_time = is_large.then(|| mutex::lock(&LARGE_DECODER));
         let raw: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(raw));
         let decoding = |error| decode_error(&path, compression, error);
         let mut decoded = compression.decoder(raw).map_err(reading)?;
@@ -210,7 +221,6 @@ impl Source {
         let bom_bytes = if sample.starts_with(BOM) { BOM.len() } else { 0 };
         let rest: Box<dyn Read + Send> = Box::new(Cursor::new(sample.clone()).chain(decoded));
         sample.drain(..bom_bytes);
-        let regular = meta.filter(|meta| meta.file_type().is_file());
         Ok(Self {
             compression,
             sample_bytes: sample.len(),
@@ -268,7 +278,7 @@ impl Source {
     /// Memory in bytes that reading it takes, beside its chunks.
     pub(crate) fn reading_bytes(&self) -> u64 {
         match self.compression {
-            Compression::None => RELEASE_BYTES as u64,
+            Compression::None => self.bytes.unwrap_or(u64::MAX).min(RELEASE_BYTES as u64),
             compression => compression.decoder_bytes(),
         }
     }

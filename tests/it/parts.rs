@@ -313,6 +313,41 @@ fn the_first_part_with_an_error_is_told_whoever_found_it() {
 }
 
 #[test]
+fn the_first_input_that_cannot_be_planned_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts: Vec<PathBuf> = (0..80).map(|n| dir.path().join(format!("part-{n:02}"))).collect();
+    let header_alone = b"id,email,\"a\nb\"\n";
+    let (table, zipped) = (b"id,email,\"a\nb\"\n1,a@mail.example,x\n", gzip(&gzip(b"a")));
+    for (n, part) in parts.iter().enumerate() {
+        // A header alone is one because others have it, those before it and those behind.
+        fs::write(part, if n % 7 == 3 { &header_alone[..] } else { table }).unwrap();
+    }
+    let of = |threads| {
+        let mut config = config(UserType::EmailHash, &parts, &dir.path().join("out"));
+        config.resources.threads = threads;
+        let path = dir.path().join("rejects.csv");
+        config.output.rejects = Some(RejectList { path, with_values: false });
+        Outcome::of(config)
+    };
+    let one = of(1);
+    assert!(one.summary.is_ok(), "{:?}", one.summary);
+    for threads in [2, 8] {
+        assert_eq!(of(threads), one);
+    }
+    for broken in [[78, 79], [40, 70], [1, 2], [0, 79]] {
+        broken.iter().for_each(|n| fs::write(&parts[*n], &zipped).unwrap());
+        for threads in [1, 2, 8] {
+            let said = of(threads).summary.unwrap_err().1;
+            assert!(
+                said.contains(&format!("part-{:02}`: it is compressed twice", broken[0])),
+                "{said}"
+            );
+        }
+        broken.iter().for_each(|n| fs::write(&parts[*n], table).unwrap());
+    }
+}
+
+#[test]
 fn a_run_that_is_stopped_while_parts_are_read_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let parts: Vec<PathBuf> = (0..12).map(|n| dir.path().join(format!("part-{n}"))).collect();

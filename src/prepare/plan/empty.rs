@@ -50,6 +50,11 @@ impl Headers {
         }
     }
 
+    /// Adds those of others.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     fn has(&self, row: &[Vec<u8>]) -> bool {
         self.0.contains(&names_of(row))
     }
@@ -64,6 +69,11 @@ fn names_of(row: &[Vec<u8>]) -> Vec<String> {
 }
 
 impl Finder<'_> {
+    /// True if it depends on the headers of other inputs whether this one holds nobody.
+    pub(super) fn may_be_header_alone(&self) -> bool {
+        self.columns.is_none() && self.source.is_sample_all && self.table.rows.len() == 1
+    }
+
     /// What the input holds, if it holds nobody.
     pub(super) fn holds_nobody(&self, audiences: &[Audience], headers: &Headers) -> Option<Empty> {
         match self.columns {

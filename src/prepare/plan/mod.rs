@@ -142,7 +142,7 @@ pub struct SourcePlan {
     pub addresses: Option<Vec<usize>>,
     /// Notes for people on what was found out rather than given.
     pub notes: Vec<String>,
-    /// Columns that hold identifiers, as messages call them, and what they hold; for hints.
+    /// Columns that hold identifiers, as messages call them, and what they hold; of those that hints are about.
     pub columns: Vec<(String, &'static str)>,
 }
 
@@ -156,15 +156,38 @@ impl SourcePlan {
     }
 }
 
-/// Plans an input; `list` says what is known of a suppression list, `headers` what others begin with.
+/// What an input is planned for.
+#[derive(Clone, Copy, Debug)]
+pub struct Purpose<'a> {
+    /// The role of its entries.
+    pub role: Role,
+    /// The audiences that it can feed.
+    pub audiences: &'a [Audience],
+    /// How inputs are read.
+    pub read: &'a ReadOptions,
+    /// What is known of a suppression list.
+    pub list: Option<&'a SuppressInput>,
+    /// True if hints on what is wrong with the inputs name its columns.
+    pub is_hinted_at: bool,
+}
+
+/// What became of an input.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are plans")]
+pub enum Planned {
+    /// Its plan, and its header.
+    Plan(SourcePlan, Headers),
+    /// It can only be planned when the headers of those before it are known.
+    Later(Source),
+}
+
+/// Plans an input; `headers` are those of the inputs before it, if they are known.
 pub fn plan(
     mut source: Source,
-    role: Role,
-    audiences: &[Audience],
-    read: &ReadOptions,
-    list: Option<&SuppressInput>,
-    headers: &mut Headers,
-) -> Result<SourcePlan> {
+    purpose: Purpose<'_>,
+    headers: Option<&Headers>,
+) -> Result<Planned> {
+    let Purpose { role, audiences, read, list, is_hinted_at } = purpose;
     let only = list.and_then(|list| list.user_type);
     let list_column = list.and_then(|list| list.column.as_ref());
     let columns = look::columns(&source, read.format)?;
@@ -190,8 +213,12 @@ pub fn plan(
             .iter()
             .any(|name| !table.find(name).is_empty()),
     };
-    if let Some(empty) = finder.holds_nobody(audiences, headers) {
-        return Ok(empty::plan(source, role, dialect, empty));
+    if headers.is_none() && finder.may_be_header_alone() {
+        return Ok(Planned::Later(source));
+    }
+    let mut own = Headers::default();
+    if let Some(empty) = finder.holds_nobody(audiences, headers.unwrap_or(&own)) {
+        return Ok(Planned::Plan(empty::plan(source, role, dialect, empty), own));
     }
     let found = find_columns(&finder, audiences, only, &mut notes)?;
     let country = finder.country_column()?;
@@ -215,14 +242,14 @@ pub fn plan(
     let skip = if has_header { table.second_row } else { table.first_row };
     let header = without_line_ends(&source.sample[table.first_row..skip]).to_vec();
     if let Some(cells) = table.rows.first().filter(|_| has_header) {
-        headers.add(cells, &header);
+        own.add(cells, &header);
     }
     let header_lines = count_lines(&source.sample[..skip]);
     let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());
     check_columns(columns.as_ref(), &feeds, country.as_ref(), &compared)?;
-    let columns = finder.columns();
+    let columns = if is_hinted_at { finder.columns() } else { Vec::new() };
     source.forget_sample();
-    Ok(SourcePlan {
+    let plan = SourcePlan {
         source,
         role,
         list: 0,
@@ -240,7 +267,8 @@ pub fn plan(
         addresses,
         notes,
         columns,
-    })
+    };
+    Ok(Planned::Plan(plan, own))
 }
 
 /// The columns that feed audiences, with what is known of them; notes say which were guessed.

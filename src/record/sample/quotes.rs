@@ -38,15 +38,31 @@ pub(super) fn find(text: &[u8], is_all: bool, separator: Separator) -> Quotes {
 /// Lines that a dialect does not explain: quotes that open nothing, rows of another width than most, or with the end or
 /// the begin of another row in a field, quotes around values where they mean nothing.
 fn contradictions(text: &[u8], is_all: bool, csv: Csv) -> usize {
-    let mut widths = Vec::new();
+    // Nearly always rows are as wide as the first one, and once through the text is enough.
+    let (mut first, mut widths) = (1, Vec::new());
     each_row(text, is_all, &csv, |row| {
-        widths.push(row.cells.len());
-        true
+        first = row.cells.len();
+        false
     });
-    let width = usual_width(widths.iter().copied()).unwrap_or(1);
-    let csv = Csv { width: Some(width), ..csv };
+    let count = contradictions_of(text, is_all, &csv, first, &mut widths);
+    match usual_width(widths.iter().copied()).unwrap_or(1) {
+        width if width == first => count,
+        width => contradictions_of(text, is_all, &csv, width, &mut widths),
+    }
+}
+
+/// The same if rows have a width; theirs are added to `widths`.
+fn contradictions_of(
+    text: &[u8],
+    is_all: bool,
+    csv: &Csv,
+    width: usize,
+    widths: &mut Vec<usize>,
+) -> usize {
+    let csv = Csv { width: Some(width), ..*csv };
     let mut count = 0;
     each_row(text, is_all, &csv, |row| {
+        widths.push(row.cells.len());
         let is_wrapped = |cell: &Cell| {
             let cell = text[cell.start..cell.end].trim_ascii();
             !csv.quotes.are_read()
@@ -56,7 +72,8 @@ fn contradictions(text: &[u8], is_all: bool, csv: Csv) -> usize {
         };
         let is_contradiction = row.cells.iter().any(|cell| cell.is_stray || is_wrapped(cell))
             || csv.defect(text, row, false).is_some()
-            || has_half_row(text, row, &csv, width);
+            || memchr::memchr2(b'\n', b'\r', &text[row.start..row.end]).is_some()
+                && has_half_row(text, row, &csv, width);
         if is_contradiction {
             count += memchr::memchr_iter(b'\n', &text[row.start..row.end]).count() + 1;
         }
