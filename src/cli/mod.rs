@@ -206,7 +206,8 @@ pub(crate) struct PrepareArgs {
     /// Meaning of quotes and backslashes in CSV; found if left out
     #[arg(long, value_enum, value_name = "HOW", help_heading = READING)]
     pub(crate) quotes: Option<Quotes>,
-    /// Take CSV rows that are wider or narrower than the header as they are
+    /// Take CSV rows that are wider or narrower than the header as they are: right only if fields are missing or too many at
+    /// their ends, else values are a column apart
     #[arg(long, help_heading = READING)]
     pub(crate) ragged: bool,
     /// Lines to skip at the top of each input; titles above a header are found without it

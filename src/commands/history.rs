@@ -63,6 +63,13 @@ fn print_night(night: &SyncRecord) -> Result<()> {
     if let Some(error) = night.error.as_ref().filter(|_| night.exit_code != KILLED) {
         line(format_args!("  {error}\n"))?;
     }
+    for list in &night.opt_out_lists {
+        let members = match list.members {
+            Some(members) => format!("{members} of the members"),
+            None => "members not counted".to_owned(),
+        };
+        line(format_args!("  opt-outs of {}: {} usable, {members}\n", list.name, list.usable))?;
+    }
     Ok(())
 }
 

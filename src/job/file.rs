@@ -67,7 +67,8 @@ pub(super) struct InputTable {
     pub(super) delimiter: Option<Separator>,
     /// Meaning of quotes and backslashes in CSV; found if left out.
     pub(super) quotes: Option<Quotes>,
-    /// CSV rows that are wider or narrower than the header are taken as they are.
+    /// CSV rows that are wider or narrower than the header are taken as they are: right only if fields are missing or too many
+    /// at their ends, else values are a column apart.
     #[serde(default)]
     pub(super) ragged: bool,
     /// Lines to skip at the top of each input; titles above a header are found without it.

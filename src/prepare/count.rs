@@ -229,7 +229,7 @@ impl<'a> SourceSum<'a> {
             self.held.append(&mut chunk.rejects);
             let may_be_footer = |of: &ChunkReject| of.reason == Reason::Footer;
             if !self.held.iter().any(may_be_footer) {
-                self.list_held(route, audiences, rejects.as_deref_mut())?;
+                self.list_held(route, audiences, rejects)?;
             }
         }
         self.oddities.add(&chunk.oddities, self.lines, self.path)?;

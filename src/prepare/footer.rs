@@ -76,7 +76,9 @@ impl Tail {
             before = record;
         }
         if rows <= ROWS_MAX {
-            footer.iter().for_each(|record| records.refuse_all_of(*record, Reason::Footer));
+            for record in &footer {
+                records.refuse_all_of(*record, Reason::Footer);
+            }
         }
         Self { rows, is_all: before == 0 }
     }

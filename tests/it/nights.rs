@@ -375,6 +375,11 @@ fn an_opt_out_list_that_hits_nobody_any_more_stops_the_night() {
     assert_eq!(record["warnings"].as_array().unwrap().len(), 1);
     assert_eq!(nights.members(), [digests([0, 3, 4, 5, 6, 7, 8])]);
     assert!(metrics().contains(&of_list(0)), "{}", metrics());
+    let history = nights.home.throng(&["history", "--state", "state"]).stdout;
+    let history = String::from_utf8(history).unwrap();
+    for told in ["3 usable, 2 of the members\n", "3 usable, 0 of the members\n"] {
+        assert!(history.contains(&format!("  opt-outs of opt_outs.txt: {told}")), "{history}");
+    }
     let page = fs::read_to_string(nights.home.path("report.html")).unwrap();
     assert!(page.contains("nobody on it is a member"));
     // A person has looked, and the next night compares with this one.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Audience, Role, titles};
-use crate::config::{ColumnSelector, Header, ReadOptions};
+use crate::config::{ColumnSelector, Condition, Header, ReadOptions};
 use crate::dialect::Framing;
 use crate::dialect::{Column, Dialect, count_lines};
 use crate::error::{Error, Result};
@@ -492,6 +492,11 @@ impl Finder<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// The columns of conditions.
+    pub(super) fn compared(&self, conditions: &[Condition]) -> Result<Vec<Found>> {
+        conditions.iter().map(|of| self.selected(of.column())).collect()
     }
 
     pub(super) fn country_column(&self) -> Result<Option<Found>> {

@@ -196,22 +196,17 @@ pub fn plan(
     let is_formless = audiences.iter().any(|audience| !audience.spec.user_type.has_form());
     let look = Look { source: &source, role, read, told: &told, is_formless };
     let Seen { mut dialect, table, mut notes, has_titles } = look.at(columns.as_ref())?;
-    let is_like_first = |of: &Audience| of.spec.user_type == audiences[0].spec.user_type;
-    let has_one_type =
-        role != Role::Suppressed || only.is_some() || audiences.iter().all(is_like_first);
     let finder = Finder {
         source: &source,
         table: &table,
         dialect,
         role,
         read,
-        has_one_type,
+        has_one_type: role != Role::Suppressed || only.is_some() || have_one_type(audiences),
         list_column,
         columns: columns.as_ref(),
         has_titles,
-        has_told_name: titles::names(told.iter().copied())
-            .iter()
-            .any(|name| !table.find(name).is_empty()),
+        has_told_name: titles::has_any(&table, &told),
     };
     if headers.is_none() && finder.may_be_header_alone() {
         return Ok(Planned::Later(source));
@@ -222,8 +217,7 @@ pub fn plan(
     }
     let found = find_columns(&finder, audiences, only, &mut notes)?;
     let country = finder.country_column()?;
-    let compared: Vec<Found> =
-        conditions.iter().map(|of| finder.selected(of.column())).collect::<Result<_>>()?;
+    let compared = finder.compared(conditions)?;
     let beside: Vec<Found> = country.iter().chain(&compared).copied().collect();
     let has_header = finder.has_header(&found, &beside, audiences);
     notes.extend(finder.first_row_note(has_header, &found, &beside, audiences));
@@ -269,6 +263,11 @@ pub fn plan(
         columns,
     };
     Ok(Planned::Plan(plan, own))
+}
+
+/// True if all audiences are of one user type.
+fn have_one_type(audiences: &[Audience]) -> bool {
+    audiences.iter().all(|of| of.spec.user_type == audiences[0].spec.user_type)
 }
 
 /// The columns that feed audiences, with what is known of them; notes say which were guessed.

@@ -22,13 +22,13 @@ pub(super) fn count(table: &SampleTable, names: &[&str], is_doubtful: bool) -> u
         && let Some(header) = rows.into_iter().find(|row| has_names(*row))
     {
         let are_less = are_titles(table, header, |row| says_less(row, &table.rows[header]));
-        let has_named = |row: &Vec<Vec<u8>>| {
+        let has_digits_there = |row: &Vec<Vec<u8>>| {
             let columns = names.iter().flat_map(|name| table.find_in(header, name));
             let mut cells = columns.filter_map(|column| row.get(column));
             cells.any(|cell| trim(cell).iter().any(u8::is_ascii_digit))
         };
         // None of these would become an entry, however many cells they fill.
-        let is_no_value = |row: &Vec<Vec<u8>>| !has_address(row) && !has_named(row);
+        let is_no_value = |row: &Vec<Vec<u8>>| !has_address(row) && !has_digits_there(row);
         let are_titles = are_less
             || !is_doubtful
                 && are_titles(table, header, is_no_value)
@@ -48,7 +48,7 @@ pub(super) fn count(table: &SampleTable, names: &[&str], is_doubtful: bool) -> u
         |header: &usize| are_titles(table, *header, |row| says_less(row, &table.rows[*header]));
     first
         .filter(|row| *row > 0 && are_less(row) && is_header(table, *row))
-        .filter(|row| !table.rows[..*row].iter().any(has_address))
+        .filter(|row| !table.rows[..*row].iter().any(|row| has_address(row)))
         .filter(|row| !(0..*row).any(|title| is_like_values(table, title, *row)))
         .unwrap_or(0)
 }
@@ -67,6 +67,11 @@ pub(super) fn names<'a>(columns: impl Iterator<Item = &'a ColumnSelector>) -> Ve
         ColumnSelector::Number(_) => None,
     };
     columns.filter_map(name).collect()
+}
+
+/// True if the first row has one of the names that were told.
+pub(super) fn has_any(table: &SampleTable, told: &[&ColumnSelector]) -> bool {
+    names(told.iter().copied()).iter().any(|name| !table.find(name).is_empty())
 }
 
 /// True if all rows above a header are titles, and nobody is in the header either.
@@ -90,7 +95,7 @@ fn says_less(row: &[Vec<u8>], header: &[Vec<u8>]) -> bool {
     filled(row) < filled(header) && (row.len() < width || filled(row) * 2 <= width)
 }
 
-fn has_address(row: &Vec<Vec<u8>>) -> bool {
+fn has_address(row: &[Vec<u8>]) -> bool {
     row.iter().any(|cell| cell.contains(&b'@'))
 }
 
