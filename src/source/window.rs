@@ -117,9 +117,15 @@ struct Bits {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn splat(byte: u8) -> __m512i {
+    _mm512_set1_epi8(byte.cast_signed())
+}
+
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
 fn scan_avx512(window: &[u8], delimiter: u8) -> WindowScan {
-    let splat = |byte: u8| _mm512_set1_epi8(byte.cast_signed());
     let mut bits = Bits {
         quote: splat(b'"'),
         delimiter: splat(delimiter),
