@@ -64,6 +64,8 @@ pub struct ListFigures {
     pub name: String,
     /// Records.
     pub read: u64,
+    /// Rows that `--suppress-where` dropped; they are in none of the other counts.
+    pub dropped: u64,
     /// Values with nothing in them.
     pub blank: u64,
     /// Values by which somebody can be held back, before they are made unique.
@@ -202,6 +204,9 @@ impl ListFigures {
                 row(f, "  on this list", 0, &format!("{note}: NOBODY is a member"))?;
             }
             Some(members) => row(f, "  on this list", members, &note)?,
+        }
+        if self.dropped > 0 {
+            row(f, "    dropped", self.dropped, "by --suppress-where: no opt-outs")?;
         }
         for Rejects { reason, count: times, first_source, first_line, .. } in &self.rejects {
             let first = format!("not usable, first: {}, line {first_line}", OneLine(first_source));

@@ -40,6 +40,8 @@ pub struct Condition {
     values: Vec<String>,
     /// True if a cell with nothing in it is one of the values.
     has_blank: bool,
+    /// True if cells are booleans, of which `true` is 1 and `false` is 0.
+    is_of_booleans: bool,
 }
 
 impl Condition {
@@ -53,12 +55,24 @@ impl Condition {
         self.is_negated
     }
 
+    /// The same for a column that holds booleans, or does not.
+    pub(crate) fn on_booleans(self, is_of_booleans: bool) -> Self {
+        Self { is_of_booleans, ..self }
+    }
+
     /// Whether it holds for a cell; one that is not there has nothing in it.
     pub fn holds(&self, cell: &[u8]) -> bool {
         let cell = trim(cell);
         let mut is_one = self.has(cell);
         if !is_one && matches!(cell.first(), Some(b'\'' | b'=' | b'"')) {
             is_one = without_guard(cell).is_some_and(|inner| self.has(inner));
+        }
+        if !is_one && self.is_of_booleans {
+            is_one = match cell {
+                b"true" => self.has(b"1"),
+                b"false" => self.has(b"0"),
+                _ => false,
+            };
         }
         is_one != self.is_negated
     }
@@ -102,8 +116,13 @@ impl FromStr for Condition {
         if column.ends_with(['<', '>', '~']) || values.starts_with(['=', '~']) {
             return Err("only = and != can be asked for".to_owned());
         }
-        let mut condition =
-            Self { column: column.parse()?, is_negated, values: Vec::new(), has_blank: false };
+        let mut condition = Self {
+            column: column.parse()?,
+            is_negated,
+            values: Vec::new(),
+            has_blank: false,
+            is_of_booleans: false,
+        };
         for value in split_values(values)? {
             let is_null = is_null_word(value.as_bytes())
                 && !AMBIGUOUS_WORDS.iter().any(|word| word.eq_ignore_ascii_case(&value));

@@ -14,6 +14,8 @@ const WORDS: &[(&str, &str)] = &[
     ("--suppress email_hash:md5=FILE", "`user-type` and `digest` in [[suppress]]"),
     ("--suppress md5=FILE, --suppress sha1=FILE", "`digest = \"md5\"` or \"sha1\" in [[suppress]]"),
     ("--suppress md5=FILE", "`digest = \"md5\"` in [[suppress]]"),
+    ("--suppress sha1=FILE", "`digest = \"sha1\"` in [[suppress]]"),
+    ("--suppress phone_hash:md5=FILE", "`user-type` and `digest` in [[suppress]]"),
     ("--suppress TYPE=FILE", "`user-type` in [[suppress]]"),
     ("--user-type", "`user-type`"),
     ("--split", "`split` in [input]"),

@@ -71,6 +71,11 @@ impl Alias {
         self.is_of(audience.spec.user_type) && audience.digest == Some(self.digest)
     }
 
+    /// The type of the values that were hashed.
+    pub(super) fn user_type(self) -> UserType {
+        self.user_type
+    }
+
     pub(super) fn is_of(self, user_type: UserType) -> bool {
         self.user_type == user_type
     }

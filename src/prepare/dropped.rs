@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::notes::Finding;
+use super::notes::{Finding, merged};
 use super::plan::SourcePlan;
 use super::tally::SourceTally;
 use crate::config::{Condition, PrepareConfig};
@@ -106,7 +106,38 @@ impl Conditions {
         let told = |conditions: Vec<&Condition>| {
             conditions.iter().map(|of| format!("--where `{of}` drops no row")).collect()
         };
-        (told(notes), told(warnings))
+        let mut warnings: Vec<String> = told(warnings);
+        warnings.extend(merged(self.idle_here(ingested)));
+        (told(notes), warnings)
+    }
+
+    /// Inputs of which a condition that keeps people out drops nobody, though it drops so many of others that it should:
+    /// they may say it otherwise.
+    fn idle_here(&self, ingested: &[SourceTally]) -> Vec<Finding> {
+        let dropped = self.dropped(ingested);
+        let here = |read: &SourceTally, at: usize| read.dropped.get(at).copied().unwrap_or(0);
+        let records_of = |at: usize| {
+            let with = self.of_members(ingested).filter(|read| here(read, at) > 0);
+            with.map(|read| read.records).sum::<u64>()
+        };
+        let others: Vec<u64> = (0..self.members.len()).map(records_of).collect();
+        let mut findings = Vec::new();
+        for (read, (role, path, _)) in ingested.iter().zip(&self.sources) {
+            if *role != Role::Member {
+                continue;
+            }
+            for (at, condition) in self.members.iter().enumerate() {
+                let expected = u128::from(dropped[at]) * u128::from(read.records);
+                let is_idle = here(read, at) == 0 && dropped[at] > 0;
+                if condition.is_negated() && is_idle && expected >= u128::from(others[at]) {
+                    let text = format!(
+                        "--where `{condition}` drops none of its rows, though it drops rows of other inputs: does it say that otherwise?"
+                    );
+                    findings.push(Finding { path: path.clone(), text });
+                }
+            }
+        }
+        findings
     }
 
     /// Rows of members that each condition dropped.

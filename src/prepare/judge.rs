@@ -12,6 +12,7 @@ use super::tally::Tally;
 use crate::config::{AudienceSpec, MaxRejects, PrepareConfig};
 use crate::dialect::Wrapping;
 use crate::error::{Error, Result};
+use crate::figures::count;
 use crate::normalize::{RuleOptions, Shape, Unprefixed};
 use crate::quote::Quoted;
 use crate::reason::Reason;
@@ -44,6 +45,8 @@ struct JudgedSource {
     feeds: Vec<(usize, String)>,
     /// True if it is a list of which throng chose the column.
     is_column_chosen: bool,
+    /// True if it has columns that feed no audience.
+    has_other_columns: bool,
 }
 
 /// The tallies of one audience by role.
@@ -62,6 +65,7 @@ impl Judge {
             feeds: plan.feeds.iter().map(|feed| (feed.audience, feed.column.to_string())).collect(),
             is_column_chosen: plan.dialect.wrapping() == Wrapping::Field
                 && !plan.is_list_column_told,
+            has_other_columns: plan.has_other_columns,
         });
         Self {
             max_rejects: config.max_rejects,
@@ -192,6 +196,41 @@ impl Judge {
                     found(format!("nothing in it can be used as {spec}"));
                 }
             }
+        }
+        findings
+    }
+
+    /// Warnings about opt-out lists with rows that have nothing in the columns that were chosen: whoever they name in another
+    /// one is not held back.
+    pub(super) fn warnings(&self, ingested: &[SourceTally]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for read in ingested {
+            let source = &self.sources[read.source];
+            let is_chosen = source.role == Role::Suppressed && source.is_column_chosen;
+            if !is_chosen || !source.has_other_columns {
+                continue;
+            }
+            let filled_of = |of: UserType| {
+                let is_of_type = |(index, _): &&(usize, Tally)| self.specs[*index].user_type == of;
+                let tallies = read.tallies.iter().filter(is_of_type);
+                tallies.map(|(_, tally)| tally.read - tally.blank).max().unwrap_or(0)
+            };
+            let filled: u64 = UserType::ALL.into_iter().map(filled_of).sum();
+            let rows = read.records - read.dropped.iter().sum::<u64>();
+            let blank = rows.saturating_sub(filled);
+            if blank == 0 || !self.max_rejects.is_exceeded(blank, rows) {
+                continue;
+            }
+            let mut columns: Vec<&str> = source.feeds.iter().map(|(_, of)| &**of).collect();
+            columns.sort_unstable();
+            columns.dedup();
+            let text = format!(
+                "{} of {} rows of this opt-out list have nothing in column {}: whoever stands in another column of them is NOT held back; if one is meant, --suppress-column",
+                count(blank),
+                count(rows),
+                columns.join(" and "),
+            );
+            findings.push(Finding { path: source.path.clone(), text });
         }
         findings
     }

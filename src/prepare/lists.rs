@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
+use super::aliases::Alias;
 use super::form::{Digits, Form};
 use super::plan::SourcePlan;
 use super::summary::{AudienceSummary, rejects_of};
 use super::tally::{SourceTally, Tally};
 use crate::audience::{ListFigures, Rejects};
-use crate::config::{Input, SuppressInput, audience_name};
+use crate::config::{AudienceSpec, Input, PrepareConfig, SuppressInput, audience_name};
 use crate::figures::count;
 use crate::limits::LISTS_MAX;
 use crate::quote::OneLine;
 use crate::reason::Reason;
 use crate::role::Role;
+use crate::user_type::UserType;
 
 /// If fewer than one in so many of a list are members, it may be written in another way.
 const FEW_PART: u64 = 10;
@@ -39,6 +41,10 @@ struct Judged {
     list: Option<usize>,
     /// The form of what it has for each audience.
     forms: Vec<(usize, Form, Digits)>,
+    /// True if it holds nobody.
+    is_empty: bool,
+    /// The one type that it is for, if it is a list for one.
+    only: Option<UserType>,
 }
 
 /// The name of the list that a file belongs to.
@@ -73,19 +79,27 @@ pub(super) fn numbers(suppress: &[SuppressInput]) -> impl Iterator<Item = usize>
 }
 
 impl Lists {
-    pub(super) fn new(suppress: &[SuppressInput], sources: &[SourcePlan]) -> Self {
+    pub(super) fn new(config: &PrepareConfig, sources: &[SourcePlan]) -> Self {
         let is_list = |source: &SourcePlan| source.role == Role::Suppressed;
         let feeds = |source: &SourcePlan| {
             source.feeds.iter().map(|feed| (feed.audience, feed.form, feed.digits)).collect()
         };
+        let type_of = |list: &SuppressInput| {
+            let alias = Alias::of(list, &config.audiences).ok().flatten();
+            list.user_type.or_else(|| alias.map(Alias::user_type))
+        };
+        // Lists come first.
+        let mut types = config.suppress.iter().map(type_of);
         Self {
-            names: names(suppress),
+            names: names(&config.suppress),
             sources: sources
                 .iter()
                 .map(|of| Judged {
                     role: of.role,
                     list: is_list(of).then_some(of.list),
                     forms: feeds(of),
+                    is_empty: of.empty.is_some(),
+                    only: types.next().flatten(),
                 })
                 .collect(),
         }
@@ -94,21 +108,22 @@ impl Lists {
     /// Figures of the lists that concern an audience. `hits` says for each list how many of its entries are members.
     pub(super) fn of_audience(
         &self,
-        audience: usize,
+        (audience, spec): (usize, &AudienceSpec),
         members: &Tally,
         ingested: &[SourceTally],
         hits: &[u64],
     ) -> Vec<ListFigures> {
         let of_list = |(list, name): (usize, &String)| {
             let is_of_it = |read: &&SourceTally| self.sources[read.source].list == Some(list);
-            let mut sum: Option<Tally> = None;
+            let (mut sum, mut dropped): (Option<Tally>, u64) = (None, 0);
             for read in ingested.iter().filter(is_of_it) {
                 let tally = read.tallies.iter().find(|(of, _)| *of == audience);
                 if let Some((_, tally)) = tally {
                     sum.get_or_insert_default().add(tally.clone(), |place| place);
+                    dropped += read.dropped.iter().sum::<u64>();
                 }
             }
-            let sum = sum?;
+            let sum = sum.or_else(|| self.is_empty(list, spec.user_type).then(Tally::default))?;
             let hits_of = |list| hits.get(list).copied().unwrap_or_default();
             // Those beyond the bound share the last place: if nobody is there, nobody is on any of them.
             let last = LISTS_MAX - 1;
@@ -116,6 +131,7 @@ impl Lists {
             let mut figures = ListFigures {
                 name: name.clone(),
                 read: sum.read,
+                dropped,
                 blank: sum.blank,
                 usable: sum.usable(),
                 prehashed: sum.prehashed,
@@ -140,6 +156,12 @@ impl Lists {
             Some(figures)
         };
         self.names.iter().enumerate().filter_map(of_list).collect()
+    }
+
+    /// True if a list holds nobody, and is not for another type.
+    fn is_empty(&self, list: usize, user_type: UserType) -> bool {
+        let mut of_list = self.sources.iter().filter(|source| source.list == Some(list));
+        of_list.all(|of| of.is_empty && of.only.is_none_or(|only| only == user_type))
     }
 
     /// The likely cause that nobody of a list is a member: it was written in another form.

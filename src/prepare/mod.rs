@@ -63,6 +63,7 @@ pub struct Prepare {
     audiences: Vec<Audience>,
     sources: Vec<SourcePlan>,
     notes: Vec<String>,
+    warnings: Vec<String>,
     pool: ThreadPool,
     memory: MemoryPlan,
 }
@@ -84,8 +85,8 @@ impl Prepare {
         let are_linked = persons::are_linked(&config, made, &sources);
         let memory =
             MemoryPlan::new(&config.resources, threads, audiences.len(), are_linked, &sources);
-        let notes = sources::notes(&config, &sources)?;
-        Ok(Self { config, audiences, sources, notes, pool, memory })
+        let (notes, warnings) = sources::notes(&config, &sources)?;
+        Ok(Self { config, audiences, sources, notes, warnings, pool, memory })
     }
 
     /// Notes for people on what was found out rather than given, and what is remarkable.
@@ -101,7 +102,7 @@ impl Prepare {
     /// Does it.
     pub fn run(self, progress: &Progress) -> Result<Summary> {
         let started = Instant::now();
-        let Self { config, audiences, sources, mut notes, pool, memory } = self;
+        let Self { config, audiences, sources, mut notes, mut warnings, pool, memory } = self;
         let staging = Staging::begin(&config.output.dir, config.output.overwrite)?;
         let tmp_dir = config.resources.tmp_dir.clone().unwrap_or_else(|| staging.path().to_owned());
         let rejects = config.output.rejects.as_ref().map(RejectWriter::create).transpose()?;
@@ -113,15 +114,17 @@ impl Prepare {
             sources.iter().map(|source| inputs::describe(source, &audiences)).collect();
         let judge = judge::Judge::new(&config, &audiences, &sources);
         let members = spellings::paths(&sources);
-        let lists = Lists::new(&config.suppress, &sources);
+        let lists = Lists::new(&config, &sources);
         let conditions = Conditions::new(&config, &sources);
         let mut ingest = Ingest::new(&config, &audiences, &memory, &pool, progress, &tmp_dir);
         let ingested = ingest.all(sources, rejects).map_err(|e| staging.named(e))?;
         conditions.verdict(&ingested)?;
         let tallies =
             judge.verdict(&ingested).map_err(|error| conditions.named(error, &ingested))?;
-        let (idle, mut warnings) = conditions.notes(&ingested);
+        let (idle, warned) = conditions.notes(&ingested);
         notes.extend(idle);
+        warnings.extend(warned);
+        warnings.extend(notes::merged(judge.warnings(&ingested)));
         let findings = conditions.findings(&ingested).into_iter().chain(judge.findings(&ingested));
         notes.extend(notes::merged(findings.collect()));
         notes.extend(ingest.aliases.iter().filter_map(|alias| alias.note(&audiences, &tallies)));
@@ -146,8 +149,12 @@ impl Prepare {
             let delivered = delivery.write(&audience.spec, &partitions, companions);
             let delivered = delivered.map_err(|e| staging.named(e))?;
             spellings::check(delivered.merged, &members)?;
-            let of_it =
-                lists.of_audience(index, &tally[Role::Member as usize], &ingested, &delivered.hits);
+            let of_it = lists.of_audience(
+                (index, &audience.spec),
+                &tally[Role::Member as usize],
+                &ingested,
+                &delivered.hits,
+            );
             let summary =
                 AudienceSummary::new(&audience.spec, tally, delivered, of_it, spilled_bytes);
             manifest.audiences.push(summary.manifest());

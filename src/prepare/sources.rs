@@ -64,6 +64,7 @@ pub(super) fn plan(
         plan.list = list;
     }
     check_not_all_empty(&sources)?;
+    check_digests_are_read(&sources, audiences, made.len())?;
     hold_against_largest(&mut sources, made.len());
     Ok(sources)
 }
@@ -237,6 +238,39 @@ fn check_not_all_empty(sources: &[SourcePlan]) -> Result<()> {
     })
 }
 
+/// Refuses lists of digests that have some for another audience, too, in a column that nobody reads.
+fn check_digests_are_read(
+    sources: &[SourcePlan],
+    audiences: &[Audience],
+    made: usize,
+) -> Result<()> {
+    for plan in sources {
+        let Some((column, user_type)) = &plan.unread_digests else { continue };
+        let feeds_it = |of: &SourcePlan| {
+            let is_of_type = |feed: &plan::Feed| {
+                let audience = &audiences[feed.audience];
+                audience.digest.is_some() && audience.spec.user_type == *user_type
+            };
+            of.source.path == plan.source.path && of.feeds.iter().any(is_of_type)
+        };
+        let is_made = audiences[..made].iter().any(|of| of.spec.user_type == *user_type);
+        let Some(feed) = plan.feeds.first().filter(|_| is_made) else { continue };
+        if sources.iter().any(feeds_it) {
+            continue;
+        }
+        let spec = &audiences[feed.audience].spec;
+        return Err(Error::usage(
+            format!(
+                "the suppression list {} is read for {} alone, and column {column} holds digests, too",
+                Quoted(&plan.source.path),
+                spec.user_type
+            ),
+            "give the file once for each type (--suppress email_hash:md5=FILE), or name its column with --suppress-column",
+        ));
+    }
+    Ok(())
+}
+
 /// A note on inputs of a role that hold nobody.
 fn empty_note(sources: &[SourcePlan], role: Role) -> Option<String> {
     let of_role = || sources.iter().filter(|plan| plan.role == role);
@@ -252,24 +286,41 @@ fn empty_note(sources: &[SourcePlan], role: Role) -> Option<String> {
     })
 }
 
-/// Makes the notes on sources that were looked at, before they are read.
-pub(super) fn notes(config: &PrepareConfig, sources: &[SourcePlan]) -> Result<Vec<String>> {
-    let mut findings = Vec::new();
+/// The warning that all opt-out lists are empty.
+fn all_lists_empty(sources: &[SourcePlan]) -> Option<String> {
+    let mut lists = sources.iter().filter(|plan| plan.role == Role::Suppressed).peekable();
+    let is_any = lists.peek().is_some();
+    let note = empty_note(sources, Role::Suppressed).filter(|_| is_any)?;
+    lists.all(|plan| plan.empty.is_some()).then(|| format!("{note}: NOBODY is held back"))
+}
+
+/// Makes the notes on sources that were looked at, before they are read, and the warnings.
+pub(super) fn notes(
+    config: &PrepareConfig,
+    sources: &[SourcePlan],
+) -> Result<(Vec<String>, Vec<String>)> {
+    let (mut findings, mut warnings) = (Vec::new(), Vec::new());
     for plan in sources {
         let path = &plan.source.path;
         let mut found = |text: String| findings.push(Finding { path: path.clone(), text });
         plan.source.encoding_note().map(str::to_owned).into_iter().for_each(&mut found);
         plan.notes.iter().cloned().for_each(&mut found);
+        let warned = plan.warnings.iter().cloned();
+        warnings.extend(warned.map(|text| Finding { path: path.clone(), text }));
     }
     for known in &config.against {
         findings.extend(known::rules_changed(known, &options(config))?);
     }
     let mut notes = config.notes.clone();
     notes.extend(merged(findings));
-    notes.extend(empty_note(sources, Role::Suppressed));
+    let mut warnings = merged(warnings);
+    match all_lists_empty(sources) {
+        Some(warning) => warnings.push(warning),
+        None => notes.extend(empty_note(sources, Role::Suppressed)),
+    }
     notes.extend(empty_note(sources, Role::Member));
     if config.output.rejects.as_ref().is_some_and(|list| list.with_values) {
         notes.push("the reject list holds raw values: keep it like the inputs".to_owned());
     }
-    Ok(notes)
+    Ok((notes, warnings))
 }

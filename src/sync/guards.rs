@@ -1,11 +1,14 @@
 //! What must not pass at 3 a.m.: an export that is half written, empty, old, or of somebody else.
 
-use super::{AudienceRecord, GuardRecord, OptOutListRecord, SyncRecord};
+use super::{AudienceRecord, GuardRecord, ListAudienceRecord, OptOutListRecord, SyncRecord};
 use crate::config::Share;
 use crate::job::{Guards, ListGuards};
 
 /// Far less than one member of all that an audience can hold: 0.29 of 100 are 29, whatever the last bits say.
 const TOLERANCE: f64 = 1e-12;
+
+/// The guard of how many of an opt-out list are members.
+const MEMBERS: &str = "min_opt_out_members";
 
 /// A guard that stops a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,11 +56,12 @@ pub(super) fn check(
     few.into_iter().chain(check_change(guards, audience, before)).collect()
 }
 
-/// Looks at an opt-out list; `before` is the last run that passed.
+/// Looks at an opt-out list; `before` is the last run that passed, `audiences` are those of this one.
 pub(super) fn check_list(
     guards: &ListGuards,
     list: &OptOutListRecord,
     before: Option<&SyncRecord>,
+    audiences: &[AudienceRecord],
 ) -> Vec<Stopped> {
     let OptOutListRecord { name, records, .. } = list;
     let mut stopped_by = Vec::new();
@@ -72,20 +76,82 @@ pub(super) fn check_list(
     }
     let earlier = before.and_then(|run| run.opt_out_lists.iter().find(|of| of.name == *name));
     stopped_by.extend(check_hits(guards, list, earlier));
-    let earlier = earlier.map_or(0, |earlier| earlier.records);
-    let Share(limit) = guards.max_shrink;
-    if earlier > 0 && 1.0 - count(*records) / count(earlier) > limit + TOLERANCE {
-        let found = Share(1.0 - count(*records) / count(earlier)).to_string();
-        let limit = guards.max_shrink.to_string();
-        let message = format!(
-            "the opt-out list `{name}` has {records} records, {found} fewer than the {earlier} of the run before, \
-             and max-opt-out-shrink allows {limit}: is it half written?"
-        );
-        let enough = (earlier.saturating_sub(*records) * 100).div_ceil(earlier);
-        let flag = ("--max-opt-out-shrink", Allowed::AtMostPercent(enough));
-        stopped_by.push(stopped("max_opt_out_shrink", name, (found, limit), flag, message));
+    let Some(earlier) = earlier else { return stopped_by };
+    if stopped_by.iter().all(|of| of.guard.name != MEMBERS) {
+        stopped_by.extend(check_audiences(guards, list, earlier, audiences));
     }
+    stopped_by.extend(check_list_shrink(guards, list, earlier));
     stopped_by
+}
+
+/// Looks at how much less an opt-out list holds: records, and values by which somebody is held back, of each audience; those
+/// of which most is missing.
+fn check_list_shrink(
+    guards: &ListGuards,
+    list: &OptOutListRecord,
+    earlier: &OptOutListRecord,
+) -> Option<Stopped> {
+    let OptOutListRecord { name, .. } = list;
+    let mut pairs = vec![("records".to_owned(), list.records, earlier.records)];
+    // Records of earlier versions do not have it by audience.
+    if earlier.audiences.is_empty() {
+        pairs.push(("usable values".to_owned(), list.usable, earlier.usable));
+    }
+    for before in &earlier.audiences {
+        let now = list.audiences.iter().find(|of| of.audience == before.audience);
+        pairs.extend(now.map(|now| {
+            (format!("usable values for `{}`", now.audience), now.usable, before.usable)
+        }));
+    }
+    let Share(limit) = guards.max_shrink;
+    let share = |(now, before): (u64, u64)| 1.0 - count(now) / count(before);
+    let too_few = pairs
+        .into_iter()
+        .filter(|(_, now, before)| *before > 0 && share((*now, *before)) > limit + TOLERANCE);
+    let more_missing = |one: (u64, u64), other: (u64, u64)| share(one) > share(other);
+    let (what, now, before) = too_few
+        .reduce(|most, of| if more_missing((of.1, of.2), (most.1, most.2)) { of } else { most })?;
+    let found = Share(share((now, before))).to_string();
+    let limit = guards.max_shrink.to_string();
+    let message = format!(
+        "the opt-out list `{name}` has {now} {what}, {found} fewer than the {before} of the run before, \
+         and max-opt-out-shrink allows {limit}: is it half written?"
+    );
+    let enough = (before.saturating_sub(now) * 100).div_ceil(before);
+    let flag = ("--max-opt-out-shrink", Allowed::AtMostPercent(enough));
+    Some(stopped("max_opt_out_shrink", name, (found, limit), flag, message))
+}
+
+/// Looks at each audience of which somebody was on an opt-out list in the run before: nobody is any more, or the list was
+/// not even read for it, while another column of the list still has members.
+fn check_audiences(
+    guards: &ListGuards,
+    list: &OptOutListRecord,
+    earlier: &OptOutListRecord,
+    audiences: &[AudienceRecord],
+) -> Vec<Stopped> {
+    let OptOutListRecord { name, usable, .. } = list;
+    // An empty list is told by what it lost.
+    if guards.min_members == Some(0) || *usable == 0 {
+        return Vec::new();
+    }
+    let check = |before: &ListAudienceRecord| {
+        let members = before.members.filter(|members| *members > 0)?;
+        let audience = &before.audience;
+        audiences.iter().find(|of| of.name == *audience)?;
+        let now = list.audiences.iter().find(|of| of.audience == *audience);
+        let what = match now {
+            None => "has nothing",
+            Some(ListAudienceRecord { members: Some(0), .. }) => "holds back nobody",
+            Some(_) => return None,
+        };
+        let message = format!(
+            "the opt-out list `{name}` {what} for `{audience}`, and in the run before {members} of it were members: was it written as before?"
+        );
+        let flag = ("--min-opt-out-members", Allowed::AtLeast(0));
+        Some(stopped(MEMBERS, name, ("0".to_owned(), "1".to_owned()), flag, message))
+    };
+    earlier.audiences.iter().filter_map(check).collect()
 }
 
 /// Looks at how many of an opt-out list are members. That nobody is can be right, unless somebody was in the run before, or
@@ -103,7 +169,7 @@ fn check_hits(
         );
         let flag = ("--min-opt-out-members", Allowed::AtLeast(0));
         let figures = ("unknown".to_owned(), least.to_string());
-        return Some(stopped("min_opt_out_members", name, figures, flag, message));
+        return Some(stopped(MEMBERS, name, figures, flag, message));
     };
     let before = earlier.and_then(|earlier| earlier.members).unwrap_or(0);
     let (least, why) = match (guards.min_members, suspicion) {
@@ -123,7 +189,7 @@ fn check_hits(
     };
     let flag = ("--min-opt-out-members", Allowed::AtLeast(members));
     let figures = (members.to_string(), if least == u64::MAX { 1 } else { least }.to_string());
-    Some(stopped("min_opt_out_members", name, figures, flag, message))
+    Some(stopped(MEMBERS, name, figures, flag, message))
 }
 
 fn check_number(guards: &Guards, audience: &AudienceRecord) -> Option<Stopped> {
@@ -239,7 +305,7 @@ mod tests {
         let before =
             |records| SyncRecord { opt_out_lists: vec![list(records)], ..SyncRecord::default() };
         let name = |guards: &ListGuards, now, earlier: Option<u64>| {
-            let stopped = check_list(guards, &list(now), earlier.map(before).as_ref());
+            let stopped = check_list(guards, &list(now), earlier.map(before).as_ref(), &[]);
             stopped.into_iter().map(|stopped| stopped.guard.name).collect::<Vec<_>>()
         };
         let usual = ListGuards::default();
@@ -251,7 +317,7 @@ mod tests {
         }
         let least = ListGuards { min_entries: 10, ..usual };
         assert_eq!(name(&least, 9, None), ["min_opt_outs"]);
-        let stopped = check_list(&least, &list(9), Some(&before(100)));
+        let stopped = check_list(&least, &list(9), Some(&before(100)), &[]);
         assert_eq!(flags_to_pass(&stopped), "--min-opt-outs 9 --max-opt-out-shrink 91%");
     }
 
@@ -263,6 +329,7 @@ mod tests {
             usable: 100,
             members,
             suspicion: suspicion.map(str::to_owned),
+            audiences: Vec::new(),
         };
         let stops = |min_members, now: &OptOutListRecord, before: Option<Option<u64>>| {
             let guards = ListGuards { min_members, ..ListGuards::default() };
@@ -270,7 +337,7 @@ mod tests {
                 opt_out_lists: vec![list(members, None)],
                 ..SyncRecord::default()
             };
-            let stopped = check_list(&guards, now, before.map(night).as_ref());
+            let stopped = check_list(&guards, now, before.map(night).as_ref(), &[]);
             stopped.into_iter().map(|of| of.guard.name).collect::<Vec<_>>()
         };
         let guard = ["min_opt_out_members"];
@@ -289,6 +356,47 @@ mod tests {
             let odd = list(Some(members), Some("it holds UUIDs"));
             assert_eq!(stops(None, &odd, None), guard);
             assert!(stops(Some(members), &odd, None).is_empty());
+        }
+    }
+
+    #[test]
+    fn each_audience_of_an_opt_out_list_is_looked_at() {
+        let run = |of: &[(&str, u64, u64)]| {
+            let audiences = of.iter().map(|(name, usable, members)| ListAudienceRecord {
+                audience: (*name).to_owned(),
+                usable: *usable,
+                members: Some(*members),
+            });
+            OptOutListRecord {
+                name: "opt.csv".to_owned(),
+                records: 100,
+                usable: of.iter().map(|of| of.1).sum(),
+                members: Some(of.iter().map(|of| of.2).sum()),
+                suspicion: None,
+                audiences: audiences.collect(),
+            }
+        };
+        let of_job = ["mail", "tel"]
+            .map(|name| AudienceRecord { name: name.to_owned(), ..AudienceRecord::default() });
+        let stops = |guards: &ListGuards, now: &[(&str, u64, u64)], before: OptOutListRecord| {
+            let before = SyncRecord { opt_out_lists: vec![before], ..SyncRecord::default() };
+            let stopped = check_list(guards, &run(now), Some(&before), &of_job);
+            stopped.into_iter().map(|of| of.guard.name).collect::<Vec<_>>()
+        };
+        let usual = ListGuards::default();
+        let before = || run(&[("mail", 100, 10), ("tel", 100, 10), ("sold", 9, 9)]);
+        assert!(stops(&usual, &[("mail", 100, 1), ("tel", 95, 10)], before()).is_empty());
+        // Its column is gone, or has somebody else; the other one still has members.
+        assert_eq!(stops(&usual, &[("tel", 100, 10)], before()), [MEMBERS]);
+        assert_eq!(stops(&usual, &[("mail", 100, 0), ("tel", 100, 10)], before()), [MEMBERS]);
+        // As many records, of which most are blank.
+        let blank = [("mail", 10, 1), ("tel", 100, 10)];
+        assert_eq!(stops(&usual, &blank, before()), ["max_opt_out_shrink"]);
+        let older = OptOutListRecord { audiences: Vec::new(), ..before() };
+        assert_eq!(stops(&usual, &blank, older), ["max_opt_out_shrink"]);
+        let passing = ListGuards { min_members: Some(0), max_shrink: Share(0.9), ..usual };
+        for now in [&[("tel", 100, 10)][..], &blank] {
+            assert!(stops(&passing, now, before()).is_empty(), "{now:?}");
         }
     }
 

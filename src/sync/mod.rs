@@ -33,6 +33,6 @@ mod upload;
 pub use self::config::SyncConfig;
 pub use self::night::{SyncProgress, run};
 pub use self::record::{
-    AudienceRecord, GuardRecord, InputRecord, KILLED, MustGoRecord, OptOutListRecord, PhaseRecord,
-    SyncRecord, records_of,
+    AudienceRecord, GuardRecord, InputRecord, KILLED, ListAudienceRecord, MustGoRecord,
+    OptOutListRecord, PhaseRecord, SyncRecord, records_of,
 };

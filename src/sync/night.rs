@@ -9,7 +9,10 @@ use super::config::SyncConfig;
 use super::guards::{self, Stopped};
 use super::outcome::outcome;
 use super::record::{if_killed, records};
-use super::{AudienceRecord, GuardRecord, InputRecord, OptOutListRecord, PhaseRecord, SyncRecord};
+use super::{
+    AudienceRecord, GuardRecord, InputRecord, ListAudienceRecord, OptOutListRecord, PhaseRecord,
+    SyncRecord,
+};
 use crate::config::{KnownInput, KnownPart, KnownSource, PrepareConfig, Role};
 use crate::disk::sqlite::now;
 use crate::emit::{Manifest, PartManifest};
@@ -350,11 +353,22 @@ impl Night<'_> {
                 let figures = summary.audiences.iter().flat_map(|of| &of.figures.opt_out_lists);
                 let of_it = || figures.clone().filter(|list| list.name == name);
                 let suspicion = of_it().find_map(|list| list.suspicion.as_deref());
+                let by_audience = summary.audiences.iter().flat_map(|audience| {
+                    let of_it =
+                        audience.figures.opt_out_lists.iter().filter(|list| list.name == name);
+                    of_it.map(|list| ListAudienceRecord {
+                        audience: audience.label.to_string(),
+                        usable: list.usable,
+                        members: list.members,
+                    })
+                });
+                let by_audience = by_audience.collect();
                 OptOutListRecord {
                     records: files.by_ref().take(*count).map(|file| file.records).sum(),
                     usable: of_it().map(|list| list.usable).sum(),
                     members: of_it().map(|list| list.members).sum(),
                     suspicion: suspicion.map(job::by_keys),
+                    audiences: by_audience,
                     name,
                 }
             })
@@ -396,7 +410,9 @@ impl Night<'_> {
         let audiences = self.record.audiences.iter().zip(&self.config.job.audiences);
         let lists = self.record.opt_out_lists.iter().zip(&self.config.job.suppress);
         let stopped: Vec<Stopped> = lists
-            .flat_map(|(described, list)| guards::check_list(&list.guards, described, before))
+            .flat_map(|(described, list)| {
+                guards::check_list(&list.guards, described, before, &self.record.audiences)
+            })
             .chain(audiences.flat_map(|(described, audience)| {
                 guards::check(&audience.guards, described, before)
             }))

@@ -134,6 +134,20 @@ pub struct OptOutListRecord {
     pub members: Option<u64>,
     /// The likely cause that nobody on it is a member of one of the audiences, if there is one.
     pub suspicion: Option<String>,
+    /// The same by audience, of those for which it was read.
+    pub audiences: Vec<ListAudienceRecord>,
+}
+
+/// What an opt-out list has for an audience.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListAudienceRecord {
+    /// Its name in the job.
+    pub audience: String,
+    /// Values by which somebody can be held back.
+    pub usable: u64,
+    /// Different entries that are members; `None` if that is not known.
+    pub members: Option<u64>,
 }
 
 /// An audience of a run: from what was read to what the API holds.

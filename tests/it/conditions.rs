@@ -99,6 +99,23 @@ fn only_rows_that_fulfil_the_conditions_are_taken() {
 }
 
 #[test]
+fn an_input_that_says_otherwise_who_is_to_be_kept_out_is_told() {
+    let desk = Desk::new();
+    let first = desk.write("a1.csv", "email,consent\nann@example.com,yes\nbob@example.com,no\n");
+    let other = desk.write("a2.csv", "email,consent\ncat@example.com,1\ndan@example.com,0\n");
+    let few = desk.write("a3.csv", "email,consent\neve@example.com,yes\n");
+    let mut config = config(UserType::EmailHash, &[first, other, few], &desk.out());
+    config.read.conditions = conditions(&["consent!=no"]);
+    let summary = run(config).unwrap();
+    let warnings = summary.warnings.join("\n");
+    assert!(
+        warnings.contains("a2.csv`: --where `consent!=no` drops none of its rows"),
+        "{warnings}"
+    );
+    assert!(!warnings.contains("a1.csv") && !warnings.contains("a3.csv"), "{warnings}");
+}
+
+#[test]
 fn conditions_that_do_nothing_or_leave_nothing_are_told() {
     let desk = Desk::new();
     let mut config = desk.config(SHOP, &["email"]);
@@ -378,6 +395,10 @@ fn all_kinds_of_columns_are_compared() {
             ("text=no", "b"),
             ("bool=TRUE", "a"),
             ("bool=false", "b"),
+            ("bool=1", "a"),
+            ("bool=0", "b"),
+            ("bool!=0,", "a"),
+            ("bool!=true,", "b"),
             ("int=1", "a"),
             ("int=-7", "b"),
             ("float=1", "a"),

@@ -80,7 +80,7 @@ fn beside_others_they_are_counted_and_alone_an_error() {
 }
 
 #[test]
-fn a_list_that_is_empty_holds_back_nobody_and_is_noted() {
+fn a_list_that_is_empty_holds_back_nobody_and_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let (rows, out) = (rows(dir.path()), dir.path().join("out"));
     for list in empty_files(dir.path()) {
@@ -89,7 +89,7 @@ fn a_list_that_is_empty_holds_back_nobody_and_is_noted() {
         let summary = outcome(config).unwrap();
         assert_eq!(summary.audiences[0].figures.sets.written, 2);
         let note = format!("{}` {}", list.display(), said_of(&list).1);
-        assert!(summary.notes.iter().any(|of| of.contains(&note)), "{:?}", summary.notes);
+        assert!(summary.warnings.iter().any(|of| of.contains(&note)), "{:?}", summary.warnings);
     }
 }
 

@@ -28,6 +28,7 @@ mod job;
 mod kills;
 mod labels;
 mod library;
+mod list_columns;
 mod lists;
 #[cfg(feature = "sandbox")]
 mod month;

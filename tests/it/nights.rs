@@ -345,6 +345,28 @@ fn an_opt_out_list_that_is_half_written_or_empty_stops_the_night() {
 }
 
 #[test]
+fn an_opt_out_list_whose_rows_are_mostly_blank_stops_the_night() {
+    let nights = Nights::new("never");
+    nights.people(0..20);
+    let list = |filled: u64| {
+        let address = |of: u64| if of < filled { email(of) } else { String::new() };
+        let rows = (0..10).map(|of| format!("{},2026-11-{}\n", address(of), of + 10));
+        format!("email,when\n{}", rows.collect::<String>())
+    };
+    nights.home.write("opt_outs.txt", &list(10));
+    nights.night(0, &[]);
+    nights.home.write("opt_outs.txt", &list(1));
+    let stopped = nights.run(3, &[]);
+    let told = stderr(&stopped);
+    assert!(told.contains("has 1 usable values for `email_hash`, 90% fewer than the 10"), "{told}");
+    let record = summary(&stopped);
+    assert_eq!(record["guard"]["name"], "max_opt_out_shrink");
+    assert_eq!(nights.members(), [digests(10..20)]);
+    let passed = nights.home.shell(record["guard"]["command"].as_str().unwrap());
+    assert_eq!(passed.status.code(), Some(0), "{}", stderr(&passed));
+}
+
+#[test]
 fn an_opt_out_list_that_hits_nobody_any_more_stops_the_night() {
     let mut nights = Nights::new("never");
     nights.people(0..9);

@@ -60,7 +60,9 @@ impl Finder<'_> {
             _ => named.collect(),
         };
         if named.is_empty() {
-            return self.guess(audience).map(|found| vec![found]);
+            let mut found = vec![self.guess(audience)?];
+            found.extend(self.others_of_list(audience, &found));
+            return Ok(found);
         }
         let mut found: Vec<Found> = Vec::new();
         for (at, selector) in named.iter().enumerate() {
@@ -74,29 +76,9 @@ impl Finder<'_> {
             }
             found.push(column);
         }
-        if self.role == Role::Suppressed && self.list_column.is_none() {
-            let others = self.others_of_list(audience, &found);
-            found.extend(others);
-        }
+        found.extend(self.others_of_list(audience, &found));
         found.extend(self.others_of_told(audience, &found));
         Ok(found)
-    }
-
-    /// Columns of an opt-out list beside those that the inputs name: who is in any of them opted out.
-    fn others_of_list(&self, audience: &Audience, named: &[Found]) -> Vec<Found> {
-        let user_type = audience.spec.user_type;
-        if !user_type.has_form() {
-            return Vec::new();
-        }
-        let is_named = |index: usize| named.iter().any(|of| of.index == index);
-        let blank: Vec<usize> = self.blank().collect();
-        let is_meant = |index: &usize| {
-            !is_named(*index)
-                && (self.is_called_like(*index, user_type) && self.fits(audience, *index)
-                    || self.is_called_just(*index, user_type) && blank.contains(index))
-        };
-        let found = |index| Found { index, is_named: false, is_guess: true };
-        (0..self.table.width()).filter(is_meant).map(found).collect()
     }
 
     pub(super) fn selected(&self, selector: &ColumnSelector) -> Result<Found> {
@@ -253,7 +235,7 @@ impl Finder<'_> {
     }
 
     /// Columns that have no values in the sample, and may have some behind it.
-    fn blank(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn blank(&self) -> impl Iterator<Item = usize> {
         let rows = self.table.rows.len();
         let is_sample_all = match self.columns {
             Some(columns) => columns.groups().map(u64::from).sum::<u64>() < rows as u64,
@@ -292,7 +274,7 @@ impl Finder<'_> {
 
     /// True if a column has somebody else in most rows, as one has that says whom a row is about. One of few people says who
     /// wrote it, and to hold these back would hold back nobody who opted out.
-    fn is_of_different_people(&self, index: usize) -> bool {
+    pub(super) fn is_of_different_people(&self, index: usize) -> bool {
         let cells = self.table.cells(index).skip(self.first_row()).map(trim);
         let filled: Vec<&[u8]> = cells.filter(|cell| !cell.is_empty()).collect();
         let different: BTreeSet<&&[u8]> = filled.iter().collect();
@@ -331,7 +313,7 @@ impl Finder<'_> {
     }
 
     /// The first row that can hold values, as long as it is not known whether there is a header.
-    fn first_row(&self) -> usize {
+    pub(super) fn first_row(&self) -> usize {
         usize::from(self.table.rows.len() > 1 || self.has_names())
     }
 
@@ -367,7 +349,7 @@ impl Finder<'_> {
     }
 
     /// True if it speaks of nothing else: `E-mail address`, but not `e-mail status`.
-    fn is_called_just(&self, index: usize, user_type: UserType) -> bool {
+    pub(super) fn is_called_just(&self, index: usize, user_type: UserType) -> bool {
         let letters = |text: &str| text.replace(' ', "");
         let header = letters(&self.name_of(index));
         // What headers add to the word of a type without meaning anything else by it.
@@ -391,7 +373,7 @@ impl Finder<'_> {
         !self.has_one_type && self.list_column.is_none()
     }
 
-    fn describe(&self, index: usize) -> String {
+    pub(super) fn describe(&self, index: usize) -> String {
         let name = if self.knows_header() { self.table.header(index) } else { None };
         Column { index, name }.to_string()
     }

@@ -142,8 +142,14 @@ pub struct SourcePlan {
     pub addresses: Option<Vec<usize>>,
     /// Notes for people on what was found out rather than given.
     pub notes: Vec<String>,
+    /// Warnings of the same kind.
+    pub warnings: Vec<String>,
     /// Columns that hold identifiers, as messages call them, and what they hold; of those that hints are about.
     pub columns: Vec<(String, &'static str)>,
+    /// True if it has columns that feed no audience.
+    pub has_other_columns: bool,
+    /// A column with digests as those that are read, and the type that it is called like, if throng chose the type.
+    pub unread_digests: Option<(String, UserType)>,
 }
 
 impl SourcePlan {
@@ -215,7 +221,8 @@ pub fn plan(
     if let Some(empty) = finder.holds_nobody(audiences, headers.unwrap_or(&own)) {
         return Ok(Planned::Plan(empty::plan(source, role, dialect, empty), own));
     }
-    let found = find_columns(&finder, audiences, only, &mut notes)?;
+    let mut warnings = Vec::new();
+    let found = find_columns(&finder, audiences, only, (&mut notes, &mut warnings))?;
     let country = finder.country_column()?;
     let compared = finder.compared(conditions)?;
     let beside: Vec<Found> = country.iter().chain(&compared).copied().collect();
@@ -228,8 +235,10 @@ pub fn plan(
     let wanted: Vec<usize> = used.collect::<BTreeSet<_>>().into_iter().collect();
     let field_of = |index: usize| wanted.partition_point(|wanted| *wanted < index);
     let feeds = feeds_of(&finder, &found, audiences, has_header, field_of, &mut notes);
+    let is_boolean =
+        |found: &Found| columns.as_ref().is_some_and(|of| of.is_of_booleans(found.index));
     let on_row = |(condition, found): (&Condition, &Found)| RowCondition {
-        condition: condition.clone(),
+        condition: condition.clone().on_booleans(is_boolean(found)),
         field: field_of(found.index),
     };
     let conditions = conditions.iter().zip(&compared).map(on_row).collect();
@@ -241,6 +250,9 @@ pub fn plan(
     let header_lines = count_lines(&source.sample[..skip]);
     let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());
     check_columns(columns.as_ref(), &feeds, country.as_ref(), &compared)?;
+    let fed: BTreeSet<usize> = found.iter().map(|(_, found)| found.index).collect();
+    let has_other_columns = fed.len() < table.width();
+    let unread_digests = finder.unread_digests(audiences, &fed).filter(|_| only.is_none());
     let columns = if is_hinted_at { finder.columns() } else { Vec::new() };
     source.forget_sample();
     let plan = SourcePlan {
@@ -260,7 +272,10 @@ pub fn plan(
         header,
         addresses,
         notes,
+        warnings,
         columns,
+        has_other_columns,
+        unread_digests,
     };
     Ok(Planned::Plan(plan, own))
 }
@@ -390,7 +405,7 @@ fn find_columns(
     finder: &Finder<'_>,
     audiences: &[Audience],
     only: Option<UserType>,
-    notes: &mut Vec<String>,
+    (notes, warnings): (&mut Vec<String>, &mut Vec<String>),
 ) -> Result<Vec<(usize, Found)>> {
     let mut found: Vec<(usize, Found)> = Vec::new();
     let mut lacking = Vec::new();
@@ -423,8 +438,7 @@ fn find_columns(
         if !finder.may_lack_types() {
             return Err(error);
         }
-        let spec = &audiences[index].spec;
-        notes.push(format!("no column holds {spec}: nobody is held back there"));
+        warnings.push(finder.lacking(&audiences[index], &found));
     }
     finder.check_suppression(&found, audiences)?;
     if let Some(columns) = finder.columns.filter(|_| finder.role == Role::Suppressed) {
@@ -520,6 +534,9 @@ fn plan_one_column(
         header: Vec::new(),
         addresses: None,
         notes: Vec::new(),
+        warnings: Vec::new(),
         columns: Vec::new(),
+        has_other_columns: false,
+        unread_digests: None,
     }
 }

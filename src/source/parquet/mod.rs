@@ -257,6 +257,11 @@ impl Table {
         self.open_column(group, leaf, self.footer.leaves[leaf].render.ok(), limit)
     }
 
+    /// True if the values of a column are booleans.
+    pub(crate) fn is_of_booleans(&self, leaf: usize) -> bool {
+        self.footer.leaves.get(leaf).is_some_and(|of| of.compared == Some(Render::Bool))
+    }
+
     /// Begins to read a column whose values are compared with those of a condition.
     pub(crate) fn compared_column(
         &self,
