@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::personal::{self, Look};
+use super::spreadsheet::LongNumbers;
 use super::{pairs, spreadsheet};
 use crate::trim::{is_null_word, trim, without_guard};
+
+/// Length of a UUID with its hyphens.
+pub(super) const UUID_BYTES: usize = 36;
 
 /// Values of a sample by what they look like.
 #[derive(Default)]
@@ -23,6 +27,7 @@ pub(super) struct Census {
     pub(super) capitalised: usize,
     pub(super) at_signs: usize,
     pub(super) quotes: usize,
+    pub(super) long: LongNumbers,
     pub(super) foreign: usize,
     /// Values that hold a separator of fields, and those that hold the same at least twice.
     pub(super) separated: usize,
@@ -96,6 +101,7 @@ impl Census {
         }
         if spreadsheet::is_number(value) {
             self.numbers += 1;
+            self.long.add(value);
             self.leading_zeros += usize::from(value[0] == b'0');
             if matches!(value, [b'0', b'1'..=b'9', ..]) && (10..=12).contains(&value.len()) {
                 self.trunks += 1;
@@ -111,7 +117,7 @@ impl Census {
         self.at_signs += usize::from(value.contains(&b'@'));
         self.quotes += usize::from(value.contains(&b'"'));
         self.foreign += usize::from(!value.is_ascii());
-        self.uuids += usize::from(value.len() == 36);
+        self.uuids += usize::from(value.len() == UUID_BYTES);
         if let Some(word) = first_word(value) {
             *self.first_words.entry(word).or_default() += 1;
         }

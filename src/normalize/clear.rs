@@ -65,9 +65,18 @@ pub enum Ids {
     Any,
 }
 
+/// What is known of a column of Facebook ids.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FbidColumn {
+    /// True if it is called like phone numbers, so that what could be one is none.
+    pub(super) refuses_phones: bool,
+    /// True if a spreadsheet rounded its long numbers.
+    pub(super) is_rounded: bool,
+}
+
 /// Facebook id: ASCII digits, 1 to `u64::MAX`, no leading zero; the `.0` of a float export is dropped.
 #[inline]
-pub(super) fn fbid(refuses_phones: bool, value: &[u8], out: &mut Vec<u8>) -> Verdict {
+pub(super) fn fbid(column: FbidColumn, value: &[u8], out: &mut Vec<u8>) -> Verdict {
     let digits = value.strip_suffix(b".0").unwrap_or(value);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Verdict::Rejected(explain_clear(value, Reason::Malformed));
@@ -82,8 +91,11 @@ pub(super) fn fbid(refuses_phones: bool, value: &[u8], out: &mut Vec<u8>) -> Ver
     if digits.len() > FBID_MAX.len() || (digits.len() == FBID_MAX.len() && digits > FBID_MAX) {
         return Verdict::Rejected(Reason::OutOfRange);
     }
-    if refuses_phones && (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) {
+    if column.refuses_phones && (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) {
         return Verdict::Rejected(Reason::LooksPersonal);
+    }
+    if column.is_rounded && spreadsheet::is_rounded(digits) {
+        return Verdict::Rejected(Reason::SpreadsheetNumber);
     }
     out.extend_from_slice(digits);
     Verdict::Raw(if digits.len() < value.len() { Note::FLOAT } else { Note::PLAIN })
@@ -159,12 +171,72 @@ impl ThirdPartyRule {
     }
 }
 
-/// Advertiser id: 8-4-4-4-12 hex digits (IDFA, Google), or 16 (Android ID), in lower case.
+/// What 16 decimal digits are in a column of advertising ids. Payment cards have as many, and of Android ids one in 1,844
+/// has no letter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Decimals {
+    /// An Android id, of which the column has others.
+    #[default]
+    Take,
+    /// An Android id, unless they could be the number of a payment card, or a number that a spreadsheet rounded.
+    Doubt,
+    /// None: the column holds something else.
+    Refuse,
+}
+
+impl Decimals {
+    /// What they are in a column with these values among others.
+    pub(super) fn of_sample<'a>(sample: impl Iterator<Item = &'a [u8]>) -> Self {
+        let (mut ids, mut decimals) = (0, 0);
+        for value in sample.map(trim::trim).filter(|value| value.len() == 16) {
+            if value.iter().all(u8::is_ascii_digit) {
+                decimals += 1;
+            } else {
+                ids += usize::from(value.iter().all(u8::is_ascii_hexdigit));
+            }
+        }
+        match (ids, decimals) {
+            (_, 2..) if decimals * 10 > ids => Self::Refuse,
+            (0, _) => Self::Doubt,
+            _ => Self::Take,
+        }
+    }
+
+    #[inline]
+    fn refuse(self, value: &[u8; 16]) -> Option<Reason> {
+        if self == Self::Take || !value.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        if spreadsheet::is_rounded(value) {
+            return Some(Reason::SpreadsheetNumber);
+        }
+        (self == Self::Refuse || is_card(value)).then_some(Reason::LooksPersonal)
+    }
+}
+
+/// Whether digits are those of a payment card: the last one checks the others (ISO/IEC 7812-1, annex B).
+fn is_card(digits: &[u8; 16]) -> bool {
+    let sum: u32 = digits
+        .iter()
+        .enumerate()
+        .map(|(at, digit)| match (at % 2, u32::from(digit - b'0')) {
+            (0, digit) => digit * 2 / 10 + digit * 2 % 10,
+            (_, digit) => digit,
+        })
+        .sum();
+    sum % 10 == 0
+}
+
+/// Advertiser id: 8-4-4-4-12 hex digits (IDFA, Google), or 16 (Android ID), in lower case. Where Android ids cannot be
+/// expected, 16 decimal digits are none.
 #[inline]
-pub(super) fn mobile_advertiser_id(value: &[u8], out: &mut Vec<u8>) -> Verdict {
+pub(super) fn mobile_advertiser_id(decimals: Decimals, value: &[u8], out: &mut Vec<u8>) -> Verdict {
     match (value.as_array::<36>(), value.as_array::<16>()) {
         (Some(uuid), _) => lower_hex(uuid, UUID_HYPHENS, out),
-        (_, Some(android_id)) => lower_hex(android_id, 0, out),
+        (_, Some(android_id)) => match decimals.refuse(android_id) {
+            Some(reason) => Verdict::Rejected(reason),
+            None => lower_hex(android_id, 0, out),
+        },
         _ => Verdict::Rejected(explain_clear(value, Reason::Malformed)),
     }
 }
@@ -246,7 +318,7 @@ mod tests {
                 for byte in 0..=255 {
                     let before = std::mem::replace(&mut id[at], byte);
                     let mut out = Vec::new();
-                    let verdict = mobile_advertiser_id(&id, &mut out);
+                    let verdict = mobile_advertiser_id(Decimals::Take, &id, &mut out);
                     let accepted = (verdict == Verdict::Raw(Note::PLAIN)).then_some(out);
                     assert_eq!(accepted, by_byte(&id), "{:?}", id.escape_ascii().to_string());
                     id[at] = before;
@@ -255,7 +327,8 @@ mod tests {
         }
         for len in 0..40 {
             let (id, mut out) = (vec![b'a'; len], Vec::new());
-            let is_accepted = mobile_advertiser_id(&id, &mut out) == Verdict::Raw(Note::PLAIN);
+            let is_accepted =
+                mobile_advertiser_id(Decimals::Take, &id, &mut out) == Verdict::Raw(Note::PLAIN);
             assert_eq!(is_accepted.then_some(out), by_byte(&id), "{len}");
         }
     }

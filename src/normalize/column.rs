@@ -1,7 +1,9 @@
 //! What the ids of a column look like, as far as its first values tell, and whether a value looks like them: what goes out
 //! in clear must.
 
-use super::census::{Census, first_word, has_separator, length_bit, pair, signs, usual};
+use super::census::{
+    Census, UUID_BYTES, first_word, has_separator, length_bit, pair, signs, usual,
+};
 use super::personal::{self, Look};
 use super::{Reason, prehashed, spreadsheet};
 use crate::trim::is_null_word;
@@ -122,6 +124,10 @@ pub(super) struct Column {
     /// True if nearly all ids are a number, or one behind a prefix.
     is_prefixed: bool,
     refuses_phones: bool,
+    /// True if nearly all ids are UUIDs.
+    are_uuids: bool,
+    /// True if a spreadsheet rounded its long numbers.
+    is_rounded: bool,
 }
 
 /// What is known of a column beside its values.
@@ -205,13 +211,15 @@ impl Column {
             has_numbers,
             has_leading_zeros: is_known(census.padded()) || is_usual(census.trunks),
             has_at_signs: is_usual(census.at_signs),
-            has_quotes: is_known(census.quotes),
+            has_quotes: is_usual(census.quotes),
             is_foreign: is_known(census.foreign),
             takes_separators: !is_usual(census.rows)
                 && !is_single_row
                 && (is_known(census.separated) || !around.is_single),
             is_prefixed,
             refuses_phones: is_called_phone(around) || are_phones,
+            are_uuids: all >= 20 && census.uuids * 20 >= all * 19,
+            is_rounded: census.long.are_rounded(),
         }
     }
 
@@ -262,6 +270,10 @@ impl Column {
         if is_null_word(value) {
             return Err(Reason::NullWord);
         }
+        let has_unpaired = memchr::memchr_iter(b'"', value).count() % 2 == 1;
+        if has_unpaired && (value.starts_with(b"\"") || value.ends_with(b"\"")) {
+            return Err(Reason::StrayQuote);
+        }
         if spreadsheet::has_exponent(value) {
             return Err(Reason::SpreadsheetNumber);
         }
@@ -305,6 +317,12 @@ impl Column {
         // Damage, where the column's other ids have none.
         if !self.has_quotes && value.contains(&b'"') {
             return Err(Reason::StrayQuote);
+        }
+        if self.are_uuids && value.len() != UUID_BYTES {
+            return Err(Reason::LooksPersonal);
+        }
+        if self.is_rounded && spreadsheet::is_rounded(value) {
+            return Err(Reason::SpreadsheetNumber);
         }
         if spreadsheet::is_number(value) {
             return if self.is_phone(value) { Err(Reason::LooksPersonal) } else { Ok(()) };
@@ -382,6 +400,7 @@ impl Column {
             && classes & (SIGN | HIGH | CONTROL) == 0
             && self.floats != Floats::Drop
             && value.len() != 64
+            && (!self.are_uuids || value.len() == UUID_BYTES)
             && value[0] != b'='
             && (classes & HYPHEN == 0 || self.strange & 1 << b'-' == 0)
             && (classes & MARK == 0 || self.takes_marks(value))
@@ -400,6 +419,8 @@ impl Column {
     fn takes_numbers(&self, have_leading_zero: bool) -> bool {
         let is_like_ids = self.has_numbers
             && !self.refuses_phones
+            && !self.is_rounded
+            && !self.are_uuids
             && (!have_leading_zero || self.has_leading_zeros);
         self.floats != Floats::Drop && (self.check != Check::Looks || is_like_ids)
     }

@@ -3,7 +3,7 @@
 //! For finding out whether a person opted out, never for an audience: a reading that is wrong holds one too many back, and a
 //! reading that is missing sends an advertisement to somebody who wants none. So there can be several of one value.
 
-use super::clear::{self, ThirdPartyRule};
+use super::clear::{self, Decimals, FbidColumn, ThirdPartyRule};
 use super::column::Column;
 use super::email::EmailRule;
 use super::{
@@ -74,11 +74,11 @@ impl Normalizer {
             }
             Rule::Fbid(..) => any(ids(bytes, &text).iter().map(|id| {
                 let zeros = id.iter().take_while(|byte| **byte == b'0').count();
-                readings.take(|out| clear::fbid(false, &id[zeros..], out))
+                readings.take(|out| clear::fbid(FbidColumn::default(), &id[zeros..], out))
             })),
-            Rule::MobileAdvertiserId => {
+            Rule::MobileAdvertiserId(..) => {
                 let id = mobile_id(&text);
-                readings.take(|out| clear::mobile_advertiser_id(&id, out))
+                readings.take(|out| clear::mobile_advertiser_id(Decimals::Take, &id, out))
             }
             Rule::ListDigest(_) => false,
         }

@@ -20,10 +20,11 @@ mod spreadsheet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::clear::ThirdPartyRule;
+use self::clear::{Decimals, FbidColumn, ThirdPartyRule};
 use self::column::Column;
 use self::email::EmailRule;
 use self::phone::PhoneRule;
+use self::spreadsheet::LongNumbers;
 pub use crate::dialect::Wrapping;
 use crate::hash::{self, Digest, Kernel, ListDigest, Messages};
 use crate::trim::{is_null_word, trim, unquote, without_guard};
@@ -179,10 +180,9 @@ pub struct Value<'a> {
 enum Rule {
     Email(EmailRule),
     Phone(PhoneRule),
-    /// True if the column is called like phone numbers, so that what could be one is none.
-    Fbid(Ids, bool),
+    Fbid(Ids, FbidColumn),
     ThirdParty(ThirdPartyRule, Ids),
-    MobileAdvertiserId,
+    MobileAdvertiserId(Ids, Decimals),
     ListDigest(ListDigest),
 }
 
@@ -203,12 +203,12 @@ impl Normalizer {
         let rule = match user_type {
             UserType::EmailHash => Rule::Email(EmailRule::new(options.prehashed, options.idn)),
             UserType::PhoneHash => Rule::Phone(PhoneRule::new(options)),
-            UserType::Fbid => Rule::Fbid(options.ids, false),
+            UserType::Fbid => Rule::Fbid(options.ids, FbidColumn::default()),
             UserType::CustomAudienceThirdPartyId => {
                 let rule = ThirdPartyRule { case: options.case, column: Column::default() };
                 Rule::ThirdParty(rule, options.ids)
             }
-            UserType::MobileAdvertiserId => Rule::MobileAdvertiserId,
+            UserType::MobileAdvertiserId => Rule::MobileAdvertiserId(options.ids, Decimals::Take),
         };
         Self { rule, kernel: Kernel::default() }
     }
@@ -261,8 +261,17 @@ impl Normalizer {
                 let column = Column::of_sample(sample, around, *ids == Ids::Checked);
                 Rule::ThirdParty(ThirdPartyRule { column, ..*rule }, *ids)
             }
-            Rule::Fbid(Ids::Checked, _) if around.is_member && column::is_called_phone(around) => {
-                Rule::Fbid(Ids::Checked, true)
+            Rule::Fbid(Ids::Checked, _) if around.is_member => {
+                let mut numbers = LongNumbers::default();
+                sample.for_each(|value| numbers.add(trim(value)));
+                let column = FbidColumn {
+                    refuses_phones: column::is_called_phone(around),
+                    is_rounded: numbers.are_rounded(),
+                };
+                Rule::Fbid(Ids::Checked, column)
+            }
+            Rule::MobileAdvertiserId(Ids::Checked, _) if around.is_member => {
+                Rule::MobileAdvertiserId(Ids::Checked, Decimals::of_sample(sample))
             }
             _ => return None,
         };
@@ -315,9 +324,9 @@ impl Normalizer {
             Rule::Phone(rule) => {
                 run(wrapping, values, canonical, on_verdict, |v, c, out| rule.apply(v, c, out));
             }
-            Rule::Fbid(_, refuses_phones) => {
+            Rule::Fbid(_, column) => {
                 run(wrapping, values, canonical, on_verdict, |v, _, out| {
-                    clear::fbid(*refuses_phones, v, out)
+                    clear::fbid(*column, v, out)
                 });
             }
             Rule::ListDigest(digest) => {
@@ -329,9 +338,9 @@ impl Normalizer {
             Rule::ThirdParty(rule, _) => {
                 run(Wrapping::Field, values, canonical, on_verdict, |v, _, out| rule.apply(v, out));
             }
-            Rule::MobileAdvertiserId => {
+            Rule::MobileAdvertiserId(_, decimals) => {
                 run(wrapping, values, canonical, on_verdict, |v, _, out| {
-                    clear::mobile_advertiser_id(v, out)
+                    clear::mobile_advertiser_id(*decimals, v, out)
                 });
             }
         }

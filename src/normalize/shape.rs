@@ -1,6 +1,7 @@
 //! What a rejected value looks like, for the hint that a file may hold something else than it was said to.
 
-use super::{UserType, clear, email, phone, prehashed};
+use super::clear::{self, Decimals};
+use super::{UserType, email, phone, prehashed};
 use crate::trim::trim;
 
 /// The shape of a value, as far as it can be told without its context.
@@ -78,8 +79,10 @@ impl Shape {
         if let Some(digest) = prehashed::malformed(value) {
             return digest;
         }
-        if matches!(clear::mobile_advertiser_id(value, &mut Vec::new()), super::Verdict::Raw(_))
-            && value.iter().any(|byte| !byte.is_ascii_digit())
+        if matches!(
+            clear::mobile_advertiser_id(Decimals::Refuse, value, &mut Vec::new()),
+            super::Verdict::Raw(_)
+        ) && value.iter().any(|byte| !byte.is_ascii_digit())
         {
             return Self::MobileId;
         }

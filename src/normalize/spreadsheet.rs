@@ -1,4 +1,6 @@
-//! What spreadsheets and data frames make of ids that are numbers: exponents, `.0`, thousands set apart.
+//! What spreadsheets and data frames make of ids that are numbers: exponents, `.0`, thousands set apart, zeros for digits.
+
+use std::collections::BTreeSet;
 
 /// Whether a value is a number with an exponent (`1.23457E+11`, `1,23457E+11`): digits are lost. One without a sign and a
 /// fraction is no such number, since `12e4` may be an id.
@@ -48,6 +50,38 @@ pub(super) fn has_thousands(value: &[u8]) -> bool {
     rest.is_empty() && (1..=3).contains(&first) && value[0] != b'0'
 }
 
+/// Digits that a spreadsheet keeps of a number.
+const DIGITS_KEPT: usize = 15;
+
+/// Whether a number of more digits than a spreadsheet keeps has zeros in place of the others.
+pub(super) fn is_rounded(value: &[u8]) -> bool {
+    let lost = value.get(DIGITS_KEPT..).unwrap_or_default();
+    is_number(value) && !lost.is_empty() && lost.iter().all(|digit| *digit == b'0')
+}
+
+/// Long numbers of a column, and those of them that a spreadsheet may have rounded.
+#[derive(Debug, Default)]
+pub(super) struct LongNumbers {
+    count: usize,
+    rounded: usize,
+    different: BTreeSet<Vec<u8>>,
+}
+
+impl LongNumbers {
+    pub(super) fn add(&mut self, value: &[u8]) {
+        self.count += usize::from(is_number(value) && value.len() > DIGITS_KEPT);
+        if is_rounded(value) {
+            self.rounded += 1;
+            self.different.insert(value.to_vec());
+        }
+    }
+
+    /// Whether they were rounded: five different ones at least, and nine of ten.
+    pub(super) fn are_rounded(&self) -> bool {
+        self.different.len() >= 5 && self.rounded * 10 >= self.count * 9
+    }
+}
+
 /// Whether there are digits and nothing else.
 pub(super) fn is_number(value: &[u8]) -> bool {
     !value.is_empty() && value.iter().all(u8::is_ascii_digit)
@@ -64,6 +98,28 @@ mod tests {
         }
         for value in ["12e4", "1e15", "e+11", "1.2E", "1.2E+", "a1.2E+3", "1.2.3E+4", "1E+1234"] {
             assert!(!has_exponent(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_lost_digits_are_told_from_long_ids() {
+        let are_rounded = |values: &[&str]| {
+            let mut numbers = LongNumbers::default();
+            values.iter().for_each(|value| numbers.add(value.as_bytes()));
+            numbers.are_rounded()
+        };
+        let lost = [
+            "1234567890123400",
+            "1234567890123500",
+            "12345678901236000",
+            "1234567890123700",
+            "1234567890123800",
+        ];
+        assert!(lost.iter().all(|number| is_rounded(number.as_bytes())));
+        assert!(are_rounded(&lost) && !are_rounded(&lost[1..]) && !are_rounded(&[lost[0]; 9]));
+        assert!(!are_rounded(&[&lost[..], &["1234567890123456"]].concat()));
+        for kept in ["123456789012300", "1234567890123401", "12345678901234010", ""] {
+            assert!(!is_rounded(kept.as_bytes()), "{kept}");
         }
     }
 

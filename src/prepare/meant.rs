@@ -8,6 +8,7 @@ use super::persons::Linker;
 use crate::figures::count;
 use crate::hash::{self, Digest, Messages};
 use crate::normalize::{Normalizer, Reading, Value, Verdict, may_be_identifier};
+use crate::reason::Reason;
 use crate::record::Records;
 
 /// Rejected values of a batch, and what they may be.
@@ -57,10 +58,18 @@ impl Meant {
         for (index, record) in rejected.drain(..) {
             let field = |field| {
                 let mut one = by.records.fields_of(by.bytes, field, index..index + 1);
-                one.next().and_then(Result::ok)
+                one.next().unwrap_or(Ok(b""))
             };
-            // A record that is refused as a whole has no other identifiers either.
-            let Some(bytes) = field(by.field) else { continue };
+            let bytes = match field(by.field) {
+                Ok(bytes) => bytes,
+                // One field of the record cannot be relied on.
+                Err(Reason::StrayQuote) => {
+                    linker.add_unread(record);
+                    continue;
+                }
+                // A record that is refused as a whole has no other identifiers either.
+                Err(_) => continue,
+            };
             let country = by.country_field.map(|of| field(of).unwrap_or_default());
             let value = Value { bytes: Ok(bytes), country };
             let is_known = by.normalizer.readings(value, |reading| {

@@ -1,7 +1,8 @@
 //! Third-party ids that lower-casing makes the same: if nobody said that letter case tells nothing apart, two ids of one
-//! input must not become one person.
+//! input must not become one person. Files that one export was written into are one input.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
 
 use super::plan::{Audience, SourcePlan};
 use crate::config::PrepareConfig;
@@ -17,9 +18,10 @@ pub(super) fn number(config: &PrepareConfig, audiences: &[Audience], sources: &m
     if config.rules.case != Case::Auto {
         return;
     }
-    let members = || |source: &&mut SourcePlan| source.role == Role::Member;
-    let is_alone = sources.iter_mut().filter(members()).count() == 1;
-    for (number, source) in sources.iter_mut().filter(members()).enumerate() {
+    let exports = exports(sources);
+    let is_alone = exports.iter().max() == Some(&0);
+    let members = sources.iter_mut().filter(|source| source.role == Role::Member);
+    for (number, source) in exports.into_iter().zip(members) {
         let spelled_in =
             if is_alone { Some(SpelledIn::ALONE) } else { SpelledIn::one_of_several(number) };
         for feed in &mut source.feeds {
@@ -31,10 +33,45 @@ pub(super) fn number(config: &PrepareConfig, audiences: &[Audience], sources: &m
     }
 }
 
-/// The paths of the inputs, in the order in which they are numbered.
+/// The paths of the inputs, in the order in which they are numbered: of an export in several files their folder.
 pub(super) fn paths(sources: &[SourcePlan]) -> Vec<PathBuf> {
     let members = sources.iter().filter(|source| source.role == Role::Member);
-    members.map(|source| source.source.path.clone()).collect()
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for (number, source) in exports(sources).into_iter().zip(members) {
+        let path = &source.source.path;
+        match paths.get_mut(number) {
+            Some(known) => *known = folder(path),
+            None => paths.push(path.clone()),
+        }
+    }
+    paths
+}
+
+/// For each input of members the number of its export, counted from 0. Files of one export lie in a folder or its
+/// partitions (`country=DE`), and have the same header, or else names that differ in nothing but digits.
+fn exports(sources: &[SourcePlan]) -> Vec<usize> {
+    let mut known = HashMap::new();
+    let members = sources.iter().filter(|source| source.role == Role::Member);
+    members
+        .map(|source| {
+            let path = &source.source.path;
+            let likeness = if source.header.is_empty() {
+                let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+                name.iter().filter(|byte| !byte.is_ascii_digit()).copied().collect()
+            } else {
+                source.header.clone()
+            };
+            let next = known.len();
+            *known.entry((folder(path), likeness)).or_insert(next)
+        })
+        .collect()
+}
+
+/// The folder of a file, above its partitions.
+fn folder(path: &Path) -> PathBuf {
+    let parent = path.parent().unwrap_or(path);
+    let is_partition = |of: &Component<'_>| of.as_os_str().as_encoded_bytes().contains(&b'=');
+    parent.components().take_while(|of| !is_partition(of)).collect()
 }
 
 /// Refuses ids of an input of which lower-casing made one.

@@ -63,7 +63,7 @@ impl Reader {
         match plan.dialect.framing {
             Framing::Csv(csv) => {
                 let reader = CsvReader::new(csv, plan.wanted.clone()).on(kernel);
-                Self::Csv(reader.with_header(header).with_addresses(plan.addresses.clone()))
+                Self::Csv(reader.with_header(header).with_places(plan.places.clone()))
             }
             Framing::Lines | Framing::Columns => Self::Lines(header),
         }

@@ -5,7 +5,7 @@
 //! from the first byte to the last.
 
 use super::Records;
-use super::exact::Exact;
+use super::exact::{Exact, Places};
 use super::field::{Field, RecordTooLong, check_length};
 #[cfg(target_arch = "x86_64")]
 use super::strict;
@@ -35,7 +35,7 @@ impl CsvReader {
                 header: Vec::new(),
                 names: Vec::new(),
                 begins: [false; 256],
-                addresses: None,
+                places: Places::default(),
             },
         }
     }
@@ -53,10 +53,10 @@ impl CsvReader {
         self
     }
 
-    /// The same reader for a source of which those columns hold addresses, and no others.
+    /// The same reader for a source whose values have these places.
     #[must_use]
-    pub fn with_addresses(mut self, addresses: Option<Vec<usize>>) -> Self {
-        self.exact.addresses = addresses;
+    pub fn with_places(mut self, places: Places) -> Self {
+        self.exact.places = places;
         self
     }
 

@@ -21,9 +21,17 @@ pub(super) struct Exact {
     pub(super) names: Vec<Vec<u8>>,
     /// For each byte whether the first wanted field may begin with it if the record is the header again.
     pub(super) begins: [bool; 256],
-    /// Columns of addresses, if it is known what is in the columns; else rows with blank fields too many are as good as
-    /// others.
-    pub(super) addresses: Option<Vec<usize>>,
+    /// What is known of the places of values.
+    pub(super) places: Places,
+}
+
+/// Places of values in rows, as far as the first ones tell.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// Columns that hold addresses, if it is known; a row of another kind has shifted columns.
+    pub addresses: Option<Vec<usize>>,
+    /// True if hardly any row has blank fields too many.
+    pub is_surplus_rare: bool,
 }
 
 impl Exact {
@@ -142,24 +150,37 @@ impl Exact {
 
     /// True if each row is known to hold an address, so that rows that were glued together hold another one.
     fn has_people(&self) -> bool {
-        self.addresses.as_ref().is_some_and(|columns| !columns.is_empty())
+        self.places.addresses.as_ref().is_some_and(|columns| !columns.is_empty())
     }
 
-    /// True if a row whose fields too many are blank has shifted columns, because a value has a delimiter in it and the last
-    /// fields were blank anyway: all that is wanted is blank, or addresses stand where none should, or the other way round.
+    /// True if a row with blank fields too many, or with what is left of a quoted field, has shifted columns: a value had a
+    /// delimiter in it. Then all that is wanted is blank, or addresses stand where none should, or the other way round.
     fn is_shifted(&self, chunk: &[u8], row: &Row) -> bool {
-        let (Some(width), Some(addresses)) = (self.csv.checked_width(), &self.addresses) else {
+        let (Some(width), Some(addresses)) = (self.csv.checked_width(), &self.places.addresses)
+        else {
             return false;
         };
+        if row.cells.len() < width {
+            return false;
+        }
+        let is_torn = |cell: &Cell| {
+            let text = &chunk[cell.start..cell.end];
+            !cell.is_quoted
+                && text.trim_ascii_end().ends_with(b"\"")
+                && memchr::memchr_iter(b'"', text).count() % 2 == 1
+        };
+        let has_surplus = row.cells.len() > width;
+        if !has_surplus && !(self.csv.quotes.are_read() && row.cells.iter().any(is_torn)) {
+            return false;
+        }
         let text = |cell: &Cell| chunk[cell.start..cell.end].trim_ascii();
         let is_out_of_place = |(at, cell): (usize, &Cell)| {
             let has_address = memchr::memchr(b'@', text(cell)).is_some();
             !text(cell).is_empty() && has_address != addresses.contains(&at)
         };
         let wanted = || self.wanted.iter().filter_map(|at| row.cells.get(*at));
-        row.cells.len() > width
-            && (wanted().all(|cell| text(cell).is_empty())
-                || row.cells[..width].iter().enumerate().any(is_out_of_place))
+        has_surplus && self.places.is_surplus_rare && wanted().all(|cell| text(cell).is_empty())
+            || row.cells[..width].iter().enumerate().any(is_out_of_place)
     }
 
     /// True if a quote in a wanted field means nothing: it opens nothing, or it is what is left of a quoted field.

@@ -15,6 +15,7 @@ use crate::dialect;
 use crate::reason::Reason;
 
 pub use self::csv::CsvReader;
+pub use self::exact::Places;
 pub use self::lines::read_lines;
 pub(crate) use self::lines::{read_lf_lines, refuse_headers};
 pub(crate) use self::ruler::is_ruler;

@@ -290,7 +290,8 @@ fn rows_that_were_read_as_one_column_stop_the_run() {
 fn spelled(files: &[Vec<String>], tune: impl Fn(&mut PrepareConfig)) -> Made {
     let dir = tempfile::tempdir().unwrap();
     let write = |(number, ids): (usize, &Vec<String>)| -> PathBuf {
-        let path = dir.path().join(format!("{number}.txt"));
+        let name = ["crm", "shop", "app"][number];
+        let path = dir.path().join(format!("{name}.txt"));
         fs::write(&path, ids.join("\n") + "\n").unwrap();
         path
     };
@@ -302,12 +303,81 @@ fn spelled(files: &[Vec<String>], tune: impl Fn(&mut PrepareConfig)) -> Made {
     Made { summary: run(config), dir }
 }
 
+/// Of a folder with partitions, of parts with a header, and of parts without.
+#[test]
+fn parts_of_an_export_are_one_input() {
+    for (names, header) in [
+        (["part-0.txt", "part-1.txt"], ""),
+        (["country=DE/a.csv", "country=FR/b.csv"], "id\n"),
+        (["a.csv", "b.csv"], "id\n"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |(name, id): (&str, &str)| -> PathBuf {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, format!("{header}{id}\nk9\n")).unwrap();
+            path
+        };
+        let paths = [write((names[0], "AbC1")), write((names[1], "abc1"))];
+        let mut config = config(IDS, &paths, &dir.path().join("out"));
+        config.read.header = match header {
+            "" => throng::config::Header::Absent,
+            _ => throng::config::Header::Present,
+        };
+        let error = run(config).unwrap_err().to_string();
+        assert!(error.contains("lower-casing makes 1 ids of"), "{names:?}: {error}");
+    }
+}
+
+#[test]
+fn card_numbers_are_no_advertising_ids() {
+    let uuid = |n: usize| format!("01234567-89ab-cdef-0123-4567{n:08}");
+    let android = |n: usize| format!("0123456789abcd{n:02}");
+    let card = "4111111111111111".to_owned();
+    let odd = "4111111111111112".to_owned();
+    let checked = |ids: Vec<String>| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("devices.txt");
+        fs::write(&path, ids.join("\n")).unwrap();
+        let mut config = config(UserType::MobileAdvertiserId, &[path], &dir.path().join("out"));
+        config.max_rejects = MaxRejects::Share(1.0);
+        run(config).map(|summary| summary.audiences[0].figures.sets.written)
+    };
+    let with = |ids: &dyn Fn(usize) -> String, others: &[&String]| {
+        checked((0..20).map(ids).chain(others.iter().map(|id| (*id).clone())).collect())
+    };
+    assert_eq!(with(&uuid, &[&card]).unwrap(), 20);
+    assert_eq!(with(&uuid, &[&odd]).unwrap(), 21);
+    assert_eq!(with(&uuid, &[&card, &odd]).unwrap(), 20, "a column without Android ids");
+    assert_eq!(with(&android, &[&card]).unwrap(), 21);
+    checked(vec![card; 9]).unwrap_err();
+}
+
+#[test]
+fn ids_that_a_spreadsheet_rounded_are_refused() {
+    for user_type in [UserType::Fbid, IDS] {
+        let written = |lost: u64| {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("ids.csv");
+            let id = |n: u64| (12_345_000_061_054_321 + n * 7_919) / lost * lost;
+            let rows: String = (0..30).map(|n| format!("{},x\n", id(n))).collect();
+            fs::write(&path, format!("uid,note\n{rows}")).unwrap();
+            let mut config = config(user_type, &[path], &dir.path().join("out"));
+            config.audiences[0].columns = vec![ColumnSelector::Name("uid".to_owned())];
+            run(config).map(|summary| summary.audiences[0].figures.sets.written)
+        };
+        assert_eq!(written(1).unwrap(), 30);
+        let error = written(100).unwrap_err().to_string();
+        assert!(error.contains("spreadsheet_number 30"), "{error}");
+    }
+}
+
 #[test]
 fn ids_of_one_input_that_differ_in_case_do_not_become_one() {
     let one = vec![cells(["Ab1", "x2", "aB1", "Ab1"])];
     let (message, hint) = spelled(&one, |_| ()).error();
     assert!(
-        message.contains("lower-casing makes 1 ids of") && message.contains("0.txt"),
+        message.contains("lower-casing makes 1 ids of") && message.contains("crm.txt"),
         "{message}"
     );
     assert!(hint.contains("--case keep") && hint.contains("--case lower"), "{hint}");
@@ -319,7 +389,7 @@ fn ids_of_one_input_that_differ_in_case_do_not_become_one() {
     let two = vec![cells(["AB1", "X2"]), cells(["ab1", "x2"])];
     assert_eq!(spelled(&two, |_| ()).entries().len(), 2);
     let second = vec![cells(["AB1"]), cells(["ab1", "X2", "x2", "\u{212a}1"])];
-    assert!(spelled(&second, |_| ()).error().0.contains("1.txt"));
+    assert!(spelled(&second, |_| ()).error().0.contains("shop.txt"));
     // Lists are not compared with members.
     let dir = tempfile::tempdir().unwrap();
     let list = dir.path().join("list.txt");

@@ -24,6 +24,7 @@ use crate::hash::{Kernel, ListDigest};
 use crate::limits::LISTS_MAX;
 use crate::normalize::{Normalizer, Prehashed, RuleOptions, Surroundings};
 use crate::quote::Quoted;
+use crate::record::Places;
 use crate::role::Role;
 use crate::source::Source;
 use crate::source::parquet::Table;
@@ -138,8 +139,8 @@ pub struct SourcePlan {
     pub empty: Option<Empty>,
     /// The header as it is written, without its line end; nothing if there is none.
     pub header: Vec<u8>,
-    /// Columns of addresses, if rows are held to them.
-    pub addresses: Option<Vec<usize>>,
+    /// What is known of the places of values.
+    pub places: Places,
     /// Notes for people on what was found out rather than given.
     pub notes: Vec<String>,
     /// Warnings of the same kind.
@@ -230,7 +231,7 @@ pub fn plan(
     notes.extend(finder.first_row_note(has_header, &found, &beside, audiences));
     let width = finder.record_width(has_header)?;
     dialect.set_width(width);
-    let addresses = width.and_then(|width| table.address_columns(width));
+    let places = width.map_or_else(Places::default, |width| table.places(width));
     let used = found.iter().map(|(_, found)| found).chain(&beside).map(|found| found.index);
     let wanted: Vec<usize> = used.collect::<BTreeSet<_>>().into_iter().collect();
     let field_of = |index: usize| wanted.partition_point(|wanted| *wanted < index);
@@ -270,7 +271,7 @@ pub fn plan(
         header_lines,
         empty: None,
         header,
-        addresses,
+        places,
         notes,
         warnings,
         columns,
@@ -532,7 +533,7 @@ fn plan_one_column(
         header_lines: 0,
         empty: None,
         header: Vec::new(),
-        addresses: None,
+        places: Places::default(),
         notes: Vec::new(),
         warnings: Vec::new(),
         columns: Vec::new(),

@@ -14,6 +14,7 @@ use self::candidates::{Candidate, candidates};
 use self::cut::{Cut, cut};
 use self::kind::Kind;
 use self::score::{Score, score};
+use super::Places;
 use crate::config::{Format, ReadOptions, ValueSeparators};
 use crate::dialect::{Csv, Dialect, Framing, Quotes, Separator};
 use crate::encoding;
@@ -91,6 +92,10 @@ pub fn detect(sample: &[u8], is_all: bool, path: &Path, read: &ReadOptions) -> D
         Quotes::Escaped if read.split.have_line_end() => Quotes::Backslash,
         found => found,
     });
+    if read.quotes.is_none() && quotes != Quotes::Doubled {
+        let told = format!("its quotes are read as with --quotes {}", quotes.name());
+        note = Some(note.map_or_else(|| told.clone(), |note| format!("{note}; {told}")));
+    }
     let csv = Csv { quotes, is_ragged: read.is_ragged, ..Csv::new(separator) };
     let table = SampleTable::of_cut(cut(text, is_all, &csv));
     let dialect = Dialect { framing: Framing::Csv(csv) };
@@ -243,19 +248,18 @@ impl SampleTable {
         (self.rows, self.starts) = (rows, starts);
     }
 
-    /// The columns whose values are addresses; `None` if most rows have more cells than `width`.
-    pub(crate) fn address_columns(&self, width: usize) -> Option<Vec<usize>> {
+    /// What the rows say of the places of values, if they should have so many cells.
+    pub(crate) fn places(&self, width: usize) -> Places {
+        let rows = self.rows.len().saturating_sub(1);
         let wide = self.rows.iter().skip(1).filter(|row| row.len() > width).count();
-        if wide * 2 > self.rows.len() - 1 {
-            return None;
-        }
         let is_of_addresses = |column: &usize| {
             let kinds = || self.cells(*column).skip(1).map(Kind::of);
             let filled = kinds().filter(|kind| *kind != Kind::Empty).count();
             let addresses = kinds().filter(|kind| *kind == Kind::Address).count();
             addresses > 0 && addresses * 5 >= filled * 4
         };
-        Some((0..width).filter(is_of_addresses).collect())
+        let addresses = (wide * 2 <= rows).then(|| (0..width).filter(is_of_addresses).collect());
+        Places { addresses, is_surplus_rare: wide <= (rows / 20).max(2) }
     }
 
     /// Where a row begins.

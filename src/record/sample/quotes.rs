@@ -15,6 +15,10 @@ pub(super) fn find(text: &[u8], is_all: bool, separator: Separator) -> Quotes {
     let contradictions =
         |quotes| contradictions(text, is_all, Csv { quotes, ..Csv::new(separator) });
     let mut best = (Quotes::Doubled, contradictions(Quotes::Doubled));
+    let escaped = if has_quote { Quotes::Backslash } else { Quotes::Escaped };
+    if is_escaped(text, separator) && contradictions(escaped) <= best.1 {
+        return escaped;
+    }
     // Who separates by commas quotes; where one quote contradicts that, it is a slip, and quoted
     // fields may stand further down.
     let may_not_quote = !matches!(separator.byte(), Some(b',' | b';')) || best.1 > 2;
@@ -35,8 +39,24 @@ pub(super) fn find(text: &[u8], is_all: bool, separator: Separator) -> Quotes {
     best.0
 }
 
-/// Lines that a dialect does not explain: quotes that open nothing, rows of another width than most, or with the end or
-/// the begin of another row in a field, quotes around values where they mean nothing.
+/// True if all backslashes stand as databases write them into tables, and some stand for themselves: `CORP\\\\user`, `\\N`.
+fn is_escaped(text: &[u8], separator: Separator) -> bool {
+    let (mut at, mut doubled) = (0, 0);
+    while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+        match text.get(at + found + 1) {
+            Some(b'\\') => doubled += 1,
+            Some(b'N' | b'n' | b'r' | b't' | b'0' | b'"' | b'\n') | None => {}
+            Some(byte) if *byte == separator.first() => {}
+            Some(_) => return false,
+        }
+        at += found + 2;
+    }
+    doubled > 0
+}
+
+/// Lines that a dialect does not explain: what the reader would refuse; and where quotes do not mean what they usually do,
+/// rows with half of another one in a field, and lines from a quote that seems to open a field to one that seems to close
+/// it.
 fn contradictions(text: &[u8], is_all: bool, csv: Csv) -> usize {
     // Nearly always rows are as wide as the first one, and once through the text is enough.
     let (mut first, mut widths) = (1, Vec::new());
@@ -60,27 +80,69 @@ fn contradictions_of(
     widths: &mut Vec<usize>,
 ) -> usize {
     let csv = Csv { width: Some(width), ..*csv };
-    let mut count = 0;
+    let (mut rows, mut people, mut count) = (0, 0, 0);
+    // Lines of rows that are not refused if nearly every row has an address.
+    let mut without_address = 0;
+    let mut quoted = QuotedLines::default();
     each_row(text, is_all, &csv, |row| {
         widths.push(row.cells.len());
-        let is_wrapped = |cell: &Cell| {
-            let cell = text[cell.start..cell.end].trim_ascii();
-            !csv.quotes.are_read()
-                && cell.len() > 1
-                && cell.starts_with(b"\"")
-                && cell.ends_with(b"\"")
-        };
-        let is_contradiction = row.cells.iter().any(|cell| cell.is_stray || is_wrapped(cell))
-            || csv.defect(text, row, false).is_some()
-            || memchr::memchr2(b'\n', b'\r', &text[row.start..row.end]).is_some()
-                && has_half_row(text, row, &csv, width);
+        let raw = &text[row.start..row.end];
+        rows += 1;
+        people += usize::from(memchr::memchr(b'@', raw).is_some());
+        let lines = || memchr::memchr_iter(b'\n', raw).count() + 1;
+        let has_break = memchr::memchr2(b'\n', b'\r', raw).is_some();
+        let is_contradiction = row.cells.iter().any(|cell| cell.is_stray)
+            || csv.defect(text, row, true).is_some()
+            || csv.quotes != Quotes::Doubled && has_break && has_half_row(text, row, &csv, width);
         if is_contradiction {
-            count += memchr::memchr_iter(b'\n', &text[row.start..row.end]).count() + 1;
+            count += lines();
+        } else if has_break && csv.defect(text, row, false).is_some() {
+            without_address += lines();
+        }
+        if !csv.quotes.are_read() {
+            count += quoted.add(text, row);
         }
         true
     });
-    count
+    if people * 5 >= rows * 4 { count } else { count + without_address }
 }
+
+/// Lines between a quote that seems to open a field and one that seems to close it, where quotes should mean nothing.
+#[derive(Default)]
+struct QuotedLines {
+    /// Lines since a quote seemed to open a field.
+    open: Option<usize>,
+}
+
+impl QuotedLines {
+    /// Adds a row; how many lines are within such quotes that end in it.
+    fn add(&mut self, text: &[u8], row: &Row) -> usize {
+        let mut count = 0;
+        let since = self.open.map(|since| since + 1);
+        self.open = since.filter(|since| *since <= QUOTED_LINES_MAX);
+        for cell in &row.cells {
+            let cell = text[cell.start..cell.end].trim_ascii();
+            let (begins, ends) = (cell.starts_with(b"\""), cell.ends_with(b"\""));
+            if !begins && !ends {
+                continue;
+            }
+            let is_odd = memchr::memchr_iter(b'"', cell).count() % 2 == 1;
+            match (is_odd, self.open) {
+                (false, _) => count += usize::from(begins && ends),
+                (true, None) if begins => self.open = Some(1),
+                (true, Some(since)) if ends => {
+                    count += since;
+                    self.open = None;
+                }
+                (true, _) => {}
+            }
+        }
+        count
+    }
+}
+
+/// Lines that a quoted field is expected to have at most.
+const QUOTED_LINES_MAX: usize = 100;
 
 /// True if a field has as many separators before its first line break, or behind its last one, as are missing for a row.
 fn has_half_row(text: &[u8], row: &Row, csv: &Csv, width: usize) -> bool {
