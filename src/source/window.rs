@@ -117,13 +117,6 @@ struct Bits {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn splat(byte: u8) -> __m512i {
-    _mm512_set1_epi8(byte.cast_signed())
-}
-
-#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
 fn scan_avx512(window: &[u8], delimiter: u8) -> WindowScan {
     let mut bits = Bits {
@@ -155,9 +148,16 @@ fn scan_avx512(window: &[u8], delimiter: u8) -> WindowScan {
     }
     WindowScan {
         has_odd_quotes: bits.odd != 0,
-        is_strict: bits.astray.map(|astray| astray == 0),
+        is_strict: [bits.astray[0] == 0, bits.astray[1] == 0],
         last_end: bits.last_end,
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn splat(byte: u8) -> __m512i {
+    _mm512_set1_epi8(byte.cast_signed())
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -183,10 +183,12 @@ impl Bits {
         }
         if quotes | crs != 0 {
             let last = len - 1;
-            let may_follow = next.is_none_or(|next| may_follow_close(next, delimiter));
+            let (may_follow, is_line_end) = match next {
+                Some(next) => (may_follow_close(next, delimiter), next == b'\n'),
+                None => (true, true),
+            };
             let opens = (others | quotes) << 1 | self.precedes;
             let closes = (others | quotes | crs) >> 1 | u64::from(may_follow) << last;
-            let is_line_end = next.is_none_or(|next| next == b'\n');
             let lone = crs & !(lines >> 1 | u64::from(is_line_end) << last);
             // A quote opens if the number of those before it is even, and the window begins outside of quotes, ...
             self.astray[0] |= quotes & (!before & !opens | before & !closes) | lone & !before;

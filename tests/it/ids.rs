@@ -320,10 +320,11 @@ fn parts_of_an_export_are_one_input() {
         };
         let paths = [write((names[0], "AbC1")), write((names[1], "abc1"))];
         let mut config = config(IDS, &paths, &dir.path().join("out"));
-        config.read.header = match header {
-            "" => throng::config::Header::Absent,
-            _ => throng::config::Header::Present,
-        };
+        if header.is_empty() {
+            config.read.header = throng::config::Header::Absent;
+        } else {
+            config.audiences[0].columns = vec![ColumnSelector::Name("id".to_owned())];
+        }
         let error = run(config).unwrap_err().to_string();
         assert!(error.contains("lower-casing makes 1 ids of"), "{names:?}: {error}");
     }

@@ -191,12 +191,11 @@ pub enum Planned {
 /// Plans an input; `headers` are those of the inputs before it, if they are known.
 pub fn plan(
     mut source: Source,
-    purpose: Purpose<'_>,
+    Purpose { role, audiences, read, list, is_hinted_at }: Purpose<'_>,
     headers: Option<&Headers>,
 ) -> Result<Planned> {
-    let Purpose { role, audiences, read, list, is_hinted_at } = purpose;
-    let only = list.and_then(|list| list.user_type);
-    let list_column = list.and_then(|list| list.column.as_ref());
+    let (only, list_column) =
+        list.map_or((None, None), |list| (list.user_type, list.column.as_ref()));
     let columns = look::columns(&source, read.format)?;
     let conditions = conditions_of(role, read, list);
     let told = told_columns(audiences, read, list_column, conditions);
@@ -232,17 +231,10 @@ pub fn plan(
     let width = finder.record_width(has_header)?;
     dialect.set_width(width);
     let places = width.map_or_else(Places::default, |width| table.places(width));
-    let used = found.iter().map(|(_, found)| found).chain(&beside).map(|found| found.index);
-    let wanted: Vec<usize> = used.collect::<BTreeSet<_>>().into_iter().collect();
+    let wanted = wanted_columns(found.iter().map(|(_, found)| found).chain(&beside));
     let field_of = |index: usize| wanted.partition_point(|wanted| *wanted < index);
     let feeds = feeds_of(&finder, &found, audiences, has_header, field_of, &mut notes);
-    let is_boolean =
-        |found: &Found| columns.as_ref().is_some_and(|of| of.is_of_booleans(found.index));
-    let on_row = |(condition, found): (&Condition, &Found)| RowCondition {
-        condition: condition.clone().on_booleans(is_boolean(found)),
-        field: field_of(found.index),
-    };
-    let conditions = conditions.iter().zip(&compared).map(on_row).collect();
+    let conditions = row_conditions(columns.as_ref(), conditions, &compared, field_of);
     let skip = if has_header { table.second_row } else { table.first_row };
     let header = without_line_ends(&source.sample[table.first_row..skip]).to_vec();
     if let Some(cells) = table.rows.first().filter(|_| has_header) {
@@ -279,6 +271,26 @@ pub fn plan(
         unread_digests,
     };
     Ok(Planned::Plan(plan, own))
+}
+
+/// Columns in ascending order, each once.
+fn wanted_columns<'a>(used: impl Iterator<Item = &'a Found>) -> Vec<usize> {
+    used.map(|found| found.index).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Conditions with the places of their columns among the wanted ones.
+fn row_conditions(
+    columns: Option<&Table>,
+    conditions: &[Condition],
+    compared: &[Found],
+    field_of: impl Fn(usize) -> usize,
+) -> Vec<RowCondition> {
+    let is_boolean = |found: &Found| columns.is_some_and(|of| of.is_of_booleans(found.index));
+    let on_row = |(condition, found): (&Condition, &Found)| RowCondition {
+        condition: condition.clone().on_booleans(is_boolean(found)),
+        field: field_of(found.index),
+    };
+    conditions.iter().zip(compared).map(on_row).collect()
 }
 
 /// True if all audiences are of one user type.

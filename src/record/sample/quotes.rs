@@ -2,7 +2,7 @@
 
 use super::cut::each_row;
 use super::score::usual_width;
-use crate::dialect::{Cell, Csv, Quotes, Row, Separator};
+use crate::dialect::{Csv, Quotes, Row, Separator};
 
 /// The meaning of quotes that explains most rows of a sample: all of it, since the first quote within a field may stand far
 /// down. Doubled quotes are what nearly everybody writes; another meaning must explain twice as much.
