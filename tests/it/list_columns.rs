@@ -117,6 +117,14 @@ fn dates_and_numbers_beside_phone_numbers_are_nobodys() {
 }
 
 #[test]
+fn domains_beside_addresses_hold_nobody_back() {
+    let desk = Desk::new();
+    let list = format!("email,provider\n{},@mail1.example\n{},@mail3.example\n", mail(0), mail(2));
+    let summary = desk.run(&[UserType::EmailHash], &list).unwrap();
+    assert_eq!(suppressed(&summary), [2]);
+}
+
+#[test]
 fn rows_with_nothing_in_the_columns_that_are_read_are_a_warning() {
     let desk = Desk::new();
     // Behind the rows that are looked at.

@@ -62,7 +62,9 @@ impl Finder<'_> {
         self.fits(audience, index)
             && match form(index) {
                 _ if audience.digest.is_some() => !is_called_otherwise(),
-                Form::Plain | Form::International => true,
+                // Whole domains only where somebody said so: a column may say at whose an address is.
+                Form::Plain => !self.has_domains(audience, index),
+                Form::International => true,
                 Form::Digest | Form::Uuid => !is_called_otherwise(),
                 of @ (Form::National | Form::Unprefixed) => {
                     own.iter().any(|own| form(own.index) == of)
@@ -72,6 +74,11 @@ impl Finder<'_> {
                 }
                 _ => false,
             }
+    }
+
+    fn has_domains(&self, audience: &Audience, index: usize) -> bool {
+        let mut cells = self.table.cells(index).skip(self.first_row());
+        cells.any(|cell| matches!(self.judge(audience, cell), Verdict::Domain))
     }
 
     /// Says whether a column has nothing but phone numbers, which are written as such.
@@ -84,9 +91,21 @@ impl Finder<'_> {
         })
     }
 
+    /// Whether there are columns that are not read, and one that must be if the type of digests was not said.
+    pub(super) fn unread(
+        &self,
+        audiences: &[Audience],
+        found: &[(usize, Found)],
+        only: Option<UserType>,
+    ) -> (bool, Option<(String, UserType)>) {
+        let read: BTreeSet<usize> = found.iter().map(|(_, found)| found.index).collect();
+        let digests = self.unread_digests(audiences, &read).filter(|_| only.is_none());
+        (read.len() < self.table.width(), digests)
+    }
+
     /// A column of a list of digests beside those that are read that has such digests, too, and is called like another type:
     /// whoever is in it alone would not be held back.
-    pub(super) fn unread_digests(
+    fn unread_digests(
         &self,
         audiences: &[Audience],
         read: &BTreeSet<usize>,

@@ -243,9 +243,7 @@ pub fn plan(
     let header_lines = count_lines(&source.sample[..skip]);
     let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());
     check_columns(columns.as_ref(), &feeds, country.as_ref(), &compared)?;
-    let fed: BTreeSet<usize> = found.iter().map(|(_, found)| found.index).collect();
-    let has_other_columns = fed.len() < table.width();
-    let unread_digests = finder.unread_digests(audiences, &fed).filter(|_| only.is_none());
+    let (has_other_columns, unread_digests) = finder.unread(audiences, &found, only);
     let columns = if is_hinted_at { finder.columns() } else { Vec::new() };
     source.forget_sample();
     let plan = SourcePlan {
