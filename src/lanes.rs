@@ -2,15 +2,17 @@
 //!
 //! A compressed input is decoded by one thread at a time, and that decides how fast it is read. Where there are several,
 //! the threads of the pool therefore take jobs of whichever lane nobody else is making one of, the first lanes first:
-//! every thread decodes, and works on what it has decoded while it lies in the cache of its core.
+//! every thread decodes, and works on what it has decoded while it lies in the cache of its core. Only where there are
+//! fewer lanes than threads, so that one has nothing to do, it is given the job, and whoever made it makes the next one
+//! without a pause.
 //!
 //! Nothing of that can be seen in what comes out. The results of a lane come in the order of its jobs; an error ends the
 //! lanes behind its own and leaves those before it to be finished, one of which may have an error that goes before it.
 //!
 //! Nobody waits for ever: a thread waits only while all open lanes have somebody who makes a job or ends them, or while
 //! as many jobs as may be are under way. A job under way is in the hands of another thread, or its result waits for an
-//! earlier one of its lane, which is. Whoever makes a turn possible wakes one thread, and a thread that takes a turn and
-//! sees another one wakes the next.
+//! earlier one of its lane, which is; one that is handed over is taken before anything else. Whoever makes a turn possible
+//! wakes one thread, and a thread that takes a turn and sees another one wakes the next.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -71,19 +73,23 @@ where
     pool.broadcast(|_| {
         let _stop_others = StopOnPanic(&board);
         while let Some(turn) = board.turn() {
-            let lane = match turn {
+            let (lane, job) = match turn {
                 Turn::Open(lane) => {
                     board.opened(lane, open(lane));
-                    lane
+                    (lane, None)
                 }
-                Turn::Make(lane, mut maker) => {
+                Turn::Make(lane, mut maker) => loop {
                     let job = next(&mut maker);
-                    if let Some((seq, job)) = board.made(lane, maker, job) {
-                        board.deliver(lane, seq, work(lane, job), &sink);
+                    match board.made(lane, maker, job) {
+                        Made::Handed(again) => maker = again,
+                        Made::Job(job) => break (lane, job),
                     }
-                    lane
-                }
+                },
+                Turn::Work(lane, job) => (lane, Some(job)),
             };
+            if let Some((seq, job)) = job {
+                board.deliver(lane, seq, work(lane, job), &sink);
+            }
             board.end(lane, &end);
         }
     });
@@ -96,15 +102,17 @@ where
 }
 
 /// What all threads look at.
-struct Board<L, R, S, O> {
-    state: Mutex<State<L, R, S, O>>,
+struct Board<L, J, R, S, O> {
+    state: Mutex<State<L, J, R, S, O>>,
     moved: Condvar,
     bounds: Bounds,
 }
 
-struct State<L, R, S, O> {
+struct State<L, J, R, S, O> {
     /// The open lanes by number.
     open: BTreeMap<usize, Lane<L, R, S>>,
+    /// Jobs for threads that wait, each with its lane and its place there.
+    handed: VecDeque<(usize, (u64, J))>,
     /// Number of lanes that were opened.
     opened: usize,
     /// Number of lanes that are to be gone through: fewer once one has an error.
@@ -120,9 +128,18 @@ struct State<L, R, S, O> {
 }
 
 /// Next task of a thread.
-enum Turn<L> {
+enum Turn<L, J> {
     Open(usize),
     Make(usize, L),
+    Work(usize, (u64, J)),
+}
+
+/// What a thread that has made a job of a lane does next.
+enum Made<L, J> {
+    /// Another thread has it: make the next one.
+    Handed(L),
+    /// Work on it, if there is one.
+    Job(Option<(u64, J)>),
 }
 
 struct Lane<L, R, S> {
@@ -134,7 +151,7 @@ struct Lane<L, R, S> {
     /// Results by place, from the next one to be taken on.
     results: VecDeque<Option<R>>,
     taken: u64,
-    /// Threads that open it, make a job of it, work on one, or end it.
+    /// Threads that open it, make a job of it, or end it, and jobs that are worked on or handed to somebody.
     hands: usize,
     /// There are no more jobs.
     is_made: bool,
@@ -182,10 +199,11 @@ impl<L, R, S> Lane<L, R, S> {
     }
 }
 
-impl<L, R, S, O> Board<L, R, S, O> {
+impl<L, J, R, S, O> Board<L, J, R, S, O> {
     fn new(bounds: Bounds) -> Self {
         let state = State {
             open: BTreeMap::new(),
+            handed: VecDeque::new(),
             opened: 0,
             lanes: bounds.lanes,
             in_flight: 0,
@@ -200,12 +218,16 @@ impl<L, R, S, O> Board<L, R, S, O> {
     }
 
     /// Waits for something to do; `None` when all is done.
-    fn turn(&self) -> Option<Turn<L>> {
+    fn turn(&self) -> Option<Turn<L, J>> {
         let mut state = mutex::lock(&self.state);
         loop {
             if state.is_over() {
                 self.wake(state);
                 return None;
+            }
+            if let Some((lane, job)) = state.handed.pop_front() {
+                self.wake(state);
+                return Some(Turn::Work(lane, job));
             }
             if let Some(lane) = state.lane_to_make(&self.bounds) {
                 let open = state.open.get_mut(&lane)?;
@@ -229,9 +251,10 @@ impl<L, R, S, O> Board<L, R, S, O> {
     }
 
     /// Lets go of the state, and wakes a thread if there is something for it to do.
-    fn wake(&self, state: MutexGuard<'_, State<L, R, S, O>>) {
+    fn wake(&self, state: MutexGuard<'_, State<L, J, R, S, O>>) {
         let has_turn = state.waiting > 0
             && (state.is_over()
+                || !state.handed.is_empty()
                 || state.may_open(&self.bounds)
                 || state.lane_to_make(&self.bounds).is_some());
         drop(state);
@@ -255,15 +278,24 @@ impl<L, R, S, O> Board<L, R, S, O> {
         self.wake(state);
     }
 
-    /// Puts back what makes the jobs of a lane; the job that it made, and its place.
-    fn made<J>(&self, number: usize, maker: L, job: Result<Option<J>>) -> Option<(u64, J)> {
-        let mut state = mutex::lock(&self.state);
-        let lane = state.open.get_mut(&number)?;
-        lane.maker = Some(maker);
+    /// Hands the job that was made of a lane to a thread that waits for one, or else puts back what made it.
+    fn made(&self, number: usize, maker: L, job: Result<Option<J>>) -> Made<L, J> {
+        let mut guard = mutex::lock(&self.state);
+        let state = &mut *guard;
+        let Some(lane) = state.open.get_mut(&number) else { return Made::Job(None) };
         let made = match job {
             Ok(Some(job)) if !lane.is_broken => {
                 lane.made += 1;
-                Some((lane.made - 1, job))
+                let job = (lane.made - 1, job);
+                let is_wanted = state.waiting > state.handed.len();
+                if is_wanted && state.in_flight < self.bounds.in_flight {
+                    state.handed.push_back((number, job));
+                    lane.hands += 1;
+                    state.in_flight += 1;
+                    self.wake(guard);
+                    return Made::Handed(maker);
+                }
+                Some(job)
             }
             Ok(_) => None,
             Err(error) => {
@@ -273,13 +305,14 @@ impl<L, R, S, O> Board<L, R, S, O> {
                 None
             }
         };
+        lane.maker = Some(maker);
         if made.is_none() {
             lane.is_made = true;
             lane.hands -= 1;
             state.in_flight -= 1;
         }
-        self.wake(state);
-        made
+        self.wake(guard);
+        Made::Job(made)
     }
 
     /// Puts a result in its place. Whoever finds the sum there adds all that are due.
@@ -340,7 +373,7 @@ impl<L, R, S, O> Board<L, R, S, O> {
     }
 }
 
-impl<L, R, S, O> State<L, R, S, O> {
+impl<L, J, R, S, O> State<L, J, R, S, O> {
     fn is_over(&self) -> bool {
         self.is_stopped || self.open.is_empty() && self.opened >= self.lanes
     }
@@ -372,9 +405,9 @@ impl<L, R, S, O> State<L, R, S, O> {
 }
 
 /// Ends the waiting of the other threads if this one panics; the panic itself goes on to the caller.
-struct StopOnPanic<'a, L, R, S, O>(&'a Board<L, R, S, O>);
+struct StopOnPanic<'a, L, J, R, S, O>(&'a Board<L, J, R, S, O>);
 
-impl<L, R, S, O> Drop for StopOnPanic<'_, L, R, S, O> {
+impl<L, J, R, S, O> Drop for StopOnPanic<'_, L, J, R, S, O> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             mutex::lock(&self.0.state).is_stopped = true;
