@@ -518,9 +518,9 @@ mod tests {
     fn a_panic_in_a_step_reaches_the_caller() {
         let steps = Steps {
             open: |_| Ok(((), ())),
-            next: |_: &mut ()| Ok(Some(())),
+            next: |(): &mut ()| Ok(Some(())),
             work: |_, ()| panic!("work"),
-            sink: |_: &mut (), ()| Ok(()),
+            sink: |(): &mut (), ()| Ok(()),
             end: |(), (), outcome: Result<()>| outcome,
         };
         let _never = lanes(&pool(2), Bounds { lanes: 3, open: 2, in_flight: 2 }, steps);

@@ -152,7 +152,9 @@ mod tests {
                     queue.add(input, row(input, n).as_bytes()).expect("adds");
                 }
             }
-            order.iter().for_each(|input| queue.end(*input).expect("ends"));
+            for input in order {
+                queue.end(input).expect("ends");
+            }
             queue.publish().expect("publishes");
             let rows = (0..6).flat_map(|input| (0..rows(input)).map(move |n| row(input, n)));
             let expected = format!("{}\n{}", RejectWriter::BEGIN, rows.collect::<String>());

@@ -98,6 +98,7 @@ struct Asked<'a> {
 }
 
 /// An input that was looked at.
+#[expect(clippy::large_enum_variant, reason = "most are planned")]
 enum Looked {
     Planned(Planned),
     /// It is of a single line.

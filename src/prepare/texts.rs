@@ -66,7 +66,7 @@ impl Ingest<'_> {
             },
             next: |open: &mut Open| {
                 self.progress.check()?;
-                open.next(self)
+                Ok(open.next(self))
             },
             work: |number: usize, (reader, chunk): (Arc<Reader>, Chunk)| {
                 let text = &texts[number];
@@ -117,13 +117,12 @@ impl Ingest<'_> {
 
 impl Open {
     /// The next chunk, with what reads it. What ends them too early is kept until it is known in which line.
-    fn next(&mut self, ingest: &Ingest<'_>) -> Result<Option<(Arc<Reader>, Chunk)>> {
-        let Some(chunks) = &mut self.chunks else { return Ok(None) };
-        match chunks.next_chunk(ingest.pool) {
-            Ok(chunk) => Ok(chunk.map(|chunk| (Arc::clone(&self.reader), chunk))),
+    fn next(&mut self, ingest: &Ingest<'_>) -> Option<(Arc<Reader>, Chunk)> {
+        match self.chunks.as_mut()?.next_chunk(ingest.pool) {
+            Ok(chunk) => chunk.map(|chunk| (Arc::clone(&self.reader), chunk)),
             Err(torn) => {
                 self.torn = Some(torn);
-                Ok(None)
+                None
             }
         }
     }

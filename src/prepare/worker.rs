@@ -51,6 +51,7 @@ pub(super) struct Tools {
 }
 
 /// The reader of a source's chunks.
+#[expect(clippy::large_enum_variant, reason = "a source has one")]
 pub(super) enum Reader {
     Csv(CsvReader),
     /// Of lines, with the header above them, if there is one.
