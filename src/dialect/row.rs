@@ -269,23 +269,23 @@ impl Csv {
                 && behind + separators(other) + 1 >= width
         };
         let has_address = memchr::memchr(b'@', text).is_some();
-        let breaks = memchr::memchr2_iter(b'\n', b'\r', text);
+        let mut breaks = memchr::memchr2_iter(b'\n', b'\r', text);
         let is_halved = if has_address {
             breaks.map(|at| text.split_at(at)).any(is_row_and_row)
         } else {
-            let last_break = breaks.last().unwrap_or(first_break);
+            let last_break = breaks.next_back().unwrap_or(first_break);
             is_row_and_row((&text[..first_break], &text[last_break..]))
         };
         let mut row = Row::default();
         let plain = Self { quotes: Quotes::None, ..*self };
-        let mut is_row = |line: &[u8]| {
+        let is_row = |line: &[u8]| {
             plain.read_row(line, 0, true, &mut row) == Step::Row
                 && row.cells.get(width..).is_some_and(|beyond| {
                     beyond.iter().all(|cell| is_blank(&line[cell.start..cell.end]))
                 })
         };
         let last = lines(text).count() - 1;
-        is_halved || lines(text).take(last).skip(1).any(|line| is_row(line))
+        is_halved || lines(text).take(last).skip(1).any(is_row)
     }
 
     /// Appends what is in a field, without what is there for quoting alone.

@@ -224,7 +224,7 @@ fn is_card(digits: &[u8; 16]) -> bool {
             (_, digit) => digit,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Advertiser id: 8-4-4-4-12 hex digits (IDFA, Google), or 16 (Android ID), in lower case. Where Android ids cannot be

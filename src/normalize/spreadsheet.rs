@@ -105,7 +105,9 @@ mod tests {
     fn numbers_that_lost_digits_are_told_from_long_ids() {
         let are_rounded = |values: &[&str]| {
             let mut numbers = LongNumbers::default();
-            values.iter().for_each(|value| numbers.add(value.as_bytes()));
+            for value in values {
+                numbers.add(value.as_bytes());
+            }
             numbers.are_rounded()
         };
         let lost = [

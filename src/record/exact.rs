@@ -170,7 +170,9 @@ impl Exact {
                 && memchr::memchr_iter(b'"', text).count() % 2 == 1
         };
         let has_surplus = row.cells.len() > width;
-        if !has_surplus && !(self.csv.quotes.are_read() && row.cells.iter().any(is_torn)) {
+        let is_doubtful =
+            has_surplus || self.csv.quotes.are_read() && row.cells.iter().any(is_torn);
+        if !is_doubtful {
             return false;
         }
         let text = |cell: &Cell| chunk[cell.start..cell.end].trim_ascii();

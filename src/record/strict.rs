@@ -118,6 +118,7 @@ fn splat(byte: u8) -> __m512i {
 }
 
 /// The record that is being read.
+#[expect(clippy::struct_excessive_bools, reason = "facts about a record, each by itself")]
 struct Rows<'a> {
     chunk: &'a [u8],
     exact: &'a Exact,

@@ -220,7 +220,9 @@ proptest! {
     ) {
         let desk = Desk::new();
         let mut text = format!("id,email,city\n{}", rows("N,aN@example.com,Linz\n"));
-        lines.iter().for_each(|line| text.push_str(LINES[*line].0));
+        for line in &lines {
+            text.push_str(LINES[*line].0);
+        }
         let mut config = desk.config(&text);
         config.max_rejects = MaxRejects::Share(1.0);
         config.read.format = Format::Csv;
@@ -250,12 +252,14 @@ proptest! {
         }).collect();
         prop_assert_eq!(&found, &expected);
         let mut sums = BTreeMap::new();
-        expected.iter().for_each(|(_, reason)| *sums.entry(reason.clone()).or_insert(0) += 1);
+        for (_, reason) in &expected {
+            *sums.entry(reason.clone()).or_insert(0) += 1;
+        }
         prop_assert_eq!(reasons(&summary), sums);
         let mut first_lines = BTreeMap::new();
-        expected.iter().for_each(|(line, reason)| {
+        for (line, reason) in &expected {
             first_lines.entry(reason.clone()).or_insert(*line as u64);
-        });
+        }
         for reject in &summary.audiences[0].figures.rejects {
             prop_assert_eq!(Some(&reject.first_line), first_lines.get(&reject.reason));
         }

@@ -361,8 +361,8 @@ fn ids_that_a_spreadsheet_rounded_are_refused() {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("ids.csv");
             let id = |n: u64| (12_345_000_061_054_321 + n * 7_919) / lost * lost;
-            let rows: String = (0..30).map(|n| format!("{},x\n", id(n))).collect();
-            fs::write(&path, format!("uid,note\n{rows}")).unwrap();
+            let rows: Vec<String> = (0..30).map(|n| format!("{},x", id(n))).collect();
+            fs::write(&path, format!("uid,note\n{}\n", rows.join("\n"))).unwrap();
             let mut config = config(user_type, &[path], &dir.path().join("out"));
             config.audiences[0].columns = vec![ColumnSelector::Name("uid".to_owned())];
             run(config).map(|summary| summary.audiences[0].figures.sets.written)
@@ -479,9 +479,10 @@ fn names_within_what_looks_like_an_id_stay() {
     let custom = |n: u64| format!("cust:{n:06}");
     assert_eq!(of(&custom, &["17:Ann:Lee:1987", "18:BOB:LEE:1990"]), refused(2));
     // Prefixes of several words are no names where they come again.
-    let shops = |n: u64| if n % 20 == 0 { format!("web-shop-{n}") } else { format!("shop-{n}") };
+    let shops =
+        |n: u64| if n.is_multiple_of(20) { format!("web-shop-{n}") } else { format!("shop-{n}") };
     assert_eq!(of(&shops, &[]), BTreeMap::new());
-    let words = |n: u64| format!("red{}_fox_{n}", if n % 2 == 0 { "ish" } else { "" });
+    let words = |n: u64| format!("red{}_fox_{n}", if n.is_multiple_of(2) { "ish" } else { "" });
     assert_eq!(of(&words, &[]), BTreeMap::new());
 }
 
@@ -499,11 +500,7 @@ fn a_small_input_is_held_against_the_largest() {
     let dir = tempfile::tempdir().unwrap();
     let place = |name: &str, values: &[String]| {
         let path = dir.path().join(name);
-        fs::write(
-            &path,
-            format!("id,x\n{}", values.iter().map(|of| format!("{of},1\n")).collect::<String>()),
-        )
-        .unwrap();
+        fs::write(&path, format!("id,x\n{},1\n", values.join(",1\n"))).unwrap();
         path
     };
     let many: Vec<String> = (0..150_u64).map(|n| format!("K{n}x{}", n * 31)).collect();

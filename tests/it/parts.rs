@@ -274,6 +274,7 @@ impl Damage {
 
 #[test]
 fn the_first_part_with_an_error_is_told_whoever_found_it() {
+    use Damage::{AnotherEncoding, EndsTooEarly, WrongSum};
     let dir = tempfile::tempdir().unwrap();
     let parts: Vec<PathBuf> = (0..7).map(|n| dir.path().join(format!("part-{n}"))).collect();
     let place = |n: usize, bytes: &[u8]| fs::write(&parts[n], bytes).unwrap();
@@ -286,7 +287,6 @@ fn the_first_part_with_an_error_is_told_whoever_found_it() {
         let again = Outcome::of(config_of_long(dir.path(), &parts, threads));
         assert!(again == whole, "{threads} threads");
     }
-    use Damage::{AnotherEncoding, EndsTooEarly, WrongSum};
     for damaged in [
         vec![(3, EndsTooEarly)],
         vec![(1, WrongSum), (3, EndsTooEarly)],
@@ -306,7 +306,9 @@ fn the_first_part_with_an_error_is_told_whoever_found_it() {
             let again = Outcome::of(config_of_long(dir.path(), &parts, threads));
             assert_eq!(again, one, "{damaged:?}, {threads} threads");
         }
-        damaged.iter().for_each(|(part, _)| place(*part, &gzip(&long_text(*part))));
+        for (part, _) in &damaged {
+            place(*part, &gzip(&long_text(*part)));
+        }
     }
     let left = fs::read_dir(dir.path()).unwrap().count();
     assert_eq!(left, parts.len());
@@ -335,7 +337,9 @@ fn the_first_input_that_cannot_be_planned_is_told() {
         assert_eq!(of(threads), one);
     }
     for broken in [[78, 79], [40, 70], [1, 2], [0, 79]] {
-        broken.iter().for_each(|n| fs::write(&parts[*n], &zipped).unwrap());
+        for n in &broken {
+            fs::write(&parts[*n], &zipped).unwrap();
+        }
         for threads in [1, 2, 8] {
             let said = of(threads).summary.unwrap_err().1;
             assert!(
@@ -343,7 +347,9 @@ fn the_first_input_that_cannot_be_planned_is_told() {
                 "{said}"
             );
         }
-        broken.iter().for_each(|n| fs::write(&parts[*n], table).unwrap());
+        for n in &broken {
+            fs::write(&parts[*n], table).unwrap();
+        }
     }
 }
 

@@ -195,9 +195,9 @@ fn rows_name_their_countries_as_people_write_them() {
 fn countries_may_be_guarded_or_locales_and_unknown_ones_say_what_is_read() {
     let desk = Desk::new();
     let lands = ["\"=\"\"DE\"\"\"", "'DE", "de-DE", "Germany (DE)", "DE - Deutschland", "NULL", ""];
-    let rows: String =
-        lands.iter().zip(0..).map(|(land, n)| format!("040 123456{n},{land}\n")).collect();
-    let mut config = desk.config(&format!("phone,land\n{rows}"));
+    let row = |(land, n): (&&str, u32)| format!("040 123456{n},{land}");
+    let rows: Vec<String> = lands.iter().zip(0..).map(row).collect();
+    let mut config = desk.config(&format!("phone,land\n{}\n", rows.join("\n")));
     config.read.country_column = Some(ColumnSelector::Name("land".to_owned()));
     config.rules.country = Some("DE".parse().unwrap());
     let figures = &run(config).unwrap().audiences[0].figures;

@@ -24,7 +24,7 @@ use crate::hash::{Kernel, ListDigest};
 use crate::limits::LISTS_MAX;
 use crate::normalize::{Normalizer, Prehashed, RuleOptions, Surroundings};
 use crate::quote::Quoted;
-use crate::record::Places;
+use crate::record::{Places, SampleTable};
 use crate::role::Role;
 use crate::source::Source;
 use crate::source::parquet::Table;
@@ -217,11 +217,10 @@ pub fn plan(
     if headers.is_none() && finder.may_be_header_alone() {
         return Ok(Planned::Later(source));
     }
-    let mut own = Headers::default();
-    if let Some(empty) = finder.holds_nobody(audiences, headers.unwrap_or(&own)) {
-        return Ok(Planned::Plan(empty::plan(source, role, dialect, empty), own));
+    let (mut warnings, none) = (Vec::new(), Headers::default());
+    if let Some(empty) = finder.holds_nobody(audiences, headers.unwrap_or(&none)) {
+        return Ok(Planned::Plan(empty::plan(source, role, dialect, empty), none));
     }
-    let mut warnings = Vec::new();
     let found = find_columns(&finder, audiences, only, (&mut notes, &mut warnings))?;
     let country = finder.country_column()?;
     let compared = finder.compared(conditions)?;
@@ -235,11 +234,7 @@ pub fn plan(
     let field_of = |index: usize| wanted.partition_point(|wanted| *wanted < index);
     let feeds = feeds_of(&finder, &found, audiences, has_header, field_of, &mut notes);
     let conditions = row_conditions(columns.as_ref(), conditions, &compared, field_of);
-    let skip = if has_header { table.second_row } else { table.first_row };
-    let header = without_line_ends(&source.sample[table.first_row..skip]).to_vec();
-    if let Some(cells) = table.rows.first().filter(|_| has_header) {
-        own.add(cells, &header);
-    }
+    let (skip, header, own) = header_of(&source, &table, has_header);
     let header_lines = count_lines(&source.sample[..skip]);
     let rows = columns.as_ref().map(|columns| columns.groups().map(u64::from).sum());
     check_columns(columns.as_ref(), &feeds, country.as_ref(), &compared)?;
@@ -269,6 +264,17 @@ pub fn plan(
         unread_digests,
     };
     Ok(Planned::Plan(plan, own))
+}
+
+/// Bytes of the header and of what is above it, the header without its line end, and its names.
+fn header_of(source: &Source, table: &SampleTable, has_header: bool) -> (usize, Vec<u8>, Headers) {
+    let skip = if has_header { table.second_row } else { table.first_row };
+    let header = without_line_ends(&source.sample[table.first_row..skip]).to_vec();
+    let mut names = Headers::default();
+    if let Some(cells) = table.rows.first().filter(|_| has_header) {
+        names.add(cells, &header);
+    }
+    (skip, header, names)
 }
 
 /// Columns in ascending order, each once.
