@@ -2,7 +2,23 @@
 //! no id of its column has.
 
 /// The digest of the words of a text that could be names, if there are at least two; never 0.
+#[inline]
 pub(super) fn of(text: &[u8]) -> Option<u64> {
+    if has_words(text) { pair(text) } else { None }
+}
+
+/// Whether two words at least begin with a letter: few ids have such.
+#[inline]
+fn has_words(text: &[u8]) -> bool {
+    let (mut count, mut is_within) = (0, false);
+    for byte in text {
+        count += u32::from(!is_within & byte.is_ascii_alphabetic());
+        is_within = byte.is_ascii_alphanumeric();
+    }
+    count >= 2
+}
+
+fn pair(text: &[u8]) -> Option<u64> {
     let words = text.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| is_name(word));
     let (mut count, mut hash) = (0, 0xcbf2_9ce4_8422_2325_u64);
     for word in words {
