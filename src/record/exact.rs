@@ -32,6 +32,8 @@ pub struct Places {
     pub addresses: Option<Vec<usize>>,
     /// True if hardly any row has blank fields too many.
     pub is_surplus_rare: bool,
+    /// True if quotes within fields are doubled, and hardly any stands in a field without quotes around it.
+    pub are_quotes_doubled: bool,
 }
 
 impl Exact {
@@ -120,7 +122,7 @@ impl Exact {
         } else {
             let shifted =
                 || self.is_shifted(chunk, row).then(|| row.defect(chunk, Reason::RowWidth));
-            let torn = || is_torn(chunk, row).then(|| row.defect(chunk, Reason::StrayQuote));
+            let torn = || self.is_torn(chunk, row).then(|| row.defect(chunk, Reason::StrayQuote));
             self.csv.defect(chunk, row, self.has_people()).or_else(torn).or_else(shifted)
         };
         if let Some(Defect { mut reason, lines }) = defect {
@@ -153,6 +155,20 @@ impl Exact {
         self.places.addresses.as_ref().is_some_and(|columns| !columns.is_empty())
     }
 
+    /// True if one field begins with a quote that opens nothing and a later one ends with a quote that closes nothing: what
+    /// was one field in quotes is several now, because of a quote within, and all behind it have moved. Where quotes within
+    /// fields are doubled, the second alone says so: the field began in a line before.
+    fn is_torn(&self, chunk: &[u8], row: &Row) -> bool {
+        let first = row.cells.iter().position(|cell| cell.is_stray).map(|stray| stray + 1);
+        if let Some(behind) = first {
+            let ends_with_quote = |cell: &Cell| {
+                !cell.is_quoted && chunk[cell.start..cell.end].trim_ascii_end().ends_with(b"\"")
+            };
+            return row.cells[behind..].iter().any(ends_with_quote);
+        }
+        self.places.are_quotes_doubled && row.cells.iter().any(|cell| closes_nothing(chunk, cell))
+    }
+
     /// True if a row with blank fields too many, or with what is left of a quoted field, has shifted columns: a value had a
     /// delimiter in it. Then all that is wanted is blank, or addresses stand where none should, or the other way round.
     fn is_shifted(&self, chunk: &[u8], row: &Row) -> bool {
@@ -163,15 +179,10 @@ impl Exact {
         if row.cells.len() < width {
             return false;
         }
-        let is_torn = |cell: &Cell| {
-            let text = &chunk[cell.start..cell.end];
-            !cell.is_quoted
-                && text.trim_ascii_end().ends_with(b"\"")
-                && memchr::memchr_iter(b'"', text).count() % 2 == 1
-        };
         let has_surplus = row.cells.len() > width;
-        let is_doubtful =
-            has_surplus || self.csv.quotes.are_read() && row.cells.iter().any(is_torn);
+        let is_doubtful = has_surplus
+            || self.csv.quotes.are_read()
+                && row.cells.iter().any(|cell| closes_nothing(chunk, cell));
         if !is_doubtful {
             return false;
         }
@@ -237,14 +248,12 @@ impl Exact {
     }
 }
 
-/// True if one field begins with a quote that opens nothing and a later one ends with a quote that closes nothing: what was
-/// one field in quotes is several now, because of a quote within, and all behind it have moved.
-fn is_torn(chunk: &[u8], row: &Row) -> bool {
-    let Some(stray) = row.cells.iter().position(|cell| cell.is_stray) else { return false };
-    let ends_with_quote = |cell: &Cell| {
-        !cell.is_quoted && chunk[cell.start..cell.end].trim_ascii_end().ends_with(b"\"")
-    };
-    row.cells[stray + 1..].iter().any(ends_with_quote)
+/// True if a field without quotes around it ends with a quote that has no other one.
+fn closes_nothing(chunk: &[u8], cell: &Cell) -> bool {
+    let text = &chunk[cell.start..cell.end];
+    !cell.is_quoted
+        && text.trim_ascii_end().ends_with(b"\"")
+        && memchr::memchr_iter(b'"', text).count() % 2 == 1
 }
 
 /// A name without a byte order mark, quotes, and blanks around it.

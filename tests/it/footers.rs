@@ -213,10 +213,10 @@ const LINES: [(&str, bool); 8] = [
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Wherever chunks end, the same is a footer, and the list says so.
+    /// Wherever chunks end, the same is a footer, and the list says so. There are fewer such lines than rows of the table.
     #[test]
     fn footers_do_not_depend_on_chunks(
-        lines in proptest::collection::vec(0..LINES.len(), 0..14), chunk_bytes in 1_usize..60,
+        lines in proptest::collection::vec(0..LINES.len(), 0..8), chunk_bytes in 1_usize..60,
     ) {
         let desk = Desk::new();
         let mut text = format!("id,email,city\n{}", rows("N,aN@example.com,Linz\n"));

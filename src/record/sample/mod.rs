@@ -36,6 +36,8 @@ pub struct SampleTable {
     pub second_row: usize,
     /// Begin of each row, and the end of the last one.
     starts: Vec<usize>,
+    /// True if quotes within fields are doubled, and hardly any stands in a field without quotes around it.
+    are_quotes_doubled: bool,
 }
 
 /// What the beginning of an input says of how it is written.
@@ -194,13 +196,21 @@ impl SampleTable {
     /// Rows that begin at `starts`, the last of which is where the last row ends.
     fn new(rows: Vec<Vec<Vec<u8>>>, starts: Vec<usize>) -> Self {
         let place = |row: usize| starts.get(row).or(starts.last()).copied().unwrap_or(0);
-        Self { rows, first_row: place(0), second_row: place(1), starts }
+        let (first_row, second_row) = (place(0), place(1));
+        Self { rows, first_row, second_row, starts, are_quotes_doubled: false }
     }
 
     fn of_cut(cut: Cut) -> Self {
         let starts = cut.rows.iter().map(|row| row.start).chain([cut.end]).collect();
+        let with_quotes = |is_quoted| {
+            let cells = cut.rows.iter().flat_map(|row| &row.cells);
+            cells.filter(|of| of.is_quoted == is_quoted && of.text.contains(&b'"')).count()
+        };
+        let (doubled, bare) = (with_quotes(true), with_quotes(false));
+        let are_quotes_doubled = doubled > 0 && bare * 4 <= doubled;
         let texts = |row: cut::Row| row.cells.into_iter().map(|cell| cell.text).collect();
-        Self::new(cut.rows.into_iter().map(texts).collect(), starts)
+        let rows = cut.rows.into_iter().map(texts).collect();
+        Self { are_quotes_doubled, ..Self::new(rows, starts) }
     }
 
     /// Rows of columns that lie apart.
@@ -211,14 +221,17 @@ impl SampleTable {
     /// The same rows behind some bytes.
     fn behind(mut self, bytes: usize) -> Self {
         self.starts.iter_mut().for_each(|start| *start += bytes);
-        Self::new(self.rows, self.starts)
+        let are_quotes_doubled = self.are_quotes_doubled;
+        Self { are_quotes_doubled, ..Self::new(self.rows, self.starts) }
     }
 
     /// Leaves rows at the top out, so that the one behind them is the first.
     pub(crate) fn drop_titles(&mut self, count: usize) {
         self.rows.drain(..count);
         self.starts.drain(..count);
-        *self = Self::new(std::mem::take(&mut self.rows), std::mem::take(&mut self.starts));
+        let (rows, starts) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.starts));
+        let are_quotes_doubled = self.are_quotes_doubled;
+        *self = Self { are_quotes_doubled, ..Self::new(rows, starts) };
     }
 
     /// Most cells of a row.
@@ -259,7 +272,11 @@ impl SampleTable {
             addresses > 0 && addresses * 5 >= filled * 4
         };
         let addresses = (wide * 2 <= rows).then(|| (0..width).filter(is_of_addresses).collect());
-        Places { addresses, is_surplus_rare: wide <= (rows / 20).max(2) }
+        Places {
+            addresses,
+            is_surplus_rare: wide <= (rows / 20).max(2),
+            are_quotes_doubled: self.are_quotes_doubled,
+        }
     }
 
     /// Where a row begins.

@@ -168,7 +168,13 @@ fn cell(text: &[u8], start: usize, delimiter: u8) -> (Vec<u8>, Quoted, usize) {
 }
 
 /// Lines of a record that is refused as a whole, each of which may be a person.
-fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8, has_people: bool) -> Option<u64> {
+fn refused(
+    row: &Row<'_>,
+    header: &Row<'_>,
+    delimiter: u8,
+    has_people: bool,
+    are_quotes_doubled: bool,
+) -> Option<u64> {
     let width = header.cells.len();
     let lines = lines(row.raw);
     // One behind a line end has nothing in it, and is one all the same.
@@ -188,6 +194,11 @@ fn refused(row: &Row<'_>, header: &Row<'_>, delimiter: u8, has_people: bool) -> 
     let is_torn = strays
         .filter(|(_, quoted)| *quoted != Quoted::Yes)
         .any(|(cell, _)| cell.trim_ascii_end().ends_with(b"\""));
+    let closes_nothing = |(cell, quoted): &(Vec<u8>, Quoted)| {
+        let pieces = cell.split(|byte| *byte == b'"').count();
+        *quoted == Quoted::No && cell.trim_ascii_end().ends_with(b"\"") && pieces % 2 == 0
+    };
+    let is_torn = is_torn || are_quotes_doubled && row.cells.iter().any(closes_nothing);
     (is_merged || is_torn || !is_wide).then_some(count)
 }
 
@@ -288,9 +299,16 @@ pub(crate) fn read_csv(
     let mut values = Vec::new();
     let addresses = address_columns(rows, header.cells.len());
     let wanted: Vec<usize> = country.into_iter().chain([column]).collect();
+    let first_rows = || std::iter::once(header).chain(rows).take(200).flat_map(|row| &row.cells);
+    let with_quotes = |is_quoted: bool| {
+        let is_so = |quoted: &Quoted| (*quoted == Quoted::Yes) == is_quoted;
+        first_rows().filter(|(cell, quoted)| is_so(quoted) && cell.contains(&b'"')).count()
+    };
+    let are_doubled = with_quotes(true) > 0 && with_quotes(false) * 4 <= with_quotes(true);
     for row in rows {
         let shifted = || is_shifted(row, header.cells.len(), &addresses, &wanted).then_some(1);
-        if let Some(lines) = refused(row, header, delimiter, !addresses.is_empty()).or_else(shifted)
+        if let Some(lines) =
+            refused(row, header, delimiter, !addresses.is_empty(), are_doubled).or_else(shifted)
         {
             refused_rows += 1;
             refused_lines += lines;
