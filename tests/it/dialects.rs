@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 use throng::Error;
-use throng::config::{ColumnSelector, Format, PrepareConfig};
+use throng::config::{ColumnSelector, Format, MaxRejects, PrepareConfig};
 use throng::normalize::UserType;
 use throng::prepare::summary::Summary;
 
@@ -291,4 +291,96 @@ fn headers_that_are_narrower_than_the_rows_are_told() {
     let text = format!("\"email\",\"n\"\n{}", rows("\"N\",\"aN@example.com\",1\n"));
     let said = refusal(by_name(desk.config(UserType::EmailHash, "in.csv", &text), "email"));
     assert!(said.contains("most rows have 3 fields and the header has 2"), "{said}");
+}
+
+/// Rows of forty people, some of them with `odd` in place of `usual`.
+fn people(header: &str, usual: &str, odd: &str, is_odd: impl Fn(u64) -> bool) -> String {
+    let row = |n: u64| if is_odd(n) { odd } else { usual }.replace('N', &n.to_string());
+    (1..=40).map(row).fold(format!("{header}\n"), |text, row| text + &row + "\n")
+}
+
+/// Of whom an address is written, and how many values were rejected.
+fn written(text: &str) -> (usize, u64, String) {
+    let desk = Desk::new();
+    let config = by_name(desk.config(UserType::EmailHash, "crm.csv", text), "email");
+    let summary = run(config).unwrap();
+    (desk.entries().len(), summary.audiences[0].figures.rejected, notes(&summary))
+}
+
+#[test]
+fn line_breaks_in_addresses_make_no_rows() {
+    for (header, usual, odd) in [
+        (
+            "id,note,email",
+            "N,ok,aN@example.com",
+            "N,\"Main St 5, flat 2\nParis, France\",aN@example.com",
+        ),
+        (
+            "email,address",
+            "aN@example.com,x",
+            "aN@example.com,\"Acme, Inc\n12 Main St, Apt 4\nParis\"",
+        ),
+        (
+            "id;email;address",
+            "N;aN@example.com;x",
+            "N;aN@example.com;\"Zone 1; Gate 4\nDock 3; left\"",
+        ),
+    ] {
+        for every in [2, 3, 20] {
+            let text = people(header, usual, odd, |n| n % every == 0);
+            assert_eq!(written(&text), (40, 0, String::new()), "{header} {every}");
+        }
+    }
+}
+
+#[test]
+fn addresses_within_a_quoted_note_do_not_get_out() {
+    let odd = "\"Hello,\nplease tell Ann,ann@rival.example\nThanks\",aN@example.com";
+    for every in [2, 20] {
+        let text = people("note,email", "ok,aN@example.com", odd, |n| n % every == 0);
+        let odd = 40 / every;
+        let (left, rejected, _) = written(&text);
+        assert_eq!((left as u64, rejected), (40 - odd, 3 * odd), "each such row has three lines");
+    }
+}
+
+#[test]
+fn rows_wrapped_in_quotes_stop_an_opt_out_list() {
+    let desk = Desk::new();
+    let list = desk.0.path().join("list.csv");
+    let wrapped = people("id,name", "cN,Kunde N", "\"cN,Kunde N\"", |n| n % 5 == 0);
+    fs::write(&list, wrapped).unwrap();
+    let members = people("id", "cN", "", |_| false);
+    let ids = UserType::CustomAudienceThirdPartyId;
+    let mut config = by_name(desk.config(ids, "crm.csv", &members), "id");
+    config.max_rejects = MaxRejects::DEFAULT;
+    let error = run(suppressing(config, &list)).unwrap_err();
+    assert!(error.to_string().contains("row_width 7"), "{error}");
+}
+
+#[test]
+fn doubled_backslashes_of_databases_are_one_and_told() {
+    let desk = Desk::new();
+    let text = people("id\tx", "corp\\\\userN\t-", "", |_| false);
+    let ids = UserType::CustomAudienceThirdPartyId;
+    let summary = run(by_name(desk.config(ids, "copy.tsv", &text), "id")).unwrap();
+    assert!(desk.entries().contains(&"corp\\user7".to_owned()), "{:?}", desk.entries());
+    assert!(notes(&summary).contains("read as with --quotes escaped"), "{:?}", summary.notes);
+}
+
+#[test]
+fn what_a_quoted_field_became_moves_nobody() {
+    let usual = "N,\"say \"\"hi\"\"\",aN@example.com,x";
+    for (odd, lines) in [
+        // A quote within: three fields of one, and the last is missing.
+        ("\"N, 5\" pipe, Main St\",aN@example.com", 1),
+        // The line behind a torn one is as wide as a row.
+        ("N,\"a \" b\nx,12\",aN@example.com,y", 2),
+        // A delimiter in a row that ends in a blank field.
+        ("N,a,b,aN@example.com,", 1),
+    ] {
+        let text = people("id,name,email,note", usual, odd, |n| n == 9);
+        let (left, rejected, _) = written(&text);
+        assert_eq!((left, rejected), (39, lines), "{odd}");
+    }
 }

@@ -355,6 +355,32 @@ fn card_numbers_are_no_advertising_ids() {
 }
 
 #[test]
+fn what_is_no_uuid_among_uuids_and_a_lone_quote_stay() {
+    let reasons = |ids: Vec<String>| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ids.txt");
+        fs::write(&path, ids.join("\n")).unwrap();
+        let mut config = config(IDS, &[path], &dir.path().join("out"));
+        config.read.format = throng::config::Format::Lines;
+        let figures = run(config).unwrap().audiences.remove(0).figures;
+        let told: Vec<_> = figures.rejects.iter().map(|of| (of.reason.clone(), of.count)).collect();
+        (figures.sets.written, told)
+    };
+    let with = |id: &dyn Fn(u64) -> String, other: &str| {
+        reasons((0..40).map(id).chain([other.to_owned()]).collect())
+    };
+    let uuid = |n: u64| format!("01234567-89ab-4def-8123-4567{n:08}");
+    let refused = |reason: &str| (40, vec![(reason.to_owned(), 1)]);
+    for other in ["JaneRoe84", "DE89370400440532013000", "4111111111111111"] {
+        assert_eq!(with(&uuid, other), refused("looks_personal"), "{other}");
+    }
+    let code = |n: u64| format!("k{n:06}");
+    for other in ["\"k000077", "k000077\""] {
+        assert_eq!(with(&code, other), refused("stray_quote"), "{other}");
+    }
+}
+
+#[test]
 fn ids_that_a_spreadsheet_rounded_are_refused() {
     for user_type in [UserType::Fbid, IDS] {
         let written = |lost: u64| {
