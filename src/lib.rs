@@ -115,7 +115,7 @@
 //!
 //! The stages source, record, normalize, dedup and emit do not know each other; they share the digests of [`mod@hash`]
 //! and the words on the ground: roles, types of identifiers, reasons, dialects. [`prepare`] joins them, with threads from
-//! `ordered` and `lanes`. [`upload`] sends what [`emit`] describes, [`api`] is what it says, and [`sync`] joins preparing and
+//! `ordered` and `lanes`. [`upload`] sends what [`emit`] describes, [`platform`] is what it says to each platform, and [`sync`] joins preparing and
 //! uploading, as the file of a [`job`] tells it to.
 //! The modules below stand in the order in which they use each other: first the ground, which knows nothing of all this
 //! (limits, roles, errors, figures), then the rooms, each below those that use it.
@@ -181,7 +181,7 @@ pub mod emit;
 pub mod prepare;
 #[doc(hidden)]
 pub mod filter;
-pub mod api;
+pub mod platform;
 pub mod store;
 pub mod upload;
 pub mod job;
@@ -197,6 +197,9 @@ pub mod fuzz;
 #[cfg(feature = "sandbox")]
 #[doc(inline)]
 pub use throng_sandbox as sandbox;
+
+#[doc(inline)]
+pub use crate::platform::pitchtarget as api;
 
 pub use crate::config::{AudienceSpec, Input, PrepareConfig};
 pub use crate::emit::Manifest;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use jiff::civil::Date;
-use throng::api::Id;
 use throng::config::{GuardOptions, Label};
+use throng::platform::Id;
 
 use super::ShowArgs;
 

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use throng::api::{self, Id};
+use throng::api;
 use throng::config::{Label, SendOptions, Time};
 use throng::limits::REQUEST_TIME;
 use throng::notation;
+use throng::platform::Id;
 use throng::upload::Endpoint;
 
 use super::ShowArgs;

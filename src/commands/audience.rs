@@ -3,8 +3,7 @@
 use std::io::{BufRead, IsTerminal};
 
 use jiff::Timestamp;
-use serde::Serialize;
-use throng::api::{Id, ListedAudience};
+use throng::platform::Id;
 use throng::quote::OneLine;
 use throng::upload::{Client, FailureKind};
 use throng::{Error, ExitCode, Result};
@@ -24,73 +23,24 @@ pub(crate) fn run(command: AudienceCommand) -> Result<ExitCode> {
     }
 }
 
-/// An audience as programs get it.
-#[derive(Serialize)]
-struct Shown<'a> {
-    /// The vendor's number; revision A does not tell it.
-    id: Option<&'a str>,
-    fb_id: Option<&'a str>,
-    name: &'a str,
-    description: Option<&'a str>,
-    approximate_count: Option<u64>,
-    status: Option<&'a str>,
-    run_status: Option<&'a str>,
-    subtype: Option<&'a str>,
-    opt_out_link: Option<&'a str>,
-    time_updated: Option<i64>,
-}
-
-impl<'a> Shown<'a> {
-    fn of(audience: &'a ListedAudience) -> Self {
-        let common = Self {
-            id: audience.id().map(Id::as_str),
-            fb_id: audience.fb_id().map(Id::as_str),
-            name: audience.name(),
-            description: audience.description(),
-            approximate_count: None,
-            status: None,
-            run_status: None,
-            subtype: None,
-            opt_out_link: None,
-            time_updated: None,
-        };
-        match audience {
-            ListedAudience::Facebook(audience) => Self {
-                approximate_count: audience.approximate_count,
-                status: audience.status.as_deref(),
-                run_status: audience.run_status.as_deref(),
-                subtype: audience.subtype.as_deref(),
-                time_updated: audience.time_updated,
-                ..common
-            },
-            ListedAudience::Vendor(audience) => Self {
-                subtype: audience.subtype.as_deref(),
-                opt_out_link: audience.opt_out_link.as_deref(),
-                ..common
-            },
-        }
-    }
-}
-
 fn list(client: &Client, ad_account: &Id, json: bool) -> Result<ExitCode> {
     let audiences = client.list(ad_account).map_err(|failure| failure.into_error(None))?;
-    let shown: Vec<Shown<'_>> = audiences.iter().map(Shown::of).collect();
     if json {
-        print_json(&shown)?;
+        print_json(&audiences)?;
         return Ok(ExitCode::Done);
     }
     print(format_args!(
         "{:>10}  {:>18}  {:>12}  {:<20}  name\n",
         "id", "Facebook's id", "people", "status"
     ))?;
-    for audience in &shown {
+    for audience in &audiences {
         let count = audience.approximate_count.map_or_else(|| "-".to_owned(), |n| n.to_string());
         print(format_args!(
             "{:>10}  {:>18}  {count:>12}  {:<20}  {}\n",
-            audience.id.unwrap_or("-"),
-            audience.fb_id.unwrap_or("-"),
-            printable(audience.status.unwrap_or("-")),
-            printable(audience.name),
+            audience.id.as_ref().map_or("-", Id::as_str),
+            audience.fb_id.as_ref().map_or("-", Id::as_str),
+            printable(audience.status.as_deref().unwrap_or("-")),
+            printable(&audience.name),
         ))?;
     }
     Ok(ExitCode::Done)
@@ -98,12 +48,11 @@ fn list(client: &Client, ad_account: &Id, json: bool) -> Result<ExitCode> {
 
 fn show(client: &Client, id: &Id, json: bool) -> Result<ExitCode> {
     let audience = client.details(id).map_err(|failure| failure.into_error(None))?;
-    let shown = Shown::of(&audience);
     if json {
-        print_json(&shown)?;
+        print_json(&audience)?;
         return Ok(ExitCode::Done);
     }
-    let fields = serde_json::to_value(&shown)
+    let fields = serde_json::to_value(&audience)
         .map_err(|_| Error::Internal("an audience cannot be written as JSON"))?;
     for (name, value) in fields.as_object().into_iter().flatten() {
         let value = match value {
@@ -157,7 +106,7 @@ fn delete(client: &Client, id: &Id, is_sure: bool, state: &StateArgs) -> Result<
 
 /// The name of an audience that throng has not created, where the API tells it by this number.
 fn name_of(client: &Client, id: &Id) -> Option<String> {
-    client.details(id).ok().map(|audience| audience.name().to_owned())
+    client.details(id).ok().map(|audience| audience.name)
 }
 
 fn confirmed(audience: &str) -> Result<bool> {

@@ -6,11 +6,12 @@ use std::time::SystemTime;
 use jiff::civil::date;
 
 use super::Choices;
-use crate::api::{CustomAudience, Id, ListPage, ListedAudience};
 use crate::emit::Manifest;
 use crate::error::Error;
 use crate::job::Job;
 use crate::notation;
+use crate::platform::Id;
+use crate::platform::pitchtarget::{CustomAudience, ListPage, ListedAudience};
 use crate::upload::answer::{self, Said};
 use crate::upload::{Endpoint, Token};
 

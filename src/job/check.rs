@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::find::{Age, FoundPattern};
 use super::{FilePattern, Job, JobAudience};
-use crate::api::Id;
 use crate::config::{Label, audience_name};
 use crate::error::{Error, Result};
 use crate::figures;
+use crate::platform::Id;
 use crate::quote::Quoted;
 use crate::upload::{Client, Token};
 use crate::user_type::UserType;

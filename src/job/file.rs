@@ -8,7 +8,6 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use super::Replace;
 use super::one_or_more::OneOrMore;
-use crate::api::Id;
 use crate::config::{
     ColumnSelector, Condition, Count, Format, GuardOptions, Label, Limits, Line, SendOptions,
     Separator, Share, SuppressBy, Time, ValueSeparator,
@@ -17,6 +16,7 @@ use crate::dialect::Quotes;
 use crate::hash::ListDigest;
 use crate::limits::REQUEST_TIME;
 use crate::normalize::RuleOptions;
+use crate::platform::Id;
 use crate::upload::Endpoint;
 use crate::user_type::UserType;
 

@@ -39,7 +39,6 @@ use schemars::JsonSchema;
 use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
 
-use crate::api::Id;
 use crate::config::{
     AudienceSpec, ColumnSelector, Condition, Count, GuardOptions, MAX_GROWTH, MAX_OPT_OUT_SHRINK,
     MAX_SHRINK, PrepareConfig, Share,
@@ -47,6 +46,7 @@ use crate::config::{
 use crate::error::{Error, Result};
 use crate::hash::ListDigest;
 use crate::limits::MIN_ENTRIES;
+use crate::platform::Id;
 use crate::quote::{Cause, Quoted};
 use crate::upload::{
     ClientConfig, Content, Endpoint, RetryPolicy, TOKEN_VARIABLE, TargetSpec, Token, UploadConfig,

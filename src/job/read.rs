@@ -11,12 +11,12 @@ use super::{
     CreationSpec, FilePattern, Guards, Job, JobAudience, JobTarget, ListGuards, Replace,
     ReportPaths, SuppressList, known,
 };
-use crate::api;
 use crate::config::{
     AudienceSpec, ColumnSelector, Condition, Format, GuardOptions, Header, Limits, Line,
     MaxRejects, OutputOptions, PrepareConfig, ReadOptions, RejectList, SendOptions, Share,
 };
 use crate::error::{Error, Result};
+use crate::platform::Platform;
 use crate::upload::{Endpoint, RetryPolicy};
 
 /// The variable that holds the address of the API if the file does not say it.
@@ -324,9 +324,9 @@ fn job_target(
 
 fn endpoint_of_environment(env: super::fill::Env<'_>) -> Result<Endpoint> {
     let variable = env(ENDPOINT_VARIABLE);
-    variable.as_deref().unwrap_or(api::ENDPOINT).parse().map_err(|why: String| {
-        Error::usage(format!("the variable {ENDPOINT_VARIABLE} is wrong: {why}"), "")
-    })
+    variable.as_deref().unwrap_or(Platform::default().capabilities().endpoint).parse().map_err(
+        |why: String| Error::usage(format!("the variable {ENDPOINT_VARIABLE} is wrong: {why}"), ""),
+    )
 }
 
 fn report_paths(document: &Document<'_>, report: &ReportTable) -> Result<ReportPaths> {

@@ -90,7 +90,7 @@ fn the_least_job_has_defaults() {
     };
     assert_eq!((name.as_str(), has_marker), ("Newsletter", true));
     assert_eq!(content, Content::Growing);
-    assert_eq!(job.target.endpoint.as_str(), crate::api::ENDPOINT);
+    assert_eq!(job.target.endpoint.as_str(), crate::platform::pitchtarget::ENDPOINT);
     assert_eq!(job.target.ad_account, 7.into());
     assert_eq!((job.target.parallel, job.target.retry), (3, RetryPolicy::default()));
     assert_eq!(job.target.request_time_max, Duration::from_mins(15));

@@ -45,7 +45,8 @@ pub use self::requests::RequestId;
 pub use self::runs::RunId;
 pub(crate) use self::targets::{AudienceKey, Generations};
 pub use self::targets::{Target, TargetName, TargetState};
-pub use self::words::{Call, DeliveryState, FailureKind, GenerationRole, Purpose};
+pub use self::words::{DeliveryState, GenerationRole, Purpose};
+pub use crate::platform::{Call, FailureKind};
 
 /// The store's name within the state directory.
 pub const STORE_FILE: &str = "throng.sqlite";

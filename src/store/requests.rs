@@ -5,11 +5,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::runs::RunId;
 use super::targets::set_ready;
-use super::words::{CONFIRMED, Call, Existence, FailureKind};
+use super::words::{CONFIRMED, Existence};
 use super::{Store, Target, deliveries, rows};
-use crate::api::Id;
 use crate::disk::sqlite::now;
 use crate::error::Result;
+use crate::platform::{Call, FailureKind, Id};
 
 /// A request that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

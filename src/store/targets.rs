@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::words::{Existence, GenerationRole};
 use super::{Store, rows};
-use crate::api::Id;
 use crate::disk::sqlite::now;
 use crate::error::Result;
+use crate::platform::Id;
 use crate::user_type::UserType;
 
 const SELECT: &str = "SELECT generation.*, endpoint, ad_account, user_type FROM generation

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use super::DeliveryState::{Intended, Sent, Unknown};
 use super::deliveries::NewPart;
 use super::*;
-use crate::api::Id;
 use crate::error::ExitCode;
+use crate::platform::Id;
 use crate::user_type::UserType;
 
 const ENDPOINT: &str = "https://api.example.com";

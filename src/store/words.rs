@@ -3,6 +3,8 @@
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 
+use crate::platform::{Call, FailureKind};
+
 /// Gives an enum the words that stand for its variants in the database.
 macro_rules! words {
     ($(#[$meta:meta])* $visibility:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -78,57 +80,24 @@ words! {
     }
 }
 
-words! {
-    /// A call of a platform.
-    pub enum Call {
-        /// Makes an audience of the first part. The only one that must not be repeated blindly.
-        Create = "create",
-        /// Adds a part. An audience is a set, so it can be repeated.
-        Add = "add",
-        /// Asks for audiences.
-        List = "list",
-        /// Asks for one audience.
-        Details = "details",
-        /// Deletes an audience.
-        Delete = "delete",
-    }
+/// Has the database write and read an enum by its word.
+macro_rules! by_word {
+    ($($name:ty),+) => {$(
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(self.word().into())
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                Self::of_word(value.as_str()?).ok_or(FromSqlError::InvalidType)
+            }
+        }
+    )+};
 }
 
-words! {
-    /// The reason why a request failed.
-    pub enum FailureKind {
-        /// No connection was made.
-        Unreachable = "unreachable",
-        /// The certificate of the server or proxy is not to be trusted.
-        Tls = "tls",
-        /// The connection broke, or the answer was none of HTTP.
-        Broken = "broken",
-        /// The deadline of the request passed.
-        TimedOut = "timed_out",
-        /// 429: too many requests.
-        RateLimited = "rate_limited",
-        /// 408 or 5xx: the server cannot at the moment.
-        Busy = "busy",
-        /// A 2xx whose body is not what the contract says.
-        Nonsense = "nonsense",
-        /// 401 or 403: the token is not accepted, or may not do this.
-        Credentials = "credentials",
-        /// The account's owner has not accepted the Custom Audiences terms.
-        Terms = "terms",
-        /// 404: no such audience.
-        NotFound = "not_found",
-        /// 413: the part is too large.
-        TooLarge = "too_large",
-        /// 400 or 422: a field or the file is not accepted.
-        BadField = "bad_field",
-        /// Another 4xx, or a redirection, which is never followed, because the token must not be.
-        Refused = "refused",
-        /// The part is not what the manifest says; the request was cut off before its end.
-        PartChanged = "part_changed",
-        /// The run was asked to stop while the body was sent.
-        Stopped = "stopped",
-    }
-}
+by_word!(Call, FailureKind);
 
 /// The outcome of a request to which the platform said yes; of others it is the word of their [`FailureKind`].
 pub(super) const CONFIRMED: &str = "confirmed";

@@ -3,10 +3,9 @@
 use std::io;
 
 use ureq::Timeout;
-use ureq::http::StatusCode;
 
-use super::failure::{Call, Failure, FailureKind};
 use super::part::Cut;
+use crate::platform::{Call, Failure, FailureKind};
 use crate::quote::Cause;
 
 /// A request that is under way.
@@ -20,13 +19,17 @@ pub(super) struct Attempt {
 
 impl Attempt {
     pub(super) fn fail(&self, kind: FailureKind, detail: &str) -> Failure {
-        Failure {
-            call: self.call,
-            kind,
-            status: None,
-            detail: detail.to_owned(),
-            retry_after: None,
-            was_sent: self.was_sent,
+        let was_sent = self.was_sent;
+        Failure { was_sent, ..Failure::new(self.call, kind, detail.to_owned()) }
+    }
+
+    /// The entries of the request cannot be read.
+    #[expect(dead_code, reason = "for platforms whose requests are put together in memory")]
+    pub(super) fn unreadable(&self, error: &io::Error) -> Failure {
+        match cut(error) {
+            Some(Cut::Stopped) => self.fail(FailureKind::Stopped, ""),
+            Some(Cut::Changed) => self.fail(FailureKind::PartChanged, ""),
+            None => self.fail(FailureKind::PartChanged, &error.to_string()),
         }
     }
 
@@ -80,25 +83,6 @@ fn is_unknown_name(error: &io::Error) -> bool {
 fn is_unreachable(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable)
-}
-
-/// What a status means. The contract says nothing of errors, so these are the usual meanings; that the terms are not
-/// accepted is told by the text alone.
-pub(super) fn kind_of(status: StatusCode, said: &str) -> FailureKind {
-    let said = said.to_ascii_lowercase();
-    if status.is_client_error() && said.contains("terms") && said.contains("custom audience") {
-        return FailureKind::Terms;
-    }
-    match status.as_u16() {
-        401 | 403 => FailureKind::Credentials,
-        404 | 410 => FailureKind::NotFound,
-        413 => FailureKind::TooLarge,
-        400 | 422 => FailureKind::BadField,
-        429 => FailureKind::RateLimited,
-        408 | 425 | 500..=599 => FailureKind::Busy,
-        407 => FailureKind::Unreachable,
-        _ => FailureKind::Refused,
-    }
 }
 
 #[cfg(test)]

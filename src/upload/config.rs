@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::retry::RetryPolicy;
-use crate::api::Id;
 use crate::config::Label;
+use crate::platform::Id;
 
 /// Which audience to upload to.
 #[derive(Clone, Debug, PartialEq, Eq)]

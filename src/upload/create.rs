@@ -17,8 +17,8 @@ use std::time::Duration;
 use super::part::Part;
 use super::session::{Recorder, Session, random_hex};
 use super::{Call, Client, Decision, Failure, FailureKind, Notice, Outcome, Sending, background};
-use crate::api::{CustomAudience, Form, Id, ListedAudience};
 use crate::error::{Error, ExitCode, Result};
+use crate::platform::{Accepted, Audience, Id, NewAudience};
 use crate::store::{RequestId, Target};
 
 /// How often the list is asked for a marker that it does not have: it may be late.
@@ -68,7 +68,7 @@ impl Creation<'_> {
                 Ok(audience) => {
                     let checked = check_type(&audience, target);
                     recorded(checked, Call::Create, recorder, request)?;
-                    let CustomAudience { id, fb_id, .. } = &audience;
+                    let Accepted { id, fb_id, .. } = &audience;
                     let part = &first.sha256;
                     return store.confirm((run, target), Some(request), part, id, fb_id.as_ref());
                 }
@@ -121,19 +121,23 @@ impl Creation<'_> {
         target: &Target,
         session: &Session<'_>,
         first: &Part,
-    ) -> Result<Outcome<CustomAudience>> {
+    ) -> Result<Outcome<Accepted>> {
         let description = match (self.description, marker) {
             (Some(text), Some(marker)) => Some(format!("{text} [throng {marker}]")),
             (None, Some(marker)) => Some(format!("[throng {marker}]")),
             (text, None) => text.map(str::to_owned),
         };
-        let (account, user_type) = (self.ad_account.as_str(), target.user_type);
-        let form =
-            Form::create(account, self.name, user_type, description.as_deref(), self.opt_out_link);
+        let new = NewAudience {
+            ad_account: self.ad_account.clone(),
+            user_type: target.user_type,
+            name: self.name.to_owned(),
+            description,
+            opt_out_link: self.opt_out_link.map(str::to_owned),
+        };
         let (client, part) = (session.client.clone(), first.clone());
         let (sent, stop) = (session.progress.bytes_sent.clone(), session.progress.stop.clone());
         background::run(&session.progress.stop, move || {
-            client.create(&form, Sending { part: &part, sent: &sent, stop: &stop })
+            client.create(&new, Some(Sending { part: &part, sent: &sent, stop: &stop }))
         })
     }
 
@@ -170,7 +174,7 @@ impl Creation<'_> {
         }
     }
 
-    fn list(&self, recorder: Recorder<'_>, session: &Session<'_>) -> Result<Vec<ListedAudience>> {
+    fn list(&self, recorder: Recorder<'_>, session: &Session<'_>) -> Result<Vec<Audience>> {
         let account = self.ad_account.clone();
         let request = move |client: &Client| client.list(&account);
         let listed = session.until_done(Some(recorder), Call::List, request)?;
@@ -180,16 +184,16 @@ impl Creation<'_> {
     /// Goes on with an audience that was found. It holds the part that was sent with its marker.
     fn adopt(
         &self,
-        audience: &ListedAudience,
+        audience: &Audience,
         marker: &str,
         recorder: Recorder<'_>,
         session: &Session<'_>,
     ) -> Result<()> {
         // Revision A's list has only Facebook's number; the answer to the next part tells the other one.
-        let id = audience.id().or(audience.fb_id());
+        let id = audience.id.as_ref().or(audience.fb_id.as_ref());
         let id = id.ok_or(Error::Internal("an audience without a number"))?;
         let Recorder { store, target, .. } = recorder;
-        if !store.adopt(target, marker, id, audience.fb_id())? {
+        if !store.adopt(target, marker, id, audience.fb_id.as_ref())? {
             return Err(Error::api(
                 ExitCode::Unknown,
                 format!(
@@ -234,8 +238,8 @@ impl Creation<'_> {
 }
 
 /// Whether an audience holds a marker.
-pub(super) fn is_marked(audience: &ListedAudience, marker: &str) -> bool {
-    audience.description().is_some_and(|description| description.contains(marker))
+pub(super) fn is_marked(audience: &Audience, marker: &str) -> bool {
+    audience.description.as_ref().is_some_and(|description| description.contains(marker))
 }
 
 /// The list that could tell what became of a create cannot be had.
@@ -264,7 +268,7 @@ pub(super) fn recorded(
 }
 
 /// Refuses an audience of another type: the API would take the entries and match nobody.
-pub(super) fn check_type(audience: &CustomAudience, target: &Target) -> Result<()> {
+pub(super) fn check_type(audience: &Accepted, target: &Target) -> Result<()> {
     match &audience.user_type {
         Some(user_type) if user_type != target.user_type.name() => Err(Error::usage(
             format!("audience {} does not hold {}", audience.id, target.user_type),

@@ -120,9 +120,9 @@ impl Token {
         })
     }
 
-    /// The value of the `Authorization` header.
-    pub(super) fn header(&self) -> HeaderValue {
-        let text = Zeroizing::new(format!("OAuth {}", self.0.expose_secret()));
+    /// The value of the `Authorization` header, which begins with a platform's word.
+    pub(super) fn header(&self, scheme: &str) -> HeaderValue {
+        let text = Zeroizing::new(format!("{scheme} {}", self.0.expose_secret()));
         let mut value = HeaderValue::from_str(&text).expect("a token is visible ASCII");
         value.set_sensitive(true);
         value
@@ -202,8 +202,8 @@ mod tests {
         ] {
             assert_eq!(token.redact(text), shown);
         }
-        assert_eq!(token.header(), "OAuth canary-1");
-        assert!(!format!("{:?}", token.header()).contains("canary"));
+        assert_eq!(token.header("OAuth"), "OAuth canary-1");
+        assert!(!format!("{:?}", token.header("OAuth")).contains("canary"));
         for text in ["", " \n", "two words", "line\nbreak", "ümlaut"] {
             assert!(Token::new(text).is_err(), "{text}");
         }

@@ -21,7 +21,6 @@ mod client;
 mod config;
 mod create;
 mod endpoint;
-pub(crate) mod failure;
 pub(crate) mod part;
 mod plan;
 mod proxy;
@@ -36,21 +35,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::api::Id;
+use crate::platform::Id;
 use crate::stop::Stop;
 
-#[doc(hidden)]
-pub use self::client::Sending;
-pub use self::client::{Client, ClientConfig, Outcome};
+pub(crate) use self::client::Sending;
+pub use self::client::{Client, ClientConfig};
 pub use self::config::{Content, TargetSpec, UploadConfig, Verdict};
 pub use self::endpoint::{Endpoint, Token};
-pub use self::failure::{Call, Failure, FailureKind};
 pub use self::part::Part;
 pub use self::plan::Upload;
 #[doc(hidden)]
 pub use self::retry::Decision;
 pub use self::retry::RetryPolicy;
 pub use self::summary::UploadSummary;
+pub use crate::platform::{Call, Failure, FailureKind, Outcome};
 
 /// The variable that holds the token.
 pub const TOKEN_VARIABLE: &str = "THRONG_TOKEN";

@@ -11,10 +11,10 @@ use super::part::Part;
 use super::session::{Recorder, Session};
 use super::summary::UploadSummary;
 use super::{Call, Client, Notice, UploadProgress, send};
-use crate::api::{Id, ListedAudience};
 use crate::emit::{AudienceManifest, Manifest};
 use crate::error::{Error, ExitCode, Result};
 use crate::machine;
+use crate::platform::{Audience, Id};
 use crate::quote::Quoted;
 use crate::stop::Stop;
 use crate::store::deliveries::NewPart;
@@ -322,7 +322,7 @@ impl Upload {
 
     /// The target's audience in the API's list, by what is known of it. If its create was never confirmed, a
     /// list that the token may not see has nothing to say.
-    fn listed(&self, store: &Store, session: &Session<'_>) -> Result<Option<ListedAudience>> {
+    fn listed(&self, store: &Store, session: &Session<'_>) -> Result<Option<Audience>> {
         let target = &self.target;
         let markers = store.open_markers(target)?;
         let number = target.platform_id();
@@ -365,22 +365,18 @@ impl Upload {
 }
 
 /// A target's audience among those of an API's list, by what is known of it.
-fn find_listed(
-    listed: Vec<ListedAudience>,
-    target: &Target,
-    markers: &[String],
-) -> Option<ListedAudience> {
+fn find_listed(listed: Vec<Audience>, target: &Target, markers: &[String]) -> Option<Audience> {
     let number = target.platform_id();
-    let is_same = |audience: &ListedAudience| {
+    let is_same = |audience: &Audience| {
         let has = |number: Option<&Id>| {
-            number.is_some() && [audience.id(), audience.fb_id()].contains(&number)
+            number.is_some() && [audience.id.as_ref(), audience.fb_id.as_ref()].contains(&number)
         };
         let is_marked = markers.iter().any(|marker| create::is_marked(audience, marker));
         // Revision A's list has no other number than Facebook's, which may have come too late for the store.
         let is_namesake = number.is_some()
             && markers.is_empty()
             && target.fb_id.is_none()
-            && target.name.as_deref() == Some(audience.name());
+            && target.name.as_deref() == Some(&audience.name);
         has(number) || has(target.fb_id.as_ref()) || is_marked || is_namesake
     };
     listed.into_iter().find(is_same)

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::failure::{Call, Failure, FailureKind};
 use crate::config::SendOptions;
+use crate::platform::{Call, Failure, FailureKind};
 
 /// How patient an upload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     fn failure(call: Call, kind: FailureKind, was_sent: bool) -> Failure {
-        Failure { call, kind, status: None, detail: String::new(), retry_after: None, was_sent }
+        Failure { was_sent, ..Failure::new(call, kind, String::new()) }
     }
 
     fn secs(secs: u64) -> Duration {

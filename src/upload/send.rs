@@ -13,8 +13,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::part::Part;
 use super::session::{Recorder, Session};
 use super::{Call, Decision, Failure, FailureKind, Outcome, Sending, background, create};
-use crate::api::{CustomAudience, Form, Id};
 use crate::error::{Error, ExitCode, Result};
+use crate::platform::{Accepted, Id, Recipient};
 use crate::store::{RequestId, Target};
 
 /// How long to wait for a result at once, if nothing else is due.
@@ -40,7 +40,7 @@ struct Job {
 }
 
 /// A part whose request has ended; nothing if the request panicked.
-type Done = Option<(Job, Outcome<CustomAudience>)>;
+type Done = Option<(Job, Outcome<Accepted>)>;
 
 /// What is left to do.
 struct Queue {
@@ -103,7 +103,7 @@ impl Addition<'_> {
                 Ok(audience) => {
                     let checked = self.check(&audience, target);
                     create::recorded(checked, Call::Add, recorder, request)?;
-                    let CustomAudience { id, fb_id, .. } = &audience;
+                    let Accepted { id, fb_id, .. } = &audience;
                     let (to, part) = ((recorder.run, target), &job.part.sha256);
                     recorder.store.confirm(to, Some(request), part, id, fb_id.as_ref())?;
                     confirmed += 1;
@@ -146,15 +146,19 @@ impl Addition<'_> {
     ) -> Result<(Sender<Job>, Receiver<Done>)> {
         let (jobs, waiting) = bounded::<Job>(count);
         let (done, results) = bounded(count);
-        let form = Form::add(self.ad_account.as_str(), target.user_type);
+        let to = Recipient {
+            audience: self.audience.clone(),
+            ad_account: self.ad_account.clone(),
+            user_type: target.user_type,
+        };
         for _ in 0..count {
-            let (waiting, done, form) = (waiting.clone(), done.clone(), form.clone());
-            let (client, audience) = (session.client.clone(), self.audience.clone());
+            let (waiting, done, to) = (waiting.clone(), done.clone(), to.clone());
+            let client = session.client.clone();
             let (sent, stop) = (session.progress.bytes_sent.clone(), session.progress.stop.clone());
             background::spawn(move || {
                 for job in waiting {
                     let sending = Sending { part: &job.part, sent: &sent, stop: &stop };
-                    let request = AssertUnwindSafe(|| client.add(&audience, &form, sending));
+                    let request = AssertUnwindSafe(|| client.add(&to, sending));
                     let outcome = panic::catch_unwind(request).ok();
                     if done.send(outcome.map(|outcome| (job, outcome))).is_err() {
                         return;
@@ -166,7 +170,7 @@ impl Addition<'_> {
     }
 
     /// The answer must be about the audience that was asked for.
-    fn check(&self, audience: &CustomAudience, target: &Target) -> Result<()> {
+    fn check(&self, audience: &Accepted, target: &Target) -> Result<()> {
         let is_same =
             audience.id == *self.audience || audience.fb_id.as_ref() == Some(self.audience);
         if !is_same {
@@ -193,14 +197,8 @@ fn number_unknown(target: &Target, fb_id: &Id) -> Error {
 }
 
 fn out_of_time() -> Failure {
-    Failure {
-        call: Call::Add,
-        kind: FailureKind::TimedOut,
-        status: None,
-        detail: "the time for the whole upload is over".to_owned(),
-        retry_after: None,
-        was_sent: false,
-    }
+    let detail = "the time for the whole upload is over".to_owned();
+    Failure { was_sent: false, ..Failure::new(Call::Add, FailureKind::TimedOut, detail) }
 }
 
 impl Queue {

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::failure::{Call, Failure};
 use super::part::Part;
 use super::retry::{Decision, RetryPolicy};
 use super::{Client, Notice, Outcome, UploadProgress, background};
 use crate::error::{Error, Result};
-use crate::store::{RequestId, RunId, Store, Target};
+use crate::platform::{Call, Failure};
+use crate::store::{RequestFailure, RequestId, RunId, Store, Target};
 
 /// Where requests are recorded.
 #[derive(Clone, Copy)]
@@ -23,7 +23,9 @@ impl Recorder<'_> {
     }
 
     pub(super) fn fail(&self, request: RequestId, failure: &Failure) -> Result<()> {
-        self.store.fail_request(request, failure.for_store())
+        let Failure { kind, status, .. } = *failure;
+        let failed = RequestFailure { kind, status, may_have_effect: failure.is_unknown() };
+        self.store.fail_request(request, failed)
     }
 }
 

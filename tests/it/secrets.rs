@@ -314,6 +314,7 @@ fn no_audience_is_called_like_the_token() {
 fn debug_output_has_no_token() {
     let config = ClientConfig {
         known_as: None,
+        platform: throng::platform::Platform::default(),
         endpoint: "https://api.example.com".parse().unwrap(),
         token: Token::new(TOKEN).unwrap(),
         ca_file: None,

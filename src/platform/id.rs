@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
 use crate::written::written;
 
 /// Most digits of an id: what any integer of 64 bits has.
@@ -19,7 +21,7 @@ impl Id {
     }
 
     /// Reads an id from JSON: a number or a string of digits.
-    pub(super) fn from_json(value: &serde_json::Value) -> Option<Self> {
+    pub(crate) fn from_json(value: &serde_json::Value) -> Option<Self> {
         match value {
             serde_json::Value::Number(number) => Some(Self(number.as_u64()?.to_string())),
             serde_json::Value::String(text) => text.parse().ok(),
@@ -53,6 +55,12 @@ impl FromStr for Id {
 
 written! {
     Id: { "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]{1,20}$" },
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
 }
 
 impl fmt::Display for Id {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::{Call, FailureKind};
 use crate::error::{Error, ExitCode};
-use crate::store::RequestFailure;
-pub use crate::store::{Call, FailureKind};
+
+/// What a request came to.
+pub type Outcome<T> = Result<T, Failure>;
 
 impl Call {
     /// Returns what it does, for messages: `failed to ...`.
@@ -34,24 +36,24 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// Set if the whole request had been sent, so that it may have taken effect.
     pub was_sent: bool,
+    /// What to do about it, where that is not what it is for all platforms.
+    pub hint: Option<&'static str>,
 }
 
 impl Failure {
+    /// A request that was sent, and that failed for a reason.
+    pub(crate) fn new(call: Call, kind: FailureKind, detail: String) -> Self {
+        Self { call, kind, status: None, detail, retry_after: None, was_sent: true, hint: None }
+    }
+
     /// A request that was answered for another audience than it was about.
-    pub(super) fn of_other_audience(call: Call) -> Self {
-        Self {
-            call,
-            kind: FailureKind::Nonsense,
-            status: None,
-            detail: String::new(),
-            retry_after: None,
-            was_sent: true,
-        }
+    pub(crate) fn of_other_audience(call: Call) -> Self {
+        Self::new(call, FailureKind::Nonsense, String::new())
     }
 
     /// The same of an audience that was created a moment ago: an API that does not find it has not finished making it.
-    pub(super) fn of_new_audience(self) -> Self {
-        if self.kind != FailureKind::NotFound || self.status != Some(404) {
+    pub(crate) fn of_new_audience(self) -> Self {
+        if self.kind != FailureKind::NotFound || self.status == Some(410) {
             return self;
         }
         let detail = "it does not find the audience, which was just created".to_owned();
@@ -76,6 +78,7 @@ impl Failure {
             None => String::new(),
         };
         let (code, hint) = self.exit(is_partial);
+        let hint = self.hint.unwrap_or(hint);
         Error::api(code, format!("{self}{so_far}"), hint)
     }
 
@@ -125,12 +128,6 @@ impl Failure {
                 }
             }
         }
-    }
-
-    /// The failure as the store records it.
-    pub(super) fn for_store(&self) -> RequestFailure {
-        let Self { kind, status, .. } = *self;
-        RequestFailure { kind, status, may_have_effect: self.is_unknown() }
     }
 
     /// Says whether it cannot be told if the request took effect.

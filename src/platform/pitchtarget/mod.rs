@@ -4,14 +4,16 @@
 //! answers of both. Samples of every request and answer are in `fixtures/api`; the client is held to them, and so is the
 //! sandbox, which shares no code with this.
 
-mod id;
+mod calls;
 mod multipart;
 mod revision;
 
-pub use self::id::Id;
+pub(super) use self::calls::{CAPABILITIES, add, create, delete, details, list, refusal};
 #[doc(hidden)]
 pub use self::multipart::{Form, MultipartBody};
 pub use self::revision::{CREATE_PATH, Revision};
+pub use super::id::Id;
+pub use super::transport::ContractError;
 
 /// Where the API is, unless it is said otherwise.
 pub const ENDPOINT: &str = "https://api.pitchtarget.com";
@@ -88,29 +90,6 @@ impl ListedAudience {
         }
     }
 
-    /// All its texts.
-    pub(crate) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
-        let (name, others) = match self {
-            Self::Facebook(FacebookAudience {
-                name,
-                description,
-                status,
-                run_status,
-                subtype,
-                ..
-            }) => (name, [description, status, run_status, subtype]),
-            Self::Vendor(CustomAudience {
-                name,
-                description,
-                opt_out_link,
-                user_type,
-                subtype,
-                ..
-            }) => (name, [description, opt_out_link, user_type, subtype]),
-        };
-        others.into_iter().flatten().chain([name])
-    }
-
     /// Its name.
     pub fn name(&self) -> &str {
         match self {
@@ -136,8 +115,3 @@ pub struct ListPage {
     /// How many there are on all pages, if the answer comes in pages.
     pub total: Option<u64>,
 }
-
-/// An answer that is not what the contract says. It tells the place, never the content.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ContractError(pub(crate) &'static str);

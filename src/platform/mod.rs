@@ -1,0 +1,191 @@
+//! Platforms that audiences are uploaded to: what each can do, its calls on the wire, and what its answers mean.
+//!
+//! One folder for each. What is here is data and decisions alone: requests are put together and answers are read, and
+//! whoever uploads makes the requests ([`Transport`](transport::Transport)), waits, tries again and remembers, without
+//! knowing which platform it is. `docs/platforms.md` says how another one is added.
+//!
+//! ```text
+//! call           the calls that there are, and the reasons why one fails
+//! failure        a request that failed: whether it may have taken effect, and how a run ends by it
+//! transport      requests and replies
+//! pitchtarget    the Audiences API: whole parts, nobody can be removed
+//! ```
+
+mod call;
+pub(crate) mod failure;
+mod id;
+pub mod pitchtarget;
+pub(crate) mod transport;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::call::{Call, FailureKind};
+pub use self::failure::{Failure, Outcome};
+pub use self::id::Id;
+pub(crate) use self::transport::{Entries, Refusal, Reply, Transport};
+use crate::user_type::UserType;
+
+/// A platform that audiences are uploaded to.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Platform {
+    /// The Audiences API of pitchtarget.
+    #[default]
+    #[value(name = "pitchtarget")]
+    Pitchtarget,
+}
+
+/// What a platform can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Where it is, unless it is said otherwise.
+    pub endpoint: &'static str,
+    /// Whether people can be taken out of an audience.
+    pub can_remove: bool,
+    /// Whether an audience is created by the request that carries its first entries; else it is empty at first.
+    pub creates_with_entries: bool,
+    /// Most entries of a request, if requests carry batches that are cut from parts; else they carry whole parts.
+    pub batch_entries_max: Option<u64>,
+    /// Fewest entries of an audience that can be used, if that is known.
+    pub usable_entries_min: Option<u64>,
+    /// The word before the token in `Authorization`.
+    pub(crate) authorization: &'static str,
+    /// Headers of answers that it reads.
+    pub(crate) headers: &'static [&'static str],
+}
+
+/// An audience that is to be created.
+#[derive(Clone, Debug)]
+pub(crate) struct NewAudience {
+    pub(crate) ad_account: Id,
+    pub(crate) user_type: UserType,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) opt_out_link: Option<String>,
+}
+
+/// The audience that a request with entries is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Recipient {
+    pub(crate) audience: Id,
+    pub(crate) ad_account: Id,
+    pub(crate) user_type: UserType,
+}
+
+/// What a platform says to a request that has changed an audience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// The number of the audience.
+    pub(crate) id: Id,
+    /// Facebook's number of it, where that is another one, and known.
+    pub(crate) fb_id: Option<Id>,
+    /// What its entries are, if the answer says so.
+    pub(crate) user_type: Option<String>,
+}
+
+/// An audience as a platform tells of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Audience {
+    /// The number that calls take, if it is told.
+    pub id: Option<Id>,
+    /// Facebook's number, where that is another one, and known.
+    pub fb_id: Option<Id>,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// About how many people it reaches.
+    pub approximate_count: Option<u64>,
+    /// Whether it can be used.
+    pub status: Option<String>,
+    /// What is being done with it.
+    pub run_status: Option<String>,
+    /// How it came to be.
+    pub subtype: Option<String>,
+    /// Where people can opt out.
+    pub opt_out_link: Option<String>,
+    /// Seconds since 1970.
+    pub time_updated: Option<i64>,
+}
+
+impl Audience {
+    /// All its texts.
+    pub(crate) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let Self { name, description, status, run_status, subtype, opt_out_link, .. } = self;
+        let others = [description, status, run_status, subtype, opt_out_link];
+        others.into_iter().flatten().chain([name])
+    }
+}
+
+/// Everything that differs from platform to platform.
+impl Platform {
+    /// What it can do.
+    pub const fn capabilities(self) -> &'static Capabilities {
+        match self {
+            Self::Pitchtarget => &pitchtarget::CAPABILITIES,
+        }
+    }
+
+    /// What it calls a type of entries; `None` if it does not take them.
+    pub const fn type_name(self, user_type: UserType) -> Option<&'static str> {
+        match self {
+            Self::Pitchtarget => Some(user_type.name()),
+        }
+    }
+
+    /// Creates an audience, with its first entries where they go with it.
+    pub(crate) fn create(
+        self,
+        wire: &dyn Transport,
+        new: &NewAudience,
+        entries: Option<Entries<'_>>,
+    ) -> Outcome<Accepted> {
+        match self {
+            Self::Pitchtarget => pitchtarget::create(wire, new, entries),
+        }
+    }
+
+    /// Adds entries to an audience.
+    pub(crate) fn add(
+        self,
+        wire: &dyn Transport,
+        to: &Recipient,
+        entries: Entries<'_>,
+    ) -> Outcome<Accepted> {
+        match self {
+            Self::Pitchtarget => pitchtarget::add(wire, to, entries),
+        }
+    }
+
+    /// All audiences of an ad account.
+    pub(crate) fn list(self, wire: &dyn Transport, ad_account: &Id) -> Outcome<Vec<Audience>> {
+        match self {
+            Self::Pitchtarget => pitchtarget::list(wire, ad_account),
+        }
+    }
+
+    /// One audience.
+    pub(crate) fn details(self, wire: &dyn Transport, id: &Id) -> Outcome<Audience> {
+        match self {
+            Self::Pitchtarget => pitchtarget::details(wire, id),
+        }
+    }
+
+    /// Deletes an audience.
+    pub(crate) fn delete(self, wire: &dyn Transport, id: &Id) -> Outcome<()> {
+        match self {
+            Self::Pitchtarget => pitchtarget::delete(wire, id),
+        }
+    }
+
+    /// Why an answer says no; `None` if it says yes. `said` is the text of its error.
+    pub(crate) fn refusal(self, reply: &Reply, said: &str) -> Option<Refusal> {
+        match self {
+            Self::Pitchtarget => pitchtarget::refusal(reply, said),
+        }
+    }
+}
