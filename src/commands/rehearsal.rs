@@ -44,10 +44,12 @@ pub(super) fn reach(
 pub(super) fn tell_audiences(sandbox: &Sandbox) -> Result<()> {
     for audience in sandbox.audiences().map_err(failed)? {
         let (id, name) = (audience.id, OneLine(&audience.name));
-        let (count, user_type) = (audience.member_count, audience.user_type);
+        let count = audience.member_count;
+        let user_type = audience.user_type.map(|user_type| format!(" ({user_type})"));
+        let user_type = user_type.unwrap_or_default();
         say(
             Event::Message,
-            format_args!("the sandbox's audience {id} `{name}`: {count} members ({user_type})"),
+            format_args!("the sandbox's audience {id} `{name}`: {count} members{user_type}"),
         );
     }
     Ok(())

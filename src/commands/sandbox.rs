@@ -1,11 +1,14 @@
-//! `throng sandbox`: the Audiences API on this machine.
+//! `throng sandbox`: the API of a platform on this machine.
 
 use std::io::{Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use throng::sandbox::{Exchange, Fault, SandboxConfig, TOKEN, Terms};
+use throng::sandbox::{
+    APP_SECRET, Exchange, Fault, Platform, Revision, SandboxConfig, TOKEN, Terms,
+};
 use throng::{Error, ExitCode, Result};
 
 use super::{Event, rehearsal, say, tell};
@@ -14,14 +17,18 @@ use crate::cli::SandboxArgs;
 pub(crate) fn run(args: SandboxArgs) -> Result<ExitCode> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM]).map_err(|_| Error::Internal("signals cannot be caught"))?;
+    let requires_proof = args.require_proof;
     let sandbox = rehearsal::start(decide(args)?, |exchange| {
         tell(Event::Request, line(exchange), exchange);
     })?;
-    let exports = format!(
+    let mut exports = format!(
         "export THRONG_ENDPOINT={}\nexport THRONG_TOKEN={}\n",
         sandbox.endpoint(),
         sandbox.token()
     );
+    if requires_proof {
+        exports.push_str(&format!("export THRONG_APP_SECRET={APP_SECRET}\n"));
+    }
     // Whoever started it may know where it is.
     let _unread = std::io::stdout().write_all(exports.as_bytes());
     say(Event::Message, "the sandbox is ready; Ctrl-C ends it");
@@ -35,18 +42,52 @@ fn decide(args: SandboxArgs) -> Result<SandboxConfig> {
     if let Some(path) = &args.faults {
         faults.extend(read_script(path)?);
     }
+    check_platform(
+        args.platform,
+        &[
+            ("--calls-per-hour", args.calls_per_hour.is_some()),
+            ("--require-proof", args.require_proof),
+            ("--flagged", !args.flagged.is_empty()),
+            ("a fault of Meta's", faults.iter().any(Fault::is_metas)),
+        ],
+        &[
+            ("--api-revision", args.api_revision != Revision::default()),
+            ("--fb-id-after", args.fb_id_after > 0),
+        ],
+    )?;
     Ok(SandboxConfig {
         port: args.port,
+        platform: args.platform,
         revision: args.api_revision,
         token: TOKEN.to_owned(),
         ad_account: args.ad_account,
         terms: if args.terms_not_accepted { Terms::NotAccepted } else { Terms::Accepted },
         body_bytes_max: args.max_bytes,
         fb_id_after: args.fb_id_after,
+        app_secret: args.require_proof.then(|| APP_SECRET.to_owned()),
+        calls_per_hour: args.calls_per_hour,
+        replace_time: Duration::from_secs(args.replace_time),
+        flagged: args.flagged,
         data_dir: args.data,
         faults,
         ..SandboxConfig::default()
     })
+}
+
+/// Refuses what goes with another platform than this one.
+fn check_platform(
+    platform: Platform,
+    metas: &[(&str, bool)],
+    first_ones: &[(&str, bool)],
+) -> Result<()> {
+    let (others, hint) = match platform {
+        Platform::PitchTarget => (metas, "--platform meta"),
+        Platform::Meta => (first_ones, "leave --platform out, or take it away"),
+    };
+    match others.iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => Err(Error::usage(format!("{flag} goes with another platform"), hint)),
+        None => Ok(()),
+    }
 }
 
 /// Longest script that is read, in bytes.
@@ -65,9 +106,11 @@ fn read_script(path: &Path) -> Result<Vec<Fault>> {
 fn line(exchange: &Exchange) -> String {
     let status = exchange.status.map_or("cut".to_owned(), |status| status.to_string());
     let (method, path) = (&exchange.method, exchange.path.escape_default());
-    let added = match exchange.members_added {
+    let changed = |count: u64, how: &str| match count {
         0 => String::new(),
-        added => format!(", {added} members added"),
+        count => format!(", {count} members {how}"),
     };
-    format!("{method} {path}: {status}, {} bytes{added}", exchange.body_bytes)
+    let added = changed(exchange.members_added, "added");
+    let removed = changed(exchange.members_removed, "removed");
+    format!("{method} {path}: {status}, {} bytes{added}{removed}", exchange.body_bytes)
 }

@@ -80,6 +80,8 @@ fn a_script_or_port_that_cannot_be_used_is_told() {
         ),
         (["--port", &port], 2, "cannot listen on port"),
         (["--fault", "add,nth=1"], 2, "it does nothing"),
+        (["--fault", "add,code=17"], 2, "a fault of Meta's goes with another platform"),
+        (["--calls-per-hour", "7"], 2, "--calls-per-hour goes with another platform"),
     ] {
         let output = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("throng"))
             .arg("sandbox")
@@ -90,4 +92,34 @@ fn a_script_or_port_that_cannot_be_used_is_told() {
         assert_eq!(output.status.code(), Some(code), "{text}");
         assert!(text.contains(message), "{text}");
     }
+}
+
+#[test]
+fn the_command_is_meta_if_it_is_told_to() {
+    let args = ["--platform", "meta", "--require-proof", "--fault", "create,code=2"];
+    let (mut child, exports) = spawn(&args);
+    assert_eq!(exports[1], "export THRONG_TOKEN=sandbox-token");
+    let endpoint = exports[0].strip_prefix("export THRONG_ENDPOINT=http://").unwrap();
+    // HMAC-SHA-256 of the token with the secret that it prints.
+    let proof = "1b6da06614b46940143cddb599881fa839a8968a679ba837ff0596e07113acd7";
+    let body = "name=x&subtype=CUSTOM&customer_file_source=USER_PROVIDED_ONLY";
+    let mut stream = std::net::TcpStream::connect(endpoint).unwrap();
+    write!(
+        stream,
+        "POST /v25.0/act_7/customaudiences?appsecret_proof={proof} HTTP/1.1\r\nHost: localhost\r\n\
+         Connection: close\r\nAuthorization: Bearer sandbox-token\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    let _reset = stream.read_to_string(&mut answer);
+    assert!(answer.contains(r#""code":2"#), "{answer}");
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    child.wait().unwrap();
+    assert!(log.contains("POST /v25.0/act_7/customaudiences?appsecret_proof: 500"), "{log}");
+    assert!(!log.contains("sandbox-") && !log.contains(&proof[..8]), "{log}");
 }

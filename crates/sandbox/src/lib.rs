@@ -1,25 +1,20 @@
-//! The Audiences API on this machine, as strict as a platform would be, to rehearse on and to test against.
+//! The API of a platform on this machine, as strict as the platform would be, to rehearse on and to test against.
 //!
-//! A [`Sandbox`] serves the calls of the API on 127.0.0.1, in either revision of the reference. It checks the
-//! token, the fields and every line of every file, keeps members in a database and tells how many there are. It parses
-//! requests and writes answers with code of its own, so that a client and the sandbox cannot be wrong
-//! together. Nothing leaves the machine.
+//! A [`Sandbox`] serves the calls of one [`Platform`] on 127.0.0.1: the Audiences API in either revision of its reference,
+//! or Meta's Marketing API. It checks the token, the fields and every entry, keeps members in a database and tells how
+//! many there are. It parses requests and writes answers with code of its own, so that a client and the sandbox cannot be
+//! wrong together. Nothing leaves the machine.
 //!
 //! ```text
-//! connection  a socket that can be cut at any moment                 -> request
-//! service     token, faults, what can be refused without the body    -> body
-//! body, form  multipart, streaming; the file is put aside            -> fields, file
-//! calls       what each call does, in one transaction of the store   -> answer
-//! log         what was asked, and how it ended
+//! connection   a socket that can be cut at any moment                  -> request
+//! service      faults, and the order in which things happen            -> request
+//! pitchtarget  multipart forms with files                              -> answer
+//! meta         parameters with batches of sessions, limits on calls    -> answer
+//! store        audiences, members and sessions, in transactions
+//! log          what was asked, and how it ended
 //! ```
 //!
-//! Where the reference leaves something open:
-//! - add and delete take the vendor's number of an audience, and Facebook's as well: a client that knows an audience
-//!   from revision A's list alone has no other number.
-//! - Errors are JSON, `{"error": {"code", "message"}}`, with the statuses 400 (terms not accepted, body that is no whole
-//!   form), 401, 403 (other ad account), 404, 406, 413, 415 and 422 (field or line).
-//! - Lines end with LF; the last one may go without. Digests and advertiser ids are in lower case.
-//! - Fields may come in any order, behind the file too.
+//! What a platform's reference leaves open, and how the sandbox takes it, stands on top of `pitchtarget` and `meta`.
 //!
 //! [`fault`] is about what can be made to go wrong.
 //!
@@ -42,13 +37,13 @@ mod error;
 mod connection;
 mod service;
 mod body;
-mod form;
-mod calls;
-mod wire;
+mod pitchtarget;
+mod meta;
 mod entry;
 mod store;
-mod refusal;
+mod answer;
 mod nonsense;
+mod clock;
 mod log;
 
 use std::fmt;
@@ -56,21 +51,24 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::oneshot;
 
-pub use self::config::{SandboxConfig, TOKEN, Terms};
+use self::clock::Clock;
+pub use self::config::{APP_SECRET, Platform, SandboxConfig, TOKEN, Terms};
 pub use self::entry::UserType;
 pub use self::error::Error;
 pub use self::fault::Fault;
 use self::fault::Faults;
 pub use self::log::Exchange;
 use self::log::Log;
+use self::meta::Usage;
+pub use self::pitchtarget::Revision;
 use self::service::{Service, lock};
 use self::store::Store;
-pub use self::store::{Audience, Delivery};
-pub use self::wire::Revision;
+pub use self::store::{Audience, Change, Delivery};
 
 /// A running sandbox. It ends when this is dropped.
 pub struct Sandbox {
@@ -91,15 +89,22 @@ impl Sandbox {
         mut config: SandboxConfig,
         observer: impl Fn(&Exchange) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let store = Store::open(config.data_dir.as_deref(), config.keeps_deliveries)?;
+        let mut store =
+            Store::open(config.platform, config.data_dir.as_deref(), config.keeps_deliveries)?;
         let (listener, address) = listen(config.port)?;
         let mut faults = Faults::default();
         for fault in std::mem::take(&mut config.faults) {
             faults.push(fault);
         }
+        for id in &config.flagged {
+            store.set_flagged(*id, true);
+        }
+        let usage = Usage::new(config.calls_per_hour);
         let service = Arc::new(Service {
             config,
+            clock: Clock::new(),
             store: Mutex::new(store),
+            usage: Mutex::new(usage),
             faults: Mutex::new(faults),
             log: Arc::new(Log::new(observer)),
             bytes_received: Arc::new(AtomicU64::new(0)),
@@ -180,6 +185,16 @@ impl Sandbox {
     /// Nothing goes wrong any more.
     pub fn clear_faults(&self) {
         lock(&self.service.faults).clear();
+    }
+
+    /// Lets so much time pass at once: limits on calls, sessions and replacements at Meta take it into account.
+    pub fn advance(&self, by: Duration) {
+        self.service.clock.advance(by);
+    }
+
+    /// Flags an audience of Meta's, or takes the flag back. Nothing can be done to the members of a flagged one.
+    pub fn set_flagged(&self, id: u64, is_flagged: bool) {
+        lock(&self.service.store).set_flagged(id, is_flagged);
     }
 
     fn unreadable(&self, source: rusqlite::Error) -> Error {

@@ -14,7 +14,7 @@ use super::config::LOG_REQUESTS_MAX;
 pub struct Exchange {
     /// `GET`, ...
     pub method: String,
-    /// Path and query.
+    /// Path and query. At Meta a parameter that can hold a token or values is there by its name alone.
     pub path: String,
     /// True if the client asked to be told to go on before it sends the body (`Expect: 100-continue`).
     pub expects_continue: bool,
@@ -25,9 +25,17 @@ pub struct Exchange {
     pub status: Option<u16>,
     /// Number of members that were added.
     pub members_added: u64,
+    /// Number of members that were removed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub members_removed: u64,
     /// Time between the sandbox's start and the arrival of its head.
     #[serde(skip)]
     pub at: Duration,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The latest requests, and who wants to hear of each.
@@ -65,15 +73,16 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn new<B>(log: &Arc<Log>, request: &Request<B>) -> Self {
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    /// `path` is what may be seen of the request's address.
+    pub(super) fn new<B>(log: &Arc<Log>, path: String, request: &Request<B>) -> Self {
         let exchange = Exchange {
             method: request.method().to_string(),
-            path: path.to_owned(),
+            path,
             expects_continue: request.headers().contains_key("expect"),
             body_bytes: 0,
             status: None,
             members_added: 0,
+            members_removed: 0,
             at: log.started.elapsed(),
         };
         Self { log: Arc::clone(log), exchange: Some(exchange), body_bytes: Arc::default() }
@@ -84,9 +93,15 @@ impl Pending {
         &self.body_bytes
     }
 
-    pub(super) fn added(&mut self, members: u64) {
+    /// The bytes of the body that are here.
+    pub(super) fn bytes_so_far(&self) -> u64 {
+        self.body_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many members were added and removed.
+    pub(super) fn changed(&mut self, added: u64, removed: u64) {
         if let Some(exchange) = &mut self.exchange {
-            exchange.members_added = members;
+            (exchange.members_added, exchange.members_removed) = (added, removed);
         }
     }
 

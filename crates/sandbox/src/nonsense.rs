@@ -5,20 +5,30 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 
-use super::fault::{Action, Call, RetryAfter};
-use super::refusal::{Refusal, text_response};
-use super::wire::Revision;
+use super::answer::text_response;
+use super::fault::{Action, RetryAfter};
 
 const JSON: &str = "application/json; charset=utf-8";
 
+/// How the platform answers a call, for faults to make something else of.
+pub(super) struct Usual {
+    /// The status of success.
+    pub(super) success: u16,
+    /// A refusal with this status.
+    pub(super) refusal: Box<dyn Fn(u16) -> Response<Body> + Send>,
+    /// An answer that could be the right one.
+    pub(super) whole: String,
+    /// The same without the audience's id.
+    pub(super) without_id: String,
+}
+
 /// The answer of a fault, if it answers.
-pub(super) fn answer(action: &Action, call: Call, revision: Revision) -> Option<Response<Body>> {
-    let success = if call == Call::Create { revision.created_status() } else { 200 };
+pub(super) fn answer(action: &Action, usual: impl FnOnce() -> Usual) -> Option<Response<Body>> {
     Some(match action {
         Action::Status { status, retry_after, body } => {
             let mut response = match body {
                 Some(body) => text_response(*status, "text/plain", body.clone()),
-                None => Refusal::new(*status, "fault", "this fault was asked for").to_response(),
+                None => (usual().refusal)(*status),
             };
             if let Some(value) = retry_after.and_then(RetryAfter::header) {
                 response.headers_mut().insert(header::RETRY_AFTER, value);
@@ -27,34 +37,27 @@ pub(super) fn answer(action: &Action, call: Call, revision: Revision) -> Option<
         }
         Action::Html => {
             let page = "<!DOCTYPE html><html><body><h1>Welcome</h1></body></html>";
-            text_response(success, "text/html", page.to_owned())
+            text_response(usual().success, "text/html", page.to_owned())
         }
-        Action::WrongJson => text_response(success, JSON, r#"{"ok":true}"#.to_owned()),
+        Action::WrongJson => text_response(usual().success, JSON, r#"{"ok":true}"#.to_owned()),
         Action::Truncated => {
-            let audience = without_id(call, revision).replace(r#""name""#, r#""id":59,"name""#);
-            text_response(success, JSON, audience[..audience.len() / 2].to_owned())
+            let usual = usual();
+            let half = usual.whole[..usual.whole.len() / 2].to_owned();
+            text_response(usual.success, JSON, half)
         }
-        Action::NoId => text_response(success, JSON, without_id(call, revision)),
+        Action::NoId => {
+            let usual = usual();
+            text_response(usual.success, JSON, usual.without_id)
+        }
         Action::Hang
         | Action::Cut
         | Action::CutAtByte(_)
         | Action::Slow(_)
         | Action::NoContinue
+        | Action::Invalid(_)
+        | Action::Graph(_)
         | Action::Nothing => return None,
     })
-}
-
-/// The right answer but for the id.
-fn without_id(call: Call, revision: Revision) -> String {
-    let audience = r#"{"name":"Newsletter","description":null}"#;
-    match (call, revision) {
-        (Call::List, Revision::A) => format!("[{audience}]"),
-        (Call::List, Revision::B) => {
-            format!(r#"{{"custom_audiences":[{audience}],"meta":{{"page":1,"total":1}}}}"#)
-        }
-        (Call::Details, Revision::A) => audience.to_owned(),
-        _ => format!(r#"{{"fb_custom_audience":{audience}}}"#),
-    }
 }
 
 impl RetryAfter {

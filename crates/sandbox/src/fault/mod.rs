@@ -22,6 +22,10 @@ pub enum Call {
     Create,
     /// Add users to one.
     Add,
+    /// Remove users from one, at Meta.
+    Remove,
+    /// Replace the users of one, at Meta.
+    Replace,
     /// List them.
     List,
     /// Details of one.
@@ -88,8 +92,27 @@ pub enum Action {
     Slow(u64),
     /// Never says `100 Continue`.
     NoContinue,
+    /// Counts so many entries of a batch as invalid, and leaves them out. At Meta alone.
+    Invalid(usize),
+    /// Answers with an error of Meta's. Another platform does what it should.
+    Graph(GraphFault),
     /// Takes its time, then does what it should.
     Nothing,
+}
+
+/// An error of Meta's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GraphFault {
+    /// `code`; the rest of the object follows from it.
+    pub code: u32,
+    /// `error_subcode`.
+    pub subcode: Option<u32>,
+    /// The status, if it is to be another than the usual one.
+    pub status: Option<u16>,
+    /// `is_transient`, if it is to be true.
+    pub is_transient: bool,
+    /// Minutes in `estimated_time_to_regain_access`, with a usage of 100 percent.
+    pub regain_access: Option<u64>,
 }
 
 /// The two forms of `Retry-After`.
@@ -117,6 +140,13 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Tells if it can strike at Meta alone.
+    pub fn is_metas(&self) -> bool {
+        let calls = [Call::Remove, Call::Replace];
+        matches!(self.action, Action::Invalid(_) | Action::Graph(_))
+            || !self.calls.is_empty() && self.calls.iter().all(|call| calls.contains(call))
+    }
+
     fn is_about(&self, call: Call) -> bool {
         self.calls.is_empty() || self.calls.contains(&call)
     }

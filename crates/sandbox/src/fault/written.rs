@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Action, Call, Fault, RetryAfter, When, Which};
+use super::{Action, Call, Fault, GraphFault, RetryAfter, When, Which};
 
 impl Fault {
     /// Reads a script.
@@ -73,6 +73,8 @@ fn with_nearest(message: &str) -> String {
 struct Written {
     create: bool,
     add: bool,
+    remove: bool,
+    replace: bool,
     list: bool,
     details: bool,
     delete: bool,
@@ -86,6 +88,11 @@ struct Written {
     retry_after: Option<u64>,
     retry_date: Option<u64>,
     body: Option<String>,
+    code: Option<u32>,
+    subcode: Option<u32>,
+    transient: bool,
+    regain_access: Option<u64>,
+    invalid: Option<usize>,
     cut: bool,
     at_byte: Option<u64>,
     hang: bool,
@@ -109,6 +116,8 @@ impl Written {
         let calls = [
             (self.create, Call::Create),
             (self.add, Call::Add),
+            (self.remove, Call::Remove),
+            (self.replace, Call::Replace),
             (self.list, Call::List),
             (self.details, Call::Details),
             (self.delete, Call::Delete),
@@ -144,6 +153,18 @@ impl Written {
         {
             return Err("`retry_after`, `retry_date` and `body` go with `status`".to_owned());
         }
+        let is_graph = self.code.is_some();
+        if is_graph
+            && (self.retry_after.is_some() || self.retry_date.is_some() || self.body.is_some())
+        {
+            return Err("`code` writes the whole answer".to_owned());
+        }
+        if !is_graph && (self.subcode.is_some() || self.transient || self.regain_access.is_some()) {
+            return Err("`subcode`, `transient` and `regain_access` go with `code`".to_owned());
+        }
+        if self.invalid == Some(0) {
+            return Err("`invalid` takes a number of entries".to_owned());
+        }
         if self.at_byte.is_some() && (!self.cut || self.when.is_some()) {
             return Err("`at_byte` goes with `cut` and says when".to_owned());
         }
@@ -164,7 +185,9 @@ impl Written {
             self.no_id.then_some(Action::NoId),
             self.no_continue.then_some(Action::NoContinue),
             self.slow.map(Action::Slow),
-            self.status.map(|status| Action::Status {
+            self.invalid.map(Action::Invalid),
+            self.code.map(|code| Action::Graph(self.graph(code))),
+            self.status.filter(|_| !is_graph).map(|status| Action::Status {
                 status,
                 retry_after,
                 body: self.body.clone(),
@@ -174,6 +197,16 @@ impl Written {
         match (given.next(), given.next()) {
             (Some(_), Some(_)) => Err("it does two things: give one, and `delay`".to_owned()),
             (action, _) => Ok(action.unwrap_or(Action::Nothing)),
+        }
+    }
+
+    fn graph(&self, code: u32) -> GraphFault {
+        GraphFault {
+            code,
+            subcode: self.subcode,
+            status: self.status,
+            is_transient: self.transient,
+            regain_access: self.regain_access,
         }
     }
 }
@@ -209,12 +242,30 @@ mod tests {
             [[fault]]
             status = 200
             body = "true"
+            [[fault]]
+            remove = true
+            replace = true
+            nth = 3
+            code = 80003
+            regain_access = 5
+            [[fault]]
+            add = true
+            code = 100
+            subcode = 33
+            status = 200
+            transient = true
+            [[fault]]
+            add = true
+            invalid = 7
         "#;
         let flags = [
             "add,nth=2,when=after,cut",
             "first=3,status=429,retry_after=1,body=slow down",
             "create,list,share=0.5,seed=7,slow=65536,delay=0.25",
             "status=200,body=\"true\"",
+            "remove,replace,nth=3,code=80003,regain_access=5",
+            "add,code=100,subcode=33,status=200,transient",
+            "add,invalid=7",
         ];
         assert_eq!(Fault::script(script), Ok(flags.map(parse).to_vec()));
     }
@@ -225,7 +276,7 @@ mod tests {
         let flags = text.lines().filter_map(|line| line.split_once("# --fault "));
         let flags: Vec<Fault> =
             flags.map(|(_, flag)| parse(flag.split(": ").next().unwrap_or_default())).collect();
-        assert_eq!(flags.len(), 5);
+        assert_eq!(flags.len(), 7);
         assert_eq!(Fault::script(text), Ok(flags));
     }
 
@@ -249,6 +300,11 @@ mod tests {
             "add,at_byte=5,hang",
             "add,at_byte=5,when=after,cut",
             "add,slow=0",
+            "add,invalid=0",
+            "add,subcode=33",
+            "add,status=400,transient",
+            "add,code=17,body=x",
+            "add,code=17,cut",
             "delay=-1",
             "when=sometimes,cut",
         ] {

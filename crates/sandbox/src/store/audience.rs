@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use crate::config::{FB_ID_FIRST, ID_FIRST};
+use crate::config::{FB_ID_FIRST, ID_FIRST, Platform};
 use crate::entry::UserType;
 
 /// In the order of the schema.
@@ -12,9 +12,9 @@ pub(super) const COLUMNS: &str = "id, account, name, description, opt_out_link, 
 /// An audience of a sandbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audience {
-    /// The vendor's number.
+    /// The vendor's number; Facebook's at Meta.
     pub id: u64,
-    /// Facebook's number; answers may not tell it yet.
+    /// Facebook's number; answers of the vendor's may not tell it yet.
     pub fb_id: u64,
     /// The ad account.
     pub ad_account: u64,
@@ -24,8 +24,8 @@ pub struct Audience {
     pub description: Option<String>,
     /// The page where people can opt out.
     pub opt_out_link: Option<String>,
-    /// The type of its members.
-    pub user_type: UserType,
+    /// The type of its members; none as long as an audience of Meta's has never had any.
+    pub user_type: Option<UserType>,
     /// Number of members.
     pub member_count: u64,
     pub(crate) time_updated: i64,
@@ -41,17 +41,22 @@ impl Audience {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let id: u64 = row.get("id")?;
         let user_type: String = row.get("user_type")?;
-        let user_type = user_type.parse().map_err(|error: String| {
-            rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
-        })?;
+        let parse = |text: &str| {
+            text.parse().map_err(|error: String| {
+                let text = rusqlite::types::Type::Text;
+                rusqlite::Error::FromSqlConversionFailure(0, text, error.into())
+            })
+        };
+        let user_type = Some(user_type.as_str()).filter(|text| !text.is_empty()).map(parse);
+        let is_metas = id >= Platform::Meta.id_first();
         Ok(Self {
             id,
-            fb_id: FB_ID_FIRST + id.saturating_sub(ID_FIRST),
+            fb_id: if is_metas { id } else { FB_ID_FIRST + id.saturating_sub(ID_FIRST) },
             ad_account: row.get("account")?,
             name: row.get("name")?,
             description: row.get("description")?,
             opt_out_link: row.get("opt_out_link")?,
-            user_type,
+            user_type: user_type.transpose()?,
             member_count: row.get("member_count")?,
             time_updated: row.get("time_updated")?,
             answers_without_fb_id: row.get("answers_without_fb_id")?,
@@ -83,7 +88,7 @@ pub(crate) enum Key {
     Vendor(u64),
     /// Facebook's.
     Facebook(u64),
-    /// Either.
+    /// Any of them, at whichever platform.
     Any(u64),
 }
 
@@ -91,6 +96,7 @@ impl Key {
     /// The vendor's number, which the database goes by.
     pub(super) fn id(self) -> Option<u64> {
         match self {
+            Self::Any(number) if number >= Platform::Meta.id_first() => Some(number),
             Self::Facebook(number @ FB_ID_FIRST..) | Self::Any(number @ FB_ID_FIRST..) => {
                 Some(number - FB_ID_FIRST + ID_FIRST)
             }

@@ -5,22 +5,27 @@
 //! directory; memory stays bounded by the page cache either way.
 
 mod audience;
+mod batches;
+mod lines;
 
+use std::collections::HashSet;
 use std::fs;
-use std::io::{self, BufRead, Read};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension};
 
 pub use self::audience::Audience;
 use self::audience::COLUMNS;
 pub(super) use self::audience::{Key, NewAudience, number};
-use super::config::{DATABASE_CACHE_KIB, ID_FIRST, LINE_BYTES_MAX};
+pub(super) use self::batches::{
+    Batch, BatchRefused, Changed, MetaAudience, NewMetaAudience, Place, Times,
+};
+use super::config::{DATABASE_CACHE_KIB, Platform};
 use super::entry::{self, UserType};
 use super::error::Error;
-use super::refusal::Refusal;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS audience (
@@ -43,16 +48,24 @@ const SCHEMA: &str = "
         SELECT 'audience', ?1 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence);
 ";
 
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::internal(format!("the sandbox's database failed: {error}"))
-    }
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        Self::internal(format!("the sandbox cannot read what it has received: {error}"))
-    }
+/// The reason for which a change is not made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    /// A line that is no entry.
+    #[error("line {number} is no {user_type}")]
+    Line { number: u64, user_type: UserType },
+    /// No line at all.
+    #[error("there is no line")]
+    Empty,
+    /// The audience is not there.
+    #[error("there is no such audience")]
+    Gone,
+    /// The database.
+    #[error("the sandbox's database failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// What was put aside.
+    #[error("the sandbox cannot read what it has received: {0}")]
+    Read(#[from] io::Error),
 }
 
 /// The database.
@@ -61,6 +74,8 @@ pub(super) struct Store {
     database: Connection,
     /// What took effect, in order, if it is to be remembered.
     deliveries: Option<Vec<Delivery>>,
+    /// Audiences of Meta's that are flagged, whether or not they are there.
+    flagged: HashSet<u64>,
 }
 
 /// The entries of a request that took effect.
@@ -68,23 +83,41 @@ pub(super) struct Store {
 pub struct Delivery {
     /// The vendor's number of the audience.
     pub audience: u64,
-    /// The lines of its file, whether or not they were members before.
+    /// What it did.
+    pub change: Change,
+    /// The lines of its file or the entries of its batch, whether or not they were members before.
     pub entries: Vec<String>,
+}
+
+/// What a request does to the members of an audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It adds some.
+    Add,
+    /// It removes some.
+    Remove,
+    /// It is part of what replaces all.
+    Replace,
 }
 
 impl Store {
     /// Opens the database of a data directory, or a temporary one.
-    pub(super) fn open(dir: Option<&Path>, keeps_deliveries: bool) -> Result<Self, Error> {
+    pub(super) fn open(
+        platform: Platform,
+        dir: Option<&Path>,
+        keeps_deliveries: bool,
+    ) -> Result<Self, Error> {
         let path = match dir {
-            Some(dir) => private_file(dir)?,
+            Some(dir) => private_file(dir, platform.database())?,
             // An empty name is a temporary database for SQLite.
             None => PathBuf::new(),
         };
-        let database = with_schema(&path).map_err(|source| match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseBusy) => Error::Busy { path },
-            _ => Error::Database { path, source },
-        })?;
-        Ok(Self { database, deliveries: keeps_deliveries.then(Vec::new) })
+        let database =
+            with_schema(platform, &path).map_err(|source| match source.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DatabaseBusy) => Error::Busy { path },
+                _ => Error::Database { path, source },
+            })?;
+        Ok(Self { database, deliveries: keeps_deliveries.then(Vec::new), flagged: HashSet::new() })
     }
 
     /// What took effect, in order; nothing if it is not remembered.
@@ -92,36 +125,11 @@ impl Store {
         self.deliveries.as_deref().unwrap_or_default()
     }
 
-    /// Makes an audience of the entries; all of them or nothing.
-    pub(super) fn create(&mut self, new: &NewAudience, entries: impl BufRead) -> Received {
-        let change = self.database.transaction()?;
-        change.execute(
-            "INSERT INTO audience (account, name, description, opt_out_link, user_type, \
-             time_updated, answers_without_fb_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
-                new.ad_account,
-                new.name,
-                new.description,
-                new.opt_out_link,
-                new.user_type.name(),
-                now(),
-                new.fb_id_after,
-            ],
-        )?;
-        let id = change.last_insert_rowid().unsigned_abs();
-        finish(change, id, new.user_type, entries, self.deliveries.as_mut())
-    }
-
-    /// Adds the entries to an audience; all of them or nothing.
-    pub(super) fn add(&mut self, before: &Audience, entries: impl BufRead) -> Received {
-        let change = self.database.transaction()?;
-        finish(change, before.id, before.user_type, entries, self.deliveries.as_mut())
-    }
-
     /// Deletes an audience and its members.
     pub(super) fn delete(&mut self, id: u64) -> rusqlite::Result<()> {
         let change = self.database.transaction()?;
         change.execute("DELETE FROM member WHERE audience = ?1", [id])?;
+        batches::forget(&change, id)?;
         change.execute("DELETE FROM audience WHERE id = ?1", [id])?;
         change.commit()
     }
@@ -157,24 +165,25 @@ impl Store {
         mut show: impl FnMut(&str),
     ) -> rusqlite::Result<()> {
         let Some(audience) = self.audience(Key::Any(id))? else { return Ok(()) };
+        let Some(user_type) = audience.user_type else { return Ok(()) };
         let mut query = self.database.prepare("SELECT entry FROM member WHERE audience = ?1")?;
         let mut rows = query.query([audience.id])?;
         while let Some(row) = rows.next()? {
-            show(&entry::line(audience.user_type, row.get_ref(0)?.as_blob()?));
+            show(&entry::line(user_type, row.get_ref(0)?.as_blob()?));
         }
         Ok(())
     }
 }
 
-fn with_schema(path: &Path) -> rusqlite::Result<Connection> {
+fn with_schema(platform: Platform, path: &Path) -> rusqlite::Result<Connection> {
     let database = Connection::open(path)?;
     database.busy_timeout(Duration::ZERO)?;
     database.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     database.pragma_update(None, "synchronous", "NORMAL")?;
     database.pragma_update(None, "cache_size", -DATABASE_CACHE_KIB)?;
-    let first = (ID_FIRST - 1).to_string();
-    database
-        .execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT;", SCHEMA.replace("?1", &first)))?;
+    let before_first = (platform.id_first() - 1).to_string();
+    let schema = SCHEMA.replace("?1", &before_first);
+    database.execute_batch(&format!("BEGIN IMMEDIATE; {schema} {} COMMIT;", batches::SCHEMA))?;
     Ok(database)
 }
 
@@ -185,82 +194,17 @@ fn audience(database: &Connection, id: u64) -> rusqlite::Result<Option<Audience>
 }
 
 /// Makes the data directory and the database in it, for its owner alone.
-fn private_file(dir: &Path) -> Result<PathBuf, Error> {
+fn private_file(dir: &Path, name: &str) -> Result<PathBuf, Error> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         |source| Error::DataDir { path, source }
     };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed(dir))?;
-    let path = dir.join("sandbox.sqlite");
+    let path = dir.join(name);
     // SQLite gives its journal the mode of the database.
     let mut options = fs::OpenOptions::new();
     options.create(true).append(true).mode(0o600).open(&path).map_err(failed(&path))?;
     Ok(path)
-}
-
-/// An audience after a change, and how many of its members are new.
-type Received = Result<(Audience, u64), Refusal>;
-
-/// Ends a change with the entries of a file.
-fn finish(
-    change: Transaction<'_>,
-    id: u64,
-    user_type: UserType,
-    entries: impl BufRead,
-    deliveries: Option<&mut Vec<Delivery>>,
-) -> Received {
-    let mut lines = Vec::new();
-    let keep = |line: &[u8]| lines.push(String::from_utf8_lossy(line).into_owned());
-    let added = match &deliveries {
-        Some(_) => insert(&change, id, user_type, entries, keep)?,
-        None => insert(&change, id, user_type, entries, |_| ())?,
-    };
-    let audience = audience(&change, id)?.ok_or_else(Refusal::not_found)?;
-    change.commit()?;
-    if let Some(deliveries) = deliveries {
-        deliveries.push(Delivery { audience: id, entries: lines });
-    }
-    Ok((audience, added))
-}
-
-/// Checks and inserts the lines of a file; tells how many were new.
-fn insert(
-    change: &Transaction<'_>,
-    id: u64,
-    user_type: UserType,
-    mut entries: impl BufRead,
-    mut keep: impl FnMut(&[u8]),
-) -> Result<u64, Refusal> {
-    let mut insert =
-        change.prepare_cached("INSERT OR IGNORE INTO member (audience, entry) VALUES (?1, ?2)")?;
-    let (mut line, mut lines, mut added) = (Vec::new(), 0_u64, 0_u64);
-    while next_line(&mut entries, &mut line)? {
-        lines += 1;
-        let Some(entry) = entry::stored(user_type, &line) else {
-            return Err(Refusal::field(format!("`file`: line {lines} is no {user_type}")));
-        };
-        added += u64::from(insert.execute(params![id, entry.bytes()])? == 1);
-        keep(&line);
-    }
-    if lines == 0 {
-        return Err(Refusal::field("`file` is empty"));
-    }
-    change.execute(
-        "UPDATE audience SET member_count = member_count + ?2, time_updated = ?3 WHERE id = ?1",
-        params![id, added, now()],
-    )?;
-    Ok(added)
-}
-
-/// Reads a line without its end. One that is too long comes cut off, and is still too long for any type.
-fn next_line(entries: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    entries.take(LINE_BYTES_MAX + 1).read_until(b'\n', line)?;
-    if line.is_empty() {
-        return Ok(false);
-    }
-    line.pop_if(|byte| *byte == b'\n');
-    Ok(true)
 }
 
 fn now() -> i64 {
@@ -273,7 +217,7 @@ mod tests {
     use super::*;
 
     fn store() -> Store {
-        Store::open(None, false).expect("a database")
+        Store::open(Platform::PitchTarget, None, false).expect("a database")
     }
 
     fn new(user_type: UserType) -> NewAudience {
@@ -297,9 +241,9 @@ mod tests {
     fn a_member_is_in_an_audience_once() {
         let mut store = store();
         let (audience, added) =
-            store.create(&new(UserType::Fbid), &b"1\n2\n1\n"[..]).expect("creates");
+            store.create_with(&new(UserType::Fbid), &b"1\n2\n1\n"[..]).expect("creates");
         assert_eq!((audience.id, audience.member_count, added), (59, 2, 2));
-        let (audience, added) = store.add(&audience, &b"2\n3"[..]).expect("adds");
+        let (audience, added) = store.add_lines(&audience, &b"2\n3"[..]).expect("adds");
         assert_eq!((audience.member_count, added), (3, 1));
         assert_eq!(members(&store, audience.id), ["1", "2", "3"]);
     }
@@ -311,24 +255,23 @@ mod tests {
             (&b"1\n2\nx\n"[..], "line 3 is no fbid"),
             (b"1\n\n2\n", "line 2 is no fbid"),
             (b"1\r\n", "line 1 is no fbid"),
-            (b"", "empty"),
+            (b"", "there is no line"),
             (&[b'1'; 5000], "line 1 is no fbid"),
         ] {
-            let refused = store.create(&new(UserType::Fbid), file).expect_err("refuses");
-            assert_eq!(refused.status, 422);
-            assert!(format!("{refused:?}").contains(message), "{refused:?}");
+            let refused = store.create_with(&new(UserType::Fbid), file).expect_err("refuses");
+            assert_eq!(refused.to_string(), message);
             assert_eq!(store.audiences(None), Ok(vec![]));
         }
-        let (audience, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
-        store.add(&audience, &b"2\nx\n"[..]).expect_err("refuses");
+        let (audience, _) = store.create_with(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
+        store.add_lines(&audience, &b"2\nx\n"[..]).expect_err("refuses");
         assert_eq!(members(&store, audience.id), ["1"]);
     }
 
     #[test]
     fn numbers_are_never_given_twice() {
         let mut store = store();
-        let (first, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
-        let (second, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
+        let (first, _) = store.create_with(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
+        let (second, _) = store.create_with(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
         assert_eq!((second.id, second.fb_id), (60, 6_017_382_038_944));
         for (key, id) in [
             (Key::Vendor(second.id), Some(second.id)),
@@ -343,7 +286,7 @@ mod tests {
         }
         store.delete(second.id).expect("deletes");
         assert_eq!(members(&store, second.id), [""; 0]);
-        let (third, _) = store.create(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
+        let (third, _) = store.create_with(&new(UserType::Fbid), &b"1\n"[..]).expect("creates");
         assert_eq!(third.id, 61);
     }
 
@@ -351,14 +294,14 @@ mod tests {
     fn a_data_directory_keeps_audiences_for_one_sandbox_at_a_time() {
         let dir = tempfile::tempdir().expect("a directory");
         let dir = dir.path().join("data");
-        let mut store = Store::open(Some(&dir), false).expect("opens");
+        let mut store = Store::open(Platform::PitchTarget, Some(&dir), false).expect("opens");
         let digest = "ab".repeat(32);
         let (made, _) =
-            store.create(&new(UserType::EmailHash), digest.as_bytes()).expect("creates");
-        let error = Store::open(Some(&dir), false).expect_err("in use");
+            store.create_with(&new(UserType::EmailHash), digest.as_bytes()).expect("creates");
+        let error = Store::open(Platform::PitchTarget, Some(&dir), false).expect_err("in use");
         assert!(matches!(error, Error::Busy { .. }), "{error}");
         drop(store);
-        let store = Store::open(Some(&dir), false).expect("opens again");
+        let store = Store::open(Platform::PitchTarget, Some(&dir), false).expect("opens again");
         assert_eq!(store.audiences(Some(7)), Ok(vec![made.clone()]));
         assert_eq!(store.audiences(Some(8)), Ok(vec![]));
         assert_eq!(members(&store, made.id), [digest]);

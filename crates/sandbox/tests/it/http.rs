@@ -56,7 +56,7 @@ pub(crate) fn exchange(sandbox: &Sandbox, request: &[u8]) -> Option<Answer> {
 }
 
 /// A request for the sandbox, with everything that it asks for.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) line: String,
     pub(crate) headers: Vec<String>,

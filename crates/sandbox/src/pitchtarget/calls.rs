@@ -6,12 +6,13 @@ use axum::http::{Response, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::fault::Call;
 use super::form::ReceivedForm;
-use super::refusal::{Refusal, json_response};
-use super::service::{Service, lock};
-use super::store::{Audience, Key, Store, number};
+use super::refusal::Refusal;
 use super::wire::{self, Revision};
+use crate::answer::json_response;
+use crate::fault::Call;
+use crate::service::{Service, lock};
+use crate::store::{Audience, Key, Store, number};
 
 /// An answer, and what it did to members.
 pub(super) struct Done {
@@ -40,6 +41,7 @@ pub(super) fn perform(
         (Call::Details, _) => (json_response(200, &details(service, uri)?), 0),
         (Call::Delete, _) => (delete(service, uri)?, 0),
         (Call::Create | Call::Add, None) => return Err(Refusal::field("`file` is missing")),
+        (Call::Remove | Call::Replace, _) => return Err(Refusal::not_found()),
     };
     Ok(Done { response, members_added })
 }
@@ -48,7 +50,7 @@ fn create(service: &Service, form: ReceivedForm) -> Result<(Value, u64), Refusal
     let new = form.new_audience(service.config.fb_id_after)?;
     check_account(service, new.ad_account)?;
     let mut store = lock(&service.store);
-    let (audience, added) = store.create(&new, form.into_file()?)?;
+    let (audience, added) = store.create_with(&new, form.into_file()?)?;
     Ok((told(&store, &audience, service.config.revision)?, added))
 }
 
@@ -62,13 +64,13 @@ fn add(service: &Service, uri: &Uri, form: ReceivedForm) -> Result<(Value, u64),
         return Err(Refusal::forbidden());
     }
     match user_type {
-        Some(user_type) if user_type != audience.user_type => {
+        Some(user_type) if Some(user_type) != audience.user_type => {
             return Err(Refusal::field("`user_type` is not the audience's"));
         }
         None if revision == Revision::B => return Err(Refusal::field("`user_type` is missing")),
         _ => {}
     }
-    let (audience, added) = store.add(&audience, form.into_file()?)?;
+    let (audience, added) = store.add_lines(&audience, form.into_file()?)?;
     Ok((told(&store, &audience, revision)?, added))
 }
 

@@ -6,11 +6,11 @@ use std::path::Path;
 use axum::extract::multipart::{Field, Multipart};
 use tempfile::SpooledTempFile;
 
-use super::config::{FIELD_BYTES_MAX, UPLOAD_MEMORY_BYTES};
-use super::entry::UserType;
 use super::refusal::Refusal;
-use super::store::{NewAudience, number};
 use super::wire::SUBTYPE;
+use crate::config::{FIELD_BYTES_MAX, UPLOAD_MEMORY_BYTES};
+use crate::entry::UserType;
+use crate::store::{NewAudience, number};
 
 /// The fields of a request and its file, in whichever order they came.
 #[derive(Debug, Default)]

@@ -1,13 +1,17 @@
 //! Answers that refuse a request, in one shape. A message names fields and line numbers, never what they hold.
 
 use axum::body::Body;
-use axum::http::{Response, header};
-use serde_json::{Value, json};
+use axum::http::Response;
+use serde_json::json;
+
+use crate::answer::json_response;
+use crate::service::Defect;
+use crate::store::Failed;
 
 /// The reason for which a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    pub(super) status: u16,
+    status: u16,
     code: &'static str,
     message: String,
 }
@@ -54,13 +58,33 @@ impl Refusal {
     }
 }
 
-/// An answer in JSON.
-pub(super) fn json_response(status: u16, body: &Value) -> Response<Body> {
-    text_response(status, "application/json; charset=utf-8", body.to_string())
+impl From<Failed> for Refusal {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Line { number, user_type } => {
+                Self::field(format!("`file`: line {number} is no {user_type}"))
+            }
+            Failed::Empty => Self::field("`file` is empty"),
+            Failed::Gone => Self::not_found(),
+            Failed::Database(_) | Failed::Read(_) => Self::internal(failed.to_string()),
+        }
+    }
 }
 
-/// An answer with a body of any type.
-pub(super) fn text_response(status: u16, content_type: &str, body: String) -> Response<Body> {
-    let response = Response::builder().status(status).header(header::CONTENT_TYPE, content_type);
-    response.body(body.into()).unwrap_or_default()
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Failed::from(error).into()
+    }
+}
+
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Self {
+        Failed::from(error).into()
+    }
+}
+
+impl From<Defect> for Refusal {
+    fn from(Defect: Defect) -> Self {
+        Self::internal("the sandbox has a defect")
+    }
 }
