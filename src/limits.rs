@@ -56,6 +56,21 @@ pub const MEMORY_BYTES_BESIDE: u64 = 64 * 1024 * 1024;
 /// for all of it, `xz -9` for half; what others ask for is a few MiB.
 pub const DECODER_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
+/// Decoded bytes of a piece of a compressed file that is decoded by itself, if it can be made of several members or frames.
+pub(crate) const PIECE_BYTES: usize = 512 * 1024;
+
+/// The same, of its compressed bytes.
+pub(crate) const PIECE_PACKED_BYTES: usize = 256 * 1024;
+
+/// Most bytes of a piece, compressed or decoded.
+pub(crate) const PIECE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Compressed bytes in which the end of a gzip member is looked for that does not say where it is.
+pub(crate) const MEMBER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Pieces that are found ahead, for each thread that decodes them.
+pub(crate) const PIECES_PER_THREAD: usize = 2;
+
 /// Opt-out lists whose entries are kept apart, so that it is known how many of each are members. Those beyond share the
 /// last number: each has room of its own in every partition of every worker.
 #[doc(hidden)]

@@ -21,7 +21,7 @@ use crate::dialect::{Csv, Framing, Quotes, Separator};
 use crate::hash::Kernel;
 use crate::reason::Reason;
 use crate::record::{self, CsvReader, Oddity, Records};
-use crate::source::{Chunk, Chunks, in_memory};
+use crate::source::{Chunk, Chunks, Means, in_memory};
 
 /// What the fuzzer calls a target, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
@@ -221,7 +221,7 @@ fn decoded(stored: &[u8], goes_on: impl Fn(&Chunk) -> bool) -> Result<Vec<u8>, (
     let source = in_memory::inspect(stored).map_err(drop)?;
     let framing = Framing::Lines;
     let (window, read, buffers) = (DECODED_BYTES_MAX / 64, Arc::default(), Arc::default());
-    let chunks = source.chunks(framing, 0, window, Io::Read, read, &buffers);
+    let chunks = source.chunks(framing, 0, window, Io::Read, read, (&buffers, Means::ALONE));
     let mut chunks = chunks.map_err(drop)?;
     let mut read = Vec::new();
     while let Some(chunk) = chunks.next_chunk(&POOL).map_err(drop)? {

@@ -12,7 +12,7 @@ use crate::emit::{RejectQueue, RejectRows};
 use crate::error::{Error, ExitCode, Result};
 use crate::lanes::{Bounds, Steps, lanes};
 use crate::limits::INPUTS_OPEN_MAX;
-use crate::source::{Chunk, Chunks, Torn};
+use crate::source::{Chunk, Chunks, Means, Torn};
 
 /// A source that is read beside others.
 struct Text {
@@ -48,10 +48,13 @@ impl Ingest<'_> {
     ) -> (Vec<SourceTally>, Result<()>) {
         let text = |plan: SourcePlan| Text { spaces: self.spaces(&plan), plan };
         let texts: Vec<Text> = plans.into_iter().map(text).collect();
-        let bounds = Bounds {
-            lanes: texts.len(),
-            open: self.open_max(&texts),
-            in_flight: self.memory.in_flight,
+        let open = self.open_max(&texts);
+        let bounds = Bounds { lanes: texts.len(), open, in_flight: self.memory.in_flight };
+        // Where there are fewer sources than threads, they are split where they can be.
+        let at_once = texts.len().min(open).max(1);
+        let means = Means {
+            threads: self.memory.threads.div_ceil(at_once),
+            bytes: self.memory.inputs_limit / at_once as u64,
         };
         let buffers = Arc::default();
         let steps = Steps {
@@ -62,7 +65,7 @@ impl Ingest<'_> {
                 let (path, header_lines) = (&text.plan.source.path, text.plan.header_lines);
                 let total = SourceSum::new(path, header_lines, &route);
                 let rows = self.reject_list.map(RejectRows::new);
-                Ok((self.open(&text.plan, &buffers)?, Sum { number, route, total, rows }))
+                Ok((self.open(&text.plan, &buffers, means)?, Sum { number, route, total, rows }))
             },
             next: |open: &mut Open| {
                 self.progress.check()?;
@@ -101,7 +104,12 @@ impl Ingest<'_> {
         room.min(self.memory.threads).clamp(1, INPUTS_OPEN_MAX)
     }
 
-    fn open(&self, plan: &SourcePlan, buffers: &Arc<Buffers<Vec<u8>>>) -> Result<Open> {
+    fn open(
+        &self,
+        plan: &SourcePlan,
+        buffers: &Arc<Buffers<Vec<u8>>>,
+        means: Means,
+    ) -> Result<Open> {
         let reader = Arc::new(Reader::of(plan, self.kernel));
         if plan.empty.is_some() {
             plan.source.check_unchanged()?;
@@ -110,7 +118,8 @@ impl Ingest<'_> {
         let framing = plan.dialect.framing;
         let bytes_read = self.progress.bytes_read.clone();
         let (skip, window) = (plan.skip, self.chunk_bytes);
-        let chunks = plan.source.chunks(framing, skip, window, self.io, bytes_read, buffers)?;
+        let by = (buffers, means);
+        let chunks = plan.source.chunks(framing, skip, window, self.io, bytes_read, by)?;
         Ok(Open { reader, chunks: Some(chunks), torn: None })
     }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use super::append;
 use super::compression::{Compression, decode_error};
 use super::framing::{Cutter, first_line_end};
 use super::mmap::Mapping;
@@ -386,9 +387,7 @@ impl Streamed {
             self.pending.clear();
             self.skip = if skipped == 0 { 0 } else { self.skip - skipped };
         }
-        self.pending.reserve(window);
-        let read = (&mut self.reader).take(window as u64).read_to_end(&mut self.pending)?;
-        Ok(read > 0)
+        Ok(append(&mut self.reader, &mut self.pending, window)? > 0)
     }
 
     fn buffer(&self) -> Vec<u8> {

@@ -3,6 +3,7 @@
 //! Regular files on local disks are mapped ([`mmap`]); everything else (pipes, compressed files, network file systems)
 //! is streamed through buffers that are used again. Both give the same records.
 
+mod ahead;
 mod chunks;
 mod compression;
 mod detect;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use self::ahead::Ahead;
 use self::chunks::Stream;
 use self::compression::decode_error;
 use self::mmap::{Mapping, is_local};
@@ -41,6 +43,7 @@ use crate::limits::{RELEASE_BYTES, SAMPLE_BYTES};
 use crate::mutex;
 use crate::stop::Stop;
 
+pub(crate) use self::ahead::Means;
 pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};
 pub use self::compression::Compression;
@@ -284,7 +287,8 @@ impl Source {
     }
 
     /// Starts reading. `skip` bytes behind the byte order mark, such as a header, are left out; `progress` grows by
-    /// the bytes that are read as stored. What can be read only once gives its chunks once.
+    /// the bytes that are read as stored. What can be read only once gives its chunks once. A file that can be split is
+    /// decoded by the means that are given.
     pub(crate) fn chunks(
         &self,
         framing: Framing,
@@ -292,7 +296,7 @@ impl Source {
         chunk_bytes: usize,
         io: Io,
         progress: Arc<AtomicU64>,
-        buffers: &Arc<Buffers<Vec<u8>>>,
+        (buffers, means): (&Arc<Buffers<Vec<u8>>>, Means),
     ) -> Result<Chunks> {
         let skip = self.bom_bytes + skip;
         let stream = |reader| {
@@ -306,7 +310,7 @@ impl Source {
                 let reader = mutex::lock(reader).take();
                 let inner = reader.ok_or(Error::Internal("a source is read once"))?;
                 // What is read only once is UTF-8 already.
-                let stream = stream(Box::new(Counting { inner, count: progress }));
+                let stream = stream(Box::new(Counting::all(inner, progress)));
                 return Ok(Chunks::streamed(path, stream, None, framing, skip, chunk_bytes));
             }
         };
@@ -325,9 +329,15 @@ impl Source {
         {
             return Ok(Chunks::mapped(mapping, watch, framing, skip, chunk_bytes, progress));
         }
-        let raw = watch.file.try_clone().map_err(reading("open"))?;
-        let raw = Box::new(Counting { inner: raw, count: progress });
-        let decoded = self.compression.decoder(raw).map_err(reading("read"))?;
+        let ahead = Ahead::new(&watch.file, self.compression, &progress, means);
+        let decoded: Box<dyn Read + Send> = match ahead.map_err(reading("open"))? {
+            Some(ahead) => Box::new(ahead),
+            None => {
+                let raw = watch.file.try_clone().map_err(reading("open"))?;
+                let raw = Box::new(Counting::all(raw, progress));
+                self.compression.decoder(raw).map_err(reading("read"))?
+            }
+        };
         let stream = stream(as_utf8(decoded, self.utf16));
         Ok(Chunks::streamed(path, stream, Some(watch), framing, skip, chunk_bytes))
     }
@@ -349,14 +359,45 @@ fn modified_ns(meta: &Metadata) -> i128 {
 struct Counting<R> {
     inner: R,
     count: Arc<AtomicU64>,
+    /// Bytes that pass first and were counted before.
+    uncounted: u64,
+}
+
+impl<R> Counting<R> {
+    fn all(inner: R, count: Arc<AtomicU64>) -> Self {
+        Self { inner, count, uncounted: 0 }
+    }
 }
 
 impl<R: Read> Read for Counting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.inner.read(buffer)?;
-        self.count.fetch_add(len as u64, Ordering::Relaxed);
+        let known = self.uncounted.min(len as u64);
+        self.uncounted -= known;
+        self.count.fetch_add(len as u64 - known, Ordering::Relaxed);
         Ok(len)
     }
+}
+
+/// Appends up to `most` bytes, in reads as large as may be; the number of bytes.
+fn append(reader: &mut impl Read, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    let from = bytes.len();
+    bytes.resize(from + most, 0);
+    let mut end = from;
+    let mut failed = None;
+    while end < bytes.len() {
+        match reader.read(&mut bytes[end..]) {
+            Ok(0) => break,
+            Ok(len) => end += len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    bytes.truncate(end);
+    failed.map_or(Ok(end - from), Err)
 }
 
 /// Reads until `limit` bytes or the end.
