@@ -69,6 +69,7 @@ reasons! {
     MixedFloats "mixed_floats" "ends in .0 where the column's other numbers do not, or lacks it where they do",
     TrackingLimited "tracking_limited" "all zeros: the device's owner limits ad tracking",
     SharedDeviceId "shared_device_id" "an id that a whole generation of devices shares",
+    AndroidId "android_id" "an id of an Android device, where the platform takes advertising ids alone",
     Malformed "malformed" "does not have the form of such an identifier",
 }
 

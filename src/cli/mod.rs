@@ -15,6 +15,7 @@ use throng::config::{
 use throng::dialect::Quotes;
 use throng::hash::Kernel;
 use throng::normalize::{RuleOptions, UserType};
+use throng::platform::Platform;
 
 #[cfg(feature = "sandbox")]
 pub(crate) use self::sandbox::SandboxArgs;
@@ -161,6 +162,9 @@ pub(crate) struct PrepareArgs {
     /// Replace an earlier result in the output directory
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// The platform that the files are for: for meta, third-party ids keep their letter case and Android ids are refused
+    #[arg(long = "for", value_name = "PLATFORM", value_enum, default_value_t)]
+    pub(crate) platform: Platform,
     /// Take only the rows that fulfil the condition, and if there are several all of them: COLUMN=VALUE,... or
     /// COLUMN!=VALUE,...; letter case does not matter, and no value stands for blank cells
     #[arg(long = "where", value_name = "CONDITION")]

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use throng::api;
 use throng::config::{Label, SendOptions, Time};
 use throng::limits::REQUEST_TIME;
 use throng::notation;
-use throng::platform::Id;
+use throng::platform::{CustomerFileSource, Id, Platform};
 use throng::upload::Endpoint;
 
 use super::ShowArgs;
@@ -24,6 +23,8 @@ use super::ShowArgs;
 #[command(after_help = "Examples:
   throng upload audience --create Newsletter --ad-account 1234567
   throng upload audience --audience 59 --ad-account 1234567 --dry-run
+  throng upload audience --to meta --create Newsletter --ad-account 1234567
+  throng upload left --to meta --audience 6017382038943 --ad-account 1234567 --remove
   throng upload audience --create Rehearsal --sandbox")]
 pub(crate) struct UploadArgs {
     /// The directory that throng prepare wrote
@@ -35,6 +36,9 @@ pub(crate) struct UploadArgs {
     /// Add to this audience: its number in the API
     #[arg(long, value_name = "ID", conflicts_with = "create")]
     pub(crate) audience: Option<Id>,
+    /// Take the entries out of the audience instead, where the platform can
+    #[arg(long, requires = "audience")]
+    pub(crate) remove: bool,
     /// The ad account that the audience belongs to: its number, without `act_`
     #[arg(long, value_name = "N", required_unless_present = "sandbox")]
     pub(crate) ad_account: Option<Id>,
@@ -47,6 +51,9 @@ pub(crate) struct UploadArgs {
     /// Address at which people can opt out of the audience
     #[arg(long, value_name = "URL", requires = "create", value_parser = notation::line)]
     pub(crate) opt_out_link: Option<String>,
+    /// How customers' data was collected, for meta
+    #[arg(long, value_name = "SOURCE", requires = "create", value_enum, default_value_t)]
+    pub(crate) customer_file_source: CustomerFileSource,
     /// Put no marker into the description; an audience whose creation got no answer is then not found again
     #[arg(long, requires = "create")]
     pub(crate) no_marker: bool,
@@ -62,7 +69,7 @@ pub(crate) struct UploadArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Rehearse: post to an API on this machine that is gone after the run, with a state that is gone as well
-    #[arg(long, conflicts_with_all = ["token_file", "ca_file"])]
+    #[arg(long, conflicts_with_all = ["token_file", "app_secret_file", "ca_file"])]
     pub(crate) sandbox: bool,
     #[command(flatten)]
     pub(crate) api: ApiArgs,
@@ -134,22 +141,36 @@ pub(crate) struct HistoryArgs {
 /// Access to the API.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ApiArgs {
-    /// The address of the API
+    /// The platform
+    #[arg(long, value_name = "PLATFORM", value_enum, default_value_t)]
+    pub(crate) to: Platform,
+    /// The address of the API [default: that of the platform]
     ///
     /// It is reached through the proxy that the first of the variables `ALL_PROXY`, `HTTPS_PROXY` and `HTTP_PROXY` (in capitals
     /// or small letters) names; `NO_PROXY` lists hosts, and those below them, that are reached directly. An address on this
     /// machine that begins with http:// never goes through a proxy.
-    #[arg(long, value_name = "URL", env = "THRONG_ENDPOINT", default_value = api::ENDPOINT, value_parser = EndpointParser)]
-    pub(crate) endpoint: Endpoint,
+    #[arg(long, value_name = "URL", env = "THRONG_ENDPOINT", value_parser = EndpointParser)]
+    pub(crate) endpoint: Option<Endpoint>,
     /// A file with the token, which only its owner can read [default: the variable `THRONG_TOKEN`]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// A file with the secret of the token's app, for apps of meta's that ask for a proof of it [default: the variable
+    /// `THRONG_APP_SECRET`]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) app_secret_file: Option<PathBuf>,
     /// Certificates to trust instead of the usual ones, in PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// Longest time of a request
     #[arg(long, value_name = "TIME", default_value_t = Time(REQUEST_TIME))]
     pub(crate) request_time: Time,
+}
+
+impl ApiArgs {
+    /// The address that was given, or that of the platform.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.endpoint.clone().unwrap_or_else(|| Endpoint::of(self.to))
+    }
 }
 
 /// Reads an address. One that is refused is not repeated: a password may be in it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::zeroize::Zeroizing;
 use throng::store::Store;
-use throng::upload::{Client, ClientConfig, TOKEN_VARIABLE, Token};
+use throng::upload::{APP_SECRET_VARIABLE, AppSecret, Client, ClientConfig, TOKEN_VARIABLE, Token};
 use throng::{Error, Result};
 
 use crate::cli::{ApiArgs, StateArgs};
@@ -15,20 +15,34 @@ pub(super) fn client(args: &ApiArgs) -> Result<Client> {
         Some(path) => Token::from_file(path)?,
         None => token_of_environment()?,
     };
-    client_with(token, args)
+    client_with(token, app_secret(args)?, args)
 }
 
 /// A client that nothing is sent with: a token is not asked for.
 pub(super) fn planner(args: &ApiArgs) -> Result<Client> {
-    client_with(Token::new("none")?, args)
+    client_with(Token::new("none")?, None, args)
 }
 
-fn client_with(token: Token, args: &ApiArgs) -> Result<Client> {
+fn client_with(token: Token, app_secret: Option<AppSecret>, args: &ApiArgs) -> Result<Client> {
     Client::new(ClientConfig {
+        platform: args.to,
+        app_secret,
         ca_file: args.ca_file.clone(),
         request_time_max: args.request_time.0,
-        ..ClientConfig::new(args.endpoint.clone(), token)
+        ..ClientConfig::new(args.endpoint(), token)
     })
+}
+
+/// The secret of the token's app, if there is one and the platform has such.
+fn app_secret(args: &ApiArgs) -> Result<Option<AppSecret>> {
+    if !args.to.capabilities().takes_app_secret {
+        return Ok(None);
+    }
+    match (&args.app_secret_file, std::env::var(APP_SECRET_VARIABLE)) {
+        (Some(path), _) => AppSecret::from_file(path).map(Some),
+        (None, Ok(text)) => AppSecret::new(&Zeroizing::new(text)).map(Some),
+        (None, Err(_)) => Ok(None),
+    }
 }
 
 fn token_of_environment() -> Result<Token> {

@@ -45,6 +45,9 @@ fn print_notes(notes: &[String]) {
 }
 
 fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
+    let wanted = args.platform.rules();
+    let rules = args.rules.for_platform(wanted.keeps_case, wanted.refuses_android_ids);
+    let rules = rules.map_err(|why| Error::usage(why, "leave --case or --for out"))?;
     let audiences = match args.user_type {
         Some(user_type) => vec![AudienceSpec::new(user_type, args.column)],
         None => merged(args.map),
@@ -65,7 +68,7 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
         suppress_by: args.suppress_by,
         against: args.against.into_iter().map(Into::into).collect(),
         audiences,
-        rules: args.rules,
+        rules,
         read: ReadOptions {
             skip_rows: args.skip_rows,
             quotes: args.quotes,

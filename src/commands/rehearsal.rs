@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use throng::platform::Platform;
 use throng::quote::{Cause, OneLine};
 use throng::sandbox::{self, Exchange, Sandbox, SandboxConfig};
 use throng::upload::{Client, ClientConfig, Token};
@@ -24,7 +25,14 @@ pub(super) fn reach(
     config: impl FnOnce(Token) -> ClientConfig,
 ) -> Result<(Client, Sandbox)> {
     let data = data_dir.map(Path::to_owned);
-    let sandbox = start(SandboxConfig { data_dir: data, ..SandboxConfig::default() }, |_| {})?;
+    let token = Token::new(SandboxConfig::default().token.as_str())?;
+    let config = config(token);
+    let platform = match config.platform {
+        Platform::Pitchtarget => sandbox::Platform::PitchTarget,
+        Platform::Meta => sandbox::Platform::Meta,
+    };
+    let sandbox = SandboxConfig { platform, data_dir: data, ..SandboxConfig::default() };
+    let sandbox = start(sandbox, |_| {})?;
     let endpoint = sandbox.endpoint().parse();
     let known_as = data_dir.map(|dir| {
         // The same from wherever the command is started.
@@ -35,7 +43,8 @@ pub(super) fn reach(
         endpoint: endpoint.map_err(|_| Error::Internal("the sandbox has a bad address"))?,
         known_as: known_as.transpose()?,
         use_proxy: false,
-        ..config(Token::new(sandbox.token())?)
+        app_secret: None,
+        ..config
     })?;
     Ok((client, sandbox))
 }

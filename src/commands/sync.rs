@@ -11,7 +11,7 @@ use throng::disk::{Readers, write_whole};
 use throng::job::{self, Job};
 use throng::report;
 use throng::sync::{SyncConfig, SyncProgress, SyncRecord, records_of};
-use throng::upload::{Client, Notice, Verdict};
+use throng::upload::{Client, ClientConfig, Notice, Verdict};
 use throng::{Error, ExitCode, Result};
 
 use super::{Event, log, notify, print, print_json, progress, rehearsal, say, signals, tell};
@@ -70,7 +70,11 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     // A sandbox ends when it is dropped.
     let (client, _sandbox) = match &job.target.sandbox {
         Some(dir) => rehearsal::reach(Some(dir), client_config).map(|(c, s)| (c, Some(s)))?,
-        None => (Client::new(client_config(job.token(&env)?))?, None),
+        None => {
+            let app_secret = job.app_secret(&env)?;
+            let config = ClientConfig { app_secret, ..client_config(job.token(&env)?) };
+            (Client::new(config)?, None)
+        }
     };
     let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
     let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));

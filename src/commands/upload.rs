@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use throng::store::Store;
+use throng::store::{Purpose, Store};
 use throng::upload::{
     Client, ClientConfig, Content, Notice, RetryPolicy, TargetSpec, Upload, UploadConfig,
     UploadProgress, Verdict,
@@ -25,9 +25,10 @@ pub(crate) fn run(args: UploadArgs) -> Result<ExitCode> {
 fn rehearse(mut args: UploadArgs) -> Result<ExitCode> {
     let (show, request_time_max) = (args.show, args.api.request_time.0);
     args.ad_account.get_or_insert_with(|| 1.into());
-    let endpoint = args.api.endpoint.clone();
+    let (endpoint, platform) = (args.api.endpoint(), args.api.to);
     let (client, sandbox) = rehearsal::reach(None, |token| ClientConfig {
         request_time_max,
+        platform,
         ..ClientConfig::new(endpoint, token)
     })?;
     let state = tempfile::tempdir()
@@ -90,6 +91,8 @@ fn decide(args: UploadArgs) -> Result<UploadConfig> {
         dir: args.dir,
         audience: args.user_type,
         target,
+        purpose: if args.remove { Purpose::Remove } else { Purpose::Add },
+        customer_file_source: args.customer_file_source,
         ad_account: args.ad_account.ok_or(Error::Internal("an upload without an ad account"))?,
         parallel: args.send.parallel.to_usize(),
         retry: RetryPolicy::from(&args.send),
@@ -117,8 +120,8 @@ fn command(args: &UploadArgs) -> String {
     }
     let at = words.iter().position(|word| word == "upload").map_or(words.len(), |at| at + 1);
     let mut flags = Vec::new();
-    if !has_endpoint && args.api.endpoint.as_str() != throng::api::ENDPOINT {
-        flags.extend(["--endpoint".to_owned(), args.api.endpoint.to_string()]);
+    if let (false, Some(endpoint)) = (has_endpoint, &args.api.endpoint) {
+        flags.extend(["--endpoint".to_owned(), endpoint.to_string()]);
     }
     if let (false, Some(state)) = (has_state, &args.state.state) {
         flags.extend(["--state".to_owned(), state.to_string_lossy().into_owned()]);

@@ -22,6 +22,7 @@ pub fn values(data: &[u8]) {
         case: [Case::Auto, Case::Keep][choices.below(2)],
         idn: [Idn::Reject, Idn::Punycode][choices.below(2)],
         ids: Ids::Checked,
+        refuses_android_ids: choices.below(2) == 1,
         vanity: [Vanity::Reject, Vanity::Convert][choices.below(2)],
         unprefixed: Unprefixed::Auto,
         country: [None, Country::parse(b"DE"), Country::parse(b"it"), Country::parse(b"UK")]

@@ -114,7 +114,10 @@ impl Job {
         match self.token(env) {
             // A sandbox has a token of its own.
             _ if self.target.sandbox.is_some() => {}
-            Ok(token) => errors.extend(self.check_client(token).err()),
+            Ok(token) => {
+                errors.extend(self.app_secret(env).err());
+                errors.extend(self.check_client(token).err());
+            }
             Err(error) => errors.push(error),
         }
         Check {

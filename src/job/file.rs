@@ -16,7 +16,7 @@ use crate::dialect::Quotes;
 use crate::hash::ListDigest;
 use crate::limits::REQUEST_TIME;
 use crate::normalize::RuleOptions;
-use crate::platform::Id;
+use crate::platform::{CustomerFileSource, Id, Platform};
 use crate::upload::Endpoint;
 use crate::user_type::UserType;
 
@@ -148,6 +148,9 @@ pub(super) struct AudienceTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct TargetTable {
+    /// The platform.
+    #[serde(default)]
+    pub(super) platform: Platform,
     /// The ad account that the audiences belong to: its number, without act_.
     pub(super) ad_account: Id,
     /// The address of the API.
@@ -159,6 +162,13 @@ pub(super) struct TargetTable {
     /// A file with the token, which only its owner can read.
     #[schemars(length(min = 1))]
     pub(super) token_file: Option<String>,
+    /// A file with the secret of the token's app, for apps of meta's that ask for a proof of it; else the variable
+    /// `THRONG_APP_SECRET`.
+    #[schemars(length(min = 1))]
+    pub(super) app_secret_file: Option<String>,
+    /// How customers' data was collected, for meta.
+    #[serde(default)]
+    pub(super) customer_file_source: CustomerFileSource,
     /// Certificates to trust instead of the usual ones, in PEM.
     #[schemars(length(min = 1))]
     pub(super) ca_file: Option<String>,

@@ -46,10 +46,12 @@ use crate::config::{
 use crate::error::{Error, Result};
 use crate::hash::ListDigest;
 use crate::limits::MIN_ENTRIES;
-use crate::platform::Id;
+use crate::platform::{CustomerFileSource, Id, Platform};
 use crate::quote::{Cause, Quoted};
+use crate::store::Purpose;
 use crate::upload::{
-    ClientConfig, Content, Endpoint, RetryPolicy, TOKEN_VARIABLE, TargetSpec, Token, UploadConfig,
+    APP_SECRET_VARIABLE, AppSecret, ClientConfig, Content, Endpoint, RetryPolicy, TOKEN_VARIABLE,
+    TargetSpec, Token, UploadConfig,
 };
 use crate::user_type::UserType;
 
@@ -231,6 +233,8 @@ impl ListGuards {
 /// The API of a job.
 #[derive(Clone, Debug)]
 pub struct JobTarget {
+    /// The platform.
+    pub platform: Platform,
     /// Its place.
     pub endpoint: Endpoint,
     /// Rehearse: post to an API on this machine, which keeps its audiences in this folder, instead of `endpoint`.
@@ -239,6 +243,10 @@ pub struct JobTarget {
     pub ad_account: Id,
     /// File of the token, if it is not in the environment.
     pub token_file: Option<PathBuf>,
+    /// File of the secret of the token's app, if it is not in the environment.
+    pub app_secret_file: Option<PathBuf>,
+    /// How customers' data was collected, where the platform wants that to be said.
+    pub customer_file_source: CustomerFileSource,
     /// Certificates to trust instead of the usual ones.
     pub ca_file: Option<PathBuf>,
     /// Most parts in flight at once.
@@ -345,9 +353,23 @@ impl Job {
         }
     }
 
+    /// The secret of the token's app, if there is one and the platform has such: from the job's file, else from the
+    /// environment.
+    pub fn app_secret(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<AppSecret>> {
+        if !self.target.platform.capabilities().takes_app_secret {
+            return Ok(None);
+        }
+        match (&self.target.app_secret_file, env(APP_SECRET_VARIABLE)) {
+            (Some(path), _) => AppSecret::from_file(path).map(Some),
+            (None, Some(text)) => AppSecret::new(&Zeroizing::new(text)).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
     /// The configuration of a client that reaches the API.
     pub fn client_config(&self, token: Token) -> ClientConfig {
         ClientConfig {
+            platform: self.target.platform,
             ca_file: self.target.ca_file.clone(),
             request_time_max: self.target.request_time_max,
             ..ClientConfig::new(self.target.endpoint.clone(), token)
@@ -367,6 +389,8 @@ impl Job {
             dir,
             audience: Some(audience.spec.label.clone()),
             target,
+            purpose: Purpose::Add,
+            customer_file_source: self.target.customer_file_source,
             ad_account: self.target.ad_account.clone(),
             parallel: self.target.parallel,
             retry: self.target.retry,

@@ -16,6 +16,7 @@ use crate::config::{
     MaxRejects, OutputOptions, PrepareConfig, ReadOptions, RejectList, SendOptions, Share,
 };
 use crate::error::{Error, Result};
+use crate::normalize::RuleOptions;
 use crate::platform::Platform;
 use crate::upload::{Endpoint, RetryPolicy};
 
@@ -41,6 +42,8 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
     let all_guards = Guards::default().overridden(&guards);
     check_shrink(document, "guards.max-shrink", all_guards.max_shrink)?;
     let audiences = audiences(document, audience, all_guards)?;
+    check_types(document, &audiences, target.platform)?;
+    let rules = rules_for(document, rules, target.platform)?;
     let read = read_options(document, &input, &audiences)?;
     let suppress = suppress.into_iter().enumerate();
     let suppress: Vec<SuppressList> = suppress
@@ -300,7 +303,10 @@ fn job_target(
     upload: &SendOptions,
     env: super::fill::Env<'_>,
 ) -> Result<JobTarget> {
-    for key in ["target.endpoint", "target.token-file", "target.ca-file"] {
+    for key in
+        ["endpoint", "token-file", "app-secret-file", "ca-file"].map(|key| format!("target.{key}"))
+    {
+        let key = &*key;
         if table.sandbox.is_some() && document.get(key).is_some() {
             let hint = "leave it out, or leave `sandbox` out";
             return Err(document.wrong(key, "a sandbox is reached without it", hint));
@@ -310,7 +316,10 @@ fn job_target(
         path.map(|path| document.path(&format!("target.{key}"), &path)).transpose()
     };
     Ok(JobTarget {
-        endpoint: table.endpoint.map_or_else(|| endpoint_of_environment(env), Ok)?,
+        platform: table.platform,
+        endpoint: table.endpoint.map_or_else(|| endpoint_of(table.platform, env), Ok)?,
+        app_secret_file: path("app-secret-file", table.app_secret_file)?,
+        customer_file_source: table.customer_file_source,
         sandbox: path("sandbox", table.sandbox)?,
         ad_account: table.ad_account,
         token_file: path("token-file", table.token_file)?,
@@ -322,11 +331,41 @@ fn job_target(
     })
 }
 
-fn endpoint_of_environment(env: super::fill::Env<'_>) -> Result<Endpoint> {
-    let variable = env(ENDPOINT_VARIABLE);
-    variable.as_deref().unwrap_or(Platform::default().capabilities().endpoint).parse().map_err(
-        |why: String| Error::usage(format!("the variable {ENDPOINT_VARIABLE} is wrong: {why}"), ""),
-    )
+/// The address that the environment says, or that of the platform.
+fn endpoint_of(platform: Platform, env: super::fill::Env<'_>) -> Result<Endpoint> {
+    let Some(variable) = env(ENDPOINT_VARIABLE) else { return Ok(Endpoint::of(platform)) };
+    variable.parse().map_err(|why: String| {
+        Error::usage(format!("the variable {ENDPOINT_VARIABLE} is wrong: {why}"), "")
+    })
+}
+
+/// The rules of the values, as the platform asks for.
+fn rules_for(
+    document: &Document<'_>,
+    rules: RuleOptions,
+    platform: Platform,
+) -> Result<RuleOptions> {
+    let wanted = platform.rules();
+    rules
+        .for_platform(wanted.keeps_case, wanted.refuses_android_ids)
+        .map_err(|why| document.wrong("rules.case", why, "leave it out, or write case = \"keep\""))
+}
+
+/// Refuses audiences of types that the platform does not take.
+fn check_types(
+    document: &Document<'_>,
+    audiences: &[JobAudience],
+    platform: Platform,
+) -> Result<()> {
+    for (index, audience) in audiences.iter().enumerate() {
+        let user_type = audience.spec.user_type;
+        if platform.type_name(user_type).is_none() {
+            let why = format!("{} does not take {user_type}", platform.name());
+            let hint = "email_hash matches the same people";
+            return Err(document.wrong(&format!("audience.{index}.user-type"), why, hint));
+        }
+    }
+    Ok(())
 }
 
 fn report_paths(document: &Document<'_>, report: &ReportTable) -> Result<ReportPaths> {

@@ -241,6 +241,18 @@ pub(super) fn mobile_advertiser_id(decimals: Decimals, value: &[u8], out: &mut V
     }
 }
 
+/// The same where Android ids are none.
+pub(super) fn advertising_id(decimals: Decimals, value: &[u8], out: &mut Vec<u8>) -> Verdict {
+    let start = out.len();
+    match mobile_advertiser_id(decimals, value, out) {
+        Verdict::Raw(_) if value.len() == 16 => {
+            out.truncate(start);
+            Verdict::Rejected(Reason::AndroidId)
+        }
+        verdict => verdict,
+    }
+}
+
 /// Which bytes of a UUID are hyphens.
 const UUID_HYPHENS: u64 = 1 << 8 | 1 << 13 | 1 << 18 | 1 << 23;
 
@@ -302,6 +314,26 @@ mod tests {
         let is_told = value.iter().any(|byte| !matches!(byte, b'0' | b'-'));
         let lower = value.to_ascii_lowercase();
         (is_id && is_told && lower != SHARED_ANDROID_ID).then_some(lower)
+    }
+
+    #[test]
+    fn where_android_ids_are_none_only_they_are_refused() {
+        for (id, refused) in [
+            (&b"0123aBcD-4567-89ef-fedc-0F9E8d7c6b5a"[..], None),
+            (b"0123456789abcDEF", Some(Reason::AndroidId)),
+            (b"0000000000000000", Some(Reason::TrackingLimited)),
+            (b"0123456789abcDEg", Some(Reason::Malformed)),
+        ] {
+            let mut out = Vec::new();
+            let verdict = advertising_id(Decimals::Take, id, &mut out);
+            match refused {
+                None => assert_eq!(verdict, Verdict::Raw(Note::PLAIN)),
+                Some(reason) => {
+                    assert_eq!(verdict, Verdict::Rejected(reason));
+                    assert!(out.is_empty());
+                }
+            }
+        }
     }
 
     #[test]

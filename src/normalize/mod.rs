@@ -71,6 +71,28 @@ pub struct RuleOptions {
     /// Phone numbers that have neither a prefix nor a country.
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     pub unprefixed: Unprefixed,
+    /// Whether Android ids are refused, since what is made is for a platform that takes none.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub refuses_android_ids: bool,
+}
+
+impl RuleOptions {
+    /// The same choices for a platform that tells ids apart by letter case, or takes no Android ids. An error if somebody chose
+    /// otherwise on purpose.
+    pub fn for_platform(
+        self,
+        keeps_case: bool,
+        refuses_android_ids: bool,
+    ) -> Result<Self, &'static str> {
+        if keeps_case && self.case == Case::Lower {
+            return Err(
+                "the platform tells ids apart by letter case, so they cannot be lower-cased",
+            );
+        }
+        let case = if keeps_case { Case::Keep } else { self.case };
+        Ok(Self { case, refuses_android_ids, ..self })
+    }
 }
 
 /// What a value became.
@@ -182,7 +204,8 @@ enum Rule {
     Phone(PhoneRule),
     Fbid(Ids, FbidColumn),
     ThirdParty(ThirdPartyRule, Ids),
-    MobileAdvertiserId(Ids, Decimals),
+    /// The last says whether Android ids are taken.
+    MobileAdvertiserId(Ids, Decimals, bool),
     ListDigest(ListDigest),
 }
 
@@ -208,7 +231,10 @@ impl Normalizer {
                 let rule = ThirdPartyRule { case: options.case, column: Column::default() };
                 Rule::ThirdParty(rule, options.ids)
             }
-            UserType::MobileAdvertiserId => Rule::MobileAdvertiserId(options.ids, Decimals::Take),
+            UserType::MobileAdvertiserId => {
+                let takes_android_ids = !options.refuses_android_ids;
+                Rule::MobileAdvertiserId(options.ids, Decimals::Take, takes_android_ids)
+            }
         };
         Self { rule, kernel: Kernel::default() }
     }
@@ -219,6 +245,10 @@ impl Normalizer {
     pub fn for_opt_outs(self) -> Self {
         let rule = match self.rule {
             Rule::Email(rule) => Rule::Email(EmailRule { takes_domains: true, ..rule }),
+            // Whoever opted out by one must not be lost.
+            Rule::MobileAdvertiserId(ids, decimals, _) => {
+                Rule::MobileAdvertiserId(ids, decimals, true)
+            }
             other => other,
         };
         Self { rule, ..self }
@@ -242,6 +272,9 @@ impl Normalizer {
     #[must_use]
     #[doc(hidden)]
     pub fn as_written(mut self) -> Self {
+        if let Rule::MobileAdvertiserId(_, _, takes_android_ids) = &mut self.rule {
+            *takes_android_ids = true;
+        }
         if let Rule::ThirdParty(rule, _) = &mut self.rule {
             rule.case = Case::Keep;
             rule.column = Column::as_written();
@@ -270,8 +303,8 @@ impl Normalizer {
                 };
                 Rule::Fbid(Ids::Checked, column)
             }
-            Rule::MobileAdvertiserId(Ids::Checked, _) if around.is_member => {
-                Rule::MobileAdvertiserId(Ids::Checked, Decimals::of_sample(sample))
+            Rule::MobileAdvertiserId(Ids::Checked, _, takes) if around.is_member => {
+                Rule::MobileAdvertiserId(Ids::Checked, Decimals::of_sample(sample), *takes)
             }
             _ => return None,
         };
@@ -338,9 +371,14 @@ impl Normalizer {
             Rule::ThirdParty(rule, _) => {
                 run(Wrapping::Field, values, canonical, on_verdict, |v, _, out| rule.apply(v, out));
             }
-            Rule::MobileAdvertiserId(_, decimals) => {
+            Rule::MobileAdvertiserId(_, decimals, true) => {
                 run(wrapping, values, canonical, on_verdict, |v, _, out| {
                     clear::mobile_advertiser_id(*decimals, v, out)
+                });
+            }
+            Rule::MobileAdvertiserId(_, decimals, false) => {
+                run(wrapping, values, canonical, on_verdict, |v, _, out| {
+                    clear::advertising_id(*decimals, v, out)
                 });
             }
         }

@@ -27,10 +27,12 @@ macro_rules! named {
 named! {
     /// A call of a platform.
     pub enum Call {
-        /// Makes an audience of the first part. The only one that must not be repeated blindly.
+        /// Makes an audience, of the first part or empty. The only one that must not be repeated blindly.
         Create = "create",
         /// Adds a part. An audience is a set, so it can be repeated.
         Add = "add",
+        /// Takes out what a part holds. As harmless to repeat.
+        Remove = "remove",
         /// Asks for audiences.
         List = "list",
         /// Asks for one audience.
@@ -67,6 +69,12 @@ named! {
         TooLarge = "too_large",
         /// 400 or 422: a field or the file is not accepted.
         BadField = "bad_field",
+        /// The audience is flagged: it cannot be changed until somebody appeals.
+        Flagged = "flagged",
+        /// The user or the app is blocked.
+        Blocked = "blocked",
+        /// The session of a batch does not go on: a new one is begun.
+        SessionOver = "session_over",
         /// Another 4xx, or a redirection, which is never followed, because the token must not be.
         Refused = "refused",
         /// The part is not what the manifest says; the request was cut off before its end.

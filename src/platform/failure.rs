@@ -14,6 +14,7 @@ impl Call {
         match self {
             Self::Create => "create the audience",
             Self::Add => "add a part",
+            Self::Remove => "remove a part",
             Self::List => "list the audiences",
             Self::Details => "look up the audience",
             Self::Delete => "delete the audience",
@@ -57,19 +58,29 @@ impl Failure {
             return self;
         }
         let detail = "it does not find the audience, which was just created".to_owned();
-        Self { kind: FailureKind::Busy, detail, ..self }
+        Self { kind: FailureKind::Busy, detail, hint: None, ..self }
     }
 
     /// Says whether the API said no, and would say so again.
     pub fn is_refusal(&self) -> bool {
-        use FailureKind::{BadField, Credentials, NotFound, Refused, Terms, TooLarge};
-        matches!(self.kind, BadField | Credentials | NotFound | Refused | Terms | TooLarge)
+        use FailureKind::{
+            BadField, Blocked, Credentials, Flagged, NotFound, Refused, Terms, TooLarge,
+        };
+        matches!(
+            self.kind,
+            BadField | Blocked | Credentials | Flagged | NotFound | Refused | Terms | TooLarge
+        )
     }
 
     /// Returns the error that it ends a run with: the only place where a failure becomes an exit code. `parts` tells of an
     /// upload how many of how many are with the API already.
     pub fn into_error(self, parts: Option<(usize, usize)>) -> Error {
         let is_partial = parts.is_some_and(|(confirmed, _)| confirmed > 0);
+        self.into_error_of(parts, is_partial)
+    }
+
+    /// The same, where some of a part can be with the API though no part is as a whole.
+    pub(crate) fn into_error_of(self, parts: Option<(usize, usize)>, is_partial: bool) -> Error {
         let so_far = match parts {
             Some((confirmed, all)) if is_partial => {
                 format!("; {confirmed} of {all} parts are confirmed")
@@ -84,10 +95,11 @@ impl Failure {
 
     fn exit(&self, is_partial: bool) -> (ExitCode, &'static str) {
         use FailureKind::{
-            BadField, Broken, Busy, Credentials, Nonsense, NotFound, PartChanged, RateLimited,
-            Refused, Stopped, Terms, TimedOut, Tls, TooLarge, Unreachable,
+            BadField, Blocked, Broken, Busy, Credentials, Flagged, Nonsense, NotFound, PartChanged,
+            RateLimited, Refused, SessionOver, Stopped, Terms, TimedOut, Tls, TooLarge,
+            Unreachable,
         };
-        let has_body = matches!(self.call, Call::Create | Call::Add);
+        let has_body = matches!(self.call, Call::Create | Call::Add | Call::Remove);
         match self.kind {
             Credentials => {
                 (ExitCode::Credentials, "check THRONG_TOKEN, and that it may use this ad account")
@@ -96,9 +108,10 @@ impl Failure {
                 ExitCode::Credentials,
                 "open Ads Manager, Audiences, Create Audience, accept the terms, and run again",
             ),
+            Flagged | Blocked => (ExitCode::Credentials, "see what the platform says about it"),
             NotFound => match self.call {
                 Call::Create | Call::List => (ExitCode::Usage, "check --endpoint"),
-                Call::Add => (
+                Call::Add | Call::Remove => (
                     ExitCode::Usage,
                     "see throng audience list --ad-account N; one that throng created and somebody deleted: --create-again",
                 ),
@@ -120,7 +133,8 @@ impl Failure {
             Tls => {
                 (ExitCode::Usage, "check --endpoint; a certificate of your own goes to --ca-file")
             }
-            Unreachable | Broken | TimedOut | RateLimited | Busy | Nonsense | Stopped => {
+            Unreachable | Broken | TimedOut | RateLimited | Busy | Nonsense | SessionOver
+            | Stopped => {
                 if is_partial {
                     (ExitCode::Partial, "run the same command again: it goes on where it stopped")
                 } else {
@@ -158,6 +172,9 @@ impl std::fmt::Display for Failure {
             FailureKind::NotFound => "there is no such audience",
             FailureKind::TooLarge => "the part is too large for the API",
             FailureKind::BadField => "the API does not accept a field or the file",
+            FailureKind::Flagged => "the audience is flagged, and cannot be changed",
+            FailureKind::Blocked => "the platform has blocked whoever the token is of",
+            FailureKind::SessionOver => "the session of batches does not go on",
             FailureKind::Refused => "the API refused",
             FailureKind::PartChanged => "the part changed while it was sent, and was cut off",
             FailureKind::Stopped => "stopped",

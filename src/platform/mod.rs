@@ -9,13 +9,17 @@
 //! failure        a request that failed: whether it may have taken effect, and how a run ends by it
 //! transport      requests and replies
 //! pitchtarget    the Audiences API: whole parts, nobody can be removed
+//! meta           the Marketing API: batches within a session, people can be removed
 //! ```
 
 mod call;
 pub(crate) mod failure;
 mod id;
+pub mod meta;
 pub mod pitchtarget;
 pub(crate) mod transport;
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use self::call::{Call, FailureKind};
 pub use self::failure::{Failure, Outcome};
 pub use self::id::Id;
-pub(crate) use self::transport::{Entries, Refusal, Reply, Transport};
+pub(crate) use self::transport::{Entries, Place, Refusal, Reply, Transport};
 use crate::user_type::UserType;
 
 /// A platform that audiences are uploaded to.
@@ -37,6 +41,35 @@ pub enum Platform {
     #[default]
     #[value(name = "pitchtarget")]
     Pitchtarget,
+    /// The Marketing API of Meta.
+    Meta,
+}
+
+/// How customers' data was collected, as Meta wants it to be said of an audience that is created.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum CustomerFileSource {
+    /// By the advertiser, from its customers.
+    #[default]
+    UserProvidedOnly,
+    /// By partners of the advertiser.
+    PartnerProvidedOnly,
+    /// By both.
+    BothUserAndPartnerProvided,
+}
+
+impl CustomerFileSource {
+    /// What the platform calls it.
+    pub(crate) const fn wire_name(self) -> &'static str {
+        match self {
+            Self::UserProvidedOnly => "USER_PROVIDED_ONLY",
+            Self::PartnerProvidedOnly => "PARTNER_PROVIDED_ONLY",
+            Self::BothUserAndPartnerProvided => "BOTH_USER_AND_PARTNER_PROVIDED",
+        }
+    }
 }
 
 /// What a platform can do.
@@ -52,10 +85,21 @@ pub struct Capabilities {
     pub batch_entries_max: Option<u64>,
     /// Fewest entries of an audience that can be used, if that is known.
     pub usable_entries_min: Option<u64>,
+    /// Whether apps have secrets, and may ask for a proof of theirs.
+    pub takes_app_secret: bool,
     /// The word before the token in `Authorization`.
     pub(crate) authorization: &'static str,
     /// Headers of answers that it reads.
     pub(crate) headers: &'static [&'static str],
+}
+
+/// What a platform asks of entries: its profile of the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether third-party ids are told apart by letter case.
+    pub keeps_case: bool,
+    /// Whether ids of 16 digits, which Android devices have, are none for it.
+    pub refuses_android_ids: bool,
 }
 
 /// An audience that is to be created.
@@ -66,6 +110,7 @@ pub(crate) struct NewAudience {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) opt_out_link: Option<String>,
+    pub(crate) customer_file_source: CustomerFileSource,
 }
 
 /// The audience that a request with entries is about.
@@ -85,6 +130,20 @@ pub(crate) struct Accepted {
     pub(crate) fb_id: Option<Id>,
     /// What its entries are, if the answer says so.
     pub(crate) user_type: Option<String>,
+    /// Entries that were received, if the answer says so: those of the request, or of its whole session so far.
+    pub(crate) received: u64,
+    /// Those of them that are none.
+    pub(crate) invalid: u64,
+    /// How long to wait before the next request, so that no limit is reached.
+    pub(crate) pause: Duration,
+}
+
+impl Accepted {
+    /// An answer that tells nothing but the number of the audience.
+    pub(crate) fn of(id: Id) -> Self {
+        let pause = Duration::ZERO;
+        Self { id, fb_id: None, user_type: None, received: 0, invalid: 0, pause }
+    }
 }
 
 /// An audience as a platform tells of it.
@@ -127,6 +186,15 @@ impl Platform {
     pub const fn capabilities(self) -> &'static Capabilities {
         match self {
             Self::Pitchtarget => &pitchtarget::CAPABILITIES,
+            Self::Meta => &meta::CAPABILITIES,
+        }
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pitchtarget => "pitchtarget",
+            Self::Meta => "meta",
         }
     }
 
@@ -134,6 +202,15 @@ impl Platform {
     pub const fn type_name(self, user_type: UserType) -> Option<&'static str> {
         match self {
             Self::Pitchtarget => Some(user_type.name()),
+            Self::Meta => meta::type_name(user_type),
+        }
+    }
+
+    /// What it asks of entries, where that is not what it is for the first platform.
+    pub const fn rules(self) -> Rules {
+        match self {
+            Self::Pitchtarget => Rules { keeps_case: false, refuses_android_ids: false },
+            Self::Meta => Rules { keeps_case: true, refuses_android_ids: true },
         }
     }
 
@@ -146,6 +223,7 @@ impl Platform {
     ) -> Outcome<Accepted> {
         match self {
             Self::Pitchtarget => pitchtarget::create(wire, new, entries),
+            Self::Meta => meta::create(wire, new),
         }
     }
 
@@ -158,6 +236,20 @@ impl Platform {
     ) -> Outcome<Accepted> {
         match self {
             Self::Pitchtarget => pitchtarget::add(wire, to, entries),
+            Self::Meta => meta::add(wire, to, entries),
+        }
+    }
+
+    /// Takes entries out of an audience.
+    pub(crate) fn remove(
+        self,
+        wire: &dyn Transport,
+        from: &Recipient,
+        entries: Entries<'_>,
+    ) -> Outcome<Accepted> {
+        match self {
+            Self::Pitchtarget => Err(pitchtarget::cannot_remove()),
+            Self::Meta => meta::remove(wire, from, entries),
         }
     }
 
@@ -165,6 +257,7 @@ impl Platform {
     pub(crate) fn list(self, wire: &dyn Transport, ad_account: &Id) -> Outcome<Vec<Audience>> {
         match self {
             Self::Pitchtarget => pitchtarget::list(wire, ad_account),
+            Self::Meta => meta::list(wire, ad_account),
         }
     }
 
@@ -172,6 +265,7 @@ impl Platform {
     pub(crate) fn details(self, wire: &dyn Transport, id: &Id) -> Outcome<Audience> {
         match self {
             Self::Pitchtarget => pitchtarget::details(wire, id),
+            Self::Meta => meta::details(wire, id),
         }
     }
 
@@ -179,6 +273,7 @@ impl Platform {
     pub(crate) fn delete(self, wire: &dyn Transport, id: &Id) -> Outcome<()> {
         match self {
             Self::Pitchtarget => pitchtarget::delete(wire, id),
+            Self::Meta => meta::delete(wire, id),
         }
     }
 
@@ -186,6 +281,7 @@ impl Platform {
     pub(crate) fn refusal(self, reply: &Reply, said: &str) -> Option<Refusal> {
         match self {
             Self::Pitchtarget => pitchtarget::refusal(reply, said),
+            Self::Meta => meta::refusal(reply, said),
         }
     }
 }

@@ -11,7 +11,6 @@ pub(crate) trait Transport {
     fn send(&self, request: Request<'_>) -> Outcome<Reply>;
 
     /// The failure of a call whose entries cannot be read.
-    #[expect(dead_code, reason = "for platforms whose requests are put together in memory")]
     fn unreadable(&self, call: Call, error: &io::Error) -> Failure;
 }
 
@@ -51,8 +50,25 @@ pub(crate) struct Entries<'a> {
     pub(crate) file: &'a str,
     /// Bytes of all lines.
     pub(crate) bytes: u64,
+    /// How many there are.
+    pub(crate) count: u64,
     /// The lines, each with a line end behind it.
     pub(crate) lines: &'a mut dyn Read,
+    /// Which batch of a session they are, where a platform has such.
+    pub(crate) place: Option<Place>,
+}
+
+/// The place of a batch among those of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The number of the session, of 63 bits.
+    pub(crate) session: i64,
+    /// The number of the batch within it, counted from 1.
+    pub(crate) number: i64,
+    /// Whether no other batch follows.
+    pub(crate) is_last: bool,
+    /// Entries of the whole session, as far as is known.
+    pub(crate) total: u64,
 }
 
 /// An answer.
@@ -62,7 +78,6 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     /// Those headers that the platform reads.
-    #[expect(dead_code, reason = "for platforms that tell limits in headers")]
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
@@ -109,3 +124,12 @@ impl From<FailureKind> for Refusal {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ContractError(pub(crate) &'static str);
+
+/// What stands between the fields of a form (RFC 7578): 128 random bits in hex, which are in none of them.
+pub(crate) fn boundary() -> crate::error::Result<String> {
+    let random = || {
+        getrandom::u64()
+            .map_err(|_| crate::error::Error::Internal("the system gives no random numbers"))
+    };
+    Ok(format!("{:016x}{:016x}", random()?, random()?))
+}

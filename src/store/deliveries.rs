@@ -73,11 +73,11 @@ pub(crate) struct NewPart<'a> {
 }
 
 impl Store {
-    /// The digests of the parts that a target has for certain.
-    pub(crate) fn confirmed(&self, target: &Target) -> Result<HashSet<String>> {
+    /// The digests of the parts that a target has for certain, or has not any more.
+    pub(crate) fn confirmed(&self, target: &Target, purpose: Purpose) -> Result<HashSet<String>> {
         self.read(|db| {
             let sql = "SELECT sha256 FROM delivery WHERE generation_id = ?1 AND purpose = ?2 AND state = ?3";
-            let params = params![target.id, Purpose::Add, DeliveryState::Confirmed];
+            let params = params![target.id, purpose, DeliveryState::Confirmed];
             Ok(rows(db, sql, params, |row| row.get(0))?.into_iter().collect())
         })
     }
@@ -85,9 +85,10 @@ impl Store {
     /// The digests of the parts that the last run of a target was to send; none if there was no run.
     pub(crate) fn planned(&self, target: &Target) -> Result<HashSet<String>> {
         self.read(|db| {
-            let sql = "SELECT sha256 FROM delivery WHERE generation_id = ?1
-                 AND run_id = (SELECT max(run_id) FROM upload WHERE generation_id = ?1)";
-            Ok(rows(db, sql, [target.id], |row| row.get(0))?.into_iter().collect())
+            let sql = "SELECT sha256 FROM delivery WHERE generation_id = ?1 AND purpose = ?2
+                 AND run_id = (SELECT max(run_id) FROM upload WHERE generation_id = ?1 AND purpose = ?2)";
+            let params = params![target.id, Purpose::Add];
+            Ok(rows(db, sql, params, |row| row.get(0))?.into_iter().collect())
         })
     }
 
@@ -121,13 +122,14 @@ impl Store {
         let sql = "SELECT part.*, max(generation_id = ?2 AND delivery.state = ?3) AS is_confirmed
              FROM delivery JOIN part USING (sha256) JOIN generation ON generation.id = generation_id
              WHERE audience_id = ?1 AND generation.state != ?4 AND delivery.state != ?5 AND kept_in IS NOT NULL
-             GROUP BY sha256 ORDER BY kept_in, sha256";
+             AND purpose = ?6 GROUP BY sha256 ORDER BY kept_in, sha256";
         let params = params![
             target.audience,
             target.id,
             DeliveryState::Confirmed,
             Existence::Deleted,
-            DeliveryState::Intended
+            DeliveryState::Intended,
+            Purpose::Add
         ];
         self.read(|db| {
             rows(db, sql, params, |row| {
@@ -170,8 +172,8 @@ impl Store {
         self.change(|db| {
             keep(db, run, merged)?;
             db.execute(
-                "INSERT INTO delivery SELECT ?1, ?2, ?3, ?4, max(run_id), ?5, max(confirmed_by), max(confirmed_at)
-                 FROM delivery WHERE generation_id = ?1 AND purpose = ?2 AND state = ?4
+                "INSERT INTO delivery (generation_id, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at)
+                 SELECT ?1, ?2, ?3, ?4, max(run_id), ?5, max(confirmed_by), max(confirmed_at) FROM delivery WHERE generation_id = ?1 AND purpose = ?2 AND state = ?4
                  ON CONFLICT DO UPDATE SET state = excluded.state, confirmed_by = excluded.confirmed_by,
                  confirmed_at = excluded.confirmed_at",
                 params![
@@ -197,7 +199,7 @@ impl Store {
     pub(crate) fn distrust(&self, audience: i64) -> Result<()> {
         self.change(|db| {
             db.execute(
-                "UPDATE delivery SET state = ?3, confirmed_by = NULL, confirmed_at = NULL
+                "UPDATE delivery SET state = ?3, confirmed_by = NULL, confirmed_at = NULL, entries_done = 0, entries_invalid = 0
                  WHERE state = ?2 AND generation_id IN
                  (SELECT id FROM generation WHERE audience_id = ?1 AND role IN (?4, ?5))",
                 params![
@@ -254,6 +256,7 @@ fn keep(db: &Connection, run: RunId, part: &NewPart<'_>) -> rusqlite::Result<()>
 pub(super) fn plan(
     db: &Connection,
     target: &Target,
+    purpose: Purpose,
     run: RunId,
     parts: &[NewPart<'_>],
 ) -> rusqlite::Result<()> {
@@ -268,7 +271,7 @@ pub(super) fn plan(
         part_row.execute(params![sha256, entries, bytes])?;
         delivery.execute(params![
             target.id,
-            Purpose::Add,
+            purpose,
             sha256,
             DeliveryState::Intended,
             run,
@@ -279,55 +282,65 @@ pub(super) fn plan(
 }
 
 /// Within a change: a request with a part is about to be made.
-pub(super) fn send(db: &Connection, generation: i64, sha256: &str) -> rusqlite::Result<()> {
-    change_state(db, generation, sha256, DeliveryState::Intended, DeliveryState::Sent)
-}
-
-/// Within a change: a request with a part has failed.
-pub(super) fn fail(
+pub(super) fn send(
     db: &Connection,
     generation: i64,
-    sha256: &str,
-    may_have_effect: bool,
-) -> rusqlite::Result<()> {
-    let to = if may_have_effect { DeliveryState::Unknown } else { DeliveryState::Intended };
-    change_state(db, generation, sha256, DeliveryState::Sent, to)
-}
-
-fn change_state(
-    db: &Connection,
-    generation: i64,
-    sha256: &str,
-    from: DeliveryState,
-    to: DeliveryState,
+    (purpose, sha256): (Purpose, &str),
 ) -> rusqlite::Result<()> {
     db.execute(
         "UPDATE delivery SET state = ?5 WHERE generation_id = ?1 AND purpose = ?2 AND sha256 = ?3 AND state = ?4",
-        params![generation, Purpose::Add, sha256, from, to],
+        params![generation, purpose, sha256, DeliveryState::Intended, DeliveryState::Sent],
     )
     .map(drop)
 }
 
-/// Within a change: a target has a part for certain, which was planned to be sent to it.
+/// Within a change: a request with a part has failed. Those with its first batches may have been confirmed before.
+pub(super) fn fail(
+    db: &Connection,
+    generation: i64,
+    (purpose, sha256): (Purpose, &str),
+    may_have_effect: bool,
+) -> rusqlite::Result<()> {
+    let to = if may_have_effect { DeliveryState::Unknown } else { DeliveryState::Intended };
+    db.execute(
+        "UPDATE delivery SET state = CASE WHEN entries_done > 0 THEN ?6 ELSE ?5 END
+         WHERE generation_id = ?1 AND purpose = ?2 AND sha256 = ?3 AND state = ?4",
+        params![generation, purpose, sha256, DeliveryState::Sent, to, DeliveryState::Unknown],
+    )
+    .map(drop)
+}
+
+/// Within a change: a target has a part for certain, or has it not any more, for which it was planned to be sent.
 pub(super) fn confirm(
     db: &Connection,
     generation: i64,
     run: RunId,
-    sha256: &str,
+    (purpose, sha256): (Purpose, &str),
 ) -> rusqlite::Result<()> {
     let confirmed = db.execute(
         "UPDATE delivery SET state = ?4, confirmed_by = coalesce(confirmed_by, ?5),
          confirmed_at = coalesce(confirmed_at, ?6)
          WHERE generation_id = ?1 AND purpose = ?2 AND sha256 = ?3",
-        params![generation, Purpose::Add, sha256, DeliveryState::Confirmed, run, now()],
+        params![generation, purpose, sha256, DeliveryState::Confirmed, run, now()],
     )?;
     if confirmed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(confirmed)) }
+}
+
+/// Within a change: nothing that was confirmed for a purpose is relied on any more, since the other one is about to be sent.
+pub(super) fn doubt(db: &Connection, target: &Target, purpose: Purpose) -> rusqlite::Result<()> {
+    db.execute(
+        "UPDATE delivery SET state = ?4, confirmed_by = NULL, confirmed_at = NULL, entries_done = 0, entries_invalid = 0
+         WHERE generation_id = ?1 AND purpose = ?2 AND (state = ?3 OR entries_done > 0)",
+        params![target.id, purpose, DeliveryState::Confirmed, DeliveryState::Unknown],
+    )
+    .map(drop)
 }
 
 /// Within a change: a target was never created, so that it holds nothing.
 pub(super) fn take_back(db: &Connection, target: &Target) -> rusqlite::Result<()> {
     db.execute(
-        "UPDATE delivery SET state = ?2, confirmed_by = NULL, confirmed_at = NULL WHERE generation_id = ?1",
+        "UPDATE delivery SET state = ?2, confirmed_by = NULL, confirmed_at = NULL, entries_done = 0, entries_invalid = 0
+         WHERE generation_id = ?1",
         params![target.id, DeliveryState::Intended],
     )
     .map(drop)
@@ -336,10 +349,13 @@ pub(super) fn take_back(db: &Connection, target: &Target) -> rusqlite::Result<()
 /// Within a change: two targets turn out to be one; what is known of the parts of `from` is known of `to`.
 pub(super) fn move_all(db: &Connection, from: i64, to: i64) -> rusqlite::Result<()> {
     db.execute(
-        "INSERT INTO delivery SELECT ?1, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at
+        "INSERT INTO delivery (generation_id, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at,
+             entries_done, entries_invalid)
+         SELECT ?1, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at, entries_done, entries_invalid
          FROM delivery WHERE generation_id = ?2 ON CONFLICT DO UPDATE SET state = excluded.state,
          confirmed_by = excluded.confirmed_by, confirmed_at = excluded.confirmed_at WHERE excluded.state = ?3",
         params![to, from, DeliveryState::Confirmed],
     )?;
-    db.execute("DELETE FROM delivery WHERE generation_id = ?1", [from]).map(drop)
+    db.execute("DELETE FROM delivery WHERE generation_id = ?1", [from])?;
+    db.execute("DELETE FROM session WHERE generation_id = ?1", [from]).map(drop)
 }

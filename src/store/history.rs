@@ -61,6 +61,8 @@ pub struct TargetRecord {
 pub struct UploadRecord {
     /// The run's number in the store.
     pub id: i64,
+    /// `add` or `remove`.
+    pub purpose: String,
     /// The directory that was uploaded.
     pub directory: String,
     /// The command that goes on with it.
@@ -164,6 +166,7 @@ fn target(row: &Row<'_>) -> rusqlite::Result<(i64, TargetRecord)> {
 fn upload(row: &Row<'_>) -> rusqlite::Result<UploadRecord> {
     Ok(UploadRecord {
         id: row.get("run_id")?,
+        purpose: row.get("purpose")?,
         directory: row.get("directory")?,
         command: row.get("command")?,
         started_at: row.get("started_at")?,

@@ -23,6 +23,7 @@ mod history;
 mod lock;
 mod requests;
 mod runs;
+mod sessions;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use self::lock::TargetLock;
 pub(crate) use self::requests::RequestFailure;
 pub use self::requests::RequestId;
 pub use self::runs::RunId;
+pub(crate) use self::sessions::{Batch, SessionState};
 pub(crate) use self::targets::{AudienceKey, Generations};
 pub use self::targets::{Target, TargetName, TargetState};
 pub use self::words::{DeliveryState, GenerationRole, Purpose};
@@ -55,7 +57,7 @@ pub const STORE_FILE: &str = "throng.sqlite";
 const EARLIER_FILES: [&str; 2] = ["ledger.sqlite", "sync.sqlite"];
 
 /// The version of the tables (`PRAGMA user_version`).
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 /// Pages that are copied at once.
 const COPIED_PAGES: i32 = 4096;

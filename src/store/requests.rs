@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::runs::RunId;
 use super::targets::set_ready;
-use super::words::{CONFIRMED, Existence};
+use super::words::{CONFIRMED, Existence, Purpose};
 use super::{Store, Target, deliveries, rows};
 use crate::disk::sqlite::now;
 use crate::error::Result;
@@ -48,12 +48,12 @@ impl Store {
         self.change(|db| begin(db, (run, target), call, sha256, None))
     }
 
-    /// Records that an audience is about to be created of its first part. To be called, and to succeed, before it is.
+    /// Records that an audience is about to be created, of its first part or empty. To be called, and to succeed, before it is.
     pub(crate) fn begin_create(
         &self,
         run: RunId,
         target: &Target,
-        sha256: &str,
+        sha256: Option<&str>,
         marker: Option<&str>,
     ) -> Result<RequestId> {
         self.change(|db| {
@@ -65,7 +65,7 @@ impl Store {
                 // It exists, or existed: another one would not be this one.
                 return Err(rusqlite::Error::StatementChangedRows(planned));
             }
-            begin(db, (run, target), Call::Create, Some(sha256), marker)
+            begin(db, (run, target), Call::Create, sha256, marker)
         })
     }
 
@@ -87,16 +87,20 @@ impl Store {
     ) -> Result<bool> {
         self.change(|db| {
             let sql = "SELECT request.id, request.run_id, delivery.sha256 FROM request
-                 JOIN delivery ON delivery.generation_id = ?1 AND delivery.sha256 = request.sha256
-                 WHERE request.generation_id = ?1 AND call = ?2 AND request.marker = ?3";
-            let created: Option<(RequestId, RunId, String)> = db
-                .query_row(sql, params![target.id, Call::Create, marker], |row| {
+                 LEFT JOIN delivery ON delivery.generation_id = ?1 AND delivery.sha256 = request.sha256
+                     AND delivery.purpose = ?4
+                 WHERE request.generation_id = ?1 AND call = ?2 AND request.marker = ?3
+                 AND (request.sha256 IS NULL OR delivery.sha256 IS NOT NULL)";
+            let created: Option<(RequestId, RunId, Option<String>)> = db
+                .query_row(sql, params![target.id, Call::Create, marker, Purpose::Add], |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
                 })
                 .optional()?;
             let Some((request, run, sha256)) = created else { return Ok(false) };
             set_ready(db, target, audience, fb_id)?;
-            deliveries::confirm(db, target.id, run, &sha256)?;
+            if let Some(sha256) = sha256 {
+                deliveries::confirm(db, target.id, run, (Purpose::Add, &sha256))?;
+            }
             end(db, request, (CONFIRMED, None), false)?;
             Ok(true)
         })
@@ -111,16 +115,17 @@ impl Store {
     pub(crate) fn fail_request(&self, request: RequestId, failure: RequestFailure) -> Result<()> {
         self.change(|db| {
             end(db, request, (failure.kind.word(), failure.status), failure.may_have_effect)?;
-            let sent: Option<(i64, Option<String>)> = db
+            let sent: Option<(i64, Call, Option<String>)> = db
                 .query_row(
-                    "SELECT generation_id, sha256 FROM request WHERE id = ?1",
+                    "SELECT generation_id, call, sha256 FROM request WHERE id = ?1",
                     [request],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
                 )
                 .optional()?;
             match sent {
-                Some((generation, Some(sha256))) => {
-                    deliveries::fail(db, generation, &sha256, failure.may_have_effect)
+                Some((generation, call, Some(sha256))) => {
+                    let part = (Purpose::of(call), &*sha256);
+                    deliveries::fail(db, generation, part, failure.may_have_effect)
                 }
                 _ => Ok(()),
             }
@@ -132,14 +137,24 @@ impl Store {
         &self,
         (run, target): (RunId, &Target),
         request: Option<RequestId>,
-        sha256: &str,
+        part: (Purpose, &str),
         audience: &Id,
         fb_id: Option<&Id>,
     ) -> Result<()> {
         self.change(|db| {
             set_ready(db, target, audience, fb_id)?;
-            deliveries::confirm(db, target.id, run, sha256)?;
+            deliveries::confirm(db, target.id, run, part)?;
             request.map_or(Ok(()), |request| end(db, request, (CONFIRMED, None), false))
+        })
+    }
+}
+
+impl Store {
+    /// Records that an audience was created, which is empty.
+    pub(crate) fn created(&self, target: &Target, request: RequestId, audience: &Id) -> Result<()> {
+        self.change(|db| {
+            set_ready(db, target, audience, None)?;
+            end(db, request, (CONFIRMED, None), false)
         })
     }
 }
@@ -151,13 +166,15 @@ fn begin(
     sha256: Option<&str>,
     marker: Option<&str>,
 ) -> rusqlite::Result<RequestId> {
+    let may_hold = sha256.is_some() || call == Call::Create;
     db.execute(
         "INSERT INTO request (run_id, generation_id, call, sha256, marker, may_hold, began_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![run, target.id, call, sha256, marker, sha256.is_some(), now()],
+        params![run, target.id, call, sha256, marker, may_hold, now()],
     )?;
     let request = RequestId(db.last_insert_rowid());
-    sha256.map_or(Ok(()), |sha256| deliveries::send(db, target.id, sha256))?;
+    let part = sha256.map(|sha256| (Purpose::of(call), sha256));
+    part.map_or(Ok(()), |part| deliveries::send(db, target.id, part))?;
     Ok(request)
 }
 

@@ -6,7 +6,7 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params};
 
 use super::deliveries::{self, NewPart};
-use super::{STORE_FILE, Store, Target, rows};
+use super::{Purpose, STORE_FILE, Store, Target, rows};
 use crate::disk::sqlite::now;
 use crate::error::{Error, ExitCode, Result};
 
@@ -62,18 +62,19 @@ impl Store {
         if dir.join(STORE_FILE).exists() { Self::open(dir)?.records(count) } else { Ok(Vec::new()) }
     }
 
-    /// Records what a run is about to send to a target. A part that the target has for certain is not sent again.
+    /// Records what a run is about to send to a target, and for what. A part that was confirmed for it is not sent again.
     pub(crate) fn begin_upload(
         &self,
         run: RunId,
-        target: &Target,
+        (target, purpose): (&Target, Purpose),
         dir: &Path,
         parts: &[NewPart<'_>],
     ) -> Result<()> {
         self.change(|db| {
             db.execute(
-                "INSERT OR REPLACE INTO upload (run_id, generation_id, directory, parts, entries, bytes, started_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT OR REPLACE INTO upload
+                 (run_id, generation_id, purpose, directory, parts, entries, bytes, started_at)
+                 VALUES (?1, ?2, ?8, ?3, ?4, ?5, ?6, ?7)",
                 params![
                     run,
                     target.id,
@@ -81,18 +82,29 @@ impl Store {
                     parts.len(),
                     parts.iter().map(|part| part.entries).sum::<u64>(),
                     parts.iter().map(|part| part.bytes).sum::<u64>(),
-                    now()
+                    now(),
+                    purpose
                 ],
             )?;
-            deliveries::plan(db, target, run, parts)
+            deliveries::plan(db, target, purpose, run, parts)
         })
+    }
+
+    /// Relies no more on what was confirmed for the other purpose, before a person has parts sent for this one: they may hold
+    /// the same entries.
+    pub(crate) fn doubt_other(&self, target: &Target, purpose: Purpose) -> Result<()> {
+        let other = match purpose {
+            Purpose::Add => Purpose::Remove,
+            Purpose::Remove => Purpose::Add,
+        };
+        self.change(|db| deliveries::doubt(db, target, other))
     }
 
     /// Records how the upload of a run to a target ended.
     pub(crate) fn end_upload(
         &self,
         run: RunId,
-        target: &Target,
+        (target, purpose): (&Target, Purpose),
         ended: std::result::Result<(), &Error>,
     ) -> Result<()> {
         let code = ended.map_or_else(Error::exit_code, |()| ExitCode::Done);
@@ -100,8 +112,8 @@ impl Store {
         self.change(|db| {
             db.execute(
                 "UPDATE upload SET ended_at = ?3, exit_code = ?4, message = ?5
-                 WHERE run_id = ?1 AND generation_id = ?2",
-                params![run, target.id, now(), code as u8, message],
+                 WHERE run_id = ?1 AND generation_id = ?2 AND purpose = ?6",
+                params![run, target.id, now(), code as u8, message, purpose],
             )
             .map(drop)
         })

@@ -51,7 +51,8 @@ CREATE TABLE part (
 -- What a part is for, and how far it is.
 CREATE TABLE delivery (
     generation_id INTEGER NOT NULL REFERENCES generation,
-    purpose       TEXT NOT NULL CHECK (purpose IN ('add')),
+    purpose       TEXT NOT NULL   -- add: its entries are to be in the audience · remove: they are to be taken out of it
+                  CHECK (purpose IN ('add', 'remove')),
     sha256        TEXT NOT NULL REFERENCES part,
     state         TEXT NOT NULL   -- intended: no request with it can have taken effect · sent: a request with it is under
                                   -- way, or its run was killed · unknown: it may have taken effect · confirmed: the
@@ -61,9 +62,26 @@ CREATE TABLE delivery (
     file          TEXT NOT NULL,  -- what the platform is told that it is called
     confirmed_by  INTEGER REFERENCES run,          -- the run whose request was confirmed
     confirmed_at  INTEGER,
+    entries_done  INTEGER NOT NULL DEFAULT 0, -- where it goes in batches: how many entries, from the first, are confirmed
+    entries_invalid INTEGER NOT NULL DEFAULT 0, -- how many of these the platform took for none
     PRIMARY KEY (generation_id, purpose, sha256)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_by_part ON delivery (sha256);
+
+-- The last batch of the session in which a generation is changed, where a platform has such. What a number of a session
+-- stands for never changes, or the platform would take another batch for one that it has already.
+CREATE TABLE session (
+    generation_id INTEGER NOT NULL REFERENCES generation,
+    purpose       TEXT NOT NULL CHECK (purpose IN ('add', 'remove')),
+    id            INTEGER NOT NULL, -- what the platform knows the session by
+    number        INTEGER NOT NULL, -- of the batch, counted from 1
+    sha256        TEXT NOT NULL,    -- the part that it is cut from
+    first_entry   INTEGER NOT NULL, -- where in the part it begins, counted from 0
+    is_last       INTEGER NOT NULL, -- 1 if the platform was told that no other batch follows
+    is_confirmed  INTEGER NOT NULL, -- 1 if the platform said that it has it
+    at            INTEGER NOT NULL, -- when it was sent
+    PRIMARY KEY (generation_id, purpose)
+) STRICT, WITHOUT ROWID;
 
 -- A run of throng that uploads.
 CREATE TABLE run (
@@ -79,6 +97,7 @@ CREATE TABLE run (
 CREATE TABLE upload (
     run_id        INTEGER NOT NULL REFERENCES run,
     generation_id INTEGER NOT NULL REFERENCES generation,
+    purpose       TEXT NOT NULL CHECK (purpose IN ('add', 'remove')),
     directory     TEXT NOT NULL,  -- where its parts are
     parts         INTEGER NOT NULL,
     entries       INTEGER NOT NULL,
@@ -87,16 +106,16 @@ CREATE TABLE upload (
     ended_at      INTEGER,        -- NULL while it is going on, and if it was killed
     exit_code     INTEGER,
     message       TEXT,           -- the error, if there was one
-    PRIMARY KEY (run_id, generation_id)
+    PRIMARY KEY (run_id, generation_id, purpose)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX upload_by_generation ON upload (generation_id);
 
--- A request of a run, and what it came to; a list of several pages is one.
+-- A request of a run, and what it came to; a list of several pages is one, and so are the batches of a part.
 CREATE TABLE request (
     id            INTEGER PRIMARY KEY,
     run_id        INTEGER NOT NULL REFERENCES run,
     generation_id INTEGER NOT NULL REFERENCES generation,
-    call          TEXT NOT NULL,  -- create, add, list, details, delete
+    call          TEXT NOT NULL,  -- create, add, remove, list, details, delete
     sha256        TEXT,           -- the part that it carried
     marker        TEXT,           -- of a create: what the audience's description then holds
     may_hold      INTEGER NOT NULL, -- 1 while it may have taken effect and no answer has confirmed it

@@ -38,18 +38,18 @@ fn named(store: &Store) -> Target {
 fn begin(store: &Store, target: &Target, parts: &[&str]) -> RunId {
     let run = store.begin_run("throng upload x", None).expect("begins");
     let parts: Vec<NewPart<'_>> = parts.iter().map(|sha256| part(sha256)).collect();
-    store.begin_upload(run, target, Path::new("/x"), &parts).expect("begins");
+    store.begin_upload(run, (target, Purpose::Add), Path::new("/x"), &parts).expect("begins");
     run
 }
 
 fn confirm(store: &Store, run: RunId, target: &Target, sha256: &str, audience: u64) {
     let fb_id: Id = 6_017_382_038_943.into();
     let (to, audience) = ((run, target), audience.into());
-    store.confirm(to, None, sha256, &audience, Some(&fb_id)).expect("writes");
+    store.confirm(to, None, (Purpose::Add, sha256), &audience, Some(&fb_id)).expect("writes");
 }
 
 fn confirmed(store: &Store, target: &Target) -> HashSet<String> {
-    store.confirmed(target).expect("reads")
+    store.confirmed(target, Purpose::Add).expect("reads")
 }
 
 fn busy(may_have_effect: bool) -> RequestFailure {
@@ -77,7 +77,7 @@ fn a_create_goes_from_planned_over_intent_to_ready_and_survives_each_step() {
     assert_eq!(target.state, TargetState::Planned);
     let (one, two) = (digest(1), digest(2));
     let run = begin(&store, &target, &[&one, &two]);
-    store.begin_create(run, &target, &one, Some("m1")).expect("writes");
+    store.begin_create(run, &target, Some(&one), Some("m1")).expect("writes");
     let store = again(&dir);
     let target = named(&store);
     assert_eq!(target.state, TargetState::Intent { marker: Some("m1".to_owned()) });
@@ -85,7 +85,7 @@ fn a_create_goes_from_planned_over_intent_to_ready_and_survives_each_step() {
     store.withdraw(&target).expect("writes");
     assert_eq!(named(&store).state, TargetState::Planned);
     assert_eq!(state_of(&store, &one), Intended);
-    store.begin_create(run, &target, &one, None).expect("writes");
+    store.begin_create(run, &target, Some(&one), None).expect("writes");
     confirm(&store, run, &target, &one, 59);
     let store = again(&dir);
     let target = named(&store);
@@ -100,12 +100,12 @@ fn an_audience_with_the_marker_of_any_open_create_is_adopted_with_its_part() {
     let target = named(&store);
     let (one, two) = (digest(1), digest(2));
     let run = begin(&store, &target, &[&one, &two]);
-    let refused = store.begin_create(run, &target, &one, Some("m1")).expect("writes");
+    let refused = store.begin_create(run, &target, Some(&one), Some("m1")).expect("writes");
     store.fail_request(refused, busy(false)).expect("writes");
-    let open = store.begin_create(run, &target, &one, Some("m2")).expect("writes");
+    let open = store.begin_create(run, &target, Some(&one), Some("m2")).expect("writes");
     store.fail_request(open, busy(true)).expect("writes");
     store.withdraw(&target).expect("writes");
-    store.begin_create(run, &target, &one, Some("m3")).expect("writes");
+    store.begin_create(run, &target, Some(&one), Some("m3")).expect("writes");
     let store = again(&dir);
     assert_eq!(store.open_markers(&target).expect("reads"), ["m2", "m3"]);
     assert!(!store.adopt(&target, "m4", &59.into(), None).expect("writes"));
@@ -214,12 +214,12 @@ fn history_has_unfinished_targets_first() {
     let run = begin(&store, &target, &[&one, &two]);
     confirm(&store, run, &target, &one, 59);
     let broke = Error::api(ExitCode::Partial, "it broke", "");
-    store.end_upload(run, &target, Err(&broke)).expect("writes");
+    store.end_upload(run, (&target, Purpose::Add), Err(&broke)).expect("writes");
     let other = store.target_by_number(ENDPOINT, &7.into(), UserType::EmailHash, &60.into());
     let other = other.expect("a target");
     let run = begin(&store, &other, &[&three]);
     confirm(&store, run, &other, &three, 60);
-    store.end_upload(run, &other, Ok(())).expect("writes");
+    store.end_upload(run, (&other, Purpose::Add), Ok(())).expect("writes");
     let targets = store.history().expect("reads").targets;
     assert_eq!(targets.len(), 2);
     assert!(targets[0].is_unfinished && !targets[1].is_unfinished);
@@ -258,7 +258,7 @@ fn files_that_no_row_names_go_and_folders_of_an_unknown_run_are_refused() {
     };
     let (kept, unnamed) = (put(&one), put(&two));
     store.keep_parts(run, &[part(&one)], "{}").expect("writes");
-    store.begin_upload(run, &live, Path::new("/x"), &[part(&one)]).expect("begins");
+    store.begin_upload(run, (&live, Purpose::Add), Path::new("/x"), &[part(&one)]).expect("begins");
     confirm(&store, run, &live, &one, 59);
     store.check_complete().expect("complete");
     store.remove_unneeded().expect("removes");
@@ -298,7 +298,7 @@ fn a_store_that_is_damaged_newer_or_of_another_layout_is_refused_with_what_to_do
     let (dir, store) = open();
     store.db.pragma_update(None, "user_version", SCHEMA_VERSION + 1).expect("writes");
     let error = Store::open(&dir.path().join("state")).expect_err("newer");
-    assert!(error.to_string().contains("has version 2"), "{error}");
+    assert!(error.to_string().contains("has version 3"), "{error}");
 }
 
 #[test]
@@ -308,11 +308,14 @@ fn what_is_gone_is_not_created_and_what_was_not_planned_is_not_confirmed() {
     let one = digest(1);
     let run = begin(&store, &target, &[&one]);
     confirm(&store, run, &target, &one, 59);
-    assert!(store.begin_create(run, &target, &one, None).is_err(), "it exists");
+    assert!(store.begin_create(run, &target, Some(&one), None).is_err(), "it exists");
     store.forget(ENDPOINT, &59.into()).expect("writes");
-    assert!(store.begin_create(run, &target, &one, None).is_err(), "it existed");
+    assert!(store.begin_create(run, &target, Some(&one), None).is_err(), "it existed");
     let (to, audience) = ((run, &target), 59.into());
-    assert!(store.confirm(to, None, &digest(2), &audience, None).is_err(), "nobody planned it");
+    assert!(
+        store.confirm(to, None, (Purpose::Add, &digest(2)), &audience, None).is_err(),
+        "nobody planned it"
+    );
 }
 
 #[test]
@@ -323,7 +326,9 @@ fn what_an_upload_is_to_send_stays_planned_while_a_job_tidies_up() {
     let (one, two) = (digest(1), digest(2));
     begin(&store, &live, &[&one]);
     let of_job = store.begin_run("throng sync", Some("{}")).expect("begins");
-    store.begin_upload(of_job, &live, Path::new("/x"), &[part(&two)]).expect("begins");
+    store
+        .begin_upload(of_job, (&live, Purpose::Add), Path::new("/x"), &[part(&two)])
+        .expect("begins");
     store.remove_unneeded().expect("removes");
     assert_eq!(state_of(&store, &one), Intended);
     let rows = |sha256: &str| {

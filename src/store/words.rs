@@ -63,6 +63,26 @@ words! {
     pub enum Purpose {
         /// Its entries are to be in the audience.
         Add = "add",
+        /// Its entries are to be taken out of it.
+        Remove = "remove",
+    }
+}
+
+impl Purpose {
+    /// What a call with a part is made for.
+    pub(super) const fn of(call: Call) -> Self {
+        match call {
+            Call::Remove => Self::Remove,
+            Call::Create | Call::Add | Call::List | Call::Details | Call::Delete => Self::Add,
+        }
+    }
+
+    /// The call that carries a part for it to an audience that exists.
+    pub(crate) const fn call(self) -> Call {
+        match self {
+            Self::Add => Call::Add,
+            Self::Remove => Call::Remove,
+        }
     }
 }
 

@@ -24,7 +24,6 @@ impl Attempt {
     }
 
     /// The entries of the request cannot be read.
-    #[expect(dead_code, reason = "for platforms whose requests are put together in memory")]
     pub(super) fn unreadable(&self, error: &io::Error) -> Failure {
         match cut(error) {
             Some(Cut::Stopped) => self.fail(FailureKind::Stopped, ""),

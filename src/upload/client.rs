@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
 
+use secrecy::{ExposeSecret, SecretString};
 use ureq::http::Response;
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use super::agent;
 use super::answer::{self, Said};
 use super::attempt::Attempt;
-use super::endpoint::{Endpoint, Token};
-use super::part::Part;
+use super::endpoint::{AppSecret, Endpoint, Token};
+use super::part::{Part, Slice};
 use crate::error::Result;
 use crate::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
 use crate::platform::transport::Request;
 use crate::platform::{
-    Accepted, Audience, Call, Entries, Failure, FailureKind, Id, NewAudience, Outcome, Platform,
-    Recipient, Reply, Transport,
+    Accepted, Audience, Call, Entries, Failure, FailureKind, Id, NewAudience, Outcome, Place,
+    Platform, Recipient, Reply, Transport,
 };
 use crate::stop::Stop;
 
@@ -34,6 +35,8 @@ pub struct ClientConfig {
     pub platform: Platform,
     /// How to get in.
     pub token: Token,
+    /// The secret of the app that the token is of, where a platform's app asks for a proof of it.
+    pub app_secret: Option<AppSecret>,
     /// Certificates in PEM to trust instead of the usual ones.
     pub ca_file: Option<PathBuf>,
     /// Whether to go through the proxy that the environment names, if it names one: see [`super::proxy`].
@@ -50,6 +53,7 @@ impl ClientConfig {
             known_as: None,
             platform: Platform::default(),
             token,
+            app_secret: None,
             ca_file: None,
             use_proxy: true,
             request_time_max: crate::limits::REQUEST_TIME,
@@ -65,15 +69,21 @@ pub struct Client {
     endpoint: Endpoint,
     known_as: String,
     token: Token,
+    /// What goes into addresses to prove that the secret is known.
+    proof: Option<SecretString>,
     request_time_max: Duration,
     deadline: Option<Instant>,
 }
 
-/// What sending a part needs besides whom it is for.
+/// What sending entries needs besides whom they are for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sending<'a> {
     /// The part.
     pub(crate) part: &'a Part,
+    /// What of it is sent.
+    pub(crate) slice: &'a Slice,
+    /// Which batch of a session that is, where a platform has such.
+    pub(crate) place: Option<Place>,
     /// Grows by the bytes that are sent, and falls by those of a request that failed.
     pub(crate) sent: &'a Arc<AtomicU64>,
     /// Ends the request early.
@@ -88,6 +98,7 @@ impl Client {
             platform: config.platform,
             known_as: config.known_as.unwrap_or_else(|| config.endpoint.to_string()),
             endpoint: config.endpoint,
+            proof: config.app_secret.map(|secret| config.token.proof(&secret).into()),
             token: config.token,
             request_time_max: config.request_time_max,
             deadline: None,
@@ -130,24 +141,36 @@ impl Client {
         }
     }
 
-    /// Adds a part to an audience.
+    /// Adds entries to an audience.
     pub(crate) fn add(&self, to: &Recipient, sending: Sending<'_>) -> Outcome<Accepted> {
         self.with_entries(Call::Add, sending, |entries| self.platform.add(self, to, entries))
+    }
+
+    /// Takes entries out of an audience.
+    pub(crate) fn remove(&self, from: &Recipient, sending: Sending<'_>) -> Outcome<Accepted> {
+        let remove = |entries: Entries<'_>| self.platform.remove(self, from, entries);
+        self.with_entries(Call::Remove, sending, remove)
     }
 
     /// Makes a request with the entries of a part; if it fails, they count as not sent.
     fn with_entries<T>(
         &self,
         call: Call,
-        Sending { part, sent, stop }: Sending<'_>,
+        Sending { part, slice, place, sent, stop }: Sending<'_>,
         request: impl FnOnce(Entries<'_>) -> Outcome<T>,
     ) -> Outcome<T> {
         let unsent = |error: io::Error| {
             self.attempt(call, false).fail(FailureKind::PartChanged, &error.to_string())
         };
-        let mut lines = part.open(sent, stop).map_err(unsent)?;
-        request(Entries { file: &part.file, bytes: part.bytes, lines: &mut lines })
-            .inspect_err(|_| lines.take_back())
+        let mut lines = part.open(slice, sent, stop).map_err(unsent)?;
+        request(Entries {
+            file: &part.file,
+            bytes: slice.bytes,
+            count: slice.entries,
+            lines: &mut lines,
+            place,
+        })
+        .inspect_err(|_| lines.take_back())
     }
 
     /// All audiences of an ad account.
@@ -174,6 +197,17 @@ impl Client {
     /// Deletes an audience.
     pub fn delete(&self, id: &Id) -> Outcome<()> {
         self.platform.delete(self, id)
+    }
+
+    /// A path with the proof that the app's secret is known, if it is.
+    fn with_proof(&self, path: String) -> String {
+        match &self.proof {
+            None => path,
+            Some(proof) => {
+                let joint = if path.contains('?') { '&' } else { '?' };
+                format!("{path}{joint}appsecret_proof={}", proof.expose_secret())
+            }
+        }
     }
 
     fn attempt(&self, call: Call, was_sent: bool) -> Attempt {
@@ -240,7 +274,7 @@ impl Transport for Client {
         let authorization = self.token.header(self.platform.capabilities().authorization);
         let mut builder = ureq::http::Request::builder()
             .method(method)
-            .uri(self.endpoint.url(&path))
+            .uri(self.endpoint.url(&self.with_proof(path)))
             .header("Authorization", authorization);
         let Some(mut body) = body else {
             let request = builder.body(SendBody::none()).map_err(bad)?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::retry::RetryPolicy;
 use crate::config::Label;
-use crate::platform::Id;
+use crate::platform::{CustomerFileSource, Id};
+use crate::store::Purpose;
 
 /// Which audience to upload to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +80,12 @@ pub struct UploadConfig {
     pub audience: Option<Label>,
     /// Where to.
     pub target: TargetSpec,
+    /// Whether its entries are added, or taken out.
+    pub purpose: Purpose,
     /// The ad account that the audience belongs to.
     pub ad_account: Id,
+    /// How customers' data was collected, where a platform wants that to be said of an audience that is created.
+    pub customer_file_source: CustomerFileSource,
     /// Most parts in flight at once; 1 to [`crate::limits::PARALLEL_MAX`].
     pub parallel: usize,
     /// How patient to be.
@@ -98,7 +103,9 @@ impl UploadConfig {
             dir: dir.into(),
             audience: None,
             target,
+            purpose: Purpose::Add,
             ad_account: ad_account.into(),
+            customer_file_source: CustomerFileSource::default(),
             parallel: crate::limits::PARALLEL,
             retry: RetryPolicy::default(),
             time_max: crate::limits::TIME_LIMIT,

@@ -18,8 +18,8 @@ use super::part::Part;
 use super::session::{Recorder, Session, random_hex};
 use super::{Call, Client, Decision, Failure, FailureKind, Notice, Outcome, Sending, background};
 use crate::error::{Error, ExitCode, Result};
-use crate::platform::{Accepted, Audience, Id, NewAudience};
-use crate::store::{RequestId, Target};
+use crate::platform::{Accepted, Audience, CustomerFileSource, Id, NewAudience};
+use crate::store::{Purpose, RequestId, Target};
 
 /// How often the list is asked for a marker that it does not have: it may be late.
 const LOOKS: u32 = 6;
@@ -44,18 +44,19 @@ pub(super) struct Creation<'a> {
     pub(super) opt_out_link: Option<&'a str>,
     pub(super) has_marker: bool,
     pub(super) ad_account: &'a Id,
+    pub(super) customer_file_source: CustomerFileSource,
     /// Parts of the upload, for messages.
     pub(super) parts: usize,
 }
 
 impl Creation<'_> {
-    /// Creates the audience of a target that is planned, or adopts the one that this turns out to have created. The
+    /// Creates the audience of a target that is planned, of its first part or empty, or adopts the one that this turns out to have created. The
     /// target is ready afterwards.
     pub(super) fn run(
         &self,
         recorder: Recorder<'_>,
         session: &Session<'_>,
-        first: &Part,
+        first: Option<&Part>,
     ) -> Result<()> {
         let store = recorder.store;
         let mut attempts = 0;
@@ -63,14 +64,18 @@ impl Creation<'_> {
             attempts += 1;
             let marker = if self.has_marker { Some(random_hex()?) } else { None };
             let (run, target) = (recorder.run, recorder.target);
-            let request = store.begin_create(run, target, &first.sha256, marker.as_deref())?;
+            let sha256 = first.map(|part| &*part.sha256);
+            let request = store.begin_create(run, target, sha256, marker.as_deref())?;
             let failure = match self.post(marker.as_deref(), target, session, first)? {
                 Ok(audience) => {
                     let checked = check_type(&audience, target);
                     recorded(checked, Call::Create, recorder, request)?;
                     let Accepted { id, fb_id, .. } = &audience;
-                    let part = &first.sha256;
-                    return store.confirm((run, target), Some(request), part, id, fb_id.as_ref());
+                    let Some(sha256) = sha256 else {
+                        return store.created(target, request, id);
+                    };
+                    let (to, part) = ((run, target), (Purpose::Add, sha256));
+                    return store.confirm(to, Some(request), part, id, fb_id.as_ref());
                 }
                 Err(failure) => failure,
             };
@@ -120,7 +125,7 @@ impl Creation<'_> {
         marker: Option<&str>,
         target: &Target,
         session: &Session<'_>,
-        first: &Part,
+        first: Option<&Part>,
     ) -> Result<Outcome<Accepted>> {
         let description = match (self.description, marker) {
             (Some(text), Some(marker)) => Some(format!("{text} [throng {marker}]")),
@@ -133,11 +138,17 @@ impl Creation<'_> {
             name: self.name.to_owned(),
             description,
             opt_out_link: self.opt_out_link.map(str::to_owned),
+            customer_file_source: self.customer_file_source,
         };
-        let (client, part) = (session.client.clone(), first.clone());
+        let (client, first) = (session.client.clone(), first.cloned());
         let (sent, stop) = (session.progress.bytes_sent.clone(), session.progress.stop.clone());
-        background::run(&session.progress.stop, move || {
-            client.create(&new, Some(Sending { part: &part, sent: &sent, stop: &stop }))
+        background::run(&session.progress.stop, move || match &first {
+            None => client.create(&new, None),
+            Some(part) => {
+                let slice = part.whole();
+                let (sent, stop) = (&sent, &stop);
+                client.create(&new, Some(Sending { part, slice: &slice, place: None, sent, stop }))
+            }
         })
     }
 

@@ -7,11 +7,13 @@ use std::path::Path;
 
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest as _, Sha256};
 use ureq::http::HeaderValue;
 
 use super::words::{HIDDEN, is_plain};
 use crate::error::{Error, Result};
 use crate::limits::TOKEN_BYTES_MAX;
+use crate::platform::Platform;
 use crate::quote::{Cause, Quoted};
 use crate::written::written;
 
@@ -20,6 +22,11 @@ use crate::written::written;
 pub struct Endpoint(String);
 
 impl Endpoint {
+    /// Where a platform is.
+    pub fn of(platform: Platform) -> Self {
+        Self(platform.capabilities().endpoint.to_owned())
+    }
+
     /// Its text, without a slash at the end.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -98,26 +105,24 @@ impl Token {
 
     /// Reads a token from a file that only its owner can read.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let reading = |error| Error::reading("read the token file", path, error);
-        let file = std::fs::File::open(path).map_err(|error| {
-            let (path, why) = (Quoted(path), Cause(&error));
-            let message = format!("failed to read the token file {path}: {why}");
-            Error::usage(message, "write the token into it, and chmod 600")
-        })?;
-        let meta = file.metadata().map_err(reading)?;
-        if meta.is_file() && meta.mode() & 0o077 != 0 {
-            return Err(Error::usage(
-                format!("others can read the token file {}", Quoted(path)),
-                format!("chmod 600 {}", path.display()),
-            ));
-        }
-        // Wiped as well, and so never moved, which would leave a copy behind.
-        let mut text = Zeroizing::new(String::with_capacity(TOKEN_BYTES_MAX));
-        file.take(TOKEN_BYTES_MAX as u64).read_to_string(&mut text).map_err(reading)?;
-        Self::new(&text).map_err(|_| {
+        Self::new(&secret_of_file("token", path)?).map_err(|_| {
             let message = format!("the token file {} holds no token", Quoted(path));
             Error::usage(message, "it is to hold the token alone, in one line")
         })
+    }
+
+    /// What proves that whoever has the token knows the secret of its app: HMAC-SHA-256 (RFC 2104) in hex.
+    pub(super) fn proof(&self, secret: &AppSecret) -> String {
+        let mut key = Zeroizing::new([0; HMAC_BLOCK]);
+        let secret = secret.0.expose_secret().as_bytes();
+        if secret.len() > HMAC_BLOCK {
+            key[..32].copy_from_slice(&Sha256::digest(secret));
+        } else {
+            key[..secret.len()].copy_from_slice(secret);
+        }
+        let begun = |pad: u8| Sha256::new_with_prefix(key.map(|byte| byte ^ pad));
+        let inner = begun(0x36).chain_update(self.0.expose_secret()).finalize();
+        const_hex::encode(begun(0x5c).chain_update(inner).finalize())
     }
 
     /// The value of the `Authorization` header, which begins with a platform's word.
@@ -145,6 +150,57 @@ impl Token {
     }
 }
 
+/// Bytes that SHA-256 works on at once.
+const HMAC_BLOCK: usize = 64;
+
+/// The secret of an app of Meta's. It is never sent, and never printed.
+#[derive(Clone, Debug)]
+pub struct AppSecret(SecretString);
+
+impl AppSecret {
+    /// Takes a secret as it is written in an environment variable or a file, where a line end may follow it.
+    pub fn new(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let is_secret = !text.is_empty() && text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+        if !is_secret {
+            return Err(Error::usage(
+                "the app secret is empty or holds what no secret can",
+                "set THRONG_APP_SECRET",
+            ));
+        }
+        Ok(Self(SecretString::from(text)))
+    }
+
+    /// Reads a secret from a file that only its owner can read.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        Self::new(&secret_of_file("app secret", path)?).map_err(|_| {
+            let message = format!("the app secret file {} holds no secret", Quoted(path));
+            Error::usage(message, "it is to hold the secret alone, in one line")
+        })
+    }
+}
+
+/// The text of a file that only its owner can read.
+fn secret_of_file(what: &str, path: &Path) -> Result<Zeroizing<String>> {
+    let failed = |error: &std::io::Error| {
+        let message = format!("failed to read the {what} file {}: {}", Quoted(path), Cause(error));
+        Error::usage(message, format!("write the {what} into it, and chmod 600"))
+    };
+    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    let meta = file.metadata().map_err(|error| failed(&error))?;
+    if meta.is_file() && meta.mode() & 0o077 != 0 {
+        return Err(Error::usage(
+            format!("others can read the {what} file {}", Quoted(path)),
+            format!("chmod 600 {}", path.display()),
+        ));
+    }
+    // Wiped as well, and so never moved, which would leave a copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(TOKEN_BYTES_MAX));
+    let reading = |error| Error::reading("read the token file", path, error);
+    file.take(TOKEN_BYTES_MAX as u64).read_to_string(&mut text).map_err(reading)?;
+    Ok(text)
+}
+
 written! {
     Endpoint: { "type": "string", "minLength": 1 },
 }
@@ -154,6 +210,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn every_platform_has_an_address() {
+        for platform in [Platform::Pitchtarget, Platform::Meta] {
+            let endpoint = Endpoint::of(platform);
+            assert_eq!(endpoint.as_str().parse(), Ok(endpoint));
+        }
+    }
 
     #[test]
     fn only_loopback_may_be_reached_without_tls() {
@@ -207,6 +271,25 @@ mod tests {
         for text in ["", " \n", "two words", "line\nbreak", "ümlaut"] {
             assert!(Token::new(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_proof_is_that_of_published_samples() {
+        let proof = |secret: &str, token: &str| {
+            let token = Token(SecretString::from(token));
+            token.proof(&AppSecret::new(secret).expect("a secret"))
+        };
+        // RFC 4231, test case 2; the second is of Python's hmac: a key that is longer than a block is hashed.
+        assert_eq!(
+            proof("Jefe", "what do ya want for nothing?"),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(
+            proof(&"a".repeat(131), "x"),
+            "76f0801bdbc0ff29214ffdd6edce36467d4142a842d91a011c59c66d12693db0"
+        );
+        assert!(!format!("{:?}", AppSecret::new("canary-2").expect("a secret")).contains("canary"));
+        assert!(AppSecret::new(" ").is_err());
     }
 
     #[test]

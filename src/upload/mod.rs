@@ -7,6 +7,7 @@
 //! store      what is intended, and what the API has confirmed; outlives the process
 //! create     the first part makes the audience, once, whatever happens
 //! send       the other parts, a few at a time
+//! batches    parts in batches, one after the other, where a platform wants such
 //! ```
 //!
 //! [`Upload::plan`] compares a directory with its manifest and with the store; [`Upload::run`] sends what is left.
@@ -17,10 +18,12 @@ mod agent;
 pub(crate) mod answer;
 mod attempt;
 mod background;
+mod batches;
 mod client;
 mod config;
 mod create;
 mod endpoint;
+mod fit;
 pub(crate) mod part;
 mod plan;
 mod proxy;
@@ -41,7 +44,7 @@ use crate::stop::Stop;
 pub(crate) use self::client::Sending;
 pub use self::client::{Client, ClientConfig};
 pub use self::config::{Content, TargetSpec, UploadConfig, Verdict};
-pub use self::endpoint::{Endpoint, Token};
+pub use self::endpoint::{AppSecret, Endpoint, Token};
 pub use self::part::Part;
 pub use self::plan::Upload;
 #[doc(hidden)]
@@ -52,6 +55,9 @@ pub use crate::platform::{Call, Failure, FailureKind, Outcome};
 
 /// The variable that holds the token.
 pub const TOKEN_VARIABLE: &str = "THRONG_TOKEN";
+
+/// The variable that holds the secret of the token's app, where a platform's app asks for a proof of it.
+pub const APP_SECRET_VARIABLE: &str = "THRONG_APP_SECRET";
 
 /// How far an upload is, for whoever watches it.
 #[derive(Debug, Default)]
@@ -87,6 +93,11 @@ pub enum Notice<'a> {
     },
     /// A create did not take effect, as far as the list tells: it is made again.
     NotCreated,
+    /// The platform's limits are nearly reached: the next request is made later.
+    Slowed {
+        /// How much later.
+        wait: Duration,
+    },
     /// The audience of an earlier create was found.
     Adopted {
         /// Its number: the vendor's if it is known, else Facebook's.
@@ -105,6 +116,11 @@ impl std::fmt::Display for Notice<'_> {
                 f,
                 "it is not known whether the audience was created: asking the API's list for its marker, for up to {} s",
                 longest.as_secs().max(1)
+            ),
+            Self::Slowed { wait } => write!(
+                f,
+                "the platform's limits are nearly reached: the next request in {:.1} s",
+                wait.as_secs_f64()
             ),
             Self::NotCreated => {
                 f.write_str("the API's list does not have the audience: it is created again")

@@ -1,7 +1,7 @@
 //! A part while it is sent: only what the manifest says of it ever reaches its end.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,22 +45,105 @@ impl Part {
         NewPart { sha256: &self.sha256, entries: self.lines, bytes: self.bytes, file: &self.file }
     }
 
-    /// Opens it for sending.
-    pub(super) fn open(&self, sent: &Arc<AtomicU64>, stop: &Stop) -> io::Result<PartReader> {
-        Ok(PartReader {
-            file: plain_file::open(&self.path)?,
-            hasher: Sha256::new(),
-            left: self.bytes,
+    /// All of it.
+    pub(super) fn whole(&self) -> Slice {
+        Slice {
+            first_entry: 0,
+            entries: self.lines,
+            offset: 0,
+            bytes: self.bytes,
             sha256: self.sha256.clone(),
+        }
+    }
+
+    /// Opens a slice of it for sending.
+    pub(super) fn open(
+        &self,
+        slice: &Slice,
+        sent: &Arc<AtomicU64>,
+        stop: &Stop,
+    ) -> io::Result<PartReader> {
+        let mut file = plain_file::open(&self.path)?;
+        if slice.offset > 0 {
+            file.seek(SeekFrom::Start(slice.offset))?;
+        }
+        Ok(PartReader {
+            file,
+            hasher: Sha256::new(),
+            left: slice.bytes,
+            sha256: slice.sha256.clone(),
             counted: 0,
             sent: Arc::clone(sent),
             stop: stop.clone(),
         })
     }
+
+    /// Cuts it into slices of at most so many entries, and compares all of it with its manifest: slices are of what that says.
+    pub(super) fn cut(&self, entries_max: u64, stop: &Stop) -> io::Result<Vec<Slice>> {
+        let mut reader = self.open(&self.whole(), &Arc::default(), stop)?;
+        let mut buffer = vec![0; CUT_BYTES];
+        let mut slices = Vec::new();
+        let mut slice = Slice::at(0, 0);
+        let mut hasher = Sha256::new();
+        loop {
+            let len = match reader.read(&mut buffer)? {
+                0 => break,
+                len => len,
+            };
+            let mut begin = 0;
+            for end in memchr::memchr_iter(b'\n', &buffer[..len]).map(|at| at + 1) {
+                slice.entries += 1;
+                if slice.entries == entries_max {
+                    hasher.update(&buffer[begin..end]);
+                    slice.bytes += (end - begin) as u64;
+                    begin = end;
+                    let next =
+                        Slice::at(slice.first_entry + slice.entries, slice.offset + slice.bytes);
+                    slices.push(std::mem::replace(&mut slice, next).sealed(&mut hasher));
+                }
+            }
+            hasher.update(&buffer[begin..len]);
+            slice.bytes += (len - begin) as u64;
+        }
+        if slice.bytes > 0 {
+            slices.push(slice.sealed(&mut hasher));
+        }
+        let entries: u64 = slices.iter().map(|slice| slice.entries).sum();
+        if entries == self.lines { Ok(slices) } else { Err(io::Error::other(Cut::Changed)) }
+    }
 }
 
-/// Reads a part and compares it with its manifest before it hands out the last bytes, so that the request ends early,
-/// and without effect, if the file is another one by now.
+/// Bytes that are read at once when a part is cut.
+const CUT_BYTES: usize = 256 * 1024;
+
+/// A run of lines of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slice {
+    /// The place of its first entry in the part, counted from 0.
+    pub(crate) first_entry: u64,
+    /// How many entries it has.
+    pub(crate) entries: u64,
+    /// Where in the file it begins.
+    pub(crate) offset: u64,
+    /// How long it is.
+    pub(crate) bytes: u64,
+    /// SHA-256 of its bytes, in hex.
+    sha256: String,
+}
+
+impl Slice {
+    fn at(first_entry: u64, offset: u64) -> Self {
+        Self { first_entry, entries: 0, offset, bytes: 0, sha256: String::new() }
+    }
+
+    fn sealed(self, hasher: &mut Sha256) -> Self {
+        let sha256 = const_hex::encode(std::mem::take(hasher).finalize());
+        Self { sha256, ..self }
+    }
+}
+
+/// Reads a slice of a part and compares it with what is known of it before it hands out the last bytes, so that the request
+/// ends early, and without effect, if the file is another one by now.
 #[derive(Debug)]
 pub(super) struct PartReader {
     file: File,
@@ -122,7 +205,7 @@ mod tests {
             sha256: const_hex::encode(Sha256::digest(claimed)),
         };
         let mut bytes = Vec::new();
-        part.open(&Arc::default(), &Stop::default())?.read_to_end(&mut bytes)?;
+        part.open(&part.whole(), &Arc::default(), &Stop::default())?.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -137,6 +220,45 @@ mod tests {
     }
 
     #[test]
+    fn slices_are_all_lines_once_each_with_its_digest() {
+        let text: String = (0..60_000).map(|id| format!("{}\n", id * 7)).collect();
+        let file = tempfile::NamedTempFile::new().expect("temporary file");
+        std::fs::write(file.path(), &text).expect("writes");
+        let part = Part {
+            path: file.path().to_owned(),
+            file: String::new(),
+            lines: 60_000,
+            bytes: text.len() as u64,
+            sha256: const_hex::encode(Sha256::digest(&text)),
+        };
+        for entries_max in [1, 7, 10_000, 59_999, 60_000, 60_001] {
+            let slices = part.cut(entries_max, &Stop::default()).expect("cuts");
+            assert_eq!(slices.len() as u64, 60_000_u64.div_ceil(entries_max));
+            let mut all = String::new();
+            for slice in slices.iter().filter(|_| entries_max > 7) {
+                let mut reader =
+                    part.open(slice, &Arc::default(), &Stop::default()).expect("opens");
+                let before = all.len();
+                assert_eq!(all.lines().count() as u64, slice.first_entry);
+                reader.read_to_string(&mut all).expect("as it was");
+                assert_eq!(all[before..].lines().count() as u64, slice.entries);
+            }
+            assert!(entries_max <= 7 || all == text, "{entries_max}");
+        }
+        let slices = part.cut(10_000, &Stop::default()).expect("cuts");
+        std::fs::write(file.path(), text.replace("70000\n", "70001\n")).expect("writes");
+        assert!(part.cut(10_000, &Stop::default()).is_err(), "it is another one");
+        let read = |slice| {
+            let mut reader = part.open(slice, &Arc::default(), &Stop::default())?;
+            reader.read_to_end(&mut Vec::new())
+        };
+        assert!(read(&slices[0]).is_ok());
+        assert!(read(&slices[1]).is_err(), "nothing is sent to its end that was not compared");
+        let lines = Part { lines: 59_999, ..part };
+        assert!(lines.cut(10_000, &Stop::default()).is_err());
+    }
+
+    #[test]
     fn a_stop_ends_it() {
         let stop = Stop::default();
         stop.request(15);
@@ -148,7 +270,8 @@ mod tests {
             bytes: 1,
             sha256: String::new(),
         };
-        let read = part.open(&Arc::default(), &stop).expect("opens").read(&mut [0; 8]);
+        let read =
+            part.open(&part.whole(), &Arc::default(), &stop).expect("opens").read(&mut [0; 8]);
         assert!(read.expect_err("stopped").to_string().contains("stop"));
     }
 }

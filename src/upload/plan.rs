@@ -5,20 +5,21 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::batches::{self, Batches};
 use super::config::{Content, TargetSpec, UploadConfig, Verdict};
 use super::create::{self, Creation};
 use super::part::Part;
 use super::session::{Recorder, Session};
 use super::summary::UploadSummary;
-use super::{Call, Client, Notice, UploadProgress, send};
+use super::{Call, Client, Notice, UploadProgress, fit, send};
 use crate::emit::{AudienceManifest, Manifest};
 use crate::error::{Error, ExitCode, Result};
 use crate::machine;
-use crate::platform::{Audience, Id};
+use crate::platform::{Audience, Id, Platform};
 use crate::quote::Quoted;
 use crate::stop::Stop;
 use crate::store::deliveries::NewPart;
-use crate::store::{RunId, Store, Target, TargetLock, TargetName, TargetState};
+use crate::store::{Purpose, RunId, Store, Target, TargetLock, TargetName, TargetState};
 use crate::user_type::UserType;
 
 /// An upload that was planned: its parts were compared with their manifest and with the store, nothing was sent.
@@ -41,6 +42,8 @@ pub struct Upload {
 impl Upload {
     /// Compares the directory with its manifest, finds the target in the store, and takes its lock.
     pub fn plan(config: UploadConfig, client: Client, store: &Store, stop: &Stop) -> Result<Self> {
+        let platform = client.platform();
+        check_purpose(platform, config.purpose)?;
         let manifest = Manifest::read(&config.dir)?;
         let pool = machine::pool(machine::cores())?;
         if let Some(problem) = pool.install(|| manifest.problems(&config.dir, stop))?.first() {
@@ -54,6 +57,7 @@ impl Upload {
         let user_type = audience.user_type;
         let parts: Vec<Part> =
             audience.parts.iter().map(|part| Part::of(&config.dir, part)).collect();
+        fit::check(platform, &manifest, user_type, &parts, stop)?;
         let (endpoint, account) = (client.known_as(), &config.ad_account);
         let target = match &config.target {
             TargetSpec::Create { name, .. } => store
@@ -110,12 +114,13 @@ impl Upload {
                 "run the same command again",
             ));
         }
+        let confirmed = store.confirmed(&target, config.purpose)?;
         Ok(Self {
             config,
             client,
             user_type: target.user_type,
             parts,
-            confirmed: store.confirmed(&target)?,
+            confirmed,
             target,
             has_other_content: false,
             run: None,
@@ -131,7 +136,7 @@ impl Upload {
     /// What would be sent, for programs.
     pub fn dry_run(&self) -> UploadSummary {
         let left: Vec<Part> = self.left().cloned().collect();
-        UploadSummary::new(&self.config, self.user_type, &self.parts, &left)
+        UploadSummary::new(&self.config, &self.client, self.user_type, &self.parts, &left)
             .ended(&self.target, Duration::ZERO)
     }
 
@@ -144,15 +149,18 @@ impl Upload {
     ) -> Result<UploadSummary> {
         let started = Instant::now();
         if self.parts.is_empty() {
-            let summary = UploadSummary::new(&self.config, self.user_type, &[], &[]);
+            let summary = UploadSummary::new(&self.config, &self.client, self.user_type, &[], &[]);
             return Ok(summary.ended(&self.target, started.elapsed()));
         }
         let session = self.session(started, progress, notify);
         self.apply_verdict(store, &session)?;
         self.check_content()?;
         let left: Vec<Part> = self.left().cloned().collect();
-        let summary = UploadSummary::new(&self.config, self.user_type, &self.parts, &left);
-        if left.is_empty() && self.target.platform_id().is_some() {
+        let summary =
+            UploadSummary::new(&self.config, &self.client, self.user_type, &self.parts, &left);
+        let is_there = self.target.platform_id().is_some();
+        if left.is_empty() && (is_there || self.config.purpose == Purpose::Remove) {
+            let summary = summary.with_invalid(self.invalid(store)?);
             return Ok(summary.ended(&self.target, started.elapsed()));
         }
         progress.begin(&left);
@@ -163,12 +171,23 @@ impl Upload {
         let dir = self.config.dir.canonicalize();
         let dir = dir.map_err(|e| Error::reading("look at", &self.config.dir, e))?;
         let planned: Vec<NewPart<'_>> = self.parts.iter().map(Part::for_store).collect();
-        store.begin_upload(run, &self.target, &dir, &planned)?;
-        let sent = self.send_all(store, run, &session, left);
-        let recorded = store.end_upload(run, &self.target, sent.as_ref().map(drop));
-        sent.and(recorded)?;
+        let purpose = self.config.purpose;
+        if self.run.is_none() {
+            store.doubt_other(&self.target, purpose)?;
+        }
+        store.begin_upload(run, (&self.target, purpose), &dir, &planned)?;
+        let sent = self.send_all(store, run, &session, left).and_then(|()| self.invalid(store));
+        let recorded = store.end_upload(run, (&self.target, purpose), sent.as_ref().map(drop));
+        let summary = summary.with_invalid(sent?);
+        recorded?;
         self.target = store.target(self.target.id)?;
         Ok(summary.ended(&self.target, started.elapsed()))
+    }
+
+    /// How many entries of all that is uploaded the platform took for none; an error if these are too many.
+    fn invalid(&self, store: &Store) -> Result<u64> {
+        let invalid = batches::invalid_of(store, &self.target, self.config.purpose, &self.parts)?;
+        invalid.check_all().map(|()| invalid.invalid)
     }
 
     /// Finds out what became of a create that an earlier run began: the target is ready afterwards, or planned again.
@@ -217,6 +236,7 @@ impl Upload {
             opt_out_link: opt_out_link.as_deref(),
             has_marker: *has_marker,
             ad_account: &self.config.ad_account,
+            customer_file_source: self.config.customer_file_source,
             parts: self.parts.len(),
         })
     }
@@ -234,13 +254,15 @@ impl Upload {
             self.target = store.target(self.target.id)?;
         }
         let first = left.first().cloned().ok_or(Error::Internal("no part is left to be sent"))?;
+        let can = self.client.platform().capabilities();
         let is_new = self.target.platform_id().is_none();
         if is_new {
             let recorder = Recorder { store, run, target: &self.target };
-            self.creation()?.run(recorder, session, &first)?;
+            let creation = self.creation()?;
+            creation.run(recorder, session, can.creates_with_entries.then_some(&first))?;
             self.target = store.target(self.target.id)?;
         }
-        let confirmed = store.confirmed(&self.target)?;
+        let confirmed = store.confirmed(&self.target, self.config.purpose)?;
         let count = left.len();
         left.retain(|part| !confirmed.contains(&part.sha256));
         session.progress.parts_done.fetch_add((count - left.len()) as u64, Ordering::Relaxed);
@@ -251,14 +273,16 @@ impl Upload {
         if left.is_empty() && self.run.is_none() && self.target.fb_id.as_ref() == Some(audience) {
             left.push(first);
         }
-        let sending = send::Addition {
-            audience,
-            ad_account: &self.config.ad_account,
-            parallel: self.config.parallel,
-            parts: self.parts.len(),
-            is_new,
-        };
-        sending.send(Recorder { store, run, target: &self.target }, session, left)
+        let recorder = Recorder { store, run, target: &self.target };
+        let (ad_account, parts) = (&self.config.ad_account, self.parts.len());
+        if let Some(entries_max) = can.batch_entries_max {
+            let purpose = self.config.purpose;
+            let sending = Batches { audience, ad_account, purpose, entries_max, parts, is_new };
+            return sending.send(recorder, session, &left);
+        }
+        let parallel = self.config.parallel;
+        let sending = send::Addition { audience, ad_account, parallel, parts, is_new };
+        sending.send(recorder, session, left)
     }
 
     /// Takes a person's word for what became of a create, unless the API knows better: the command that said it is run
@@ -316,7 +340,7 @@ impl Upload {
             }
         }
         self.target = store.target(self.target.id)?;
-        self.confirmed = store.confirmed(&self.target)?;
+        self.confirmed = store.confirmed(&self.target, self.config.purpose)?;
         Ok(())
     }
 
@@ -386,6 +410,9 @@ fn find_listed(listed: Vec<Audience>, target: &Target, markers: &[String]) -> Op
 impl fmt::Display for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (action, mut next) = match (&self.target.state, &self.target.name) {
+            (TargetState::Ready { audience }, _) if self.config.purpose == Purpose::Remove => {
+                (format!("take out of audience {audience}"), "DELETE")
+            }
             (TargetState::Ready { audience }, _) => (format!("add to audience {audience}"), "PUT"),
             (TargetState::Intent { .. }, Some(name)) => {
                 (format!("find out whether `{name}` was created"), "POST or PUT")
@@ -399,12 +426,15 @@ impl fmt::Display for Upload {
             self.client.known_as(),
             self.config.ad_account
         )?;
+        let entries_max = self.client.platform().capabilities().batch_entries_max;
         writeln!(f, "  {:<46}{:>12}{:>14}  request", "part", "entries", "bytes")?;
         for part in &self.parts {
             let request = if self.confirmed.contains(&part.sha256) {
-                "none: uploaded before"
+                "none: uploaded before".to_owned()
+            } else if let Some(entries_max) = entries_max {
+                format!("{} in batches", part.lines.div_ceil(entries_max))
             } else {
-                std::mem::replace(&mut next, "PUT")
+                std::mem::replace(&mut next, "PUT").to_owned()
             };
             writeln!(f, "  {:<46}{:>12}{:>14}  {request}", part.file, part.lines, part.bytes)?;
         }
@@ -413,6 +443,17 @@ impl fmt::Display for Upload {
         });
         write!(f, "{} parts, {} entries, {} bytes to send", left.0, left.1, left.2)
     }
+}
+
+/// Refuses to take anybody out where a platform cannot.
+fn check_purpose(platform: Platform, purpose: Purpose) -> Result<()> {
+    if purpose == Purpose::Remove && !platform.capabilities().can_remove {
+        return Err(Error::usage(
+            format!("{} cannot take anybody out of an audience", platform.name()),
+            "build a new audience without them, and delete this one; in a job: replace",
+        ));
+    }
+    Ok(())
 }
 
 fn choose<'a>(manifest: &'a Manifest, config: &UploadConfig) -> Result<&'a AudienceManifest> {

@@ -78,13 +78,16 @@ fn is_temporary(kind: FailureKind) -> bool {
         | FailureKind::TimedOut
         | FailureKind::RateLimited
         | FailureKind::Busy
-        | FailureKind::Nonsense => true,
+        | FailureKind::Nonsense
+        | FailureKind::SessionOver => true,
         FailureKind::Tls
         | FailureKind::Credentials
         | FailureKind::Terms
         | FailureKind::NotFound
         | FailureKind::TooLarge
         | FailureKind::BadField
+        | FailureKind::Flagged
+        | FailureKind::Blocked
         | FailureKind::Refused
         | FailureKind::PartChanged
         | FailureKind::Stopped => false,
@@ -126,6 +129,9 @@ mod tests {
             (BadField, GiveUp, GiveUp, GiveUp),
             (Refused, GiveUp, GiveUp, GiveUp),
             (PartChanged, GiveUp, GiveUp, GiveUp),
+            (Flagged, GiveUp, GiveUp, GiveUp),
+            (Blocked, GiveUp, GiveUp, GiveUp),
+            (SessionOver, again, again, again),
             (Stopped, GiveUp, FindOut, GiveUp),
         ] {
             let decide = |call, was_sent| {
@@ -133,7 +139,7 @@ mod tests {
             };
             assert_eq!(decide(Call::Create, false), create_unsent, "{kind:?}");
             assert_eq!(decide(Call::Create, true), create_sent, "{kind:?}");
-            for call in [Call::Add, Call::List, Call::Details, Call::Delete] {
+            for call in [Call::Add, Call::Remove, Call::List, Call::Details, Call::Delete] {
                 assert_eq!(decide(call, false), others, "{kind:?}");
                 assert_eq!(decide(call, true), others, "{kind:?}");
             }

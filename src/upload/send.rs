@@ -15,7 +15,7 @@ use super::session::{Recorder, Session};
 use super::{Call, Decision, Failure, FailureKind, Outcome, Sending, background, create};
 use crate::error::{Error, ExitCode, Result};
 use crate::platform::{Accepted, Id, Recipient};
-use crate::store::{RequestId, Target};
+use crate::store::{Purpose, RequestId, Target};
 
 /// How long to wait for a result at once, if nothing else is due.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ impl Addition<'_> {
         let mut failed: Option<Failure> = None;
         while queue.in_flight > 0 || (failed.is_none() && !queue.is_empty()) {
             if session.time_left().is_zero() && failed.is_none() && !queue.is_empty() {
-                failed = Some(out_of_time());
+                failed = Some(out_of_time(Call::Add));
             }
             let is_going_on = failed.is_none() && session.progress.stop.check().is_ok();
             if !is_going_on && queue.in_flight == 0 {
@@ -104,7 +104,8 @@ impl Addition<'_> {
                     let checked = self.check(&audience, target);
                     create::recorded(checked, Call::Add, recorder, request)?;
                     let Accepted { id, fb_id, .. } = &audience;
-                    let (to, part) = ((recorder.run, target), &job.part.sha256);
+                    let part = (Purpose::Add, &*job.part.sha256);
+                    let to = (recorder.run, target);
                     recorder.store.confirm(to, Some(request), part, id, fb_id.as_ref())?;
                     confirmed += 1;
                     session.progress.parts_done.fetch_add(1, Ordering::Relaxed);
@@ -157,7 +158,10 @@ impl Addition<'_> {
             let (sent, stop) = (session.progress.bytes_sent.clone(), session.progress.stop.clone());
             background::spawn(move || {
                 for job in waiting {
-                    let sending = Sending { part: &job.part, sent: &sent, stop: &stop };
+                    let slice = job.part.whole();
+                    let part = &job.part;
+                    let sending =
+                        Sending { part, slice: &slice, place: None, sent: &sent, stop: &stop };
                     let request = AssertUnwindSafe(|| client.add(&to, sending));
                     let outcome = panic::catch_unwind(request).ok();
                     if done.send(outcome.map(|outcome| (job, outcome))).is_err() {
@@ -170,18 +174,22 @@ impl Addition<'_> {
     }
 
     /// The answer must be about the audience that was asked for.
-    fn check(&self, audience: &Accepted, target: &Target) -> Result<()> {
-        let is_same =
-            audience.id == *self.audience || audience.fb_id.as_ref() == Some(self.audience);
-        if !is_same {
-            return Err(Error::api(
-                ExitCode::Unknown,
-                format!("audience {} was asked for, and {} answered", self.audience, audience.id),
-                "check --endpoint and --audience",
-            ));
-        }
-        create::check_type(audience, target)
+    fn check(&self, accepted: &Accepted, target: &Target) -> Result<()> {
+        check_same(accepted, self.audience)?;
+        create::check_type(accepted, target)
     }
+}
+
+/// Refuses an answer that is about another audience than the one that was asked for.
+pub(super) fn check_same(accepted: &Accepted, asked: &Id) -> Result<()> {
+    if accepted.id == *asked || accepted.fb_id.as_ref() == Some(asked) {
+        return Ok(());
+    }
+    Err(Error::api(
+        ExitCode::Unknown,
+        format!("audience {asked} was asked for, and {} answered", accepted.id),
+        "check --endpoint and --audience",
+    ))
 }
 
 /// An audience that was found by its marker in a list that has only Facebook's numbers, which the API does not take.
@@ -196,9 +204,10 @@ fn number_unknown(target: &Target, fb_id: &Id) -> Error {
     )
 }
 
-fn out_of_time() -> Failure {
+/// That there is no time left for another request.
+pub(super) fn out_of_time(call: Call) -> Failure {
     let detail = "the time for the whole upload is over".to_owned();
-    Failure { was_sent: false, ..Failure::new(Call::Add, FailureKind::TimedOut, detail) }
+    Failure { was_sent: false, ..Failure::new(call, FailureKind::TimedOut, detail) }
 }
 
 impl Queue {

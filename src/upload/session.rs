@@ -92,6 +92,7 @@ fn random_share() -> Result<f64> {
     Ok(random()? as f64 / u64::MAX as f64)
 }
 
-fn random() -> Result<u64> {
+/// 64 random bits.
+pub(super) fn random() -> Result<u64> {
     getrandom::u64().map_err(|_| Error::Internal("the system gives no random numbers"))
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Client;
 use super::config::UploadConfig;
 use super::part::Part;
 use crate::figures;
-use crate::store::Target;
+use crate::store::{Purpose, Target};
 use crate::user_type::UserType;
 
 /// What an upload came to.
@@ -35,6 +36,12 @@ pub struct UploadSummary {
     pub bytes_sent: u64,
     /// Parts that had been confirmed before.
     pub parts_before: usize,
+    /// Entries that the platform took for none, of those that it has.
+    pub entries_invalid: u64,
+    /// What a person should look at.
+    pub warnings: Vec<String>,
+    /// `add` or `remove`.
+    pub purpose: &'static str,
     /// Wall time in seconds.
     pub seconds: f64,
 }
@@ -42,23 +49,43 @@ pub struct UploadSummary {
 impl UploadSummary {
     pub(super) fn new(
         config: &UploadConfig,
+        client: &Client,
         user_type: UserType,
         parts: &[Part],
         left: &[Part],
     ) -> Self {
+        let entries: u64 = parts.iter().map(|part| part.lines).sum();
+        let least = client.platform().capabilities().usable_entries_min;
+        let few = least.filter(|least| config.purpose == Purpose::Add && entries < *least);
+        let warnings = few.map(|least| {
+            format!("fewer than {least} entries: an audience of so few people cannot be used")
+        });
         Self {
             directory: config.dir.clone(),
             user_type,
             audience: None,
             fb_id: None,
             parts: parts.len(),
-            entries: parts.iter().map(|part| part.lines).sum(),
+            entries,
             parts_sent: left.len(),
             entries_sent: left.iter().map(|part| part.lines).sum(),
             bytes_sent: left.iter().map(|part| part.bytes).sum(),
             parts_before: parts.len() - left.len(),
+            entries_invalid: 0,
+            warnings: warnings.into_iter().collect(),
+            purpose: config.purpose.word(),
             seconds: 0.0,
         }
+    }
+
+    /// The summary with what the platform took for none.
+    pub(super) fn with_invalid(mut self, invalid: u64) -> Self {
+        self.entries_invalid = invalid;
+        if invalid > 0 {
+            let (invalid, of) = (figures::count(invalid), figures::count(self.entries));
+            self.warnings.push(format!("the platform takes {invalid} of {of} entries for invalid"));
+        }
+        self
     }
 
     pub(super) fn ended(self, target: &Target, elapsed: Duration) -> Self {
@@ -79,7 +106,8 @@ impl fmt::Display for UploadSummary {
             write!(f, " (Facebook's number {fb_id})")?;
         }
         let entries = figures::count(self.entries);
-        writeln!(f, " has all {entries} entries of {}", self.directory.display())?;
+        let has = if self.purpose == Purpose::Remove.word() { "has none of" } else { "has all" };
+        writeln!(f, " {has} {entries} entries of {}", self.directory.display())?;
         let before = match self.parts_before {
             0 => String::new(),
             count => format!(", {count} uploaded before"),
@@ -99,6 +127,7 @@ impl fmt::Display for UploadSummary {
             figures::bytes(self.bytes_sent),
             figures::duration(self.seconds),
             figures::bytes(rate)
-        )
+        )?;
+        self.warnings.iter().try_for_each(|warning| write!(f, "\nwarning: {warning}"))
     }
 }

@@ -42,6 +42,8 @@ mod memory;
 #[cfg(feature = "sandbox")]
 mod meant;
 mod merged;
+#[cfg(feature = "sandbox")]
+mod meta;
 mod metrics;
 #[cfg(feature = "sandbox")]
 mod operators;

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::json;
 use throng::sandbox::{Revision, Sandbox, SandboxConfig};
-use throng::upload::{Client, ClientConfig, Token};
+use throng::upload::{AppSecret, Client, ClientConfig, Token};
 
 use crate::support::raw::{RawServer, Step, json as answer};
 use crate::support::upload::TOKEN;
@@ -310,6 +310,9 @@ fn no_audience_is_called_like_the_token() {
     }
 }
 
+/// The secret of an app. It must be nowhere.
+const SECRET: &str = "canary-secret-9147";
+
 #[test]
 fn debug_output_has_no_token() {
     let config = ClientConfig {
@@ -317,11 +320,12 @@ fn debug_output_has_no_token() {
         platform: throng::platform::Platform::default(),
         endpoint: "https://api.example.com".parse().unwrap(),
         token: Token::new(TOKEN).unwrap(),
+        app_secret: Some(AppSecret::new(SECRET).unwrap()),
         ca_file: None,
         use_proxy: false,
         request_time_max: std::time::Duration::from_secs(1),
     };
     let text = format!("{config:?} {:?}", Client::new(config.clone()).unwrap());
     assert!(text.contains("api.example.com"));
-    assert_absent(&text, &[TOKEN]);
+    assert_absent(&text, &[TOKEN, SECRET]);
 }

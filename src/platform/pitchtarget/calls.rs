@@ -4,7 +4,7 @@ use super::{
     CREATE_PATH, CustomAudience, ENDPOINT, FacebookAudience, Form, ListPage, ListedAudience,
     MultipartBody, Revision,
 };
-use crate::platform::transport::{Body, Request};
+use crate::platform::transport::{Body, Request, boundary};
 use crate::platform::{
     Accepted, Audience, Call, Capabilities, Entries, Failure, FailureKind, Id, NewAudience,
     Outcome, Recipient, Refusal, Reply, Transport,
@@ -20,6 +20,7 @@ pub(in crate::platform) const CAPABILITIES: Capabilities = Capabilities {
     creates_with_entries: true,
     batch_entries_max: None,
     usable_entries_min: None,
+    takes_app_secret: false,
     authorization: "OAuth",
     headers: &[],
 };
@@ -54,6 +55,12 @@ pub(in crate::platform) fn add(
     send(wire, (Call::Add, "PUT"), path_of(&to.audience), &form, entries)
 }
 
+/// That nobody can be taken out of an audience.
+pub(in crate::platform) fn cannot_remove() -> Failure {
+    let why = "it cannot take anybody out of an audience".to_owned();
+    Failure { was_sent: false, ..Failure::new(Call::Remove, FailureKind::Refused, why) }
+}
+
 fn send(
     wire: &dyn Transport,
     (call, method): (Call, &'static str),
@@ -61,7 +68,7 @@ fn send(
     form: &Form,
     entries: Entries<'_>,
 ) -> Outcome<Accepted> {
-    let boundary = super::multipart::boundary().map_err(|error| Failure {
+    let boundary = boundary().map_err(|error| Failure {
         was_sent: false,
         ..Failure::new(call, FailureKind::Refused, error.to_string())
     })?;
@@ -69,7 +76,7 @@ fn send(
     let request = Request { call, method, path, body: Some(&mut body), asks_first: true };
     let reply = wire.send(request)?;
     let CustomAudience { id, fb_id, user_type, .. } = reply.read(CustomAudience::from_json)?;
-    Ok(Accepted { id, fb_id, user_type })
+    Ok(Accepted { fb_id, user_type, ..Accepted::of(id) })
 }
 
 fn path_of(id: &Id) -> String {

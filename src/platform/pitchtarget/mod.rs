@@ -8,7 +8,9 @@ mod calls;
 mod multipart;
 mod revision;
 
-pub(super) use self::calls::{CAPABILITIES, add, create, delete, details, list, refusal};
+pub(super) use self::calls::{
+    CAPABILITIES, add, cannot_remove, create, delete, details, list, refusal,
+};
 #[doc(hidden)]
 pub use self::multipart::{Form, MultipartBody};
 pub use self::revision::{CREATE_PATH, Revision};

@@ -3,7 +3,6 @@
 
 use std::io::{self, Read};
 
-use crate::error::{Error, Result};
 use crate::user_type::UserType;
 
 /// The fields that go with a file. What both revisions of the reference ask for is sent to either.
@@ -118,13 +117,6 @@ impl<R: Read> Read for MultipartBody<R> {
         }
         self.tail.read(buffer)
     }
-}
-
-/// 128 random bits in hex.
-pub(super) fn boundary() -> Result<String> {
-    let random =
-        || getrandom::u64().map_err(|_| Error::Internal("the system gives no random numbers"));
-    Ok(format!("{:016x}{:016x}", random()?, random()?))
 }
 
 #[cfg(test)]

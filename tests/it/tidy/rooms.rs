@@ -66,7 +66,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("store", &["disk", "platform"]),
     ("upload", &["config", "disk", "emit", "platform", "store"]),
-    ("job", &["config", "disk", "emit", "hash", "normalize", "platform", "source", "upload"]),
+    (
+        "job",
+        &["config", "disk", "emit", "hash", "normalize", "platform", "source", "store", "upload"],
+    ),
     (
         "sync",
         &[
