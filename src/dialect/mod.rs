@@ -29,6 +29,18 @@ pub enum Framing {
     Columns,
 }
 
+/// How a chunk of CSV must be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// By any reader: its quotes all stand where they should.
+    Fast,
+    /// By the exact reader.
+    Exact {
+        /// True if its first record goes on with a field of the one before it: see [`Csv::is_torn_at_end`].
+        goes_on: bool,
+    },
+}
+
 /// Notation of the records of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {

@@ -224,6 +224,14 @@ impl Csv {
         }
     }
 
+    /// Whether the record behind `row` goes on with a field of it: a quote opens what no quote closes, and there are too few
+    /// fields. So do the records behind it until one has enough, which is as wide as a row by chance. `goes_on` says that
+    /// `row` itself does.
+    pub fn is_torn_at_end(&self, row: &Row, goes_on: bool) -> bool {
+        let is_short = self.checked_width().is_some_and(|width| row.cells.len() < width);
+        is_short && (goes_on || row.cells.last().is_some_and(|cell| cell.is_stray))
+    }
+
     /// Whether a record is what the dialect says, as a whole. `bytes` is what it was read from; `has_people` says that nearly
     /// every row has an address, so that only a field with one can hold others of them.
     pub fn defect(&self, bytes: &[u8], row: &Row, has_people: bool) -> Option<Defect> {
@@ -404,6 +412,22 @@ mod tests {
         let text = "\"a\\,b\",c\\";
         assert_eq!(rows(&with(Quotes::Escaped), text), [["\"a,b\"", "c\\"]]);
         assert_eq!(rows(&with(Quotes::None), text), [["\"a\\", "b\"", "c\\"]]);
+    }
+
+    #[test]
+    fn rows_go_on_behind_a_quote_that_opens_nothing() {
+        let csv = Csv { width: Some(3), ..Csv::new(b',') };
+        let text = b"1,2,\"3\n1,\"2\n3\n4,5,6\n1,2\n3,4,5\n";
+        let (mut row, mut at, mut goes_on) = (Row::default(), 0, false);
+        let mut states = Vec::new();
+        while csv.read_row(text, at, true, &mut row) == Step::Row {
+            goes_on = csv.is_torn_at_end(&row, goes_on);
+            states.push(goes_on);
+            at = row.next;
+        }
+        assert_eq!(states, [false, true, true, false, false, false]);
+        let ragged = Csv { is_ragged: true, ..csv };
+        assert!(!ragged.is_torn_at_end(&row, true));
     }
 
     #[test]

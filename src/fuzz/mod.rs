@@ -17,7 +17,7 @@ pub use self::documents::{answers, documents};
 pub use self::parquet::parquet;
 pub use self::values::{phones, values};
 use crate::config::{Io, ReadOptions};
-use crate::dialect::{Csv, Framing, Quotes, Separator};
+use crate::dialect::{Csv, Framing, Quotes, Reading, Separator};
 use crate::hash::Kernel;
 use crate::reason::Reason;
 use crate::record::{self, CsvReader, Oddity, Records};
@@ -93,7 +93,7 @@ pub fn records(data: &[u8]) {
     let header = header.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     let reader = || CsvReader::new(csv, wanted.to_vec()).with_header(header.to_vec());
     let mut whole = Records::default();
-    reader().read(text, true, &mut whole).expect("short records");
+    reader().read(text, Reading::Exact { goes_on: false }, &mut whole).expect("short records");
     let expected = (rows(text, &whole), odd(&whole));
     for kernel in Kernel::all() {
         let read = in_windows(text, (framing, window, io), &mut reader().on(kernel));
@@ -115,10 +115,10 @@ fn notation(is_plain: bool, choices: &mut Choices<'_>) -> Csv {
     }
 }
 
-fn for_each_chunk(mut chunks: Chunks, mut on_chunk: impl FnMut(&[u8], bool)) {
+fn for_each_chunk(mut chunks: Chunks, mut on_chunk: impl FnMut(&[u8], Reading)) {
     while let Some(chunk) = chunks.next_chunk(&POOL).expect("nothing is refused") {
         assert!(!chunk.is_oversize && !chunk.is_empty());
-        on_chunk(&chunk, chunk.is_exact);
+        on_chunk(&chunk, chunk.reading);
     }
 }
 
@@ -142,8 +142,8 @@ fn in_windows(
 ) -> Read {
     let mut read = Read::default();
     let mut records = Records::default();
-    for_each_chunk(in_memory::chunks(text, framing, window, io), |chunk, is_exact| {
-        reader.read(chunk, is_exact, &mut records).expect("short records");
+    for_each_chunk(in_memory::chunks(text, framing, window, io), |chunk, reading| {
+        reader.read(chunk, reading, &mut records).expect("short records");
         let before = read.0.len();
         read.1.extend(odd(&records).into_iter().map(|(at, of, lines)| (before + at, of, lines)));
         read.0.extend(rows(chunk, &records));

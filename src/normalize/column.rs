@@ -8,6 +8,9 @@ use super::personal::{self, Look};
 use super::{Reason, prehashed, spreadsheet};
 use crate::trim::is_null_word;
 
+/// Values that a column has at least where quotes within ids are no damage.
+const QUOTED_IDS_MIN: usize = 5;
+
 /// Kinds of bytes, a bit each.
 pub(super) mod class {
     pub(in super::super) const DIGIT: u8 = 1;
@@ -115,6 +118,8 @@ pub(super) struct Column {
     /// True if ids have all kinds of pairs.
     has_pairs: bool,
     has_numbers: bool,
+    /// True if hardly any id is a number alone, and most are one behind the same word.
+    refuses_numbers: bool,
     has_leading_zeros: bool,
     has_at_signs: bool,
     has_quotes: bool,
@@ -187,8 +192,9 @@ impl Column {
             () => Words::OfIdLength,
         };
         let others = numbers - census.trunks;
-        let has_numbers = is_usual(numbers)
-            || is_known(others) && !is_usual(census.prefixed) && !is_usual(census.uuids);
+        let has_other_form = is_usual(census.prefixed) || is_usual(census.uuids);
+        let has_numbers = is_usual(numbers) || is_known(others) && !has_other_form;
+        let first_word = census.first_word();
         let lengths = census.lengths | if has_numbers { census.lengths_of_numbers() } else { 0 };
         // Customer numbers begin with anything, phone numbers with a few codes.
         let is_spread = is_called(NAMES_OF_IDS) && census.trunk_kinds.len() * 2 > census.trunks;
@@ -202,16 +208,17 @@ impl Column {
             words,
             lengths,
             strange: census.strange(few),
-            first_word: census.first_word(),
+            first_word,
             groups: census.usual_groups(few),
             pairs: usual_pairs,
             values: all,
             number_lengths: census.lengths_of_numbers() | census.lengths_of_trunks(),
             has_pairs: census.has_pairs(),
             has_numbers,
+            refuses_numbers: first_word != 0 && !is_known(others),
             has_leading_zeros: is_known(census.padded()) || is_usual(census.trunks),
             has_at_signs: is_usual(census.at_signs),
-            has_quotes: is_usual(census.quotes),
+            has_quotes: is_usual(census.quotes) && all >= QUOTED_IDS_MIN,
             is_foreign: is_known(census.foreign),
             takes_separators: !is_usual(census.rows)
                 && !is_single_row
@@ -249,6 +256,7 @@ impl Column {
             pairs: common(self.pairs, other.pairs),
             has_pairs: self.has_pairs && other.has_pairs,
             has_numbers: self.has_numbers && other.has_numbers && !are_longer,
+            refuses_numbers: self.refuses_numbers || other.refuses_numbers,
             has_leading_zeros: self.has_leading_zeros && other.has_leading_zeros,
             has_at_signs: self.has_at_signs && other.has_at_signs,
             has_quotes: self.has_quotes && other.has_quotes,
@@ -325,7 +333,8 @@ impl Column {
             return Err(Reason::SpreadsheetNumber);
         }
         if spreadsheet::is_number(value) {
-            return if self.is_phone(value) { Err(Reason::LooksPersonal) } else { Ok(()) };
+            let is_unlike = self.refuses_numbers || self.is_phone(value);
+            return if is_unlike { Err(Reason::LooksPersonal) } else { Ok(()) };
         }
         if spreadsheet::has_thousands(value) && self.floats != Floats::Keep {
             return Err(Reason::SpreadsheetNumber);

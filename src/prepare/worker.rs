@@ -139,12 +139,10 @@ impl Worker {
         kernel: Kernel,
     ) -> std::result::Result<(), ChunkError> {
         match reader {
-            Reader::Csv(csv) => {
-                csv.read(chunk, chunk.is_exact, &mut self.records).map_err(|long| {
-                    let lines = count_lines(&chunk[..long.start]);
-                    ChunkError::RecordTooLong { lines }
-                })
-            }
+            Reader::Csv(csv) => csv.read(chunk, chunk.reading, &mut self.records).map_err(|long| {
+                let lines = count_lines(&chunk[..long.start]);
+                ChunkError::RecordTooLong { lines }
+            }),
             Reader::Lines(header) => {
                 record::read_lines(kernel, chunk, &mut self.records);
                 record::refuse_headers(chunk, header, &mut self.records);

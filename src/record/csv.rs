@@ -9,7 +9,7 @@ use super::exact::{Exact, Places};
 use super::field::{Field, RecordTooLong, check_length};
 #[cfg(target_arch = "x86_64")]
 use super::strict;
-use crate::dialect::Csv;
+use crate::dialect::{Csv, Reading};
 use crate::hash::Kernel;
 use crate::reason::Reason;
 
@@ -60,18 +60,17 @@ impl CsvReader {
         self
     }
 
-    /// Reads the records of a chunk; `is_exact` says that the fast readers may not understand its quotes.
+    /// Reads the records of a chunk.
     pub fn read(
         &self,
         chunk: &[u8],
-        is_exact: bool,
+        reading: Reading,
         records: &mut Records,
     ) -> Result<(), RecordTooLong> {
         records.clear(self.exact.wanted.len());
-        if is_exact {
-            self.exact.read(chunk, records)?;
-        } else {
-            self.read_strict(chunk, records)?;
+        match reading {
+            Reading::Fast => self.read_strict(chunk, records)?,
+            Reading::Exact { goes_on } => self.exact.read(chunk, goes_on, records)?,
         }
         records.len = records.starts.len();
         Ok(())
@@ -186,9 +185,15 @@ mod tests {
 
     type Rows = Vec<Vec<Result<Vec<u8>, Reason>>>;
 
-    fn read(reader: &CsvReader, text: &[u8], is_exact: bool) -> (Rows, Vec<super::super::Oddity>) {
+    const EXACT: Reading = Reading::Exact { goes_on: false };
+
+    fn read(
+        reader: &CsvReader,
+        text: &[u8],
+        reading: Reading,
+    ) -> (Rows, Vec<super::super::Oddity>) {
         let mut records = Records::default();
-        reader.read(text, is_exact, &mut records).expect("short records");
+        reader.read(text, reading, &mut records).expect("short records");
         let own = |field: Result<&[u8], Reason>| field.map(<[u8]>::to_vec);
         let columns: Vec<Vec<_>> = (0..records.width())
             .map(|field| records.fields(text, field).map(own).collect())
@@ -243,9 +248,9 @@ mod tests {
             }
             let expected = read_by_csv_crate(&text, &wanted);
             let reader = || CsvReader::new(Csv::new(b','), wanted.clone());
-            prop_assert_eq!(&read(&reader(), &text, true).0, &expected);
+            prop_assert_eq!(&read(&reader(), &text, EXACT).0, &expected);
             for kernel in Kernel::all() {
-                prop_assert_eq!(&read(&reader().on(kernel), &text, false).0, &expected);
+                prop_assert_eq!(&read(&reader().on(kernel), &text, Reading::Fast).0, &expected);
             }
         }
 
@@ -264,9 +269,9 @@ mod tests {
             let line = text.split(|byte| *byte == b'\n').nth(header).unwrap_or_default();
             let header = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
             let reader = || CsvReader::new(csv, wanted.clone()).with_header(header.clone());
-            let expected = read(&reader(), &text, true);
+            let expected = read(&reader(), &text, EXACT);
             for kernel in Kernel::all() {
-                prop_assert_eq!(&read(&reader().on(kernel), &text, false), &expected);
+                prop_assert_eq!(&read(&reader().on(kernel), &text, Reading::Fast), &expected);
             }
         }
     }
@@ -278,9 +283,9 @@ mod tests {
             b"\"id_1\",\"mail\"\nID_1,Mail\n id_1 , mail\nid_1,mail,\nid_1,mail\nid_1,x\n1,mail\n";
         for wanted in [vec![0], vec![1], vec![0, 1]] {
             let reader = || CsvReader::new(csv, wanted.clone()).with_header(b"id_1,mail".to_vec());
-            let mut read_by = vec![read(&reader(), text, true)];
+            let mut read_by = vec![read(&reader(), text, EXACT)];
             for kernel in Kernel::all() {
-                read_by.push(read(&reader().on(kernel), text, false));
+                read_by.push(read(&reader().on(kernel), text, Reading::Fast));
             }
             for (rows, oddities) in read_by {
                 assert!(oddities.iter().all(|of| of.reason == Some(Reason::RepeatedHeader)));
@@ -298,7 +303,7 @@ mod tests {
         let text =
             b"1,a\n2\n3,c,d\n4,d,,\nid,mail\n5,\"e\n6,f\n7,\"g\n8,h\"\n,\n \n9,i\"\n0,=\"j\"\n";
         let reader = CsvReader::new(csv, vec![1]).with_header(b"id,mail".to_vec());
-        let (rows, oddities) = read(&reader, text, true);
+        let (rows, oddities) = read(&reader, text, EXACT);
         let ok = |text: &str| Ok(text.as_bytes().to_vec());
         let expected = [
             ok("a"),

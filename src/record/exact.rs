@@ -28,10 +28,14 @@ pub(super) struct Exact {
 /// Places of values in rows, as far as the first ones tell.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    /// Columns that hold addresses, if it is known; a row of another kind has shifted columns.
-    pub addresses: Option<Vec<usize>>,
+    /// Columns that hold addresses; a row of another kind has shifted columns.
+    pub addresses: Vec<usize>,
+    /// Those of them that are blank in hardly any row.
+    pub filled_addresses: Vec<usize>,
     /// True if hardly any row has blank fields too many.
     pub is_surplus_rare: bool,
+    /// True if most rows have.
+    pub is_surplus_usual: bool,
     /// True if quotes within fields are doubled, and hardly any stands in a field without quotes around it.
     pub are_quotes_doubled: bool,
 }
@@ -74,13 +78,19 @@ impl Exact {
             && is_spelling(first, &self.names[self.wanted[0]])
     }
 
-    /// Reads all records of a chunk.
-    pub(super) fn read(&self, chunk: &[u8], records: &mut Records) -> Result<(), RecordTooLong> {
+    /// Reads all records of a chunk. `goes_on` says that the first goes on with a field of the one before the chunk.
+    pub(super) fn read(
+        &self,
+        chunk: &[u8],
+        mut goes_on: bool,
+        records: &mut Records,
+    ) -> Result<(), RecordTooLong> {
         records.has_bare_cr = has_bare_cr(chunk);
         let (mut row, mut at) = (Row::default(), 0);
         while self.csv.read_row(chunk, at, true, &mut row) == Step::Row {
             check_length(chunk, row.start, row.end)?;
-            self.push(chunk, &row, records);
+            self.push(chunk, &row, goes_on, records);
+            goes_on = self.csv.is_torn_at_end(&row, goes_on);
             at = row.next;
         }
         Ok(())
@@ -105,12 +115,13 @@ impl Exact {
         records.has_bare_cr |= has_bare_cr(inner);
         let (mut row, mut at) = (Row::default(), place.start);
         while self.csv.read_row(&chunk[..place.end], at, true, &mut row) == Step::Row {
-            self.push(chunk, &row, records);
+            // A quote that opens nothing is read exactly with all of its chunk.
+            self.push(chunk, &row, false, records);
             at = row.next;
         }
     }
 
-    fn push(&self, chunk: &[u8], row: &Row, records: &mut Records) {
+    fn push(&self, chunk: &[u8], row: &Row, goes_on: bool, records: &mut Records) {
         let record = records.starts.len();
         records.starts.push(place(row.start));
         let mut note = |reason, lines: u32| {
@@ -122,7 +133,8 @@ impl Exact {
         } else {
             let shifted =
                 || self.is_shifted(chunk, row).then(|| row.defect(chunk, Reason::RowWidth));
-            let torn = || self.is_torn(chunk, row).then(|| row.defect(chunk, Reason::StrayQuote));
+            let is_torn = || goes_on || self.is_torn(chunk, row);
+            let torn = || is_torn().then(|| row.defect(chunk, Reason::StrayQuote));
             self.csv.defect(chunk, row, self.has_people()).or_else(torn).or_else(shifted)
         };
         if let Some(Defect { mut reason, lines }) = defect {
@@ -152,7 +164,7 @@ impl Exact {
 
     /// True if each row is known to hold an address, so that rows that were glued together hold another one.
     fn has_people(&self) -> bool {
-        self.places.addresses.as_ref().is_some_and(|columns| !columns.is_empty())
+        !self.places.addresses.is_empty()
     }
 
     /// True if one field begins with a quote that opens nothing and a later one ends with a quote that closes nothing: what
@@ -169,31 +181,41 @@ impl Exact {
         self.places.are_quotes_doubled && row.cells.iter().any(|cell| closes_nothing(chunk, cell))
     }
 
-    /// True if a row with blank fields too many, or with what is left of a quoted field, has shifted columns: a value had a
-    /// delimiter in it. Then all that is wanted is blank, or addresses stand where none should, or the other way round.
+    /// True if a row with blank fields too many, with what is left of a quoted field, or with a delimiter that a backslash
+    /// takes the meaning off has shifted columns: a value had a delimiter in it, or one is missing. Then all that is wanted
+    /// is blank, or addresses stand where none should, or the other way round.
     fn is_shifted(&self, chunk: &[u8], row: &Row) -> bool {
-        let (Some(width), Some(addresses)) = (self.csv.checked_width(), &self.places.addresses)
-        else {
+        let Some(width) = self.csv.checked_width().filter(|width| row.cells.len() >= *width) else {
             return false;
         };
-        if row.cells.len() < width {
-            return false;
-        }
-        let has_surplus = row.cells.len() > width;
-        let is_doubtful = has_surplus
-            || self.csv.quotes.are_read()
-                && row.cells.iter().any(|cell| closes_nothing(chunk, cell));
-        if !is_doubtful {
+        let Places { addresses, filled_addresses, .. } = &self.places;
+        let has_surplus = row.cells.len() > width && !self.places.is_surplus_usual;
+        let is_doubtful = |cell: &Cell| {
+            self.has_escaped_separator(chunk, cell)
+                || self.csv.quotes.are_read() && (cell.is_stray || closes_nothing(chunk, cell))
+        };
+        if !has_surplus && !row.cells.iter().any(is_doubtful) {
             return false;
         }
         let text = |cell: &Cell| chunk[cell.start..cell.end].trim_ascii();
         let is_out_of_place = |(at, cell): (usize, &Cell)| {
             let has_address = memchr::memchr(b'@', text(cell)).is_some();
-            !text(cell).is_empty() && has_address != addresses.contains(&at)
+            let should_have = match text(cell) {
+                [] => filled_addresses,
+                _ => addresses,
+            };
+            has_address != should_have.contains(&at)
         };
         let wanted = || self.wanted.iter().filter_map(|at| row.cells.get(*at));
         has_surplus && self.places.is_surplus_rare && wanted().all(|cell| text(cell).is_empty())
             || row.cells[..width].iter().enumerate().any(is_out_of_place)
+    }
+
+    /// True if a field without quotes around it goes on behind a separator because of a backslash, which may as well be the
+    /// end of what stands before it: `C:\dir\;`.
+    fn has_escaped_separator(&self, chunk: &[u8], cell: &Cell) -> bool {
+        let is_escape = |pair: &[u8]| pair == [b'\\', self.csv.separator.first()];
+        cell.has_escapes && !cell.is_quoted && chunk[cell.start..cell.end].windows(2).any(is_escape)
     }
 
     /// True if a quote in a wanted field means nothing: it opens nothing, or it is what is left of a quoted field.

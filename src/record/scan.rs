@@ -103,7 +103,7 @@ fn walk(start: usize, mut found: u64, on_place: &mut impl FnMut(usize)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Csv;
+    use crate::dialect::{Csv, Reading};
     use crate::guarded::{Edge, Guarded};
     use crate::record::{CsvReader, Records, read_lines};
 
@@ -136,7 +136,7 @@ mod tests {
                 let lines = lines.map(|line| Ok(line.strip_suffix(b"\r").unwrap_or(line)));
                 assert!(records.fields(chunk, 0).eq(lines.take(records.len())));
                 let reader = CsvReader::new(Csv::new(b','), vec![0, 1, 5]).on(kernel);
-                reader.read(chunk, false, &mut records).expect("short records");
+                reader.read(chunk, Reading::Fast, &mut records).expect("short records");
                 let bytes: usize = records.fields(chunk, 1).flatten().map(<[u8]>::len).sum();
                 assert!(bytes <= len, "{}", kernel.name());
             }

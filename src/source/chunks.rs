@@ -17,7 +17,7 @@ use super::mmap::Mapping;
 use super::watch::Watch;
 use super::window::WindowScan;
 use crate::buffers::Buffers;
-use crate::dialect::{Csv, Framing};
+use crate::dialect::{Csv, Framing, Reading};
 use crate::error::{Error, Result};
 use crate::hash::Kernel;
 use crate::limits::{IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX, RELEASE_BYTES, WINDOW_BYTES_MAX};
@@ -29,8 +29,8 @@ const SCAN_AHEAD: usize = 32;
 #[derive(Debug)]
 pub struct Chunk {
     bytes: Bytes,
-    /// True if CSV must be read by the exact reader, because quotes stand where they should not.
-    pub is_exact: bool,
+    /// How it must be read if it is CSV.
+    pub reading: Reading,
     /// True if the chunk stands for one line that is longer than [`RECORD_BYTES_MAX`]; it then has no bytes.
     pub is_oversize: bool,
 }
@@ -183,9 +183,8 @@ impl Chunks {
     }
 
     fn take(&mut self, len: usize) -> Chunk {
-        self.cutter.take(len);
-        let is_exact = self.cutter.is_exact();
-        Chunk { bytes: self.route.take(len), is_exact, is_oversize: false }
+        let reading = self.cutter.take_chunk(len);
+        Chunk { bytes: self.route.take(len), reading, is_oversize: false }
     }
 
     fn begin_oversize(&mut self) -> std::result::Result<Option<Chunk>, Torn> {
@@ -196,7 +195,7 @@ impl Chunks {
         let len = passed_over(self.route.pending());
         self.route.discard(len);
         self.cutter.take(len);
-        Ok(Some(Chunk { bytes: self.route.take(0), is_exact: false, is_oversize: true }))
+        Ok(Some(Chunk { bytes: self.route.take(0), reading: Reading::Fast, is_oversize: true }))
     }
 
     /// Remainder when the source has ended: a last record without a line end.

@@ -10,7 +10,7 @@
 //! the speed of a window, never correctness.
 
 use super::window::{WindowScan, may_follow_close, may_precede_open};
-use crate::dialect::{Csv, Framing, Row, Step};
+use crate::dialect::{Csv, Framing, Reading, Row, Step};
 use crate::hash::Kernel;
 use crate::limits::RECORD_BYTES_MAX;
 
@@ -24,6 +24,10 @@ pub(super) struct Cutter {
     boundary: usize,
     csv: CsvState,
     row: Row,
+    /// True if the record behind the boundary goes on with a field of the one before it.
+    goes_on: bool,
+    /// True if the first pending record does.
+    first_goes_on: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +54,8 @@ impl Strict {
 impl Cutter {
     pub(super) fn new(framing: Framing) -> Self {
         let csv = CsvState::Strict(Strict::BEGIN);
-        Self { framing, scanned: 0, boundary: 0, csv, row: Row::default() }
+        let row = Row::default();
+        Self { framing, scanned: 0, boundary: 0, csv, row, goes_on: false, first_goes_on: false }
     }
 
     /// The notation, if windows should be scanned ahead in parallel.
@@ -64,11 +69,6 @@ impl Cutter {
     /// True if records are lines.
     pub(super) fn is_lines(&self) -> bool {
         self.framing == Framing::Lines
-    }
-
-    /// True if CSV was cut by the exact reader, so that it must be read by it too.
-    pub(super) fn is_exact(&self) -> bool {
-        matches!(self.csv, CsvState::Exact)
     }
 
     /// Looks at the bytes that were appended to `pending` since the last call. `scan` is what [`WindowScan::of`] says
@@ -94,7 +94,7 @@ impl Cutter {
             CsvState::Exact => (Strict::BEGIN, self.boundary, None),
         };
         let window = &pending[from..];
-        if can_be_strict(csv) && window.len() <= RECORD_BYTES_MAX {
+        if can_be_strict(csv) && window.len() <= RECORD_BYTES_MAX && !self.goes_on {
             let scan = scan.unwrap_or_else(|| WindowScan::of(Kernel::default(), window, csv));
             if let Some(last_end) = strict.advance(scan, window, csv, from - self.boundary) {
                 self.boundary = last_end.map_or(self.boundary, |end| from + end);
@@ -105,7 +105,10 @@ impl Cutter {
         self.csv = CsvState::Exact;
         loop {
             match csv.read_row(pending, self.boundary, false, &mut self.row) {
-                Step::Row => self.boundary = self.row.next,
+                Step::Row => {
+                    self.boundary = self.row.next;
+                    self.goes_on = csv.is_torn_at_end(&self.row, self.goes_on);
+                }
                 // Empty lines are no records, wherever they are cut, but for a line end in two.
                 Step::End => {
                     let half = usize::from(pending.last() == Some(&b'\r'));
@@ -130,6 +133,16 @@ impl Cutter {
     /// End of the last complete record among the pending bytes; 0 if none is complete.
     pub(super) fn boundary(&self) -> usize {
         self.boundary
+    }
+
+    /// The first `len` pending bytes become a chunk, which must be read in this way. They end at the boundary.
+    pub(super) fn take_chunk(&mut self, len: usize) -> Reading {
+        let goes_on = std::mem::replace(&mut self.first_goes_on, self.goes_on);
+        self.take(len);
+        match self.csv {
+            CsvState::Strict(_) => Reading::Fast,
+            CsvState::Exact => Reading::Exact { goes_on },
+        }
     }
 
     /// The first `len` pending bytes are gone.
@@ -254,6 +267,43 @@ mod tests {
         chunks
     }
 
+    /// Whether the record at each begin of a chunk goes on with the one before it, by the cutter and by the rows of the whole.
+    fn torn_begins(text: &[u8], window: usize, csv: Csv) -> [Vec<bool>; 2] {
+        let mut cutter = Cutter::new(Framing::Csv(csv));
+        let (mut start, mut begins, mut by_cutter) = (0, Vec::new(), Vec::new());
+        let mut take = |cutter: &mut Cutter, len: usize| {
+            let reading = cutter.take_chunk(len);
+            begins.push(start);
+            by_cutter.push(reading == Reading::Exact { goes_on: true });
+            start += len;
+            start
+        };
+        let mut from = 0;
+        for end in (0..text.len()).step_by(window).chain([text.len()]) {
+            cutter.feed(&text[from..end], None);
+            if cutter.boundary() > 0 {
+                let len = cutter.boundary();
+                from = take(&mut cutter, len);
+            }
+        }
+        cutter.finish();
+        take(&mut cutter, text.len() - from);
+        let (mut row, mut at, mut goes_on) = (Row::default(), 0, false);
+        let mut torn = vec![false; begins.len()];
+        while csv.read_row(text, at, true, &mut row) == Step::Row {
+            // A chunk begins with the record, or with blank lines before it.
+            for (begin, torn) in begins.iter().zip(&mut torn) {
+                *torn |= goes_on && (at..=row.start).contains(begin);
+            }
+            goes_on = csv.is_torn_at_end(&row, goes_on);
+            at = row.next;
+        }
+        for (begin, torn) in begins.iter().zip(&mut torn) {
+            *torn |= goes_on && (at..=text.len()).contains(begin);
+        }
+        [by_cutter, torn]
+    }
+
     fn csv_records(text: &[u8], csv: &Csv) -> Vec<Vec<Vec<u8>>> {
         let (mut row, mut at, mut records) = (Row::default(), 0, Vec::new());
         while csv.read_row(text, at, true, &mut row) == Step::Row {
@@ -292,6 +342,18 @@ mod tests {
             prop_assert_eq!(parts, csv_records(&text, &csv));
         }
 
+        /// A chunk knows that it begins with the rest of a field that a quote tore apart.
+        #[test]
+        fn chunks_know_what_they_go_on_with(
+            rows in proptest::collection::vec("(\"a|a|a,\"a|a,a|a,a,a|\"a\",\"\n\"|)\r?\n", 0..9),
+            window in 1_usize..20,
+            width in 2_usize..4,
+        ) {
+            let csv = Csv { width: Some(width), ..Csv::new(b',') };
+            let [by_cutter, by_rows] = torn_begins(rows.concat().as_bytes(), window, csv);
+            prop_assert_eq!(by_cutter, by_rows);
+        }
+
         /// The same for well-formed CSV, which must stay on the fast path.
         #[test]
         fn well_formed_csv_is_never_refused(
@@ -307,7 +369,7 @@ mod tests {
             for end in (0..text.len()).step_by(window).chain([text.len()]) {
                 cutter.feed(&text[..end], None);
             }
-            prop_assert!(!cutter.is_exact());
+            prop_assert!(matches!(cutter.csv, CsvState::Strict(_)));
             prop_assert_eq!(cutter.boundary(), text.len());
         }
 
@@ -335,11 +397,11 @@ mod tests {
         cutter.feed(&text[..11], None);
         assert_eq!(cutter.boundary(), 0, "whether the quote closes is not known");
         cutter.feed(&text[..20], None);
-        assert!(cutter.is_exact());
+        assert!(matches!(cutter.csv, CsvState::Exact));
         assert_eq!(cutter.boundary(), 13);
         cutter.take(13);
         cutter.feed(&text[13..], None);
-        assert!(!cutter.is_exact());
+        assert!(matches!(cutter.csv, CsvState::Strict(_)));
         assert_eq!(cutter.boundary(), text.len() - 13);
     }
 

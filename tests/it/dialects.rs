@@ -378,9 +378,29 @@ fn what_a_quoted_field_became_moves_nobody() {
         ("N,\"a \" b\nx,12\",aN@example.com,y", 2),
         // A delimiter in a row that ends in a blank field.
         ("N,a,b,aN@example.com,", 1),
+        // A quote that is never closed, and line ends behind it: the last line is as wide as a row.
+        ("N,\"Zone 1\nDock 4\nParis,France,bN@rival.example,aN@example.com", 3),
+        ("N,\"Zone 1\nParis,France,bN@rival.example,aN@example.com", 2),
     ] {
         let text = people("id,name,email,note", usual, odd, |n| n == 9);
         let (left, rejected, _) = written(&text);
         assert_eq!((left, rejected), (39, lines), "{odd}");
     }
+}
+
+#[test]
+fn an_address_of_the_next_column_is_not_taken_where_one_is_missing() {
+    let usual = "N,aN@example.com,pN@firm.example,x";
+    // The wanted field is lost, and blank ones were added.
+    let text = people("id,email,billing,note", usual, "N,pN@firm.example,,x,,", |n| n % 20 == 0);
+    let (left, rejected, _) = written(&text);
+    assert_eq!((left, rejected), (38, 2));
+    // Where few have a second address, a blank one says nothing.
+    let text = people(
+        "id,email,billing,note",
+        "N,aN@example.com,,x",
+        "N,aN@example.com,pN@firm.example,x,,",
+        |n| n % 13 == 0,
+    );
+    assert_eq!(written(&text).0, 40);
 }

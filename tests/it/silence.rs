@@ -169,6 +169,10 @@ impl Case {
         }
         let mut damages = Vec::new();
         let mut glued = 0;
+        // Rows that are wider or narrower than they were, or cut. One damage can undo another: a row that loses a field and
+        // gets a delimiter is as wide as any other, rows that are glued and cut again are two. Nobody could say what such a
+        // row was, so that it gets no second damage of that kind.
+        let mut is_uneven = vec![false; rows.len()];
         let mut lines: Vec<String> = Vec::new();
         for _ in 0..dice.below(4) {
             let damage = dice.of(&DAMAGES);
@@ -188,9 +192,16 @@ impl Case {
                 Damage::QuoteBefore => cell.insert(0, '"'),
                 Damage::QuoteWithin => cell.insert(middle, '"'),
                 Damage::QuoteBehind => cell.push('"'),
-                Damage::Delimiter if field != target => cell.insert_str(middle, delimiter),
-                Damage::LineEnd if field != target => cell.insert_str(middle, line_end),
-                Damage::FieldLost => {
+                Damage::Delimiter if field != target && !is_uneven[at] => {
+                    cell.insert_str(middle, delimiter);
+                    is_uneven[at] = true;
+                }
+                Damage::LineEnd if field != target && !is_uneven[at] => {
+                    cell.insert_str(middle, line_end);
+                    is_uneven[at] = true;
+                }
+                Damage::FieldLost if !is_uneven[at] => {
+                    is_uneven[at] = true;
                     rows[at].remove(field);
                     if rows[at].is_empty() {
                         rows[at].push(String::new());
@@ -199,16 +210,30 @@ impl Case {
                 Damage::HeaderAgain => {
                     let header = rows[0].clone();
                     rows.insert(at, header);
+                    is_uneven.insert(at, false);
                 }
-                Damage::Totals => rows.push(vec!["Total".to_owned(), "12".to_owned()]),
+                Damage::Totals => {
+                    rows.push(vec!["Total".to_owned(), "12".to_owned()]);
+                    is_uneven.push(false);
+                }
                 Damage::Escape => cell.insert_str(middle, "\\\""),
                 Damage::Delimiters => rows[at].extend([String::new(), String::new()]),
-                Damage::BlankLine => rows.insert(at, vec![String::new()]),
-                Damage::BareCr if field != target => cell.insert(middle, '\r'),
+                Damage::BlankLine => {
+                    rows.insert(at, vec![String::new()]);
+                    is_uneven.insert(at, false);
+                }
+                Damage::BareCr if field != target && !is_uneven[at] => {
+                    cell.insert(middle, '\r');
+                    is_uneven[at] = true;
+                }
                 Damage::Nul if field != target => cell.insert(middle, '\0'),
                 Damage::Spaces => cell.insert_str(0, "  "),
-                Damage::RowsGlued if at + 1 < rows.len() => {
+                Damage::RowsGlued
+                    if at + 1 < rows.len() && !is_uneven[at] && !is_uneven[at + 1] =>
+                {
+                    is_uneven[at] = true;
                     let next = rows.remove(at + 1);
+                    is_uneven.remove(at + 1);
                     if dice.one_in(2) {
                         rows[at].extend(next);
                     } else {

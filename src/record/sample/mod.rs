@@ -265,16 +265,19 @@ impl SampleTable {
     pub(crate) fn places(&self, width: usize) -> Places {
         let rows = self.rows.len().saturating_sub(1);
         let wide = self.rows.iter().skip(1).filter(|row| row.len() > width).count();
+        let few = (rows / 20).max(2);
+        let kinds = |column: usize| self.cells(column).skip(1).map(Kind::of);
+        let filled = |column: usize| kinds(column).filter(|kind| *kind != Kind::Empty).count();
         let is_of_addresses = |column: &usize| {
-            let kinds = || self.cells(*column).skip(1).map(Kind::of);
-            let filled = kinds().filter(|kind| *kind != Kind::Empty).count();
-            let addresses = kinds().filter(|kind| *kind == Kind::Address).count();
-            addresses > 0 && addresses * 5 >= filled * 4
+            let addresses = kinds(*column).filter(|kind| *kind == Kind::Address).count();
+            addresses > 0 && addresses * 5 >= filled(*column) * 4
         };
-        let addresses = (wide * 2 <= rows).then(|| (0..width).filter(is_of_addresses).collect());
+        let of_addresses = || (0..width).filter(is_of_addresses);
         Places {
-            addresses,
-            is_surplus_rare: wide <= (rows / 20).max(2),
+            addresses: of_addresses().collect(),
+            filled_addresses: of_addresses().filter(|at| filled(*at) + few >= rows).collect(),
+            is_surplus_rare: wide <= few,
+            is_surplus_usual: wide * 2 > rows,
             are_quotes_doubled: self.are_quotes_doubled,
         }
     }

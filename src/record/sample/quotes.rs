@@ -2,7 +2,7 @@
 
 use super::cut::each_row;
 use super::score::usual_width;
-use crate::dialect::{Csv, Quotes, Row, Separator};
+use crate::dialect::{Cell, Csv, Quotes, Row, Separator};
 
 /// The meaning of quotes that explains most rows of a sample: all of it, since the first quote within a field may stand far
 /// down. Doubled quotes are what nearly everybody writes; another meaning must explain twice as much.
@@ -85,7 +85,10 @@ fn contradictions_of(
     let mut without_address = 0;
     let mut quoted = QuotedLines::default();
     each_row(text, is_all, &csv, |row| {
-        widths.push(row.cells.len());
+        // Blank fields beyond the others make no row wider.
+        let is_blank = |cell: &Cell| text[cell.start..cell.end].trim_ascii().is_empty();
+        let is_as_wide = row.cells.get(width..).is_some_and(|beyond| beyond.iter().all(is_blank));
+        widths.push(if is_as_wide { width } else { row.cells.len() });
         let raw = &text[row.start..row.end];
         rows += 1;
         people += usize::from(memchr::memchr(b'@', raw).is_some());

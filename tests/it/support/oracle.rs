@@ -194,27 +194,53 @@ fn refused(
     let is_torn = strays
         .filter(|(_, quoted)| *quoted != Quoted::Yes)
         .any(|(cell, _)| cell.trim_ascii_end().ends_with(b"\""));
-    let closes_nothing = |(cell, quoted): &(Vec<u8>, Quoted)| {
-        let pieces = cell.split(|byte| *byte == b'"').count();
-        *quoted == Quoted::No && cell.trim_ascii_end().ends_with(b"\"") && pieces % 2 == 0
-    };
     let is_torn = is_torn || are_quotes_doubled && row.cells.iter().any(closes_nothing);
     (is_merged || is_torn || !is_wide).then_some(count)
 }
 
-/// Columns in which four of five values are addresses, as far as the first rows tell.
-fn address_columns(rows: &[Row<'_>], width: usize) -> Vec<usize> {
-    let is_even = |row: &&Row<'_>| {
-        row.cells.len() >= width && row.cells[width..].iter().all(|(cell, _)| is_blank(cell))
-    };
-    let count = |at: usize, is: fn(&[u8]) -> bool| {
-        rows.iter().take(199).filter(is_even).filter(|row| is(&row.cells[at].0)).count()
-    };
-    let is_of_addresses = |at: &usize| {
-        let (addresses, filled) = (count(*at, is_address), count(*at, |cell| !is_blank(cell)));
-        addresses > 0 && addresses * 5 >= filled * 4
-    };
-    (0..width).filter(is_of_addresses).collect()
+/// True if a field ends with a quote that has no other one.
+fn closes_nothing((cell, quoted): &(Vec<u8>, Quoted)) -> bool {
+    let pieces = cell.split(|byte| *byte == b'"').count();
+    *quoted == Quoted::No && cell.trim_ascii_end().ends_with(b"\"") && pieces % 2 == 0
+}
+
+/// Places of values, as far as the first rows tell.
+struct Places {
+    width: usize,
+    /// Columns in which four of five values are addresses.
+    addresses: Vec<usize>,
+    /// Those of them that hardly any row leaves blank.
+    filled: Vec<usize>,
+    is_surplus_rare: bool,
+    is_surplus_usual: bool,
+}
+
+impl Places {
+    fn of(rows: &[Row<'_>], width: usize) -> Self {
+        let is_even = |row: &&Row<'_>| {
+            row.cells.len() >= width && row.cells[width..].iter().all(|(cell, _)| is_blank(cell))
+        };
+        let rows: Vec<_> = rows.iter().take(199).filter(is_even).collect();
+        let count = |at: usize, is: fn(&[u8]) -> bool| {
+            rows.iter().filter(|row| is(&row.cells[at].0)).count()
+        };
+        let filled = |at: usize| count(at, |cell| !is_blank(cell));
+        let is_of_addresses = |at: &usize| {
+            let addresses = count(*at, is_address);
+            addresses > 0 && addresses * 5 >= filled(*at) * 4
+        };
+        let addresses: Vec<usize> = (0..width).filter(is_of_addresses).collect();
+        let few = (rows.len() / 20).max(2);
+        let hardly_blank = |at: &usize| rows.len() - filled(*at) <= few;
+        let wide = rows.iter().filter(|row| row.cells.len() > width).count();
+        Self {
+            width,
+            filled: addresses.iter().copied().filter(hardly_blank).collect(),
+            addresses,
+            is_surplus_rare: wide <= few,
+            is_surplus_usual: wide * 2 > rows.len(),
+        }
+    }
 }
 
 fn is_blank(cell: &[u8]) -> bool {
@@ -235,14 +261,20 @@ fn is_address(cell: &[u8]) -> bool {
     is_word(local, "._-+'&=") && is_word(domain, ".-") && has_dot
 }
 
-/// True if a row with blank fields too many has nothing in the wanted ones, or addresses in other columns than the rest.
-fn is_shifted(row: &Row<'_>, width: usize, addresses: &[usize], wanted: &[usize]) -> bool {
+/// True if a row with blank fields too many, or with a quote that means nothing, has nothing in the wanted ones, or addresses
+/// in other columns than the rest.
+fn is_shifted(row: &Row<'_>, places: &Places, wanted: &[usize]) -> bool {
     let text = |at: usize| row.cells[at].0.trim_ascii();
-    row.cells.len() > width
-        && (wanted.iter().all(|at| text(*at).is_empty())
-            || (0..width).any(|at| {
-                !text(at).is_empty() && text(at).contains(&b'@') != addresses.contains(&at)
-            }))
+    let has_surplus = row.cells.len() > places.width && !places.is_surplus_usual;
+    let is_out_of_place = |at: usize| {
+        let expected = if text(at).is_empty() { &places.filled } else { &places.addresses };
+        text(at).contains(&b'@') != expected.contains(&at)
+    };
+    let is_doubtful = has_surplus
+        || row.cells.len() == places.width
+            && row.cells.iter().any(|cell| cell.1 == Quoted::Stray || closes_nothing(cell));
+    has_surplus && places.is_surplus_rare && wanted.iter().all(|at| text(*at).is_empty())
+        || is_doubtful && (0..places.width).any(is_out_of_place)
 }
 
 /// True if a field holds the end of one row and the begin of another. If nearly all rows have an address, such a field has
@@ -297,7 +329,7 @@ pub(crate) fn read_csv(
     let Some((header, rows)) = rows.split_first() else { return Outcome::default() };
     let (mut refused_rows, mut refused_lines) = (0, 0);
     let mut values = Vec::new();
-    let addresses = address_columns(rows, header.cells.len());
+    let places = Places::of(rows, header.cells.len());
     let wanted: Vec<usize> = country.into_iter().chain([column]).collect();
     let first_rows = || std::iter::once(header).chain(rows).take(200).flat_map(|row| &row.cells);
     let with_quotes = |is_quoted: bool| {
@@ -305,11 +337,17 @@ pub(crate) fn read_csv(
         first_rows().filter(|(cell, quoted)| is_so(quoted) && cell.contains(&b'"')).count()
     };
     let are_doubled = with_quotes(true) > 0 && with_quotes(false) * 4 <= with_quotes(true);
+    let mut goes_on = false;
     for row in rows {
-        let shifted = || is_shifted(row, header.cells.len(), &addresses, &wanted).then_some(1);
-        if let Some(lines) =
-            refused(row, header, delimiter, !addresses.is_empty(), are_doubled).or_else(shifted)
-        {
+        let has_people = !places.addresses.is_empty();
+        let lines = lines(row.raw).len() as u64;
+        let is_continued = std::mem::take(&mut goes_on);
+        let is_short = row.cells.len() < places.width;
+        let ends_open = row.cells.last().is_some_and(|cell| cell.1 == Quoted::Stray);
+        goes_on = is_short && (is_continued || ends_open);
+        let refused = refused(row, header, delimiter, has_people, are_doubled)
+            .or_else(|| (is_continued || is_shifted(row, &places, &wanted)).then_some(lines));
+        if let Some(lines) = refused {
             refused_rows += 1;
             refused_lines += lines;
             continue;
