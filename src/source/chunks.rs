@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use super::append;
 use super::compression::{Compression, decode_error};
+use super::filled::Filled;
 use super::framing::{Cutter, first_line_end};
 use super::mmap::Mapping;
 use super::watch::Watch;
@@ -39,7 +39,7 @@ pub struct Chunk {
 enum Bytes {
     Mapped(Arc<Mapping>, Range<usize>),
     /// A buffer that is used again.
-    Owned(Vec<u8>, Arc<Buffers<Vec<u8>>>),
+    Owned(Filled, Arc<Buffers<Vec<u8>>>),
 }
 
 impl Deref for Chunk {
@@ -56,7 +56,7 @@ impl Deref for Chunk {
 impl Drop for Chunk {
     fn drop(&mut self) {
         if let Bytes::Owned(bytes, home) = &mut self.bytes {
-            home.give(std::mem::take(bytes));
+            home.give(std::mem::take(bytes).into_buffer());
         }
     }
 }
@@ -127,7 +127,7 @@ impl Chunks {
         skip: usize,
         chunk_bytes: usize,
     ) -> Self {
-        let streamed = Streamed { reader, pending: Vec::new(), skip, compression, buffers };
+        let streamed = Streamed { reader, pending: Filled::default(), skip, compression, buffers };
         Self::new(Route::Streamed(streamed), path, watch, framing, chunk_bytes)
     }
 
@@ -287,7 +287,7 @@ impl Route {
     fn discard(&mut self, len: usize) {
         match self {
             Self::Mapped(mapped) => mapped.discard(len),
-            Self::Streamed(streamed) => drop(streamed.pending.drain(..len)),
+            Self::Streamed(streamed) => streamed.pending.drop_first(len),
         }
     }
 }
@@ -364,7 +364,7 @@ pub(super) struct Stream {
 /// A stream; the pending bytes are in a buffer of their own.
 struct Streamed {
     reader: Box<dyn Read + Send>,
-    pending: Vec<u8>,
+    pending: Filled,
     /// Bytes still to be left out at the beginning.
     skip: usize,
     compression: Compression,
@@ -381,17 +381,14 @@ impl Streamed {
     /// Appends up to `window` bytes; `false` at the end.
     fn grow(&mut self, window: usize) -> std::io::Result<bool> {
         while self.skip > 0 {
-            let skipped =
-                (&mut self.reader).take(self.skip as u64).read_to_end(&mut self.pending)?;
-            self.pending.clear();
+            let skipped = self.pending.read(&mut self.reader, self.skip.min(window))?;
+            self.pending.truncate(0);
             self.skip = if skipped == 0 { 0 } else { self.skip - skipped };
         }
-        Ok(append(&mut self.reader, &mut self.pending, window)? > 0)
+        Ok(self.pending.read(&mut self.reader, window)? > 0)
     }
 
-    fn buffer(&self) -> Vec<u8> {
-        let mut buffer = self.buffers.take();
-        buffer.clear();
-        buffer
+    fn buffer(&self) -> Filled {
+        Filled::none(self.buffers.take())
     }
 }

@@ -8,6 +8,7 @@ mod chunks;
 mod compression;
 mod detect;
 mod expand;
+mod filled;
 mod framing;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod in_memory;
@@ -377,27 +378,6 @@ impl<R: Read> Read for Counting<R> {
         self.count.fetch_add(len as u64 - known, Ordering::Relaxed);
         Ok(len)
     }
-}
-
-/// Appends up to `most` bytes, in reads as large as may be; the number of bytes.
-fn append(reader: &mut impl Read, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-    let from = bytes.len();
-    bytes.resize(from + most, 0);
-    let mut end = from;
-    let mut failed = None;
-    while end < bytes.len() {
-        match reader.read(&mut bytes[end..]) {
-            Ok(0) => break,
-            Ok(len) => end += len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                failed = Some(error);
-                break;
-            }
-        }
-    }
-    bytes.truncate(end);
-    failed.map_or(Ok(end - from), Err)
 }
 
 /// Reads until `limit` bytes or the end.

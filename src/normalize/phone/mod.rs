@@ -1,7 +1,7 @@
 //! Canonical form of a phone number: country code and national number, digits only.
 //!
-//! Three steps. [`scan`] reduces the value to its digits and to whether they are international. [`plan`] answers for
-//! the common shapes from a small table. Everything else is libphonenumber's to decide, which knows the trunk
+//! Three steps. [`scan`] reduces the value to its digits and to whether they are international; shapes that need no such
+//! care are not scanned. [`plan`] answers for the usual numbers from a small table. Everything else is libphonenumber's to decide, which knows the trunk
 //! prefixes, exit codes and number lengths of every country; it only ever sees clean digits.
 
 mod assumed;
@@ -154,9 +154,13 @@ impl PhoneRule {
         out: &mut Vec<u8>,
     ) -> Verdict {
         let (country, is_unknown) = self.country_of(row_country);
-        match scan::digits(text, vanity)
-            .and_then(|digits| canonical(&digits, country, is_unknown, self.unprefixed))
-        {
+        let digits = match scan::digits(text, vanity) {
+            Ok(digits) if self.plan.push_scanned(&digits, country, out) => {
+                return Verdict::Raw(Note::PLAIN);
+            }
+            digits => digits,
+        };
+        match digits.and_then(|digits| canonical(&digits, country, is_unknown, self.unprefixed)) {
             Ok((digits, note)) => {
                 out.extend_from_slice(digits.as_bytes());
                 Verdict::Raw(note)
@@ -432,7 +436,59 @@ mod tests {
         assert!(answers > 300_000 && countries > 140, "{answers} answers of {countries} countries");
     }
 
+    /// Whether the table answers for digits that were scanned; if it does, the library must say the same.
+    fn scanned_answers(plan: &Plan, digits: &Digits, country: Option<Country>) -> bool {
+        let mut out = Vec::new();
+        if !plan.push_scanned(digits, country, &mut out) {
+            return false;
+        }
+        let expected = canonical(digits, country, false, Unprefixed::Auto);
+        let answer = String::from_utf8(out).expect("digits");
+        assert_eq!(Ok((answer, Note::PLAIN)), expected, "{digits:?} {country:?}");
+        true
+    }
+
+    /// Every calling code with a trunk zero behind it, and every country with every calling code behind two zeros, with and
+    /// without such a zero: wherever the table answers, libphonenumber gives the same digits.
+    #[test]
+    fn table_agrees_with_library_on_trunk_zeros_and_exit_codes() {
+        let plan = Plan::from_metadata();
+        let digits = |text, has_plus| Digits { text, has_plus, is_bracketed: false };
+        let codes: Vec<u16> = Plan::calling_codes().collect();
+        let mut answers = [0_usize; 2];
+        for code in &codes {
+            for prefix in 10..1000 {
+                let len = 6 + prefix % 5;
+                let text = format!("{code}0{prefix}{}", &"739152846037195"[..len - 2]);
+                answers[0] += usize::from(scanned_answers(&plan, &digits(text, true), None));
+            }
+        }
+        for (at, country) in Country::all().enumerate() {
+            for (nth, code) in codes.iter().enumerate() {
+                for zero in ["", "0"] {
+                    let prefix = 10 + (at * 7 + nth * 13) % 90;
+                    let len = 5 + (at + nth) % 6;
+                    let text = format!("00{code}{zero}{prefix}{}", &"739152846037195"[..len]);
+                    let is_answer = scanned_answers(&plan, &digits(text, false), Some(country));
+                    answers[1] += usize::from(is_answer);
+                }
+            }
+        }
+        assert!(answers[0] > 10_000 && answers[1] > 10_000, "{answers:?}");
+    }
+
     proptest! {
+        #[test]
+        fn table_agrees_with_library_on_whatever_is_scanned(
+            country in proptest::option::of(0..240_usize),
+            text in r"(0{0,3}|011|0011)[1-9][0-9]{0,2}0?[0-9]{3,13}",
+            has_plus in any::<bool>(),
+        ) {
+            static PLAN: std::sync::LazyLock<Plan> = std::sync::LazyLock::new(Plan::from_metadata);
+            let country = country.map(|at| Country::all().nth(at).expect("there are more"));
+            scanned_answers(&PLAN, &Digits { text, has_plus, is_bracketed: false }, country);
+        }
+
         #[test]
         fn plan_agrees_with_library_wherever_it_answers(value in r"\+?[0-9 ().\-/]{5,20}") {
             plan_answers(&value);

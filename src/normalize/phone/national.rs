@@ -27,6 +27,13 @@ const WITHOUT_TRUNK: &[&str] = &[
     "PE", "RU", "SG",
 ];
 
+/// Countries in which the zero of a national number is part of it.
+const WITH_ZERO: &[&str] = &["IT"];
+
+/// Countries of these whose exit code is more than two zeros, or another one.
+const OTHER_EXIT_CODES: &[&str] =
+    &["AU", "BR", "CL", "CO", "HK", "ID", "JP", "KR", "MX", "RU", "SG", "TH"];
+
 /// Countries of the North American plan, where ten digits are a number and a 1 may stand before them.
 const NORTH_AMERICAN: &[&str] = &[
     "AG", "AI", "AS", "BB", "BM", "BS", "CA", "DM", "DO", "GD", "GU", "JM", "KN", "KY", "LC", "MP",
@@ -53,7 +60,10 @@ const EXCEPT: &[(&str, &[&str])] = &[
 pub(super) struct National {
     /// The calling code; 0 if the library has to decide.
     pub(super) code: u16,
-    has_trunk_zero: bool,
+    pub(super) has_trunk_zero: bool,
+    /// True if international numbers may begin with two zeros, and with nothing but a code behind them.
+    pub(super) has_exit_zeros: bool,
+    has_zero: bool,
     is_north_american: bool,
     except: &'static [&'static str],
 }
@@ -63,13 +73,15 @@ impl National {
         let name = country.to_string();
         let is_in = |list: &[&str]| list.contains(&name.as_str());
         let has_trunk_zero = is_in(WITH_TRUNK_ZERO);
+        let has_zero = is_in(WITH_ZERO);
         let is_north_american = is_in(NORTH_AMERICAN);
-        if !has_trunk_zero && !is_north_american && !is_in(WITHOUT_TRUNK) {
+        if !has_trunk_zero && !has_zero && !is_north_american && !is_in(WITHOUT_TRUNK) {
             return Self::default();
         }
         let except =
             EXCEPT.iter().find(|(of, _)| *of == name).map_or(&[][..], |(_, except)| except);
-        Self { code, has_trunk_zero, is_north_american, except }
+        let has_exit_zeros = !is_north_american && !is_in(OTHER_EXIT_CODES);
+        Self { code, has_trunk_zero, has_exit_zeros, has_zero, is_north_american, except }
     }
 
     /// The national number in digits as they were written; `None` where the library has to decide.
@@ -87,6 +99,7 @@ impl National {
         }
         match written {
             [b'0', b'1'..=b'9', ..] if self.has_trunk_zero => Some(&written[1..]),
+            [b'0', b'1'..=b'9', ..] if self.has_zero => Some(written),
             [b'1'..=b'9', ..] if !written.starts_with(code) => Some(written),
             _ => None,
         }

@@ -9,6 +9,7 @@
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber};
 
 use super::national::National;
+use super::scan::Digits;
 use super::{DIGITS_MAX, DIGITS_MIN};
 use crate::normalize::Country;
 use crate::normalize::country::CODES;
@@ -35,6 +36,8 @@ struct Code {
     /// Bit n is set if national numbers of n digits are possible.
     lengths: u16,
     trunk_prefixes: &'static [&'static str],
+    /// The way of the country by whose rules international numbers with that code are read.
+    national: National,
 }
 
 /// Calling codes of one to three digits with the lengths of their national numbers.
@@ -57,7 +60,10 @@ impl Plan {
             let lengths = (2..=NATIONAL_DIGITS_MAX)
                 .filter(|len| is_possible(code, *len))
                 .fold(0, |lengths, len| lengths | 1 << len);
-            codes[usize::from(code)] = Code { lengths, trunk_prefixes };
+            let region = PHONE_NUMBER_UTIL.get_region_for_country_code(i32::from(code));
+            let country = Country::all().find(|country| Some(country.region()) == region);
+            let national = country.map_or_else(National::default, |of| National::of(of, code));
+            codes[usize::from(code)] = Code { lengths, trunk_prefixes, national };
         }
         let mut countries = vec![National::default(); CODES].into_boxed_slice();
         for country in Country::all() {
@@ -78,10 +84,66 @@ impl Plan {
             return false;
         }
         let Some((buffer, len)) = digits(value) else { return false };
+        self.push_as(national, &buffer[..len], out)
+    }
+
+    /// Appends the number that scanned digits are, international or of a country; appends nothing and returns `false` where
+    /// the library has to decide.
+    pub(super) fn push_scanned(
+        &self,
+        digits: &Digits,
+        country: Option<Country>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let text = digits.text.as_bytes();
+        let national = country.map(|country| self.countries[country.place()]);
+        if text.len() > DIGITS_MAX + 2 {
+            return false;
+        }
+        match (text, national) {
+            _ if digits.has_plus => self.push_international(text, out),
+            ([b'0', b'0', rest @ ..], None) => self.push_international(rest, out),
+            ([b'0', b'0', rest @ ..], Some(national)) => {
+                national.has_exit_zeros && self.push_international(rest, out)
+            }
+            (_, Some(national)) => national.code != 0 && self.push_as(national, text, out),
+            (_, None) => false,
+        }
+    }
+
+    /// Appends an international number, without the trunk zero behind its code if there is one.
+    fn push_international(&self, number: &[u8], out: &mut Vec<u8>) -> bool {
+        if (DIGITS_MIN..=DIGITS_MAX).contains(&number.len()) && self.is_plain(number) {
+            out.extend_from_slice(number);
+            return true;
+        }
+        let Some((national, written)) = self.national_of(number) else { return false };
+        national.has_trunk_zero && written.starts_with(b"0") && self.push_as(national, written, out)
+    }
+
+    /// The way of the code that an international number begins with, and what is behind it.
+    fn national_of<'a>(&self, number: &'a [u8]) -> Option<(National, &'a [u8])> {
+        let mut code = 0;
+        for code_len in 1..=3.min(number.len()) {
+            code = code * 10 + usize::from(number[code_len - 1] - b'0');
+            if code == 0 {
+                return None;
+            }
+            let entry = &self.codes[code];
+            if entry.lengths != 0 {
+                return Some((entry.national, &number[code_len..]));
+            }
+        }
+        None
+    }
+
+    /// Appends digits as a country's national number.
+    #[inline]
+    fn push_as(&self, national: National, written: &[u8], out: &mut Vec<u8>) -> bool {
         let mut code = [0; 3];
         let code_len = write_code(national.code, &mut code);
         let code = &code[..code_len];
-        let Some(number) = national.number(&buffer[..len], code) else { return false };
+        let Some(number) = national.number(written, code) else { return false };
         let is_possible = number.len() <= NATIONAL_DIGITS_MAX
             && self.codes[usize::from(national.code)].lengths & (1 << number.len()) != 0
             && (DIGITS_MIN..=DIGITS_MAX).contains(&(code.len() + number.len()));

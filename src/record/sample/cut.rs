@@ -61,19 +61,30 @@ pub(super) fn each_row(
     mut on_row: impl FnMut(&dialect::Row) -> bool,
 ) {
     let (mut row, mut at) = (dialect::Row::default(), 0);
-    loop {
-        match csv.read_row(text, at, is_all, &mut row) {
-            // The last row of a sample may go on behind it.
-            Step::Row if is_all || at == 0 || row.next < text.len() => {}
-            // A first one that does is all that there is to look at.
-            Step::Partial if at == 0 => {
-                csv.read_row(text, at, true, &mut row);
-            }
-            Step::Row | Step::Partial | Step::End => return,
-        }
+    while next_row(text, at, is_all, csv, &mut row) {
         at = row.next;
         if !on_row(&row) {
             return;
         }
+    }
+}
+
+/// Reads the row that begins at a place; `false` if there is none, or if it may go on behind the sample.
+pub(super) fn next_row(
+    text: &[u8],
+    at: usize,
+    is_all: bool,
+    csv: &Csv,
+    row: &mut dialect::Row,
+) -> bool {
+    match csv.read_row(text, at, is_all, row) {
+        // The last row of a sample may go on behind it.
+        Step::Row => is_all || at == 0 || row.next < text.len(),
+        // A first one that does is all that there is to look at.
+        Step::Partial if at == 0 => {
+            csv.read_row(text, at, true, row);
+            true
+        }
+        Step::Partial | Step::End => false,
     }
 }

@@ -198,7 +198,7 @@ fn has_torn_quote(cell: &Cell) -> bool {
 /// True if a cell has another of the usual delimiters in it that it need not have: no decimal number, no comma of a text.
 fn is_cut_through(cell: &Cell, separator: Separator) -> bool {
     let text = cell.text.trim_ascii();
-    if cell.is_quoted || Kind::of(text) == Kind::Number {
+    if cell.is_quoted {
         return false;
     }
     let is_other = |(at, byte): (usize, &u8)| {
@@ -209,7 +209,7 @@ fn is_cut_through(cell: &Cell, separator: Separator) -> bool {
         };
         is_delimiter && !separator.bytes().contains(byte)
     };
-    text.iter().enumerate().any(is_other)
+    text.iter().enumerate().any(is_other) && Kind::of(text) != Kind::Number
 }
 
 /// True if a cell has a byte that separates where there is one.

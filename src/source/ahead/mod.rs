@@ -28,8 +28,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, JoinHandle};
 
 use self::window::Window;
+use super::Counting;
 use super::compression::Compression;
-use super::{Counting, append};
+use super::filled::Filled;
 use crate::limits::{PIECE_BYTES, PIECE_BYTES_MAX, PIECES_PER_THREAD};
 use crate::mutex;
 
@@ -82,7 +83,9 @@ pub(super) struct Ahead {
     shared: Arc<Shared>,
     helpers: Vec<JoinHandle<()>>,
     /// Decoded bytes that are handed over.
-    decoded: Cursor<Vec<u8>>,
+    decoded: Filled,
+    /// Number of these that were read.
+    read: usize,
     /// Where a decoder can begin that is to decode what follows, and how much of what it gives was handed over.
     restart: u64,
     handed_over: u64,
@@ -118,7 +121,7 @@ enum Work {
     Waiting(Piece),
     UnderWay,
     /// `None` if it was not what it should be.
-    Done(Option<Vec<u8>>),
+    Done(Option<Filled>),
 }
 
 impl Ahead {
@@ -150,7 +153,8 @@ impl Ahead {
             stopped: None,
             shared: Arc::new(shared),
             helpers: Vec::new(),
-            decoded: Cursor::default(),
+            decoded: Filled::default(),
+            read: 0,
             restart: 0,
             handed_over: 0,
             rest: None,
@@ -201,7 +205,7 @@ impl Ahead {
     }
 
     /// Takes what the next piece has become; `None` behind the last one, or if it is to be read in one go.
-    fn next_decoded(&mut self) -> Option<Vec<u8>> {
+    fn next_decoded(&mut self) -> Option<Filled> {
         loop {
             self.find_pieces();
             let mut state = mutex::lock(&self.shared.state);
@@ -264,14 +268,17 @@ impl Read for Ahead {
             if let Some(rest) = &mut self.rest {
                 return rest.read(buffer);
             }
-            let len = self.decoded.read(buffer)?;
+            let len = buffer.len().min(self.decoded.len() - self.read);
             if len > 0 || buffer.is_empty() {
+                buffer[..len].copy_from_slice(&self.decoded[self.read..][..len]);
+                self.read += len;
                 return Ok(len);
             }
-            let done = std::mem::take(&mut self.decoded).into_inner();
+            let done = std::mem::take(&mut self.decoded).into_buffer();
+            self.read = 0;
             mutex::lock(&self.shared.state).keep(done);
             if let Some(decoded) = self.next_decoded() {
-                self.decoded = Cursor::new(decoded);
+                self.decoded = decoded;
                 continue;
             }
             match self.stopped {
@@ -320,7 +327,8 @@ impl Shared {
     }
 
     fn decode(&self, number: u64, piece: Piece) {
-        let mut decoded = mutex::lock(&self.state).spare.pop().unwrap_or_default();
+        let buffer = mutex::lock(&self.state).spare.pop().unwrap_or_default();
+        let mut decoded = Filled::none(buffer);
         // Whoever waits for it must not wait for ever: if its decoder panics, so does the one that reads all.
         let decode = AssertUnwindSafe(|| piece.decode(self.compression, &mut decoded));
         let is_right = catch_unwind(decode).unwrap_or(false);
@@ -336,11 +344,19 @@ impl Shared {
 
 impl Piece {
     /// Decodes it; `false` if it is not what it should be.
-    fn decode(self, compression: Compression, decoded: &mut Vec<u8>) -> bool {
-        decoded.clear();
-        let decoder = compression.decoder(Box::new(Cursor::new(self.packed)));
-        let read =
-            decoder.and_then(|mut decoder| append(&mut decoder, decoded, self.bytes_max + 1));
-        read.is_ok_and(|len| len <= self.bytes_max)
+    fn decode(self, compression: Compression, decoded: &mut Filled) -> bool {
+        let Ok(mut decoder) = compression.decoder(Box::new(Cursor::new(self.packed))) else {
+            return false;
+        };
+        // Most become much less than they may.
+        while decoded.len() <= self.bytes_max {
+            let step = PIECE_BYTES.min(self.bytes_max + 1 - decoded.len());
+            match decoded.read(&mut decoder, step) {
+                Ok(len) if len < step => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+        false
     }
 }
