@@ -28,6 +28,7 @@
 //! | look at a prepared directory, verify it | [`Manifest::read`] | [`Manifest::problems`] |
 //! | upload a directory | [`UploadConfig::new`](upload::UploadConfig::new), [`Client`](upload::Client), [`Store`](store::Store) | [`Upload::plan`](upload::Upload::plan), [`Upload::run`](upload::Upload::run) |
 //! | run a nightly job | [`Job::load`](job::Job::load), [`SyncConfig::new`](sync::SyncConfig::new) | [`sync::run`] → [`SyncRecord`](sync::SyncRecord) |
+//! | say in which audiences people are | [`who::ask`] | [`Answers`](who::Answers) |
 //! | have an API to test against | [`SandboxConfig`](sandbox::SandboxConfig) | [`Sandbox::start`](sandbox::Sandbox::start) |
 //!
 //! Values that come from anywhere, to upload files and back:
@@ -183,6 +184,7 @@ pub mod prepare;
 pub mod filter;
 pub mod platform;
 pub mod store;
+pub mod who;
 pub mod upload;
 pub mod job;
 pub mod sync;

@@ -137,6 +137,18 @@ pub const PARTS_MAX: u64 = 99_999;
 #[doc(hidden)]
 pub const WRITE_BYTES: usize = 256 * 1024;
 
+/// Bytes of a part that are read at once when digests are looked up in it: any line fits with the one before it.
+pub(crate) const PART_BLOCK_BYTES: usize = 1024;
+
+/// Reads of parts that are under way at once when digests are looked up: a disk answers many in the time of one.
+pub(crate) const LOOKUP_THREADS: usize = 16;
+
+/// Digests that one of these looks up in a part, at least.
+pub(crate) const LOOKUP_DIGESTS: usize = 16;
+
+/// Most values that can be asked about at once.
+pub const VALUES_ASKED_MAX: usize = 1_000_000;
+
 /// Small parts of an audience that are kept one by one. Beyond that they are merged, so that a night does not take the
 /// longer the more nights there were.
 pub const SMALL_PARTS_MAX: usize = 64;

@@ -4,6 +4,7 @@
 mod sandbox;
 mod sync;
 mod upload;
+mod who;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ pub(crate) use self::sync::SyncArgs;
 pub(crate) use self::upload::{
     ApiArgs, AudienceArgs, AudienceCommand, HistoryArgs, StateArgs, UploadArgs,
 };
+pub(crate) use self::who::WhoArgs;
 
 /// Headings in the help of `throng prepare`, so that what most people need stands alone on top.
 const RULES: &str = "Rules";
@@ -92,6 +94,7 @@ pub(crate) enum Command {
     Sync(Box<SyncArgs>),
     History(HistoryArgs),
     Audience(AudienceArgs),
+    Who(WhoArgs),
     #[cfg(feature = "sandbox")]
     Sandbox(Box<SandboxArgs>),
     Hash(HashArgs),

@@ -20,6 +20,7 @@ mod signals;
 pub(crate) mod sync;
 pub(crate) mod upload;
 pub(crate) mod verify;
+pub(crate) mod who;
 
 use throng::upload::Notice;
 

@@ -27,6 +27,7 @@ mod sessions;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod whereabouts;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +48,7 @@ pub use self::runs::RunId;
 pub(crate) use self::sessions::{Batch, SessionState};
 pub(crate) use self::targets::{AudienceKey, Generations};
 pub use self::targets::{Target, TargetName, TargetState};
+pub(crate) use self::whereabouts::{DeliveredPart, PartFile};
 pub use self::words::{DeliveryState, GenerationRole, Purpose};
 pub use crate::platform::{Call, FailureKind};
 

@@ -73,3 +73,5 @@ mod texts;
 mod tidy;
 #[cfg(feature = "sandbox")]
 mod upload;
+#[cfg(feature = "sandbox")]
+mod who;

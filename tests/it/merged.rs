@@ -9,6 +9,7 @@ use throng::sandbox::{Sandbox, SandboxConfig};
 
 use crate::support::home::{Home, digests, email, emails, stderr, summary};
 use crate::support::upload::TOKEN;
+use crate::who::asked;
 
 struct Job {
     home: Home,
@@ -84,6 +85,13 @@ fn who_is_only_in_a_merged_run_is_known_must_go_and_is_replaced() {
     assert_counts(&audience, [("written", 15), ("must_go", 1), ("gone", 0)]);
     assert_eq!(job.home.list("state/parts").len(), 2);
     assert_eq!(job.members(), digests(job.people.iter().copied()));
+
+    let everybody = emails(job.people.iter().copied()).replace("email\n", "");
+    let answers = asked(&job.home.path("state"), "email_hash", &[], &everybody);
+    let found = |line: &Value| line["found"][0]["standing"] == "in";
+    let lines = answers["lines"].as_array().unwrap();
+    assert!(lines.len() == job.people.len() && lines.iter().all(found), "{answers}");
+    assert_eq!(lines[0]["found"][0]["is_exact"], false);
 
     // From here on everybody is known from few parts alone.
     job.people.remove(&5);

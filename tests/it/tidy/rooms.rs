@@ -65,6 +65,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("filter", &["hash", "normalize", "record"]),
     ("platform", &[]),
     ("store", &["disk", "platform"]),
+    ("who", &["disk", "emit", "hash", "normalize", "store"]),
     ("upload", &["config", "disk", "emit", "platform", "store"]),
     (
         "job",

@@ -1,0 +1,28 @@
+//! `throng who`.
+
+use clap::Args;
+use throng::normalize::{RuleOptions, UserType};
+
+use super::{RULES, StateArgs};
+
+/// Say in which audiences people are: values on standard input, one a line.
+///
+/// Each value is normalised and hashed by the rules, or is a digest already, and is looked up in the parts that the state
+/// directory remembers; no platform is asked. Answers go by the number of the line and hold neither values nor digests.
+/// Parts of a directory that was uploaded by hand are looked into as long as the directory has them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  throng who -t email_hash < request.txt
+  throng who -t phone_hash --country NZ --state /var/lib/throng --json < request.txt")]
+pub(crate) struct WhoArgs {
+    /// Type of the values
+    #[arg(short = 't', long, value_name = "TYPE", value_enum)]
+    pub(crate) user_type: UserType,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Print one line of JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten, next_help_heading = RULES)]
+    pub(crate) rules: RuleOptions,
+}
