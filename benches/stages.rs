@@ -95,7 +95,12 @@ fn partitions(digests: &[Digest]) -> Partitions {
 }
 
 fn of(partitions: &Partitions) -> OneAudience<'_> {
-    OneAudience { partitions, companions: None, layout: Layout::Digest }
+    OneAudience {
+        partitions,
+        companions: None,
+        layout: Layout::Digest,
+        unconfirmed_can_be_gone: false,
+    }
 }
 
 fn dedup(criterion: &mut Criterion) {

@@ -153,6 +153,12 @@ pub const VALUES_ASKED_MAX: usize = 1_000_000;
 /// longer the more nights there were.
 pub const SMALL_PARTS_MAX: usize = 64;
 
+/// Most entries of a part that is taken out of an audience.
+pub(crate) const REMOVAL_ENTRIES: u64 = 1_000_000;
+
+/// The same of ids in clear, which are held in memory while they are looked for.
+pub(crate) const REMOVAL_ENTRIES_CLEAR: u64 = 250_000;
+
 /// Bytes of a part that is merged from smaller ones; one with half of that is no small part.
 pub const MERGED_PART_BYTES: u64 = 64 * 1024 * 1024;
 

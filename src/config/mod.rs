@@ -316,6 +316,8 @@ pub struct PrepareConfig {
     pub suppress_by: SuppressBy,
     /// Output directories of earlier runs: who is in the audience already.
     pub against: Vec<KnownInput>,
+    /// Whether those who may be in the audience, and are no members, are gone like those who are known to be in it.
+    pub unconfirmed_can_be_gone: bool,
     /// The audiences to make from one pass over the inputs; at least one, no two with the same label.
     pub audiences: Vec<AudienceSpec>,
     /// The choices within the rules.
@@ -340,6 +342,7 @@ impl PrepareConfig {
             suppress: Vec::new(),
             suppress_by: SuppressBy::default(),
             against: Vec::new(),
+            unconfirmed_can_be_gone: false,
             audiences: vec![audience.into()],
             rules: RuleOptions::default(),
             read: ReadOptions::default(),

@@ -48,12 +48,14 @@ pub struct OneAudience<'a> {
     pub companions: Option<Companions<'a>>,
     /// Layout of the entries.
     pub layout: Layout,
+    /// Whether those who may be there, and are no members, are gone like those who are known.
+    pub unconfirmed_can_be_gone: bool,
 }
 
 /// Resolves a range, holding at most `limit` bytes of its entries. `None` if it has more different ones: it is then to
 /// be split by the next bits.
 pub fn resolve(
-    &OneAudience { partitions, companions, layout }: &OneAudience<'_>,
+    &OneAudience { partitions, companions, layout, unconfirmed_can_be_gone }: &OneAudience<'_>,
     range: Range,
     limit: u64,
 ) -> Result<Option<Resolved>> {
@@ -64,9 +66,10 @@ pub fn resolve(
     };
     let Some(held_back) = held_back else { return Ok(None) };
     let limit = limit.saturating_sub(size_of_val(&*held_back) as u64);
+    let gone_too = unconfirmed_can_be_gone;
     match layout {
-        Layout::Digest => resolve_digests(partitions, &held_back, range, limit),
-        Layout::Clear => resolve_clear(partitions, &held_back, range, limit),
+        Layout::Digest => resolve_digests(partitions, &held_back, range, limit, gone_too),
+        Layout::Clear => resolve_clear(partitions, &held_back, range, limit, gone_too),
     }
 }
 
@@ -75,6 +78,7 @@ fn resolve_digests(
     held_back: &[LinkDigest],
     range: Range,
     limit: u64,
+    unconfirmed_can_be_gone: bool,
 ) -> Result<Option<Resolved>> {
     let mut left = limit;
     let mut gather = |layer| {
@@ -103,12 +107,16 @@ fn resolve_digests(
     let Some(unconfirmed) = gather(Layer::of(Role::Unconfirmed))? else { return Ok(None) };
     let is_simple = suppressed.is_empty() && known.is_empty() && held_back.is_empty();
     let mut counts = Counts { members: members.len() as u64, ..Counts::default() };
-    let (mut gone, mut must_go) = (Vec::new(), Vec::new());
+    let (mut gone, mut must_go, mut linked) = (Vec::new(), Vec::new(), Vec::new());
     if !is_simple {
-        let linked = linked_digests(held_back, [&members, &known, &unconfirmed], &suppressed);
+        linked = linked_digests(held_back, [&members, &known, &unconfirmed], &suppressed);
         let mut algebra = Algebra::new([&suppressed, &linked, &known], &mut counts);
         members.retain(|digest| algebra.admits(digest));
         (gone, must_go) = algebra.finish(&unconfirmed);
+    }
+    if unconfirmed_can_be_gone {
+        add_unconfirmed(&mut gone, &unconfirmed, [&known, &members, &suppressed, &linked]);
+        counts.gone = gone.len() as u64;
     }
     for set in [suppressed, known, unconfirmed] {
         partitions.digests.give(set);
@@ -174,6 +182,7 @@ fn resolve_clear(
     held_back: &[LinkDigest],
     range: Range,
     limit: u64,
+    unconfirmed_can_be_gone: bool,
 ) -> Result<Option<Resolved>> {
     let roles = [Role::Member, Role::Known, Role::Unconfirmed].map(Layer::of);
     let lists = (0..partitions.lists()).map(Layer::of_list);
@@ -215,7 +224,12 @@ fn resolve_clear(
             count += 1;
         }
     }
-    let (gone, must_go) = algebra.finish(&unconfirmed);
+    let (mut gone, must_go) = algebra.finish(&unconfirmed);
+    if unconfirmed_can_be_gone {
+        let members: Vec<_> = members.entries().collect();
+        add_unconfirmed(&mut gone, &unconfirmed, [&known, &members, &suppressed, &linked]);
+        counts.gone = gone.len() as u64;
+    }
     counts.written = count as u64;
     let digests = |entries: Vec<(u64, &[u8])>| {
         let digests = entries.into_iter().map(|(_, value)| hash::digest(value));
@@ -422,6 +436,15 @@ impl<'a, T: Ord + Copy> Algebra<'a, T> {
         self.counts.must_go = must_go.len() as u64;
         (self.gone, must_go)
     }
+}
+
+/// Adds those of `unconfirmed` who are in none of the other sets to who is gone. All are sorted, and stay so.
+fn add_unconfirmed<T: Ord + Copy>(gone: &mut Vec<T>, unconfirmed: &[T], others: [&[T]; 4]) {
+    let mut seen = [0; 4];
+    let mut is_elsewhere =
+        |entry: &T| others.into_iter().zip(&mut seen).any(|(set, seen)| holds(set, seen, entry));
+    gone.extend(unconfirmed.iter().filter(|entry| !is_elsewhere(entry)));
+    gone.sort_unstable();
 }
 
 /// Counts the entries that two sorted sets share.

@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use super::Replace;
 use super::one_or_more::OneOrMore;
+use super::{Remove, Replace};
 use crate::config::{
     ColumnSelector, Condition, Count, Format, GuardOptions, Label, Limits, Line, SendOptions,
     Separator, Share, SuppressBy, Time, ValueSeparator,
@@ -169,6 +169,9 @@ pub(super) struct TargetTable {
     /// How customers' data was collected, for meta.
     #[serde(default)]
     pub(super) customer_file_source: CustomerFileSource,
+    /// Who is taken out of audiences: gone (who opted out, and who is no member any more; for meta if left out), opted-out,
+    /// or never (for pitchtarget, which cannot take anybody out).
+    pub(super) remove: Option<Remove>,
     /// Certificates to trust instead of the usual ones, in PEM.
     #[schemars(length(min = 1))]
     pub(super) ca_file: Option<String>,

@@ -173,6 +173,20 @@ pub enum Replace {
     Always,
 }
 
+/// People who are taken out of audiences, where a platform can take anybody out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Remove {
+    /// Who opted out, and who is no member any more.
+    #[default]
+    Gone,
+    /// Who opted out.
+    OptedOut,
+    /// Nobody.
+    Never,
+}
+
 /// Guards that stop a run before anything is posted, besides rejects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guards {
@@ -247,6 +261,8 @@ pub struct JobTarget {
     pub app_secret_file: Option<PathBuf>,
     /// How customers' data was collected, where the platform wants that to be said.
     pub customer_file_source: CustomerFileSource,
+    /// Who is taken out of the audiences.
+    pub remove: Remove,
     /// Certificates to trust instead of the usual ones.
     pub ca_file: Option<PathBuf>,
     /// Most parts in flight at once.

@@ -8,7 +8,7 @@ use super::file::{
     AudienceTable, Files, InputTable, JobFile, ReportTable, SuppressTable, TargetTable,
 };
 use super::{
-    CreationSpec, FilePattern, Guards, Job, JobAudience, JobTarget, ListGuards, Replace,
+    CreationSpec, FilePattern, Guards, Job, JobAudience, JobTarget, ListGuards, Remove, Replace,
     ReportPaths, SuppressList, known,
 };
 use crate::config::{
@@ -62,6 +62,7 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
         suppress: Vec::new(),
         suppress_by,
         against: Vec::new(),
+        unconfirmed_can_be_gone: false,
         audiences: audiences.iter().map(|audience| audience.spec.clone()).collect(),
         rules,
         max_rejects: guards.max_rejects.unwrap_or(MaxRejects::DEFAULT),
@@ -320,6 +321,7 @@ fn job_target(
         endpoint: table.endpoint.map_or_else(|| endpoint_of(table.platform, env), Ok)?,
         app_secret_file: path("app-secret-file", table.app_secret_file)?,
         customer_file_source: table.customer_file_source,
+        remove: remove(document, table.remove, table.platform)?,
         sandbox: path("sandbox", table.sandbox)?,
         ad_account: table.ad_account,
         token_file: path("token-file", table.token_file)?,
@@ -349,6 +351,21 @@ fn rules_for(
     rules
         .for_platform(wanted.keeps_case, wanted.refuses_android_ids)
         .map_err(|why| document.wrong("rules.case", why, "leave it out, or write case = \"keep\""))
+}
+
+/// Who is taken out of audiences, where the platform can.
+fn remove(document: &Document<'_>, remove: Option<Remove>, platform: Platform) -> Result<Remove> {
+    let can_remove = platform.capabilities().can_remove;
+    match remove {
+        None if can_remove => Ok(Remove::Gone),
+        None => Ok(Remove::Never),
+        Some(remove) if can_remove || remove == Remove::Never => Ok(remove),
+        Some(_) => {
+            let why = format!("{} cannot take anybody out of an audience", platform.name());
+            let hint = "leave it out; `replace` in [[audience]] builds a new one";
+            Err(document.wrong("target.remove", why, hint))
+        }
+    }
 }
 
 /// Refuses audiences of types that the platform does not take.

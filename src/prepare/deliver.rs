@@ -53,7 +53,8 @@ impl Delivery<'_> {
         let limits = PartLimits { lines: output.part_lines.max(1), bytes: output.part_bytes };
         let layout = if audience.user_type.is_hashed() { Layout::Digest } else { Layout::Clear };
         let most = partitions.entries_max(layout);
-        let of = OneAudience { partitions, companions, layout };
+        let unconfirmed_can_be_gone = self.config.unconfirmed_can_be_gone;
+        let of = OneAudience { partitions, companions, layout, unconfirmed_can_be_gone };
         let kernel = self.config.resources.kernel;
         let list = |what| ListWriter::new(self.dir, format!("{}-{what}.txt", audience.label));
         let (mut gone, mut must_go) = (list("gone"), list("must-go"));

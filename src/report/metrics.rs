@@ -21,7 +21,7 @@ type Label<'a> = (&'static str, &'a str);
 /// A figure of an audience: its name, its help, and where it is found.
 type AudienceFigure = (&'static str, &'static str, fn(&AudienceRecord) -> u64);
 
-const AUDIENCE_FIGURES: [AudienceFigure; 16] = [
+const AUDIENCE_FIGURES: [AudienceFigure; 18] = [
     ("read_records", "Member records that were read.", |audience| audience.figures.read),
     ("blank_records", "Member records with nothing in them.", |audience| audience.figures.blank),
     (
@@ -47,6 +47,16 @@ const AUDIENCE_FIGURES: [AudienceFigure; 16] = [
     ("gone_entries", "Entries of the audience that are no members any more.", |audience| {
         audience.figures.sets.gone
     }),
+    (
+        "removed_gone_entries",
+        "Entries that were taken out because they are no members any more.",
+        |audience| audience.removed_gone,
+    ),
+    (
+        "removed_opted_out_entries",
+        "Entries that were taken out because they opted out.",
+        |audience| audience.removed_opted_out,
+    ),
     ("opt_out_records", "Entries of the opt-out lists.", |audience| {
         audience.figures.suppression_read
     }),

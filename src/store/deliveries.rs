@@ -149,7 +149,11 @@ impl Store {
         self.read(|db| rows(db, sql, params, |row| self.held_part(row, Standing::Confirmed)))
     }
 
-    fn held_part(&self, row: &Row<'_>, standing: Standing) -> rusqlite::Result<HeldPart> {
+    pub(super) fn held_part(
+        &self,
+        row: &Row<'_>,
+        standing: Standing,
+    ) -> rusqlite::Result<HeldPart> {
         let sha256: String = row.get("sha256")?;
         let path = self.part_path(row.get("kept_in")?, &sha256);
         Ok(HeldPart {
@@ -243,7 +247,8 @@ impl Store {
     }
 }
 
-fn keep(db: &Connection, run: RunId, part: &NewPart<'_>) -> rusqlite::Result<()> {
+/// Within a change: the state directory has a part, in the folder of a run.
+pub(super) fn keep(db: &Connection, run: RunId, part: &NewPart<'_>) -> rusqlite::Result<()> {
     db.execute(
         "INSERT INTO part (sha256, entries, bytes, kept_in) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET kept_in = excluded.kept_in",

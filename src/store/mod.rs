@@ -13,6 +13,8 @@
 //! | after the audience is confirmed | `ready`, some parts `confirmed` | sends the others |
 //! | between a request and its answer | the part is `sent`: it may be in | counts it as possible until a request with it is confirmed |
 //! | before or after another generation takes over | `live` and `next`, or `old` and `live`: one transaction | goes on with it |
+//! | between a removal and its answer | a removal that is not confirmed | removes first, and then rewrites what was added |
+//! | after a removal, while parts are rewritten without who left | a removal that is confirmed | rewrites the others |
 //! | while files are put into `parts/` | files that no row names | removes them |
 //!
 //! `throng upload` and `throng sync` share all of it. There is no token in it, and no entry.
@@ -21,6 +23,7 @@ pub(crate) mod deliveries;
 mod files;
 mod history;
 mod lock;
+mod removals;
 mod requests;
 mod runs;
 mod sessions;

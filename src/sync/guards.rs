@@ -192,6 +192,30 @@ fn check_hits(
     Some(stopped(MEMBERS, name, figures, flag, message))
 }
 
+/// Looks at how many are taken out of an audience that holds `held`: of `leaving`, who is gone and who opted out.
+pub(super) fn check_removal(
+    guards: &Guards,
+    name: &str,
+    leaving: (u64, u64),
+    held: u64,
+) -> Option<Stopped> {
+    let (gone, opted_out) = leaving;
+    // Whoever opted out, and is in no export any more, stands on both lists.
+    let all = (gone + opted_out).min(held.max(gone).max(opted_out));
+    let Share(limit) = guards.max_shrink;
+    if held == 0 || all == 0 || count(all) / count(held) <= limit + TOLERANCE {
+        return None;
+    }
+    let found = Share(count(all) / count(held)).to_string();
+    let enough = (all * 100).div_ceil(held);
+    let message = format!(
+        "{all} of the {held} in `{name}` would be taken out ({opted_out} opted out, {gone} are gone), and max-shrink allows {}",
+        guards.max_shrink
+    );
+    let flag = ("--max-shrink", Allowed::AtMostPercent(enough));
+    Some(stopped("max_shrink", name, (found, guards.max_shrink.to_string()), flag, message))
+}
+
 fn check_number(guards: &Guards, audience: &AudienceRecord) -> Option<Stopped> {
     let AudienceRecord { name, figures, .. } = audience;
     let members = figures.sets.members;
@@ -398,6 +422,33 @@ mod tests {
         for now in [&[("tel", 100, 10)][..], &blank] {
             assert!(stops(&passing, now, before()).is_empty(), "{now:?}");
         }
+    }
+
+    #[test]
+    fn most_of_an_audience_is_not_taken_out() {
+        let guards = Guards::default();
+        let name = |leaving, held| {
+            check_removal(&guards, "news", leaving, held).map(|stopped| stopped.guard.name)
+        };
+        for (leaving, held, is_stopped) in [
+            ((0, 0), 0, false),
+            ((0, 0), 100, false),
+            ((20, 0), 100, false),
+            ((0, 20), 100, false),
+            ((10, 10), 100, false),
+            ((11, 10), 100, true),
+            ((0, 21), 100, true),
+            ((100, 100), 100, true),
+            ((5, 0), 0, false),
+        ] {
+            assert_eq!(name(leaving, held).is_some(), is_stopped, "{leaving:?} of {held}");
+        }
+        let stopped = check_removal(&guards, "news", (50, 10), 100).expect("stops");
+        assert_eq!(
+            stopped.message,
+            "60 of the 100 in `news` would be taken out (10 opted out, 50 are gone), and max-shrink allows 20%"
+        );
+        assert_eq!(flags_to_pass(&[stopped]), "--max-shrink 60%");
     }
 
     #[test]

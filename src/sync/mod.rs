@@ -6,8 +6,10 @@
 //! ```text
 //! look up   every audience: creates whose outcome is unknown are looked for in the API's list; nobody is sent
 //! delete    audiences whose place another one has taken
+//! remove    what earlier runs have begun to take out, where the platform can
 //! prepare   one pass over the inputs, against what every audience holds        -> STATE/prepared
 //! guard     fewer, more or older than it may be?                               -> nothing is posted
+//! remove    who left and who opted out, where the platform can; who opted out also if a guard stops the rest
 //! keep      the parts get their place, and the store gets to know them         -> STATE/parts/RUN
 //! upload    audience by audience; the first run creates it
 //! replace   a new audience that is complete takes the place of the old one, which is then deleted
@@ -20,12 +22,14 @@
 
 mod audiences;
 mod config;
+mod cut;
 mod guards;
 mod merge;
 mod must_go;
 mod night;
 mod outcome;
 mod record;
+mod remove;
 mod replace;
 mod summary;
 mod upload;

@@ -9,6 +9,7 @@ use super::config::SyncConfig;
 use super::guards::{self, Stopped};
 use super::outcome::outcome;
 use super::record::{if_killed, records};
+use super::remove::Whom;
 use super::{
     AudienceRecord, GuardRecord, InputRecord, ListAudienceRecord, OptOutListRecord, PhaseRecord,
     SyncRecord,
@@ -101,6 +102,7 @@ pub fn run(
         record: &mut record,
         troubles: Vec::new(),
         undeleted: Vec::new(),
+        removed: 0,
         list_files: Vec::new(),
     };
     let outcome = night.pass().map_err(|error| explained(error, &store));
@@ -167,6 +169,8 @@ pub(super) struct Night<'a> {
     pub(super) troubles: Vec<Error>,
     /// Audiences that could not be deleted in this run.
     pub(super) undeleted: Vec<i64>,
+    /// Entries that were taken out of audiences in this run.
+    pub(super) removed: u64,
     /// How many files each opt-out list of the job has.
     list_files: Vec<usize>,
 }
@@ -177,10 +181,17 @@ impl Night<'_> {
         self.record.must_go = known.into_iter().map(Into::into).collect();
         let mut audiences = self.timed("look up", Self::look_up)?;
         self.timed("delete", |night| night.delete_replaced(&audiences))?;
+        self.timed("remove", |night| night.settle_removals(&mut audiences))?;
         let prepare = self.find_inputs()?;
         let summary = self.timed("prepare", |night| night.prepare(&prepare, &audiences))?;
         self.describe(&summary, &audiences, GoneLists::Kept)?;
-        self.check_guards()?;
+        let passed = self.check_guards(&audiences);
+        if self.removes() {
+            let takes_all = passed.is_ok() && self.removes_gone();
+            let whom = if takes_all { Whom::All } else { Whom::OptedOut };
+            self.timed("remove", |night| night.remove(&mut audiences, whom))?;
+        }
+        passed?;
         self.record.has_passed_guards = true;
         self.begin_replacements(&prepare, &mut audiences)?;
         if self.config.is_dry_run {
@@ -193,7 +204,8 @@ impl Night<'_> {
         self.tidy(&audiences);
         let sent = self.record.audiences.iter().map(|audience| audience.parts_sent).sum::<u64>();
         let of_audiences = audiences.into_iter().filter_map(|audience| audience.trouble);
-        outcome(of_audiences.chain(self.troubles.drain(..)).collect(), sent > 0)
+        let has_sent = sent > 0 || self.removed > 0;
+        outcome(of_audiences.chain(self.troubles.drain(..)).collect(), has_sent)
     }
 
     pub(super) fn timed<T>(
@@ -255,6 +267,8 @@ impl Night<'_> {
         prepare.output.dir = self.store.prepared_dir();
         prepare.output.overwrite = true;
         prepare.against = self.known(audiences)?;
+        // Whoever may be in an audience may have to be taken out.
+        prepare.unconfirmed_can_be_gone = self.removes_gone();
         self.progress.is_uploading.store(false, Ordering::Relaxed);
         let planned = Prepare::plan(prepare, &self.progress.prepare).map_err(job::error_by_keys)?;
         planned.run(&self.progress.prepare).map_err(job::error_by_keys).inspect_err(|error| {
@@ -403,7 +417,7 @@ impl Night<'_> {
         Ok(())
     }
 
-    fn check_guards(&mut self) -> Result<()> {
+    fn check_guards(&mut self, of_night: &[NightAudience<'_>]) -> Result<()> {
         let records = records(self.store.records(RECORDS_LOOKED_AT)?);
         let passed = |record: &&SyncRecord| record.has_passed_guards;
         let before = records.iter().find(passed);
@@ -416,6 +430,7 @@ impl Night<'_> {
             .chain(audiences.flat_map(|(described, audience)| {
                 guards::check(&audience.guards, described, before)
             }))
+            .chain(self.check_removals(of_night)?)
             .collect();
         if stopped.is_empty() { Ok(()) } else { Err(self.stop_at(stopped)) }
     }
@@ -424,7 +439,8 @@ impl Night<'_> {
     fn stop_at(&mut self, stopped: Vec<Stopped>) -> Error {
         let flags = guards::flags_to_pass(&stopped);
         let messages: Vec<&str> = stopped.iter().map(|stopped| &stopped.message[..]).collect();
-        let message = format!("nothing was posted: {}", messages.join("; "));
+        let what = if self.removes() { "nobody was added" } else { "nothing was posted" };
+        let message = format!("{what}: {}", messages.join("; "));
         let first = stopped.into_iter().next().map(|stopped| stopped.guard);
         let command = format!("{} {flags}", self.config.command_now);
         self.record.guard = first.map(|guard| GuardRecord { command, ..guard });

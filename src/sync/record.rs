@@ -183,6 +183,10 @@ pub struct AudienceRecord {
     pub entries_sent: u64,
     /// Bytes of these.
     pub bytes_sent: u64,
+    /// Entries that were taken out of it in this run because they opted out.
+    pub removed_opted_out: u64,
+    /// Entries that were taken out of it in this run because they are no members any more.
+    pub removed_gone: u64,
     /// Entries that the audience held before the run, as far as the API has confirmed them.
     pub held_before: u64,
     /// Entries that it holds after the run.

@@ -60,8 +60,17 @@ impl fmt::Display for Funnel<'_> {
         row(f, "already known", sets.known, "")?;
         row(f, "new", sets.written, if self.is_dry_run { "would be uploaded" } else { "" })?;
         row(f, "uploaded", of.entries_sent, &action(of))?;
-        row(f, "gone", sets.gone, "in the audience, but no longer in the inputs")?;
-        if sets.must_go > 0 {
+        let (gone, opted_out) = (of.removed_gone, of.removed_opted_out);
+        if gone + opted_out > 0 {
+            let note = if self.is_dry_run { "would be taken out" } else { "taken out" };
+            row(f, "left", gone, &format!("no longer in the inputs: {note}"))?;
+            row(f, "left, opted out", opted_out, note)?;
+        }
+        let is_told = self.is_dry_run && gone + opted_out > 0;
+        if !is_told {
+            row(f, "gone", sets.gone, "in the audience, but no longer in the inputs")?;
+        }
+        if sets.must_go > 0 && !is_told {
             let note = match &of.action[..] {
                 "replace" => "opted out, but in the audience until it is replaced and deleted",
                 _ => "opted out, but in the audience: build it anew with --replace",

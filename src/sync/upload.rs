@@ -97,6 +97,14 @@ impl Night<'_> {
         let uploaded = upload.run(self.store, &self.progress.upload, self.notify);
         audience.generations = self.store.generations(audience.generations.audience)?;
         let uploaded = uploaded?;
+        let invalid = uploaded.entries_invalid;
+        if invalid > 0 {
+            let (label, of) = (audience.label(), uploaded.entries);
+            let warning = format!(
+                "the platform takes {invalid} of {of} new entries of `{label}` for invalid"
+            );
+            self.record.warnings.push(warning);
+        }
         let described = self.described(audience)?;
         (described.audience, described.fb_id) = (uploaded.audience, uploaded.fb_id);
         Ok(())
@@ -111,6 +119,14 @@ impl Night<'_> {
         (described.parts_sent, described.entries_sent, described.bytes_sent) =
             (parts, entries, bytes);
         described.held_after = held;
+        let least = self.config.client.platform().capabilities().usable_entries_min;
+        if let Some(least) = least.filter(|least| held > 0 && held < *least) {
+            let label = audience.label();
+            let warning = format!(
+                "`{label}` has fewer than {least} entries: an audience of so few people cannot be used"
+            );
+            self.record.warnings.push(warning);
+        }
         Ok(())
     }
 }

@@ -44,6 +44,8 @@ mod meant;
 mod merged;
 #[cfg(feature = "sandbox")]
 mod meta;
+#[cfg(feature = "sandbox")]
+mod mirror;
 mod metrics;
 #[cfg(feature = "sandbox")]
 mod operators;

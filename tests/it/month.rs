@@ -15,9 +15,9 @@ use crate::support::{Random, digest_hex};
 
 /// People by number, as they are in the export, and those who have opted out.
 #[derive(Default)]
-struct World {
-    customers: BTreeSet<u64>,
-    opted_out: BTreeSet<u64>,
+pub(crate) struct World {
+    pub(crate) customers: BTreeSet<u64>,
+    pub(crate) opted_out: BTreeSet<u64>,
 }
 
 struct Job {
@@ -109,15 +109,15 @@ impl Job {
     }
 }
 
-fn night_of(config: &SyncConfig) -> SyncRecord {
+pub(crate) fn night_of(config: &SyncConfig) -> SyncRecord {
     run(config, &SyncProgress::default(), &|_| {}).0
 }
 
-fn email(person: u64) -> String {
+pub(crate) fn email(person: u64) -> String {
     format!("person.{person}@example.com")
 }
 
-fn digests<'a>(people: impl IntoIterator<Item = &'a u64>) -> BTreeSet<String> {
+pub(crate) fn digests<'a>(people: impl IntoIterator<Item = &'a u64>) -> BTreeSet<String> {
     people.into_iter().map(|person| digest_hex(email(*person).as_bytes())).collect()
 }
 
@@ -158,7 +158,7 @@ impl Trouble {
 }
 
 /// A night of people who come, leave and opt out.
-fn change(world: &mut World, next_person: &mut u64, random: &mut Random) {
+pub(crate) fn change(world: &mut World, next_person: &mut u64, random: &mut Random) {
     for _ in 0..random.below(30) {
         world.customers.insert(*next_person);
         *next_person += 1;

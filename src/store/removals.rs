@@ -1,0 +1,86 @@
+//! Parts that are taken out of audiences, and what is left of those that were added.
+//!
+//! A removal is a part like others: intended, sent, confirmed. Once it is, the parts that were added are rewritten without who
+//! is in it, one by one, and then it is forgotten, so that what an audience holds is always what was added to it and is kept.
+//! It can be cut off anywhere and done again: taking out twice who is out changes nothing.
+
+use rusqlite::params;
+
+use super::deliveries::{NewPart, keep};
+use super::words::{DeliveryState, Purpose};
+use super::{HeldPart, RunId, Store, Target, rows};
+use crate::error::Result;
+
+impl Store {
+    /// The removals of a target that are not done with, in the order of their files, and whether each is confirmed.
+    pub(crate) fn removals(&self, target: &Target) -> Result<Vec<(HeldPart, bool)>> {
+        let sql = "SELECT part.*, delivery.state = ?3 AS is_confirmed FROM delivery JOIN part USING (sha256)
+             WHERE generation_id = ?1 AND purpose = ?2 AND kept_in IS NOT NULL ORDER BY file";
+        let params = params![target.id, Purpose::Remove, DeliveryState::Confirmed];
+        self.read(|db| {
+            rows(db, sql, params, |row| {
+                let is_confirmed: bool = row.get("is_confirmed")?;
+                Ok((self.held_part(row, super::Standing::Confirmed)?, is_confirmed))
+            })
+        })
+    }
+
+    /// The parts that are, or may be, in a target.
+    pub(crate) fn added_parts(&self, target: &Target) -> Result<Vec<HeldPart>> {
+        let sql = "SELECT part.* FROM delivery JOIN part USING (sha256)
+             WHERE generation_id = ?1 AND purpose = ?2 AND state != ?3 AND kept_in IS NOT NULL
+             ORDER BY kept_in, sha256";
+        let params = params![target.id, Purpose::Add, DeliveryState::Intended];
+        self.read(|db| rows(db, sql, params, |row| self.held_part(row, super::Standing::Possible)))
+    }
+
+    /// Records removals that lie in the state directory, in the folder of a run.
+    pub(crate) fn keep_removals(&self, run: RunId, parts: &[NewPart<'_>]) -> Result<()> {
+        self.change(|db| parts.iter().try_for_each(|part| keep(db, run, part)))
+    }
+
+    /// Records that a part is another one now, in the folder of a run, or that nobody of it is left.
+    pub(crate) fn rewritten(
+        &self,
+        target: &Target,
+        run: RunId,
+        sha256: &str,
+        left: Option<&NewPart<'_>>,
+    ) -> Result<()> {
+        self.change(|db| {
+            if let Some(left) = left {
+                keep(db, run, left)?;
+                db.execute(
+                    "INSERT INTO delivery (generation_id, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at)
+                     SELECT generation_id, purpose, ?4, state, run_id, file, confirmed_by, confirmed_at FROM delivery
+                     WHERE generation_id = ?1 AND purpose = ?2 AND sha256 = ?3
+                     ON CONFLICT DO UPDATE SET state = excluded.state, confirmed_by = excluded.confirmed_by,
+                     confirmed_at = excluded.confirmed_at WHERE excluded.state = ?5",
+                    params![
+                        target.id,
+                        Purpose::Add,
+                        sha256,
+                        left.sha256,
+                        DeliveryState::Confirmed
+                    ],
+                )?;
+            }
+            db.execute(
+                "DELETE FROM delivery WHERE generation_id = ?1 AND purpose = ?2 AND sha256 = ?3",
+                params![target.id, Purpose::Add, sha256],
+            )
+            .map(drop)
+        })
+    }
+
+    /// Records that all removals of a target are done with.
+    pub(crate) fn removed(&self, target: &Target) -> Result<()> {
+        self.change(|db| {
+            db.execute(
+                "DELETE FROM delivery WHERE generation_id = ?1 AND purpose = ?2 AND state = ?3",
+                params![target.id, Purpose::Remove, DeliveryState::Confirmed],
+            )
+            .map(drop)
+        })
+    }
+}

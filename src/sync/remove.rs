@@ -1,0 +1,259 @@
+//! Taking people out of audiences, where a platform can.
+//!
+//! ```text
+//! settle    removals of an earlier run: what may have been sent is sent again, what is confirmed is applied
+//! ...       prepare: who is gone, who must go; guards
+//! cut       both lists -> parts like others, in the state directory
+//! remove    intended -> sent -> confirmed, before anybody is added
+//! apply     what the store has of added parts is rewritten without them, and the removal is forgotten
+//! ```
+//!
+//! Who opted out is taken out also if a guard stops what would be added. What was confirmed is applied before anything is
+//! prepared, so that nobody counts as known who is out.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use super::audiences::{NightAudience, is_interruption, named};
+use super::cut::{Cutting, Removal, without};
+use super::guards::{self, Stopped};
+use super::night::Night;
+use crate::error::{Error, Result};
+use crate::job::Remove;
+use crate::store::deliveries::NewPart;
+use crate::store::{HeldPart, Purpose, Standing, Target};
+use crate::upload::{Part, Upload};
+
+/// Who is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whom {
+    /// Who opted out.
+    OptedOut,
+    /// These, and who is no member any more.
+    All,
+}
+
+impl Night<'_> {
+    /// Whether anybody is taken out of audiences.
+    pub(super) fn removes(&self) -> bool {
+        let can_remove = self.config.client.platform().capabilities().can_remove;
+        can_remove && self.config.job.target.remove != Remove::Never
+    }
+
+    /// Whether those are taken out who are no members any more.
+    pub(super) fn removes_gone(&self) -> bool {
+        self.removes() && self.config.job.target.remove == Remove::Gone
+    }
+
+    /// Finishes removals of earlier runs. Nothing is added tonight to an audience of which one cannot be finished.
+    pub(super) fn settle_removals(&mut self, audiences: &mut [NightAudience<'_>]) -> Result<()> {
+        for audience in audiences.iter_mut().filter(|audience| audience.trouble.is_none()) {
+            for target in there(audience) {
+                let removals = self.store.removals(&target)?;
+                if removals.is_empty() {
+                    continue;
+                }
+                if self.config.is_dry_run {
+                    self.note(format!(
+                        "it is not known whether all who left `{}` are out: a real run would take them out first",
+                        audience.label()
+                    ));
+                    continue;
+                }
+                let left = removals.into_iter().filter(|(_, is_confirmed)| !is_confirmed);
+                let left: Vec<HeldPart> = left.map(|(part, _)| part).collect();
+                let taken_out = self.take_out(audience, &target, &left);
+                // Tonight is prepared there.
+                self.store.remove_prepared()?;
+                if let Err(error) = taken_out {
+                    self.give_up(audience, error)?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Guards of what is taken out: most of an audience is not, whatever lists say.
+    pub(super) fn check_removals(&self, audiences: &[NightAudience<'_>]) -> Result<Vec<Stopped>> {
+        let mut stopped = Vec::new();
+        if !self.removes() {
+            return Ok(stopped);
+        }
+        for (described, audience) in self.record.audiences.iter().zip(audiences) {
+            let sets = &described.figures.sets;
+            let gone = if self.removes_gone() { sets.gone } else { 0 };
+            let held = self.held_of(audience)?;
+            let leaving = (gone, sets.must_go);
+            stopped.extend(guards::check_removal(
+                &audience.job.guards,
+                &described.name,
+                leaving,
+                held,
+            ));
+        }
+        Ok(stopped)
+    }
+
+    /// Entries that are, or may be, in an audience.
+    fn held_of(&self, audience: &NightAudience<'_>) -> Result<u64> {
+        let held = self.store.held_parts(audience.generations.target())?;
+        Ok(held.iter().map(|part| part.entries).sum())
+    }
+
+    /// Takes people out of all audiences. Nothing is added tonight to one of which they cannot be taken out.
+    pub(super) fn remove(&mut self, audiences: &mut [NightAudience<'_>], whom: Whom) -> Result<()> {
+        for audience in audiences.iter_mut().filter(|audience| audience.trouble.is_none()) {
+            let described = self.described(audience)?;
+            let must_go = described.figures.sets.must_go;
+            let gone = if whom == Whom::All { described.figures.sets.gone } else { 0 };
+            let lists = [
+                described.must_go_list.clone().filter(|_| must_go > 0),
+                described.gone_list.clone().filter(|_| gone > 0),
+            ];
+            let guards = &audience.job.guards;
+            let is_stopped =
+                guards::check_removal(guards, "", (0, must_go), self.held_of(audience)?).is_some();
+            if gone + must_go == 0 || is_stopped {
+                continue;
+            }
+            if self.config.is_dry_run {
+                let described = self.described(audience)?;
+                (described.removed_opted_out, described.removed_gone) = (must_go, gone);
+                continue;
+            }
+            let lists: Vec<PathBuf> = lists.into_iter().flatten().map(PathBuf::from).collect();
+            match self.remove_of(audience, &lists) {
+                Ok(all) => self.describe_removed(audience, must_go, all, whom)?,
+                Err(error) => self.give_up(audience, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes those on some lists out of an audience, wherever it is; how many different entries that are.
+    fn remove_of(&mut self, audience: &NightAudience<'_>, lists: &[PathBuf]) -> Result<u64> {
+        let mut all = 0;
+        for target in there(audience) {
+            let dir = self.store.prepared_dir();
+            let held = self.store.added_parts(&target)?;
+            let cutting = Cutting { dir: &dir, name: format!("removal-{}", target.id), lists };
+            let (listed, removals) = cutting.cut(&held, target.user_type)?;
+            all = all.max(listed);
+            if removals.is_empty() {
+                continue;
+            }
+            self.keep_removals(&removals)?;
+            let parts: Vec<HeldPart> = removals
+                .iter()
+                .map(|removal| HeldPart {
+                    sha256: removal.sha256.clone(),
+                    entries: removal.entries,
+                    bytes: removal.bytes,
+                    path: self.store.part_path(self.run, &removal.sha256),
+                    standing: Standing::Confirmed,
+                })
+                .collect();
+            self.take_out(audience, &target, &parts)?;
+        }
+        Ok(all)
+    }
+
+    /// Gives removals their place in the state directory.
+    fn keep_removals(&self, removals: &[Removal]) -> Result<()> {
+        let files: Vec<(PathBuf, &str)> =
+            removals.iter().map(|of| (of.path.clone(), &*of.sha256)).collect();
+        self.store.put_files(self.run, &files)?;
+        let rows: Vec<NewPart<'_>> = removals.iter().map(Removal::for_store).collect();
+        self.store.keep_removals(self.run, &rows)
+    }
+
+    /// Has the platform take some parts out of a target, and applies all that it confirmed.
+    fn take_out(
+        &mut self,
+        audience: &NightAudience<'_>,
+        target: &Target,
+        parts: &[HeldPart],
+    ) -> Result<()> {
+        if let Some(dir) = parts.first().and_then(|part| part.path.parent()) {
+            self.progress.is_uploading.store(true, Ordering::Relaxed);
+            let mut config = self.upload_config(audience.job, None)?;
+            (config.purpose, config.dir) = (Purpose::Remove, dir.to_owned());
+            let parts = parts.iter().enumerate().map(|(index, part)| Part {
+                path: part.path.clone(),
+                file: format!("removal-{:05}.txt", index + 1),
+                lines: part.entries,
+                bytes: part.bytes,
+                sha256: part.sha256.clone(),
+            });
+            let client = self.config.client.clone();
+            let upload =
+                Upload::of_job(config, client, self.store, (self.run, target), parts.collect())?;
+            let removed = upload.run(self.store, &self.progress.upload, self.notify)?;
+            self.removed += removed.entries_sent;
+        }
+        self.apply(target)
+    }
+
+    /// Rewrites what the store has of a target without those who were taken out of it.
+    fn apply(&self, target: &Target) -> Result<()> {
+        let removals = self.store.removals(target)?;
+        let confirmed = removals.into_iter().filter(|(_, is_confirmed)| *is_confirmed);
+        let removals: Vec<HeldPart> = confirmed.map(|(part, _)| part).collect();
+        let dir = self.store.prepared_dir();
+        for (index, part) in self.store.added_parts(target)?.iter().enumerate() {
+            self.progress.stop().check()?;
+            let path = dir.join(format!("kept-{}-{index}.txt", target.id));
+            let Some(left) = without(part, &removals, target.user_type, &path)? else { continue };
+            if left.entries == 0 {
+                self.store.rewritten(target, self.run, &part.sha256, None)?;
+                continue;
+            }
+            self.store.put_files(self.run, &[(left.path.clone(), &left.sha256)])?;
+            self.store.rewritten(target, self.run, &part.sha256, Some(&left.for_store()))?;
+        }
+        self.store.removed(target)
+    }
+
+    /// Writes down who was taken out.
+    fn describe_removed(
+        &mut self,
+        audience: &NightAudience<'_>,
+        must_go: u64,
+        all: u64,
+        whom: Whom,
+    ) -> Result<()> {
+        let (store, label) = (self.store, audience.label());
+        let held = store.held(&audience.generations.live)?;
+        store.keep_list(None, &format!("{label}-must-go"))?;
+        if whom == Whom::All {
+            store.keep_list(None, &format!("{label}-gone"))?;
+        }
+        let described = self.described(audience)?;
+        described.removed_opted_out = must_go;
+        described.removed_gone = all.saturating_sub(must_go);
+        described.figures.sets.must_go = 0;
+        described.must_go_list = None;
+        if whom == Whom::All {
+            described.figures.sets.gone = 0;
+            described.gone_list = None;
+        }
+        described.held_after = held;
+        self.remember_must_go(audience, 0)
+    }
+
+    /// Nothing else is done to an audience tonight; an error if the run is asked to stop.
+    fn give_up(&self, audience: &mut NightAudience<'_>, error: Error) -> Result<()> {
+        if is_interruption(&error) {
+            return Err(error);
+        }
+        audience.trouble = Some(named(error, audience.label()));
+        Ok(())
+    }
+}
+
+/// What there is of an audience, and is not about to be deleted.
+fn there(audience: &NightAudience<'_>) -> Vec<Target> {
+    let generations = std::iter::once(&audience.generations.live).chain(&audience.generations.next);
+    generations.filter(|target| target.platform_id().is_some()).cloned().collect()
+}
