@@ -67,6 +67,7 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
         notes,
         suppress_by: args.suppress_by,
         against: args.against.into_iter().map(Into::into).collect(),
+        lists_alone: false,
         unconfirmed_can_be_gone: false,
         audiences,
         rules,

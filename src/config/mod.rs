@@ -316,6 +316,8 @@ pub struct PrepareConfig {
     pub suppress_by: SuppressBy,
     /// Output directories of earlier runs: who is in the audience already.
     pub against: Vec<KnownInput>,
+    /// Nobody is a member: opt-out lists alone are held against who is, or may be, in the audience. There are no inputs then.
+    pub lists_alone: bool,
     /// Whether those who may be in the audience, and are no members, are gone like those who are known to be in it.
     pub unconfirmed_can_be_gone: bool,
     /// The audiences to make from one pass over the inputs; at least one, no two with the same label.
@@ -342,6 +344,7 @@ impl PrepareConfig {
             suppress: Vec::new(),
             suppress_by: SuppressBy::default(),
             against: Vec::new(),
+            lists_alone: false,
             unconfirmed_can_be_gone: false,
             audiences: vec![audience.into()],
             rules: RuleOptions::default(),

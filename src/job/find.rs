@@ -56,6 +56,13 @@ impl Job {
         Ok(found)
     }
 
+    /// Looks for the files of opt-out lists alone.
+    pub(crate) fn find_lists(&self) -> Result<Found> {
+        let all = |patterns: &[FilePattern]| patterns.iter().map(|p| self.look_for(p)).collect();
+        let suppress = self.suppress.iter().map(|list| all(&list.files)).collect::<Result<_>>()?;
+        Ok(Found { inputs: Vec::new(), suppress })
+    }
+
     /// The whole preparation but for its output directory and earlier results.
     pub fn prepare_config(&self, found: &Found) -> PrepareConfig {
         let mut config = self.prepare.clone();

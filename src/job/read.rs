@@ -62,6 +62,7 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
         suppress: Vec::new(),
         suppress_by,
         against: Vec::new(),
+        lists_alone: false,
         unconfirmed_can_be_gone: false,
         audiences: audiences.iter().map(|audience| audience.spec.clone()).collect(),
         rules,

@@ -28,6 +28,8 @@ const PERSONAL_FEW: u64 = 2;
 /// Judges what was read.
 pub(super) struct Judge {
     max_rejects: MaxRejects,
+    /// Whether nobody is to be a member.
+    lists_alone: bool,
     rules: RuleOptions,
     /// The audiences that are made, and behind them those that take the digests of opt-out lists.
     specs: Vec<AudienceSpec>,
@@ -69,6 +71,7 @@ impl Judge {
         });
         Self {
             max_rejects: config.max_rejects,
+            lists_alone: config.lists_alone,
             rules: config.rules,
             made: config.audiences.len(),
             specs: audiences.iter().map(|audience| audience.spec.clone()).collect(),
@@ -237,6 +240,9 @@ impl Judge {
 
     fn check_members(&self, spec: &AudienceSpec, tally: &Tally) -> Result<()> {
         let values = tally.values();
+        if self.lists_alone {
+            return Ok(());
+        }
         if values == 0 {
             let message = format!(
                 "the inputs hold no values for {spec}: {} records, {} of them blank",

@@ -182,8 +182,17 @@ impl Night<'_> {
         let mut audiences = self.timed("look up", Self::look_up)?;
         self.timed("delete", |night| night.delete_replaced(&audiences))?;
         self.timed("remove", |night| night.settle_removals(&mut audiences))?;
-        let prepare = self.find_inputs()?;
-        let summary = self.timed("prepare", |night| night.prepare(&prepare, &audiences))?;
+        let prepared = self.find_inputs().and_then(|prepare| {
+            let summary = self.timed("prepare", |night| night.prepare(&prepare, &audiences))?;
+            Ok((prepare, summary))
+        });
+        let (prepare, summary) = match prepared {
+            Err(error) if self.removes() && error.exit_code() == ExitCode::Input => {
+                self.remove_by_lists(&mut audiences)?;
+                return Err(error);
+            }
+            prepared => prepared?,
+        };
         self.describe(&summary, &audiences, GoneLists::Kept)?;
         let passed = self.check_guards(&audiences);
         if self.removes() {

@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use super::audiences::{NightAudience, is_interruption, named};
 use super::cut::{Cutting, Removal, without};
 use super::guards::{self, Stopped};
-use super::night::Night;
+use super::night::{GoneLists, Night};
 use crate::error::{Error, Result};
 use crate::job::Remove;
 use crate::store::deliveries::NewPart;
@@ -129,6 +129,57 @@ impl Night<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Takes out who opted out where the inputs are refused, so that nobody knows who is a member: opt-out lists alone are held
+    /// against what audiences hold. Who is linked to somebody by a row of the inputs is not found so.
+    pub(super) fn remove_by_lists(&mut self, audiences: &mut [NightAudience<'_>]) -> Result<()> {
+        if self.config.is_dry_run || self.config.job.suppress.is_empty() {
+            return Ok(());
+        }
+        let refused = (self.record.guard.clone(), self.record.notes.len());
+        let described = self.find_who_opted_out(audiences);
+        let described = match described {
+            Err(error) if is_interruption(&error) => return Err(error),
+            described => described,
+        };
+        // What is told of this night is about the inputs.
+        self.record.notes.truncate(refused.1);
+        self.record.warnings.clear();
+        self.record.guard = refused.0;
+        match described {
+            Ok(()) => self.remove(audiences, Whom::OptedOut)?,
+            Err(error) => {
+                self.note(format!("it could not be found out who has opted out: {error}"))
+            }
+        }
+        for audience in audiences.iter_mut() {
+            let removed = self.described(audience).map_or(0, |of| of.removed_opted_out);
+            if removed > 0 {
+                let label = audience.label();
+                self.note(format!(
+                    "{removed} who opted out were taken out of `{label}` all the same"
+                ));
+            }
+            if let Some(trouble) = audience.trouble.take() {
+                self.note(format!("who opted out could not be taken out: {trouble}"));
+            }
+        }
+        self.record.audiences.clear();
+        self.record.inputs.clear();
+        self.record.opt_out_lists.clear();
+        self.record.records = 0;
+        Ok(())
+    }
+
+    /// Holds opt-out lists against what audiences hold.
+    fn find_who_opted_out(&mut self, audiences: &[NightAudience<'_>]) -> Result<()> {
+        let found = self.config.job.find_lists()?;
+        let mut prepare = self.config.job.prepare_config(&found);
+        prepare.lists_alone = true;
+        prepare.output.rejects = None;
+        let summary = self.timed("prepare", |night| night.prepare(&prepare, audiences))?;
+        self.describe(&summary, audiences, GoneLists::Left)
     }
 
     /// Takes those on some lists out of an audience, wherever it is; how many different entries that are.

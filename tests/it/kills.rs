@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use throng::sandbox::{Sandbox, SandboxConfig};
+use throng::sandbox::{Change, Platform, Sandbox, SandboxConfig};
 
 use crate::support::home::{Home, digests, email, emails, stderr, summary};
 use crate::support::upload::TOKEN;
@@ -20,6 +20,8 @@ struct World {
     killed: u64,
     /// Deliveries that were looked at.
     judged: usize,
+    /// The platform.
+    to: &'static str,
     home: Home,
     sandbox: Sandbox,
     random: Random,
@@ -30,13 +32,20 @@ struct World {
 
 impl World {
     fn new(replace: &str, seed: u64) -> Self {
+        Self::on(Platform::PitchTarget, replace, seed)
+    }
+
+    fn on(platform: Platform, replace: &str, seed: u64) -> Self {
         let home = Home::new();
         let token = TOKEN.to_owned();
-        let config = SandboxConfig { token, keeps_deliveries: true, ..SandboxConfig::default() };
+        let config =
+            SandboxConfig { platform, token, keeps_deliveries: true, ..SandboxConfig::default() };
         let sandbox = Sandbox::start(config).unwrap();
+        let to = if platform == Platform::Meta { "meta" } else { "pitchtarget" };
         home.job_with(&sandbox, "max-shrink = \"90%\"\nmax-growth = \"900%\"", |job| {
             let replace = format!("name = \"News\"\nreplace = \"{replace}\"");
             job.replace("name = \"News\"", &replace)
+                .replace("[target]", &format!("[target]\nplatform = \"{to}\""))
                 .replace("[report]", "[report.]")
                 .split("[report.]")
                 .next()
@@ -49,6 +58,7 @@ impl World {
             night,
             killed,
             judged: 0,
+            to,
             home,
             sandbox,
             random,
@@ -87,7 +97,7 @@ impl World {
         let (mut seen, mut same): (Vec<_>, _) = (look(), 0);
         while same < 10 {
             // An answer to a request of ours: whatever came before it was looked at.
-            let list = ["audience", "list", "--ad-account", "7", "--endpoint"];
+            let list = ["audience", "list", "--to", self.to, "--ad-account", "7", "--endpoint"];
             if same == 5 {
                 self.home.throng(&[&list[..], &[&self.sandbox.endpoint()]].concat());
             }
@@ -105,7 +115,11 @@ impl World {
         let opted_out = digests(self.opted_out.iter().copied());
         for delivery in &deliveries[self.judged..] {
             let is_wrong = |entry: &String| opted_out.contains(entry);
-            assert!(!delivery.entries.iter().any(is_wrong), "somebody was sent who had opted out");
+            let is_removal = delivery.change == Change::Remove;
+            assert!(
+                is_removal || !delivery.entries.iter().any(is_wrong),
+                "somebody was sent who had opted out"
+            );
         }
         self.judged = deliveries.len();
     }
@@ -266,4 +280,32 @@ fn replacements_that_are_killed_end_with_one_audience() {
     assert_eq!(world.check_state(), world.wanted());
     let leftovers = fs::read_dir(world.home.path("state/parts")).unwrap().count();
     assert!(leftovers <= 3, "{leftovers} directories");
+}
+
+#[test]
+fn killed_nights_of_a_mirror_end_with_the_truth() {
+    let mut world = World::on(Platform::Meta, "never", 20_261_128);
+    let mut before = Vec::new();
+    for kill in 0..KILLS {
+        world.change();
+        if kill % 5 == 4 {
+            world.finish(&[]);
+            before = world.audiences();
+            assert_eq!(before.len(), 1);
+            assert_eq!(before[0].1, world.wanted(), "neither more nor less");
+            assert_eq!(world.check_state(), world.wanted());
+            world.change();
+        }
+        before = world.kill(&before);
+        assert!(before.len() <= 1, "a second audience");
+    }
+    world.change();
+    world.finish(&[]);
+    let audiences = world.audiences();
+    assert_eq!(audiences.len(), 1);
+    assert_eq!(audiences[0].1, world.wanted());
+    assert_eq!(world.check_state(), world.wanted());
+    world.check_kills();
+    let removals = world.sandbox.deliveries();
+    assert!(removals.iter().filter(|delivery| delivery.change == Change::Remove).count() > 5);
 }
