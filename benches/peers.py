@@ -4,6 +4,7 @@
     benches/peers.py                      the table: 10 million lines, five runs each
     benches/peers.py --lines 1 10 50 100  in millions, for the plot
     benches/peers.py --plot               benches/peers.svg from benches/peers.json
+    benches/peers.py --routes             every route (routes.py): README.md's table, benches/routes.{json,svg}
 
 The job: of every line of a text file the address, trimmed and in lower case, if it has an `@` with something before
 it and a dot behind it; SHA-256 in hex; each once, one a line. The generated addresses are such that this rule and
@@ -296,11 +297,29 @@ def main():
     parser.add_argument("--only", nargs="+", help="these programs, beside throng")
     parser.add_argument("--no-check", action="store_true", help="do not compare the results")
     parser.add_argument("--plot", action="store_true", help="draw what was measured before")
+    parser.add_argument("--routes", action="store_true", help="one table in every form: CSV, compressed, in parts, ...")
+    parser.add_argument("--rows", type=int, default=6_000_000, help="rows of that table (default 6 million)")
+    parser.add_argument("--throng", type=Path, help="this executable instead of one that is built first")
+    parser.add_argument("--route-peer", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--peer", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.peer:
         name, source, target = args.peer
         IN_PYTHON[name](source, target)
+        return
+    if args.routes or args.route_peer:
+        import routes
+
+        if args.route_peer:
+            routes.peer(*args.route_peer)
+            return
+        WORK.mkdir(parents=True, exist_ok=True)
+        if not args.throng:
+            subprocess.run(["cargo", "build", "--release"], cwd=ROOT, check=True)
+        names = ["throng", *(args.only or routes.IN_PYTHON)]
+        measured = routes.measure(args.rows, args.runs, args.throng or ROOT / "target/release/throng", names)
+        routes.write(measured)
+        print(routes.table(measured))
         return
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if not args.plot:

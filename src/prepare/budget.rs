@@ -24,6 +24,12 @@ const COMPRESSION_FACTOR: u64 = 4;
 /// Entries that an input of unknown length is taken to have.
 const UNKNOWN_ENTRIES: u64 = 32 * 1024 * 1024;
 
+/// Bytes of an entry.
+const ENTRY_BYTES: u64 = 32;
+
+/// Blocks are not made smaller than this because they would not be filled.
+const FILLED_BLOCK_BYTES_MIN: usize = 4096;
+
 /// Least memory for rows that are linked.
 const ROWS_BYTES_MIN: u64 = 64 * 1024;
 
@@ -97,6 +103,13 @@ impl MemoryPlan {
                 break;
             }
         }
+        // What is opened and hardly filled is memory that is touched for nothing.
+        let entries_bytes = entries.saturating_mul(ENTRY_BYTES);
+        while block_bytes >= 2 * FILLED_BLOCK_BYTES_MIN
+            && open_bytes(radix_bits, block_bytes) > entries_bytes / 8
+        {
+            block_bytes /= 2;
+        }
         let slabs_min = SLABS_MIN * (threads * audiences) as u64;
         let has_room = block_budget >= slabs_min * SLAB_BYTES as u64;
         let slab_bytes = if has_room { SLAB_BYTES } else { SLAB_BYTES_MIN };
@@ -160,6 +173,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn blocks_are_smaller_where_many_threads_would_not_fill_them() {
+        assert_eq!(plan(8 << 30, 2, 10_000_000).block_bytes, BLOCK_BYTES);
+        assert_eq!(plan(8 << 30, 16, 10_000_000).block_bytes, FILLED_BLOCK_BYTES_MIN);
+        assert_eq!(plan(64 << 30, 16, 10_000_000_000).block_bytes, BLOCK_BYTES);
     }
 
     #[test]

@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex};
 use self::ahead::Ahead;
 use self::chunks::Stream;
 use self::compression::decode_error;
+use self::filled::Filled;
 use self::mmap::{Mapping, is_local};
 use self::parquet::Table;
 use self::patient::Patient;
@@ -223,7 +224,10 @@ impl Source {
         let mut sample = read_up_to(&mut decoded, SAMPLE_BYTES).map_err(decoding)?;
         let is_sample_all = sample.len() < SAMPLE_BYTES;
         let bom_bytes = if sample.starts_with(BOM) { BOM.len() } else { 0 };
-        let rest: Box<dyn Read + Send> = Box::new(Cursor::new(sample.clone()).chain(decoded));
+        // A regular file is opened again.
+        let bytes = regular.map(Metadata::len).filter(|bytes| *bytes > 0);
+        let again = if bytes.is_none() { sample.clone() } else { Vec::new() };
+        let rest: Box<dyn Read + Send> = Box::new(Cursor::new(again).chain(decoded));
         sample.drain(..bom_bytes);
         Ok(Self {
             compression,
@@ -231,7 +235,7 @@ impl Source {
             sample,
             is_parquet: false,
             is_sample_all,
-            bytes: regular.map(Metadata::len).filter(|bytes| *bytes > 0),
+            bytes,
             modified_ns: regular.map(modified_ns),
             bom_bytes,
             utf16,
@@ -382,8 +386,11 @@ impl<R: Read> Read for Counting<R> {
 
 /// Reads until `limit` bytes or the end.
 fn read_up_to(reader: &mut impl Read, limit: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    reader.take(limit as u64).read_to_end(&mut bytes)?;
+    let mut bytes = Filled::default();
+    bytes.read(reader, limit)?;
+    let len = bytes.len();
+    let mut bytes = bytes.into_buffer();
+    bytes.truncate(len);
     Ok(bytes)
 }
 

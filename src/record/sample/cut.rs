@@ -1,47 +1,53 @@
 //! Rows and cells of a sample, cut by the exact reader.
 
+use std::borrow::Cow;
+
 use super::SAMPLE_ROWS;
 use crate::dialect::{self, Csv, Separator, Step};
 
 /// A cell of a row.
 #[derive(Debug)]
-pub(super) struct Cell {
-    pub(super) text: Vec<u8>,
+pub(super) struct Cell<'a> {
+    pub(super) text: Cow<'a, [u8]>,
     /// True if quotes around it were taken off.
     pub(super) is_quoted: bool,
 }
 
 /// A row of a sample.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct Row<'a> {
     pub(super) start: usize,
-    pub(super) cells: Vec<Cell>,
+    pub(super) cells: Vec<Cell<'a>>,
     /// True if a quote stands where this way of quoting has none.
     pub(super) is_stray: bool,
 }
 
 /// The first rows of a text.
 #[derive(Debug)]
-pub(super) struct Cut {
-    pub(super) rows: Vec<Row>,
+pub(super) struct Cut<'a> {
+    pub(super) rows: Vec<Row<'a>>,
     /// Behind the last of them.
     pub(super) end: usize,
 }
 
-impl Cut {
+impl Cut<'_> {
     /// True if a cell in quotes has the separator in it.
     pub(super) fn has_quoted(&self, separator: Separator) -> bool {
-        let has_it = |cell: &Cell| memchr::memmem::find(&cell.text, separator.bytes()).is_some();
+        let has_it =
+            |cell: &Cell<'_>| memchr::memmem::find(&cell.text, separator.bytes()).is_some();
         self.rows.iter().flat_map(|row| &row.cells).any(|cell| cell.is_quoted && has_it(cell))
     }
 }
 
 /// Cuts the first rows of a text; `is_all` says that its last one ends with it.
-pub(super) fn cut(text: &[u8], is_all: bool, csv: &Csv) -> Cut {
+pub(super) fn cut<'a>(text: &'a [u8], is_all: bool, csv: &Csv) -> Cut<'a> {
     let mut found = Cut { rows: Vec::new(), end: 0 };
     each_row(text, is_all, csv, |row| {
-        let cell =
-            |cell: &dialect::Cell| Cell { text: csv.cell(text, *cell), is_quoted: cell.is_quoted };
+        let cell = |cell: &dialect::Cell| {
+            let raw = Cow::Borrowed(&text[cell.start..cell.end]);
+            let text = if cell.has_escapes { Cow::Owned(csv.cell(text, *cell)) } else { raw };
+            Cell { text, is_quoted: cell.is_quoted }
+        };
         found.rows.push(Row {
             start: row.start,
             cells: row.cells.iter().map(cell).collect(),

@@ -200,7 +200,7 @@ impl SampleTable {
         Self { rows, first_row, second_row, starts, are_quotes_doubled: false }
     }
 
-    fn of_cut(cut: Cut) -> Self {
+    fn of_cut(cut: Cut<'_>) -> Self {
         let starts = cut.rows.iter().map(|row| row.start).chain([cut.end]).collect();
         let with_quotes = |is_quoted| {
             let cells = cut.rows.iter().flat_map(|row| &row.cells);
@@ -208,7 +208,8 @@ impl SampleTable {
         };
         let (doubled, bare) = (with_quotes(true), with_quotes(false));
         let are_quotes_doubled = doubled > 0 && bare * 4 <= doubled;
-        let texts = |row: cut::Row| row.cells.into_iter().map(|cell| cell.text).collect();
+        let text = |cell: cut::Cell<'_>| cell.text.into_owned();
+        let texts = |row: cut::Row<'_>| row.cells.into_iter().map(text).collect();
         let rows = cut.rows.into_iter().map(texts).collect();
         Self { are_quotes_doubled, ..Self::new(rows, starts) }
     }

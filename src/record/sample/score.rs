@@ -41,18 +41,18 @@ struct Sorted<'a> {
     /// Fields that most rows have.
     usual: usize,
     /// Rows above the table.
-    titles: &'a [Row],
+    titles: &'a [Row<'a>],
     /// Rows from the table's first on.
-    below: &'a [Row],
+    below: &'a [Row<'a>],
     /// Rows of the usual width, and what their cells look like.
-    table: Vec<&'a Row>,
+    table: Vec<&'a Row<'a>>,
     kinds: Vec<Vec<Kind>>,
     /// Rows that should be of the usual width.
     rest: usize,
 }
 
 /// Scores the rows of a sample; `None` if they are not cut alike into two fields at least.
-pub(super) fn score(cut: &Cut, csv: &Csv) -> Option<Score> {
+pub(super) fn score(cut: &Cut<'_>, csv: &Csv) -> Option<Score> {
     let rows = Sorted::new(cut, csv)?;
     let fit = ratio(rows.table.len(), rows.rest);
     let addresses = rows.addresses();
@@ -77,12 +77,12 @@ pub(super) fn score(cut: &Cut, csv: &Csv) -> Option<Score> {
 }
 
 impl<'a> Sorted<'a> {
-    fn new(cut: &'a Cut, csv: &'a Csv) -> Option<Self> {
+    fn new(cut: &'a Cut<'a>, csv: &'a Csv) -> Option<Self> {
         let rows = &cut.rows;
         let usual = usual_width(rows.iter().map(|row| row.cells.len()))?;
         let titles = rows.iter().take(TITLE_ROWS).take_while(|row| is_title(row, usual)).count();
         let (titles, below) = rows.split_at(titles);
-        let table: Vec<&Row> = below.iter().filter(|row| is_like(row, usual)).collect();
+        let table: Vec<&Row<'_>> = below.iter().filter(|row| is_like(row, usual)).collect();
         let footers = below.iter().rev().take(FOOTER_ROWS).take_while(|row| is_title(row, usual));
         let footers = footers.count();
         let rulers = below[..below.len() - footers].iter().filter(|row| is_ruler(row)).count();
@@ -96,7 +96,7 @@ impl<'a> Sorted<'a> {
     }
 
     /// Share of the rows in which `is` is true of some cell.
-    fn share(&self, is: impl Fn(&Cell) -> bool) -> f64 {
+    fn share(&self, is: impl Fn(&Cell<'_>) -> bool) -> f64 {
         ratio(self.table.iter().filter(|row| row.cells.iter().any(&is)).count(), self.table.len())
     }
 
@@ -114,7 +114,7 @@ impl<'a> Sorted<'a> {
 
     /// What the first rows say: a header is cut like the rows below it.
     fn header(&self) -> f64 {
-        let is_cut_through = |cell: &Cell| is_cut_through(cell, self.csv.separator);
+        let is_cut_through = |cell: &Cell<'_>| is_cut_through(cell, self.csv.separator);
         if self.titles.iter().any(|row| row.cells.iter().any(is_cut_through)) {
             // A header that is not cut looks like a title.
             return -1.0;
@@ -131,7 +131,8 @@ impl<'a> Sorted<'a> {
     /// too: tables only if nothing else cuts them.
     fn doubts(&self) -> f64 {
         let stray = ratio(self.table.iter().filter(|row| row.is_stray).count(), self.table.len());
-        let is_spaced = |row: &&&Row| row.cells[1..].iter().all(|cell| cell.text.starts_with(b" "));
+        let is_spaced =
+            |row: &&&Row<'_>| row.cells[1..].iter().all(|cell| cell.text.starts_with(b" "));
         let spaced = ratio(self.table.iter().filter(is_spaced).count(), self.table.len());
         3.0 * (self.share(has_torn_quote) + stray)
             + 2.0 * self.share(|cell| is_cut_through(cell, self.csv.separator))
@@ -142,11 +143,11 @@ impl<'a> Sorted<'a> {
     /// Number of columns in which nothing is but punctuation, in any row or in the header: half of `||` or `~|~` cuts into
     /// more fields, of which every other one is such, but where a value has the half in it.
     fn void(&self) -> usize {
-        let is_mark = |cell: &Cell| cell.text.iter().all(u8::is_ascii_punctuation);
+        let is_mark = |cell: &Cell<'_>| cell.text.iter().all(u8::is_ascii_punctuation);
         let is_void = |column: &usize| {
             self.table.iter().all(|row| row.cells.get(*column).is_some_and(is_mark))
         };
-        let of_header = |header: &Row| {
+        let of_header = |header: &Row<'_>| {
             let (names, between): (Vec<_>, Vec<_>) =
                 header.cells.iter().enumerate().partition(|(at, _)| at % 2 == 0);
             let is_halved = names.len() == between.len() + 1
@@ -169,34 +170,34 @@ pub(crate) fn usual_width(widths: impl Iterator<Item = usize>) -> Option<usize> 
 }
 
 /// True if a row has the usual width, or what is beyond it is empty.
-fn is_like(row: &Row, usual: usize) -> bool {
+fn is_like(row: &Row<'_>, usual: usize) -> bool {
     row.cells.len() >= usual
         && row.cells[usual..].iter().all(|cell| cell.text.trim_ascii().is_empty())
 }
 
 /// True if a row may stand above a table: it has fewer fields, and nobody is in it.
-fn is_title(row: &Row, usual: usize) -> bool {
+fn is_title(row: &Row<'_>, usual: usize) -> bool {
     row.cells.len() < usual && !row.cells.iter().any(|cell| kind(cell) == Kind::Address)
 }
 
 /// True if a row is a line between rows: `----+----`.
-fn is_ruler(row: &Row) -> bool {
+fn is_ruler(row: &Row<'_>) -> bool {
     row.cells.iter().all(|cell| cell.text.iter().all(|byte| b"-+=_:| ".contains(byte)))
 }
 
-fn kind(cell: &Cell) -> Kind {
+fn kind(cell: &Cell<'_>) -> Kind {
     Kind::of(&cell.text)
 }
 
 /// True if quotes do not come in pairs: a delimiter within a quoted value has cut it.
-fn has_torn_quote(cell: &Cell) -> bool {
+fn has_torn_quote(cell: &Cell<'_>) -> bool {
     let text = cell.text.trim_ascii();
     let quotes = memchr::memchr_iter(b'"', text).count();
     !cell.is_quoted && quotes % 2 == 1 && (text.starts_with(b"\"") || text.ends_with(b"\""))
 }
 
 /// True if a cell has another of the usual delimiters in it that it need not have: no decimal number, no comma of a text.
-fn is_cut_through(cell: &Cell, separator: Separator) -> bool {
+fn is_cut_through(cell: &Cell<'_>, separator: Separator) -> bool {
     let text = cell.text.trim_ascii();
     if cell.is_quoted {
         return false;
@@ -213,7 +214,7 @@ fn is_cut_through(cell: &Cell, separator: Separator) -> bool {
 }
 
 /// True if a cell has a byte that separates where there is one.
-fn has_control(cell: &Cell) -> bool {
+fn has_control(cell: &Cell<'_>) -> bool {
     let is_other = |byte: &u8| matches!(byte, b'\t' | 0x01 | 0x1e | 0x1f);
     !cell.is_quoted && cell.text.trim_ascii().iter().any(is_other)
 }
