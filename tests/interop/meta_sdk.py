@@ -4,7 +4,8 @@
     target/meta_sdk/bin/python tests/interop/meta_sdk.py target/debug/throng
 
 The package makes audiences, fills them in sessions, removes, replaces, reads, pages and deletes, with the proof of an app
-secret, and meets each kind of error. What the sandbox holds in the end is read from its database.
+secret, and meets each kind of error. What throng makes, fills and takes people out of is what the package then sees. What
+the sandbox holds in the end is read from its database.
 """
 
 import contextlib
@@ -41,6 +42,7 @@ class Sandbox:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
         lines = [self.process.stdout.readline() for _ in range(3)]
         exports = dict(re.fullmatch(r"export (\w+)=(\S+)\n", line).groups() for line in lines)
+        self.exports = exports
         self.token, self.secret = exports["THRONG_TOKEN"], exports["THRONG_APP_SECRET"]
         # The address is a constant of the package's.
         FacebookSession.GRAPH = exports["THRONG_ENDPOINT"]
@@ -187,6 +189,40 @@ def check_replace(audience):
     return {digest("stays@example.com"), digest("new@example.com")}
 
 
+def check_throng(throng, sandbox):
+    """What throng uploads is what the package sees; returns who must be in it."""
+
+    def run(*args):
+        environment = os.environ | sandbox.exports
+        done = subprocess.run([throng, *args], capture_output=True, text=True, env=environment, timeout=60)
+        assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def prepare(name, numbers):
+        source = home / f"{name}.txt"
+        source.write_text("".join(f"  Throng.{number}@Example.com\n" for number in numbers))
+        run("prepare", str(source), "-t", "email_hash", "-o", str(home / name), "--part-lines", "15000")
+
+    with tempfile.TemporaryDirectory() as home:
+        home = pathlib.Path(home)
+        prepare("all", range(25_000))
+        prepare("left", range(400))
+        to = ["--to", "meta", "--ad-account", ACCOUNT.removeprefix("act_"), "--state", str(home / "state")]
+        run("upload", str(home / "all"), "--create", NAME, "--description", "by throng", *to)
+        listed = AdAccount(ACCOUNT).get_custom_audiences(fields=["name", "description", "customer_file_source"])
+        audience = next(each for each in listed if each["description"].startswith("by throng"))
+        assert audience["name"] == NAME and audience["customer_file_source"] == "USER_PROVIDED_ONLY", audience
+        run("upload", str(home / "left"), "--audience", audience["id"], "--remove", *to)
+        details = audience.api_get(fields=["approximate_count_lower_bound", "operation_status"])
+        assert (details["approximate_count_lower_bound"], details["operation_status"]["code"]) == (24_000, 200), details
+        # One more by the package, which throng then lists.
+        audience.add_users(Schema.email_hash, ["package@example.com"])
+        shown = run("audience", "list", "--to", "meta", "--ad-account", ACCOUNT.removeprefix("act_"))
+        assert audience["id"] in shown and NAME in shown, shown
+    who = {digest(f"throng.{number}@example.com") for number in range(400, 25_000)}
+    return audience, who | {digest("package@example.com")}
+
+
 def check_credentials(sandbox):
     listed = lambda: list(AdAccount(ACCOUNT).get_custom_audiences())
     sandbox.use("wrong", sandbox.secret)
@@ -229,6 +265,7 @@ def main():
         expected = [(audience, check_users(audience)), *check_other_types()]
         replaced = create()
         expected.append((replaced, check_replace(replaced)))
+        expected.append(check_throng(throng, sandbox))
         check_credentials(sandbox)
         log = sandbox.end()
         assert ", 1000 members added" in log and ", 100 members removed" in log, log
