@@ -54,6 +54,9 @@ pub struct AudienceFigures {
     pub opt_out_lists: Vec<ListFigures>,
 }
 
+/// The name of the list of those who were forgotten, which is no list of a job's: as a rule nobody on it is a member.
+pub(crate) const FORGOTTEN_LIST: &str = "throng forget";
+
 /// A suppression list, as far as it concerns an audience. All files of one pattern are one list.
 ///
 /// `read = blank + rejected + usable`.

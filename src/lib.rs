@@ -185,6 +185,7 @@ pub mod filter;
 pub mod platform;
 pub mod store;
 pub mod who;
+pub mod forget;
 pub mod upload;
 pub mod job;
 pub mod sync;

@@ -85,6 +85,7 @@ fn run() -> Result<ExitCode, Error> {
         cli::Command::Upload(args) => commands::upload::run(*args),
         cli::Command::Audience(args) => commands::audience::run(args.command),
         cli::Command::Who(args) => commands::who::run(&args),
+        cli::Command::Forget(args) => commands::forget::run(&args),
         cli::Command::History(args) => commands::history::run(&args),
         cli::Command::Sync(args) => commands::sync::run(&args),
         cli::Command::Completions(args) => commands::manual::completions(&args),

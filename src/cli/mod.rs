@@ -25,7 +25,7 @@ pub(crate) use self::sync::SyncArgs;
 pub(crate) use self::upload::{
     ApiArgs, AudienceArgs, AudienceCommand, HistoryArgs, StateArgs, UploadArgs,
 };
-pub(crate) use self::who::WhoArgs;
+pub(crate) use self::who::{ForgetArgs, WhoArgs};
 
 /// Headings in the help of `throng prepare`, so that what most people need stands alone on top.
 const RULES: &str = "Rules";
@@ -95,6 +95,7 @@ pub(crate) enum Command {
     History(HistoryArgs),
     Audience(AudienceArgs),
     Who(WhoArgs),
+    Forget(ForgetArgs),
     #[cfg(feature = "sandbox")]
     Sandbox(Box<SandboxArgs>),
     Hash(HashArgs),

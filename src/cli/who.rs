@@ -1,4 +1,4 @@
-//! `throng who`.
+//! `throng who` and `throng forget`.
 
 use clap::Args;
 use throng::normalize::{RuleOptions, UserType};
@@ -20,6 +20,32 @@ pub(crate) struct WhoArgs {
     pub(crate) user_type: UserType,
     #[command(flatten)]
     pub(crate) state: StateArgs,
+    /// Print one line of JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten, next_help_heading = RULES)]
+    pub(crate) rules: RuleOptions,
+}
+
+/// Forget people: values on standard input, one a line.
+///
+/// They are put onto a suppression list that the state directory keeps: no run of a job uploads them again, whatever its
+/// inputs hold. Then they are taken out of everything else that the state directory has, but for those who are, or may
+/// be, in an audience: it has to know these until they are taken out, which `throng sync` does where the platform can, and
+/// forgets them then. Inputs, backups, reports, and directories that were uploaded by hand are left as they are.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  throng forget -t email_hash --state /var/lib/throng < request.txt
+  throng forget -t email_hash --state /var/lib/throng --at-once < request.txt")]
+pub(crate) struct ForgetArgs {
+    /// Type of the values
+    #[arg(short = 't', long, value_name = "TYPE", value_enum)]
+    pub(crate) user_type: UserType,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Forget those who are in an audience, too: nobody can then say that they must go from there
+    #[arg(long)]
+    pub(crate) at_once: bool,
     /// Print one line of JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,6 +2,7 @@
 
 mod api;
 pub(crate) mod audience;
+pub(crate) mod forget;
 pub(crate) mod hash;
 pub(crate) mod history;
 pub(crate) mod log;

@@ -14,9 +14,7 @@ use crate::cli::WhoArgs;
 
 pub(crate) fn run(args: &WhoArgs) -> Result<ExitCode> {
     let dir = api::state_dir(&args.state)?;
-    if io::stdin().is_terminal() {
-        say(Event::Message, "reading values from the terminal, one a line; Ctrl-D ends them");
-    }
+    tell_where_values_come_from();
     let answers = who::ask(&dir, args.user_type, args.rules, io::stdin())?;
     if args.json {
         print_json(&answers)?;
@@ -27,8 +25,15 @@ pub(crate) fn run(args: &WhoArgs) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
+/// Whoever sits there waits for them, and not for an answer.
+pub(super) fn tell_where_values_come_from() {
+    if io::stdin().is_terminal() {
+        say(Event::Message, "reading values from the terminal, one a line; Ctrl-D ends them");
+    }
+}
+
 /// A line for each audience that a value is in, or one that says that it is in none.
-fn text(answers: &Answers) -> String {
+pub(super) fn text(answers: &Answers) -> String {
     let mut text = String::new();
     for answer in &answers.lines {
         let mut add = |what: String| text.push_str(&format!("line {}: {what}\n", answer.line));
@@ -82,7 +87,7 @@ fn named(audience: &AskedAudience) -> String {
     )
 }
 
-fn tell_unread(answers: &Answers) {
+pub(super) fn tell_unread(answers: &Answers) {
     for part in &answers.unread {
         say(
             Event::Note,

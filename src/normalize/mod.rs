@@ -430,7 +430,7 @@ impl Normalizer {
         }
     }
 
-    fn is_hashed(&self) -> bool {
+    pub(crate) fn is_hashed(&self) -> bool {
         matches!(self.rule, Rule::Email(_) | Rule::Phone(_))
     }
 }

@@ -7,7 +7,7 @@ use super::form::{Digits, Form};
 use super::plan::SourcePlan;
 use super::summary::{AudienceSummary, rejects_of};
 use super::tally::{SourceTally, Tally};
-use crate::audience::{ListFigures, Rejects};
+use crate::audience::{FORGOTTEN_LIST, ListFigures, Rejects};
 use crate::config::{AudienceSpec, Input, PrepareConfig, SuppressInput, audience_name};
 use crate::figures::count;
 use crate::limits::LISTS_MAX;
@@ -229,7 +229,7 @@ pub(super) fn warnings(audiences: &[AudienceSummary]) -> Vec<String> {
             names.push(&list.name);
         }
     }
-    let of_lists = names.into_iter().flat_map(|name| {
+    let of_lists = names.into_iter().filter(|name| *name != FORGOTTEN_LIST).flat_map(|name| {
         let of_it: Vec<(&AudienceSummary, &ListFigures)> = audiences
             .iter()
             .flat_map(|of| of.figures.opt_out_lists.iter().map(move |list| (of, list)))

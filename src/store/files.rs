@@ -5,6 +5,7 @@
 //! STATE/lock, audience-N.lock       held while a job runs, while an audience is uploaded to
 //! STATE/parts/000123/SHA256.txt     parts that run 123 of a job has made; they never change
 //! STATE/lists/LABEL-must-go.txt     who must go, and who is gone, by digest, as of the latest run
+//! STATE/forgotten/TYPE.txt          who is never to be uploaded again, as upload files have it
 //! STATE/prepared/                   what a run has prepared, until its parts are in their folder
 //! ```
 //!
@@ -29,7 +30,7 @@ impl Store {
         self.dir().join("parts")
     }
 
-    fn lists_dir(&self) -> PathBuf {
+    pub(super) fn lists_dir(&self) -> PathBuf {
         self.dir().join("lists")
     }
 
@@ -164,7 +165,7 @@ impl Store {
 
 /// All entries of a directory, or an error: one that is overlooked could be somebody who opted out. None if there is no
 /// such directory.
-fn entries_of(dir: &Path) -> Result<Vec<fs::DirEntry>> {
+pub(super) fn entries_of(dir: &Path) -> Result<Vec<fs::DirEntry>> {
     match fs::read_dir(dir).and_then(Iterator::collect) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         entries => entries.map_err(|e| Error::writing("read", dir, e)),

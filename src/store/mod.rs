@@ -21,6 +21,7 @@
 
 pub(crate) mod deliveries;
 mod files;
+mod forget;
 mod history;
 mod lock;
 mod removals;
@@ -43,6 +44,7 @@ use crate::disk::sqlite;
 use crate::error::{Error, Result};
 
 pub(crate) use self::deliveries::{HeldPart, Standing};
+pub(crate) use self::forget::Rewritten;
 pub use self::history::{History, TargetRecord, UploadRecord};
 pub use self::lock::TargetLock;
 pub(crate) use self::requests::RequestFailure;

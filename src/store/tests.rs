@@ -351,3 +351,29 @@ fn a_copy_in_memory_changes_nothing_and_locks_nothing() {
     again(&dir).begin_run("throng upload", None).expect("nobody holds it up");
     assert_eq!(store.last_run().expect("reads").number(), 1);
 }
+
+#[test]
+fn a_part_that_is_written_anew_takes_the_place_of_the_old_one() {
+    let (dir, store) = open();
+    let target = named(&store);
+    let (old, new) = (digest(1), digest(9));
+    let run = begin(&store, &target, &[&old, &digest(2)]);
+    confirm(&store, run, &target, &old, 59);
+    let rewritten = Rewritten { sha256: new.clone(), entries: 8, bytes: 80 };
+    store
+        .change(|db| {
+            db.execute("UPDATE delivery SET entries_done = 7 WHERE sha256 = ?1", [&old]).map(drop)
+        })
+        .expect("writes");
+    // Of three lines that are gone, two were among the first seven.
+    store.substitute(&old, Some(&rewritten), &[0, 6, 7]).expect("writes");
+    let store = again(&dir);
+    assert_eq!(confirmed(&store, &target), HashSet::from([new.clone()]));
+    assert_eq!(store.held(&target).expect("reads"), 8);
+    let sql = "SELECT entries_done FROM delivery WHERE sha256 = ?1";
+    let done: i64 = store.read(|db| db.query_row(sql, [&new], |row| row.get(0))).expect("reads");
+    assert_eq!(done, 5);
+    store.substitute(&new, None, &[]).expect("writes");
+    assert!(confirmed(&store, &target).is_empty());
+    assert_eq!(state_of(&store, &digest(2)), Intended);
+}

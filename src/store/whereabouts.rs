@@ -1,12 +1,12 @@
 //! Where entries went: the parts of a type of identifiers, and what became of each.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rusqlite::{Row, params};
 
 use super::runs::RunId;
 use super::words::{DeliveryState, Existence, GenerationRole, Purpose};
-use super::{STORE_FILE, Store, rows};
+use super::{Store, rows};
 use crate::error::Result;
 use crate::user_type::UserType;
 
@@ -48,17 +48,8 @@ pub(crate) enum PartFile {
 }
 
 impl Store {
-    /// The parts of a type in the order of their digests, those of audiences that are deleted left out; of the store of a
-    /// state directory, which looking does not make.
-    pub(crate) fn delivered_in(dir: &Path, user_type: UserType) -> Result<Vec<DeliveredPart>> {
-        if dir.join(STORE_FILE).exists() {
-            Self::open(dir)?.delivered(user_type)
-        } else {
-            Ok(Vec::new())
-        }
-    }
-
-    fn delivered(&self, user_type: UserType) -> Result<Vec<DeliveredPart>> {
+    /// The parts of a type in the order of their digests, those of audiences that are deleted left out.
+    pub(crate) fn delivered(&self, user_type: UserType) -> Result<Vec<DeliveredPart>> {
         let sql = "SELECT delivery.*, entries, bytes, kept_in, endpoint, ad_account, role, platform_id,
                  coalesce(generation.name, audience.name) AS shown_name,
                  coalesce(confirmed_by, delivery.run_id) AS in_run,

@@ -13,12 +13,13 @@ use super::audiences::NightAudience;
 use super::night::Night;
 use crate::disk::{create_file, plain_file, private};
 use crate::error::{Error, Result};
+use crate::forget;
 use crate::limits::{MERGED_PART_BYTES, SMALL_PARTS_MAX};
 use crate::store::deliveries::NewPart;
 use crate::store::{HeldPart, RunId, Store, Target};
 
 impl Night<'_> {
-    /// Merges small parts if there are many, and removes files that nobody needs. If it fails, the next run tries again.
+    /// Merges small parts if there are many, takes out whoever was forgotten, and removes files that nobody needs. If it fails, the next run tries again.
     pub(super) fn tidy(&mut self, audiences: &[NightAudience<'_>]) {
         let targets = audiences.iter().flat_map(|audience| {
             std::iter::once(&audience.generations.live).chain(&audience.generations.next)
@@ -27,6 +28,11 @@ impl Night<'_> {
             if let Err(error) = merge(self.store, target, self.run, SMALL_PARTS_MAX) {
                 self.note(format!("parts of earlier runs could not be merged: {error}"));
             }
+        }
+        if let Err(error) = forget::purge(self.store) {
+            self.note(format!(
+                "people who were to be forgotten are still in the state directory: {error}"
+            ));
         }
         if let Err(error) = self.store.remove_unneeded() {
             self.note(format!("files that are not needed any more could not be removed: {error}"));

@@ -18,6 +18,7 @@ use crate::config::{KnownInput, KnownPart, KnownSource, PrepareConfig, Role};
 use crate::disk::sqlite::now;
 use crate::emit::{Manifest, PartManifest};
 use crate::error::{Error, ExitCode, Result};
+use crate::forget;
 use crate::job::{self, Age, FoundPattern};
 use crate::prepare::Prepare;
 use crate::prepare::summary::{AudienceSummary, Summary};
@@ -264,7 +265,11 @@ impl Night<'_> {
         found.check_age(now)?;
         let files = |list: &Vec<FoundPattern>| list.iter().map(|found| found.files.len()).sum();
         self.list_files = found.suppress.iter().map(files).collect();
-        Ok(self.config.job.prepare_config(&found))
+        let mut prepare = self.config.job.prepare_config(&found);
+        // They are no list of the job's, so they come behind those.
+        let types = self.config.job.audiences.iter().map(|audience| audience.spec.user_type);
+        prepare.suppress.extend(forget::lists(self.store, types));
+        Ok(prepare)
     }
 
     pub(super) fn prepare(

@@ -10,7 +10,7 @@
 mod part;
 mod values;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -18,14 +18,15 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use self::part::Part;
-use self::values::{Asked, Values};
+pub(crate) use self::part::digest_of as digest_of_line;
+pub(crate) use self::values::{Asked, Values};
 use crate::emit::Manifest;
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::limits::{LOOKUP_DIGESTS, LOOKUP_THREADS};
 use crate::machine;
 use crate::normalize::{Case, Normalizer, RuleOptions};
-use crate::store::{DeliveredPart, DeliveryState, PartFile, Store};
+use crate::store::{DeliveredPart, DeliveryState, PartFile, STORE_FILE, Store};
 use crate::user_type::UserType;
 
 /// In which audiences the people of some lines are.
@@ -126,21 +127,28 @@ pub fn ask(
     input: impl Read,
 ) -> Result<Answers> {
     let values = Values::read(input, &normalizers(user_type, rules))?;
+    // Looking makes no store.
+    let store =
+        if state_dir.join(STORE_FILE).exists() { Some(Store::open(state_dir)?) } else { None };
+    match store {
+        Some(store) => answers(&store, user_type, &values),
+        None => Ok(answers_of(user_type, &values, &[], Search::new(user_type, 0))),
+    }
+}
+
+/// The same of values that were read.
+pub(crate) fn answers(store: &Store, user_type: UserType, values: &Values) -> Result<Answers> {
     let digests = values.digests();
-    let mut search = Search {
-        user_type,
-        audiences: Audiences::default(),
-        found: vec![BTreeMap::new(); digests.len()],
-        manifests: HashMap::new(),
-        unread: Vec::new(),
-    };
-    let delivered = Store::delivered_in(state_dir, user_type)?;
-    search.look_into(&delivered, &digests)?;
+    let search = Search::of(store, user_type, &digests)?;
+    Ok(answers_of(user_type, values, &digests, search))
+}
+
+fn answers_of(user_type: UserType, values: &Values, digests: &[Digest], search: Search) -> Answers {
     let answer = |(line, asked): &(u64, Asked)| match asked {
         Asked::Rejected(reason) => {
             Answer { line: *line, rejected: Some(reason.code()), found: Vec::new() }
         }
-        Asked::Entry(spellings) => {
+        Asked::Entry { digests: spellings, .. } => {
             let mut found = BTreeMap::new();
             let indexes = spellings.iter().filter_map(|digest| digests.binary_search(digest).ok());
             for (audience, each) in indexes.flat_map(|index| &search.found[index]) {
@@ -149,18 +157,18 @@ pub fn ask(
             Answer { line: *line, rejected: None, found: found.into_values().collect() }
         }
     };
-    Ok(Answers {
+    Answers {
         user_type,
         lines: values.lines.iter().map(answer).collect(),
         blank: values.blank,
         audiences: search.audiences.list,
         unread: search.unread,
-    })
+    }
 }
 
 /// The rules by which values are read. Unless the letter case of ids of one's own is told, both spellings are looked for,
 /// since platforms differ in it.
-fn normalizers(user_type: UserType, rules: RuleOptions) -> Vec<Normalizer> {
+pub(crate) fn normalizers(user_type: UserType, rules: RuleOptions) -> Vec<Normalizer> {
     let cases = match (user_type, rules.case) {
         (UserType::CustomAudienceThirdPartyId, case) if case == Case::default() => {
             vec![Case::Keep, Case::Lower]
@@ -175,15 +183,19 @@ fn add(all: &mut BTreeMap<usize, Found>, audience: usize, found: Found) {
     all.entry(audience).and_modify(|known| *known = later(*known, found)).or_insert(found);
 }
 
-/// What has been found so far.
-struct Search {
+/// What has been found so far of some digests.
+pub(crate) struct Search {
     user_type: UserType,
     audiences: Audiences,
     /// For each digest what it is to an audience, by the audience's place.
-    found: Vec<BTreeMap<usize, Found>>,
+    pub(crate) found: Vec<BTreeMap<usize, Found>>,
+    /// Parts that have any of them, by their own digests, with the places of those that they have.
+    pub(crate) parts: BTreeMap<String, (PathBuf, BTreeSet<usize>)>,
     /// Those of directories that were uploaded, as far as they can be read.
     manifests: HashMap<PathBuf, Option<Manifest>>,
     unread: Vec<UnreadPart>,
+    /// What kept parts from being looked into that are there.
+    pub(crate) failures: Vec<(PathBuf, io::Error)>,
 }
 
 #[derive(Default)]
@@ -208,6 +220,27 @@ impl Audiences {
 }
 
 impl Search {
+    fn new(user_type: UserType, digests: usize) -> Self {
+        Self {
+            user_type,
+            audiences: Audiences::default(),
+            found: vec![BTreeMap::new(); digests],
+            parts: BTreeMap::new(),
+            manifests: HashMap::new(),
+            unread: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Looks for digests, which are in order, in all parts of a type.
+    pub(crate) fn of(store: &Store, user_type: UserType, digests: &[Digest]) -> Result<Self> {
+        let mut search = Self::new(user_type, digests.len());
+        if !digests.is_empty() {
+            search.look_into(&store.delivered(user_type)?, digests)?;
+        }
+        Ok(search)
+    }
+
     /// Looks for digests in all parts. Each is followed by the other deliveries of the same file.
     fn look_into(&mut self, delivered: &[DeliveredPart], digests: &[Digest]) -> Result<()> {
         let mut parts = Vec::new();
@@ -235,17 +268,32 @@ impl Search {
         for ((part, from), result) in lookups.into_iter().zip(results) {
             let Candidate { deliveries, path } = &parts[part];
             match result {
-                Ok(hits) => self.note_hits(deliveries, hits.into_iter().map(|hit| from + hit)),
-                Err(error) => self.note_unread(deliveries, path, &error.to_string()),
+                Ok(hits) => {
+                    let hits = hits.into_iter().map(|hit| from + hit);
+                    self.note_hits(deliveries, path, hits);
+                }
+                Err(error) => {
+                    self.note_unread(deliveries, path, &error.to_string());
+                    self.failures.push((path.clone(), error));
+                }
             }
         }
         Ok(())
     }
 
-    fn note_hits(&mut self, deliveries: &[DeliveredPart], hits: impl Iterator<Item = usize>) {
+    fn note_hits(
+        &mut self,
+        deliveries: &[DeliveredPart],
+        path: &Path,
+        hits: impl Iterator<Item = usize>,
+    ) {
         let found = |part| found(part, self.audiences.place_of(part));
         let found: Vec<Found> = deliveries.iter().filter_map(found).collect();
         for index in hits {
+            if let Some(part) = deliveries.first() {
+                let part = self.parts.entry(part.sha256.clone());
+                part.or_insert_with(|| (path.to_owned(), BTreeSet::new())).1.insert(index);
+            }
             for found in &found {
                 add(&mut self.found[index], found.audience, *found);
             }

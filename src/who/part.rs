@@ -200,7 +200,8 @@ impl Part {
 /// Bytes that a scan reads at once.
 const SCAN_BYTES: usize = 1024 * 1024;
 
-fn digest_of(line: &[u8], is_hashed: bool) -> io::Result<Digest> {
+/// The digest that a line stands for: what it says, or of clear ids its SHA-256.
+pub(crate) fn digest_of(line: &[u8], is_hashed: bool) -> io::Result<Digest> {
     if is_hashed {
         const_hex::decode_to_array(line).map_err(|_| damaged())
     } else {

@@ -12,8 +12,13 @@ use crate::reason::Reason;
 /// What a line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// An identifier by the SHA-256 of what an upload file has of it, in each spelling that it may have there.
-    Entry(Vec<Digest>),
+    /// An identifier.
+    Entry {
+        /// What an upload file has of it.
+        line: String,
+        /// The SHA-256 of that, in each spelling that it may have there.
+        digests: Vec<Digest>,
+    },
     /// No identifier of the type.
     Rejected(Reason),
 }
@@ -61,7 +66,7 @@ impl Values {
             .lines
             .iter()
             .filter_map(|(_, asked)| match asked {
-                Asked::Entry(digests) => Some(digests),
+                Asked::Entry { digests, .. } => Some(digests),
                 Asked::Rejected(_) => None,
             })
             .flatten()
@@ -88,20 +93,38 @@ fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
 
 /// What a line is by each of some rules of one type; nothing if it is blank.
 fn asked(line: &[u8], normalizers: &[Normalizer], canonical: &mut Canonical) -> Option<Asked> {
-    let (mut digests, mut rejected) = (Vec::new(), None);
+    let (mut entry, mut digests, mut rejected) = (None, Vec::new(), None);
     for normalizer in normalizers {
         canonical.clear();
         let value = Value { bytes: Ok(line), country: None };
         let mut verdict = Verdict::Blank;
         normalizer.batch(Wrapping::Line, std::iter::once(value), canonical, |_, _, v| verdict = v);
-        match verdict {
-            Verdict::Blank => {}
-            Verdict::Rejected(reason) => rejected = rejected.or(Some(reason)),
+        let digest = match verdict {
+            Verdict::Blank => continue,
+            Verdict::Rejected(reason) => {
+                rejected = rejected.or(Some(reason));
+                continue;
+            }
             // Only opt-out lists may name domains.
-            Verdict::Domain => rejected = rejected.or(Some(Reason::BadLocalPart)),
-            Verdict::Prehashed(digest) => digests.push(digest),
-            Verdict::Raw(_) => digests.extend(canonical.messages.iter().next().map(hash::digest)),
+            Verdict::Domain => {
+                rejected = rejected.or(Some(Reason::BadLocalPart));
+                continue;
+            }
+            Verdict::Prehashed(digest) => digest,
+            Verdict::Raw(_) => {
+                let raw = canonical.messages.iter().next().unwrap_or_default();
+                if !normalizer.is_hashed() && entry.is_none() {
+                    entry = Some(String::from_utf8_lossy(raw).into_owned());
+                }
+                hash::digest(raw)
+            }
+        };
+        digests.push(digest);
+    }
+    match digests.first() {
+        None => rejected.map(Asked::Rejected),
+        Some(first) => {
+            Some(Asked::Entry { line: entry.unwrap_or_else(|| const_hex::encode(first)), digests })
         }
     }
-    if digests.is_empty() { rejected.map(Asked::Rejected) } else { Some(Asked::Entry(digests)) }
 }

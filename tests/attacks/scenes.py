@@ -251,6 +251,49 @@ rejects = "rejects.csv"
         return set(held)
 
 
+class Forget(Sync):
+    """`throng forget`, of people who are on the list already and in the audience."""
+
+    codes = {2, 3, 4, 6}
+    people = {5, 40, 88, 91}
+
+    def build(self, place):
+        place.serve()
+        self.job(place, "never")
+        for people, opted_out in [(range(90), [900]), (range(95), [900, 40])]:
+            self.data(place, people, opted_out)
+            place.ok(["sync", "nightly.toml", "-q"])
+        place.write("request.txt", "".join(email(person) + "\n" for person in self.people))
+        with open(place.path("request.txt")) as request:
+            ended = place.run(["forget", "-t", "email_hash", "--state", "state"], stdin=request)
+        must(ended.code == 0 and self.everywhere(place) > {"state/forgotten/email_hash.txt"}, f"they are not to be there: {ended}")
+        os.remove(place.path("request.txt"))
+        place.keep()
+
+    def command(self):
+        return ["forget", "-t", "email_hash", "--state", "state", "--at-once"]
+
+    def look(self, place):
+        must("state/forgotten/email_hash.txt" in self.everywhere(place), "the list is gone")
+
+    def finish(self, place):
+        place.ok(self.command())
+
+    def check(self, place):
+        must(self.everywhere(place) == {"state/forgotten/email_hash.txt"}, f"they are still in {self.everywhere(place)}")
+        must(self.held(place) == digests(set(range(95)) - self.people), "the state does not know the others")
+        quiet = place.ok(["sync", "nightly.toml"])
+        must(json.loads(quiet.stdout.splitlines()[-1])["audiences"][0]["written"] == 0, "somebody is new again")
+        must(place.audiences() == [("News", digests(range(95)))], "the audience is not the oracle's")
+        must(not place.hidden(), f"left behind: {place.hidden()}")
+
+    def everywhere(self, place):
+        """Files of the state that have any of them."""
+        wanted = [digest.encode() for digest in digests(self.people)]
+        files = files_of(place.path("state"))
+        return {f"state/{name}" for name, text in files.items() if any(digest in text for digest in wanted)}
+
+
 def listed(place):
     return json.loads(place.ok(["audience", "list", "--ad-account", "7", "--json"]).stdout)
 
@@ -289,4 +332,5 @@ SCENES = [
     Sync("sync, merges the parts of 65 nights", night=65),
     Sync("sync --replace", "--replace", night=2),
     Sync("sync, replaces when opted out", night=2, replace="when-opted-out"),
+    Forget("forget --at-once"),
 ]

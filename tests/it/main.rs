@@ -20,6 +20,8 @@ mod engine;
 mod examples;
 mod footers;
 #[cfg(feature = "sandbox")]
+mod forget;
+#[cfg(feature = "sandbox")]
 mod guards;
 mod ids;
 mod inputs;

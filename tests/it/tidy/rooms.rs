@@ -66,6 +66,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("store", &["disk", "platform"]),
     ("who", &["disk", "emit", "hash", "normalize", "store"]),
+    ("forget", &["audience", "config", "disk", "hash", "normalize", "store", "who"]),
     ("upload", &["config", "disk", "emit", "platform", "store"]),
     (
         "job",
@@ -78,6 +79,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "config",
             "disk",
             "emit",
+            "forget",
             "job",
             "normalize",
             "platform",
@@ -103,6 +105,7 @@ const FILES: &[&str] = &[
     "dedup/spill.rs",
     "emit/manifest.rs",
     "emit/verify.rs",
+    "forget/",
     "job/",
     "machine.rs",
     "prepare/check.rs",
