@@ -224,6 +224,9 @@ pub(crate) struct PrepareArgs {
     /// The first record is no header
     #[arg(long, help_heading = READING)]
     pub(crate) no_header: bool,
+    /// Inputs are directories that the engine that wrote them has marked as complete (`_SUCCESS`)
+    #[arg(long, help_heading = READING)]
+    pub(crate) complete: bool,
     #[command(flatten)]
     pub(crate) limits: Limits,
     /// Take several values out of a cell, which this stands between: ';' or ',', \n for a line end; can be given several times

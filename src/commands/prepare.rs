@@ -55,7 +55,7 @@ fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
     let read = ReadOptions::new(args.format, args.delimiter)
         .map_err(|why| Error::usage(why, "leave --delimiter or --format out"))?;
     let mut notes = Vec::new();
-    let inputs = inputs(&args.inputs, &mut notes)?;
+    let inputs = inputs(&args.inputs, args.complete, &mut notes)?;
     let mut lists = Vec::new();
     for text in &args.suppress {
         let column = args.suppress_column.as_ref();
@@ -129,7 +129,7 @@ fn suppress(
         Some((user_type, digest, path))
     });
     let (user_type, digest, path) = known.unwrap_or((None, None, text));
-    let inputs = inputs(&[PathBuf::from(path)], notes)?;
+    let inputs = inputs(&[PathBuf::from(path)], false, notes)?;
     let name = (inputs.len() > 1).then(|| path.to_owned());
     let list = |input| SuppressInput {
         input,
@@ -143,12 +143,12 @@ fn suppress(
 }
 
 /// Expands globs and folders; a file that exists is taken as it is. Adds notes on what was left out.
-fn inputs(paths: &[PathBuf], notes: &mut Vec<String>) -> Result<Vec<Input>> {
+fn inputs(paths: &[PathBuf], is_complete: bool, notes: &mut Vec<String>) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for path in paths {
         match path.to_str() {
             Some("-") => inputs.push(Input::Stdin),
-            Some(text) => inputs.extend(expand(path, text, notes)?.map(Input::Path)),
+            Some(text) => inputs.extend(expand(path, text, is_complete, notes)?.map(Input::Path)),
             None => inputs.push(Input::Path(path.clone())),
         }
     }
@@ -158,15 +158,17 @@ fn inputs(paths: &[PathBuf], notes: &mut Vec<String>) -> Result<Vec<Input>> {
 fn expand(
     path: &Path,
     pattern: &str,
+    is_complete: bool,
     notes: &mut Vec<String>,
 ) -> Result<impl Iterator<Item = PathBuf>> {
-    let expanded = source::expand(Path::new(""), pattern).map_err(|error| match error {
-        ExpandError::NoGlob(why) => {
-            Error::usage(format!("{} is no valid glob: {why}", Quoted(path)), "")
-        }
-        ExpandError::Unreadable(path, error) => Error::reading("search", &path, error),
-        ExpandError::NoFiles(message, hint) => Error::input(path, message, hint),
-    })?;
+    let expanded =
+        source::expand(Path::new(""), pattern, is_complete).map_err(|error| match error {
+            ExpandError::NoGlob(why) => {
+                Error::usage(format!("{} is no valid glob: {why}", Quoted(path)), "")
+            }
+            ExpandError::Unreadable(path, error) => Error::reading("search", &path, error),
+            ExpandError::NoFiles(message, hint) => Error::input(path, message, hint),
+        })?;
     notes.extend(expanded.note(path));
     Ok(expanded.files.into_iter())
 }

@@ -77,6 +77,9 @@ pub(super) struct InputTable {
     /// The first record is no header.
     #[serde(default)]
     pub(super) no_header: bool,
+    /// Inputs are directories that the engine that wrote them has marked as complete (`_SUCCESS`).
+    #[serde(default)]
+    pub(super) complete: bool,
     /// The column that holds each row's country (code or name), for phone numbers.
     pub(super) country_column: Option<ColumnSelector>,
     /// What stands between several values of a cell, of inputs and opt-out lists.

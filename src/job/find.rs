@@ -152,16 +152,18 @@ impl Job {
             let place = format!("{}, line {line}, column {column}", Quoted(&self.path));
             Error::input(pattern.written.as_ref(), format!("{message} ({place})"), hint)
         };
-        let expanded = expand(&pattern.base, &pattern.filled).map_err(|error| match error {
-            ExpandError::NoGlob(why) => refuse(format!("no valid glob: {why}"), ""),
-            ExpandError::Unreadable(_, error) => {
-                refuse(format!("cannot be searched: {}", Cause(&error)), "")
-            }
-            ExpandError::NoFiles(message, "") => {
-                refuse(message, "paths are relative to the job file's folder")
-            }
-            ExpandError::NoFiles(message, hint) => refuse(message, hint),
-        })?;
+        let expanded = expand(&pattern.base, &pattern.filled, pattern.is_complete).map_err(
+            |error| match error {
+                ExpandError::NoGlob(why) => refuse(format!("no valid glob: {why}"), ""),
+                ExpandError::Unreadable(_, error) => {
+                    refuse(format!("cannot be searched: {}", Cause(&error)), "")
+                }
+                ExpandError::NoFiles(message, "") => {
+                    refuse(message, "paths are relative to the job file's folder")
+                }
+                ExpandError::NoFiles(message, hint) => refuse(message, hint),
+            },
+        )?;
         let note = expanded.note(pattern.written.as_ref());
         let paths = expanded.files;
         // A glob means what others put there, not what this job wrote there the night before.

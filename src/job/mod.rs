@@ -105,6 +105,8 @@ pub struct FilePattern {
     place: (usize, usize),
     /// Greatest age of the newest file.
     pub max_age: Option<Duration>,
+    /// True if it is a directory that must be marked as complete.
+    is_complete: bool,
 }
 
 /// Suppression lists of one kind.

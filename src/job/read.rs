@@ -84,7 +84,7 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
         path: document.path.to_owned(),
         name: name.0,
         date: document.date,
-        inputs: patterns(document, "input.files", input.files, max_age)?,
+        inputs: inputs(document, input, max_age)?,
         suppress,
         audiences,
         prepare,
@@ -92,6 +92,16 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
         state_dir: document.path("state", &state)?,
         report: reports,
     })
+}
+
+fn inputs(
+    document: &Document<'_>,
+    input: InputTable,
+    max_age: Option<Duration>,
+) -> Result<Vec<FilePattern>> {
+    let is_complete = input.complete;
+    let patterns = patterns(document, "input.files", input.files, max_age)?;
+    Ok(patterns.into_iter().map(|pattern| FilePattern { is_complete, ..pattern }).collect())
 }
 
 fn patterns(
@@ -114,6 +124,7 @@ fn patterns(
             base: document.folder().to_owned(),
             place: document.place(&key),
             max_age,
+            is_complete: false,
         })
     };
     files.0.into_iter().enumerate().map(pattern).collect()

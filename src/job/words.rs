@@ -31,6 +31,7 @@ const WORDS: &[(&str, &str)] = &[
     ("--quotes", "`quotes` in [input]"),
     ("--ragged", "`ragged = true` in [input]"),
     ("--no-header", "`no-header` in [input]"),
+    ("--complete", "`complete` in [input]"),
     ("--prehashed always", "`prehashed = \"always\"` in [rules]"),
     ("--unprefixed international", "`unprefixed = \"international\"` in [rules]"),
     ("--vanity convert", "`vanity = \"convert\"` in [rules]"),

@@ -1,10 +1,10 @@
 //! Rows that conditions dropped: how many, and what is odd about that.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::notes::{Finding, merged};
-use super::plan::SourcePlan;
+use super::plan::{Partitions, SourcePlan};
 use super::tally::SourceTally;
 use crate::config::{Condition, PrepareConfig};
 use crate::emit::DroppedRows;
@@ -19,6 +19,8 @@ const HINT: &str = "compare its values with those in the column; letter case doe
 pub(super) struct Conditions {
     /// Those of members.
     members: Vec<Condition>,
+    /// For each of them whether it leaves whole inputs out.
+    leave_out: Vec<bool>,
     /// Role, path and conditions of each source.
     sources: Vec<(Role, PathBuf, Vec<Condition>)>,
 }
@@ -29,7 +31,12 @@ impl Conditions {
             let conditions = plan.conditions.iter().map(|of| of.condition.clone());
             (plan.role, plan.source.path.clone(), conditions.collect())
         };
+        let members = || sources.iter().filter(|plan| plan.role == Role::Member);
+        let leaves_out = |condition: &Condition| {
+            members().any(|plan| Partitions::of(&plan.source.path).are_left_out(condition))
+        };
         Self {
+            leave_out: config.read.conditions.iter().map(leaves_out).collect(),
             members: config.read.conditions.clone(),
             sources: sources.iter().map(of_source).collect(),
         }
@@ -87,7 +94,8 @@ impl Conditions {
                 found("--where drops all its rows".to_owned());
             }
             for (condition, dropped) in conditions.iter().zip(&read.dropped) {
-                if *role == Role::Suppressed && *dropped == 0 && read.records > 0 {
+                let is_idle = *dropped == 0 && !is_of_folder(condition, path);
+                if *role == Role::Suppressed && is_idle && read.records > 0 {
                     found(format!("--suppress-where `{condition}` drops none of its rows"));
                 }
             }
@@ -99,10 +107,12 @@ impl Conditions {
     pub(super) fn notes(&self, ingested: &[SourceTally]) -> (Vec<String>, Vec<String>) {
         let rows: u64 = self.of_members(ingested).map(|read| read.records).sum();
         let dropped = self.dropped(ingested);
-        let idle =
-            self.members.iter().zip(dropped).filter(|(_, dropped)| *dropped == 0 && rows > 0);
-        let (warnings, notes): (Vec<_>, Vec<_>) =
-            idle.map(|(condition, _)| condition).partition(|condition| condition.is_negated());
+        let conditions = self.members.iter().zip(dropped).zip(&self.leave_out);
+        let idle = conditions.filter(|((_, dropped), leaves_out)| *dropped == 0 && !**leaves_out);
+        let (warnings, notes): (Vec<_>, Vec<_>) = idle
+            .filter(|_| rows > 0)
+            .map(|((condition, _), _)| condition)
+            .partition(|condition| condition.is_negated());
         let told = |conditions: Vec<&Condition>| {
             conditions.iter().map(|of| format!("--where `{of}` drops no row")).collect()
         };
@@ -129,6 +139,7 @@ impl Conditions {
             for (at, condition) in self.members.iter().enumerate() {
                 let expected = u128::from(dropped[at]) * u128::from(read.records);
                 let is_idle = here(read, at) == 0 && dropped[at] > 0;
+                let is_idle = is_idle && !is_of_folder(condition, path);
                 if condition.is_negated() && is_idle && expected >= u128::from(others[at]) {
                     let text = format!(
                         "--where `{condition}` drops none of its rows, though it drops rows of other inputs: does it say that otherwise?"
@@ -158,6 +169,11 @@ impl Conditions {
         let with_roles = ingested.iter().zip(&self.sources);
         with_roles.filter(|(_, (role, ..))| *role == Role::Member).map(|(read, _)| read)
     }
+}
+
+/// True if a condition is about a folder that a file is in.
+fn is_of_folder(condition: &Condition, path: &Path) -> bool {
+    Partitions::of(path).value(condition.column()).is_some()
 }
 
 fn has_dropped_all(read: &SourceTally) -> bool {

@@ -149,6 +149,7 @@ impl<'a> Ingest<'a> {
             dialect: plan.dialect,
             feeds: &plan.feeds,
             country_field: plan.country_field,
+            country: plan.country.as_deref(),
             spaces,
             conditions: &plan.conditions,
             split: self.separators(plan.role),

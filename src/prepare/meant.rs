@@ -28,6 +28,8 @@ pub(super) struct MeantBy<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) field: usize,
     pub(super) country_field: Option<usize>,
+    /// The country of all rows, if it is known.
+    pub(super) country: Option<&'a [u8]>,
     /// Domains that opted out.
     pub(super) domains: &'a Domains,
     pub(super) space: u16,
@@ -70,7 +72,7 @@ impl Meant {
                 // A record that is refused as a whole has no other identifiers either.
                 Err(_) => continue,
             };
-            let country = by.country_field.map(|of| field(of).unwrap_or_default());
+            let country = by.country_field.map(|of| field(of).unwrap_or_default()).or(by.country);
             let value = Value { bytes: Ok(bytes), country };
             let is_known = by.normalizer.readings(value, |reading| {
                 let digest = match reading {

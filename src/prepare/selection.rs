@@ -25,7 +25,8 @@ pub(super) fn drop_records(
     }
     records.retain(chunk, |record| {
         for (of, dropped) in conditions.iter().zip(&mut dropped) {
-            let holds = match record.field(of.field) {
+            let Some(field) = of.field else { continue };
+            let holds = match record.field(field) {
                 Ok(cell) => of.condition.holds(cell),
                 Err(Reason::MissingColumn) if of.condition.holds(b"") => true,
                 Err(Reason::MissingColumn) if role != Role::Suppressed => false,
@@ -65,8 +66,9 @@ impl Selection {
         let bits = vec![u64::MAX; (group.rows as usize).div_ceil(64)];
         let mut selection = Self { bits, dropped: vec![0; conditions.len()] };
         for (of, dropped) in conditions.iter().zip(0..) {
+            let Some(field) = of.field else { continue };
             let mut column =
-                group.table.compared_column(group.number, group.wanted[of.field], limit)?;
+                group.table.compared_column(group.number, group.wanted[field], limit)?;
             let mut read = 0;
             while read < group.rows {
                 stop.check()?;

@@ -10,7 +10,7 @@ use super::inputs::options;
 use super::known;
 use super::lists;
 use super::notes::{Finding, merged};
-use super::plan::{self, Audience, Headers, Planned, Purpose, SourcePlan};
+use super::plan::{self, Audience, Empty, Headers, Planned, Purpose, SourcePlan};
 use crate::config::{Content, Input, PrepareConfig, SuppressInput};
 use crate::error::{Error, Result};
 use crate::limits::INPUTS_PLANNED_PER_WORKER;
@@ -228,6 +228,17 @@ fn check_not_all_empty(sources: &[SourcePlan]) -> Result<()> {
         return Ok(());
     };
     let path = Quoted(&first.source.path);
+    let is_left_out = |plan: &SourcePlan| plan.empty == Some(Empty::LeftOut);
+    if sources.iter().filter(|plan| plan.role == Role::Member).all(is_left_out) {
+        let inputs = more + 1;
+        return Err(Error::WrongFile {
+            message: format!(
+                "the conditions leave out the partitions of all inputs, {inputs} files as {path}"
+            ),
+            hint: Some("check --where, and that the export has the partition".to_owned()),
+            limits: None,
+        });
+    }
     let which = match more {
         0 => format!("{path} {}", empty.said()),
         _ => format!("{path} and {more} more are empty"),
@@ -274,7 +285,10 @@ fn check_digests_are_read(
 
 /// A note on inputs of a role that hold nobody.
 fn empty_note(sources: &[SourcePlan], role: Role) -> Option<String> {
-    let of_role = || sources.iter().filter(|plan| plan.role == role);
+    let of_role = || {
+        let is_read = |plan: &&SourcePlan| plan.empty != Some(Empty::LeftOut);
+        sources.iter().filter(move |plan| plan.role == role).filter(is_read)
+    };
     let mut empty = of_role().filter_map(|plan| Some((&plan.source.path, plan.empty?)));
     let all = of_role().count();
     let (path, first) = empty.next()?;
@@ -287,11 +301,25 @@ fn empty_note(sources: &[SourcePlan], role: Role) -> Option<String> {
     })
 }
 
+/// A note on inputs of a role that are in partitions that conditions leave out.
+fn left_out_note(sources: &[SourcePlan], role: Role) -> Option<String> {
+    let of_role = || sources.iter().filter(|plan| plan.role == role);
+    let mut left_out = of_role().filter(|plan| plan.empty == Some(Empty::LeftOut));
+    let first = Quoted(&left_out.next()?.source.path);
+    let what = if role == Role::Suppressed { "opt-out lists" } else { "inputs" };
+    let (count, all) = (left_out.count() + 1, of_role().count());
+    Some(format!(
+        "{count} of {all} {what} are not read, since conditions leave their partitions out, as {first}"
+    ))
+}
+
 /// The warning that all opt-out lists are empty.
 fn all_lists_empty(sources: &[SourcePlan]) -> Option<String> {
     let mut lists = sources.iter().filter(|plan| plan.role == Role::Suppressed).peekable();
     let is_any = lists.peek().is_some();
-    let note = empty_note(sources, Role::Suppressed).filter(|_| is_any)?;
+    let note = empty_note(sources, Role::Suppressed)
+        .or_else(|| left_out_note(sources, Role::Suppressed))
+        .filter(|_| is_any)?;
     lists.all(|plan| plan.empty.is_some()).then(|| format!("{note}: NOBODY is held back"))
 }
 
@@ -320,6 +348,9 @@ pub(super) fn notes(
         None => notes.extend(empty_note(sources, Role::Suppressed)),
     }
     notes.extend(empty_note(sources, Role::Member));
+    notes.extend(
+        [Role::Suppressed, Role::Member].iter().filter_map(|role| left_out_note(sources, *role)),
+    );
     if config.output.rejects.as_ref().is_some_and(|list| list.with_values) {
         notes.push("the reject list holds raw values: keep it like the inputs".to_owned());
     }

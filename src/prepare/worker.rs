@@ -77,6 +77,8 @@ pub(super) struct Route<'a> {
     pub(super) dialect: Dialect,
     pub(super) feeds: &'a [Feed],
     pub(super) country_field: Option<usize>,
+    /// The country of all rows, if it is known.
+    pub(super) country: Option<&'a [u8]>,
     /// For each feed the space in which its identifiers are linked to their rows, if they are.
     pub(super) spaces: &'a [Option<u16>],
     /// Conditions that records must fulfil.
@@ -279,6 +281,7 @@ impl Tools {
                     bytes,
                     field: feed.field,
                     country_field: route.country_field,
+                    country: route.country,
                     domains,
                     space,
                 };
@@ -434,7 +437,8 @@ fn normalize(
     let on_verdict = |index, value: &[u8], verdict| on_verdict(first + index, value, verdict);
     match route.country_field {
         None => {
-            let values = fields.map(|bytes| Value { bytes, country: None });
+            let country = route.country;
+            let values = fields.map(|bytes| Value { bytes, country });
             normalizer.batch(wrapping, values, canonical, on_verdict);
         }
         Some(country) => {

@@ -30,7 +30,8 @@ pub(super) struct Exact {
 pub struct Places {
     /// Columns that hold addresses; a row of another kind has shifted columns.
     pub addresses: Vec<usize>,
-    /// Those of them that are blank in hardly any row.
+    /// Those of them that are blank in hardly any row, if there are several: where a field is missing, the address of one
+    /// stands in the place of another.
     pub filled_addresses: Vec<usize>,
     /// True if hardly any row has blank fields too many.
     pub is_surplus_rare: bool,

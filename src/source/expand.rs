@@ -8,6 +8,9 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::quote::Quoted;
 
+/// The mark of a folder that is complete.
+const SUCCESS: &str = "_SUCCESS";
+
 /// Files of a pattern.
 #[derive(Debug, Default)]
 pub struct Expanded {
@@ -35,9 +38,14 @@ pub enum ExpandError {
 /// The files that `pattern` matches. It is relative to `base`, in which no character is special. A file without special
 /// characters in its name, or that exists, is taken as it is; a folder is its files, and those of its partitions
 /// (`country=DE`). As in a shell, `*` and `?` pass over hidden files, and over folders that are hidden.
-pub fn expand(base: &Path, pattern: &str) -> Result<Expanded, ExpandError> {
+///
+/// `is_complete` asks for a folder that the engine that wrote it has marked as complete.
+pub fn expand(base: &Path, pattern: &str, is_complete: bool) -> Result<Expanded, ExpandError> {
     let path = base.join(pattern);
     let mut expanded = Expanded::default();
+    if is_complete {
+        check_complete(&path)?;
+    }
     if path.is_dir() {
         expanded.folder(&path)?;
     } else if !pattern.contains(['*', '?', '[']) || path.exists() {
@@ -143,6 +151,22 @@ impl Expanded {
     }
 }
 
+/// Refuses what is not known to be complete: Hadoop and Spark write `_SUCCESS` when all else is written.
+fn check_complete(path: &Path) -> Result<(), ExpandError> {
+    let (message, hint) = match path.join(SUCCESS).is_file() {
+        true => return Ok(()),
+        false if path.is_dir() => (
+            format!("it has no `{SUCCESS}`, and --complete asks for one"),
+            "run again when the engine that writes it has finished",
+        ),
+        false => (
+            format!("it is no directory with `{SUCCESS}`, and --complete asks for one"),
+            "name the directory itself, or leave --complete out",
+        ),
+    };
+    Err(ExpandError::NoFiles(message, hint))
+}
+
 /// Refuses the files of a table whose log says which of them are of the past.
 fn check_no_table(folder: &Path) -> Result<(), ExpandError> {
     let tables = [("_delta_log", "Delta Lake"), (".hoodie", "Hudi")];
@@ -231,7 +255,7 @@ fn is_hidden(name: &OsStr) -> bool {
 /// Says whether a name is one that engines give to what is no data: Hadoop and Spark, Databricks, Parquet of old.
 fn is_mark(name: &OsStr) -> bool {
     let begins = |with: &str| name.as_encoded_bytes().starts_with(with.as_bytes());
-    ["_SUCCESS", "_metadata", "_common_metadata", "_temporary"].iter().any(|mark| name == *mark)
+    [SUCCESS, "_metadata", "_common_metadata", "_temporary"].iter().any(|mark| name == *mark)
         || begins("_committed_")
         || begins("_started_")
         || has_extension(name, "crc")
@@ -252,14 +276,14 @@ mod tests {
     }
 
     fn names_of(base: &Path, pattern: &str) -> Vec<String> {
-        let expanded = expand(base, pattern).expect("files");
+        let expanded = expand(base, pattern, false).expect("files");
         let name = |path: &PathBuf| path.strip_prefix(base).expect("within").display().to_string();
         expanded.files.iter().map(name).collect()
     }
 
     #[track_caller]
     fn refused(base: &Path, pattern: &str, why: &str) {
-        match expand(base, pattern) {
+        match expand(base, pattern, false) {
             Err(ExpandError::NoFiles(message, _)) => assert!(message.contains(why), "{message}"),
             other => panic!("{other:?}"),
         }
@@ -281,10 +305,10 @@ mod tests {
         assert_eq!(names("none.csv"), ["none.csv"]);
         refused(&base, "*.gz", "no file matches");
         refused(&base, "fold*", "only folders match");
-        assert!(matches!(expand(&base, "a**b"), Err(ExpandError::NoGlob(_))));
+        assert!(matches!(expand(&base, "a**b", false), Err(ExpandError::NoGlob(_))));
         let absolute = base.join("?.zip").display().to_string();
         refused(Path::new("/nowhere"), &absolute, "no file matches");
-        let note = |pattern: &str| expand(&base, pattern).expect("files").note("*".as_ref());
+        let note = |pattern: &str| expand(&base, pattern, false).expect("files").note("*".as_ref());
         assert_eq!(
             note("*").as_deref(),
             Some("`*`: left out `.part-0.crc`, which is no data by its name, and a folder")
@@ -320,6 +344,18 @@ mod tests {
         assert_eq!(names_of(&base, "*.csv"), ["_mine.csv"]);
         refused(&base, "*/*/*/p1.csv", "no file matches");
         refused(&base, "m/*", "no data by their names");
+    }
+
+    #[test]
+    fn a_folder_can_be_asked_to_be_complete() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        folder(dir.path(), &["o/_SUCCESS", "o/c=1/p.csv", "u/p.csv"]);
+        assert_eq!(expand(dir.path(), "o", true).expect("complete").files.len(), 1);
+        for pattern in ["u", "o/c=1", "o/c=1/p.csv", "o/*/*.csv", "none"] {
+            let refused = expand(dir.path(), pattern, true).expect_err("refuses");
+            let ExpandError::NoFiles(message, _) = refused else { panic!("{refused:?}") };
+            assert!(message.contains("--complete"), "{pattern}: {message}");
+        }
     }
 
     #[test]

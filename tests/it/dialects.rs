@@ -395,7 +395,10 @@ fn an_address_of_the_next_column_is_not_taken_where_one_is_missing() {
     let text = people("id,email,billing,note", usual, "N,pN@firm.example,,x,,", |n| n % 20 == 0);
     let (left, rejected, _) = written(&text);
     assert_eq!((left, rejected), (38, 2));
-    // Where few have a second address, a blank one says nothing.
+    // A blank one says nothing where there is one column of them.
+    let text = people("id,note,email", "N,x,aN@example.com", "N,x,,,", |n| n % 13 == 0);
+    assert_eq!((written(&text).0, written(&text).1), (37, 0));
+    // Nor where few have a second address.
     let text = people(
         "id,email,billing,note",
         "N,aN@example.com,,x",

@@ -165,7 +165,7 @@ fn a_folder_is_read_as_its_files() {
     write("part-0.csv", "email\nann@example.com\n");
     write("country=DE/part-1.csv", "email\nbob@example.com\n");
     write(".part-0.csv.crc", "crc");
-    let expand = |pattern: &str| throng::source::expand(dir.path(), pattern);
+    let expand = |pattern: &str| throng::source::expand(dir.path(), pattern, false);
     let names = |files: &[PathBuf]| files.len();
     let found = expand("out.csv").unwrap();
     assert_eq!(names(&found.files), 2);

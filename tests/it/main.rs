@@ -41,7 +41,6 @@ mod manual;
 #[cfg(feature = "sandbox")]
 mod network;
 mod memory;
-#[cfg(feature = "sandbox")]
 mod meant;
 mod merged;
 #[cfg(feature = "sandbox")]
@@ -53,6 +52,7 @@ mod metrics;
 mod operators;
 mod odd_lists;
 mod parquet;
+mod partitions;
 mod parts;
 mod persons;
 mod phones;

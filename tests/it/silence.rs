@@ -111,6 +111,8 @@ struct Case {
     others: Vec<String>,
     /// Rows that were put into one line, so that one record may stand for so many more people.
     glued: usize,
+    /// True if a field looks like the halves of two rows.
+    has_halves: bool,
 }
 
 impl Case {
@@ -167,6 +169,11 @@ impl Case {
             });
             rows.push(cells.collect());
         }
+        let is_halved = |cell: &String| {
+            let halves = cell.split_once('\n');
+            halves.is_some_and(|(one, other)| one.contains(delimiter) && other.contains(delimiter))
+        };
+        let has_halves = rows.iter().flatten().any(is_halved);
         let mut damages = Vec::new();
         let mut glued = 0;
         // Rows that are wider or narrower than they were, or cut. One damage can undo another: a row that loses a field and
@@ -217,7 +224,10 @@ impl Case {
                     is_uneven.push(false);
                 }
                 Damage::Escape => cell.insert_str(middle, "\\\""),
-                Damage::Delimiters => rows[at].extend([String::new(), String::new()]),
+                Damage::Delimiters if !is_uneven[at] => {
+                    rows[at].extend([String::new(), String::new()]);
+                    is_uneven[at] = true;
+                }
                 Damage::BlankLine => {
                     rows.insert(at, vec![String::new()]);
                     is_uneven.insert(at, false);
@@ -275,11 +285,16 @@ impl Case {
             truth,
             others,
             glued,
+            has_halves,
         }
     }
 
+    /// True if all of it must come out. A field with delimiters before a line break and behind it may be what is left of two
+    /// rows whose quotes are lost: it is counted, though nothing is damaged.
     fn is_clean(&self) -> bool {
-        self.damages.is_empty() && matches!(self.quotes, Quotes::WhereNeeded | Quotes::Everywhere)
+        self.damages.is_empty()
+            && matches!(self.quotes, Quotes::WhereNeeded | Quotes::Everywhere)
+            && !self.has_halves
     }
 }
 

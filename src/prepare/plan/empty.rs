@@ -25,6 +25,8 @@ pub enum Empty {
     Header,
     /// Columns without rows.
     Columns,
+    /// Rows that are all left out, because of a folder that they are in.
+    LeftOut,
 }
 
 impl Empty {
@@ -34,6 +36,7 @@ impl Empty {
             Self::Blank => "is empty",
             Self::Header => "holds a header alone",
             Self::Columns => "has no rows",
+            Self::LeftOut => "is in a partition that the conditions leave out",
         }
     }
 }
@@ -93,7 +96,7 @@ impl Finder<'_> {
         let told = || audiences.iter().flat_map(|audience| &audience.spec.columns);
         let told: Vec<&ColumnSelector> = match self.role {
             Role::Suppressed => self.list_column.into_iter().collect(),
-            _ => told().chain(&self.read.country_column).collect(),
+            _ => told().chain(self.country_column).collect(),
         };
         let mut named = told.iter().filter_map(|selector| match selector {
             ColumnSelector::Name(name) => Some(!self.table.find(name).is_empty()),

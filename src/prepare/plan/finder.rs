@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Audience, Role, titles};
+use super::{Audience, Partitions, Role, titles};
 use crate::config::{ColumnSelector, Condition, Header, ReadOptions};
 use crate::dialect::Framing;
 use crate::dialect::{Column, Dialect, count_lines};
@@ -37,6 +37,12 @@ pub(super) struct Finder<'a> {
     pub(super) has_one_type: bool,
     /// The column of a suppression list, if the user said which.
     pub(super) list_column: Option<&'a ColumnSelector>,
+    /// The column of countries, if it is one of the input.
+    pub(super) country_column: Option<&'a ColumnSelector>,
+    /// The country of all rows, if it is a folder.
+    pub(super) country: Option<&'a [u8]>,
+    /// The folders that are columns.
+    pub(super) partitions: &'a Partitions,
     /// The columns of an input that has them apart.
     pub(super) columns: Option<&'a Table>,
     /// True if the first row is a header because of the titles above it.
@@ -332,10 +338,10 @@ impl Finder<'_> {
     }
 
     fn judge_value(&self, audience: &Audience, cell: &[u8]) -> Verdict {
-        let value = Value { bytes: Ok(cell), country: None };
+        let value = Value { bytes: Ok(cell), country: self.country };
         match audience.normalizer(self.role).one(self.dialect.wrapping(), value, &mut Vec::new()) {
             // With the row's country, which is not at hand here, it is a number like any other.
-            Verdict::Rejected(Reason::NationalNumber) if self.read.country_column.is_some() => {
+            Verdict::Rejected(Reason::NationalNumber) if self.country_column.is_some() => {
                 Verdict::Raw(Note::PLAIN)
             }
             verdict => verdict,
@@ -416,6 +422,9 @@ impl Finder<'_> {
 
     /// The remedy if no column has the name that was told.
     fn name_hint(&self, name: &str) -> String {
+        if self.partitions.value(&ColumnSelector::Name(name.to_owned())).is_some() {
+            return "a folder of its path is called so: that can be a condition or the column of countries, and its value is the same for all rows".to_owned();
+        }
         let Some(row) = titles::row_with(self.table, name) else { return self.columns_hint() };
         let head = &self.source.sample[..self.table.begin_of(row)];
         let lines = count_lines(head);
@@ -476,14 +485,18 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// The columns of conditions.
-    pub(super) fn compared(&self, conditions: &[Condition]) -> Result<Vec<Found>> {
-        conditions.iter().map(|of| self.selected(of.column())).collect()
+    /// The columns of conditions; none of those that are folders.
+    pub(super) fn compared(&self, conditions: &[Condition]) -> Result<Vec<Option<Found>>> {
+        let found = |of: &Condition| match self.partitions.value(of.column()) {
+            Some(_) => Ok(None),
+            None => self.selected(of.column()).map(Some),
+        };
+        conditions.iter().map(found).collect()
     }
 
     pub(super) fn country_column(&self) -> Result<Option<Found>> {
         let is_list = self.role == Role::Suppressed;
-        match &self.read.country_column {
+        match self.country_column {
             None => Ok(None),
             // An opt-out list need not have one.
             Some(ColumnSelector::Name(name)) if is_list && self.table.find(name).is_empty() => {

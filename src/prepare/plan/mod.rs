@@ -6,6 +6,7 @@ mod empty;
 mod finder;
 mod header;
 mod look;
+mod partition;
 mod titles;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ pub use self::audience::Audience;
 pub use self::empty::{Empty, Headers};
 use self::finder::{Finder, Found};
 use self::look::{Look, Seen};
+pub(super) use self::partition::Partitions;
 use super::form::{Digits, Form};
 use crate::config::{ColumnSelector, Condition, ReadOptions, SuppressInput};
 use crate::dedup::Layer;
@@ -23,12 +25,13 @@ use crate::dialect::Framing;
 use crate::dialect::{Column, Csv, Dialect, count_lines};
 use crate::error::{Error, Result};
 use crate::limits::LISTS_MAX;
-use crate::normalize::{Normalizer, Surroundings};
+use crate::normalize::{Country, Normalizer, Surroundings};
 use crate::quote::Quoted;
 use crate::record::{Places, SampleTable};
 use crate::role::Role;
 use crate::source::Source;
 use crate::source::parquet::Table;
+use crate::trim::{is_null_word, trim};
 use crate::user_type::UserType;
 
 /// A column that feeds an audience.
@@ -57,8 +60,8 @@ pub struct Feed {
 pub struct RowCondition {
     /// The condition.
     pub condition: Condition,
-    /// The place of its column among the wanted ones.
-    pub field: usize,
+    /// The place of its column among the wanted ones; `None` if it is a folder, and all rows fulfil it.
+    pub field: Option<usize>,
 }
 
 /// An input, ready to be read.
@@ -82,6 +85,8 @@ pub struct SourcePlan {
     pub is_list_column_told: bool,
     /// Index in `wanted` of the column that holds the country.
     pub country_field: Option<usize>,
+    /// The country of all its rows, if it is a folder that it is in.
+    pub country: Option<Vec<u8>>,
     /// Conditions that its rows must fulfil.
     pub conditions: Vec<RowCondition>,
     /// Bytes of the header.
@@ -149,9 +154,17 @@ pub fn plan(
 ) -> Result<Planned> {
     let (only, list_column) =
         list.map_or((None, None), |list| (list.user_type, list.column.as_ref()));
-    let columns = look::columns(&source, read.format)?;
+    let partitions = Partitions::of(&source.path);
     let conditions = conditions_of(role, read, list);
-    let told = told_columns(audiences, read, list_column, conditions);
+    if conditions.iter().any(|condition| partitions.are_left_out(condition)) {
+        let dialect = Dialect { framing: Framing::Lines };
+        let plan = empty::plan(source, role, dialect, Empty::LeftOut);
+        return Ok(Planned::Plan(plan, Headers::default()));
+    }
+    let own_country = country_of(&source, read, &partitions)?;
+    let country_column = read.country_column.as_ref().filter(|_| own_country.is_none());
+    let columns = look::columns(&source, read.format)?;
+    let told = told_columns(audiences, country_column, list_column, conditions, &partitions);
     let is_formless = audiences.iter().any(|audience| !audience.spec.user_type.has_form());
     let look = Look { source: &source, role, read, told: &told, is_formless };
     let Seen { mut dialect, table, mut notes, has_titles } = look.at(columns.as_ref())?;
@@ -163,6 +176,9 @@ pub fn plan(
         read,
         has_one_type: role != Role::Suppressed || only.is_some() || have_one_type(audiences),
         list_column,
+        country_column,
+        country: own_country.as_deref(),
+        partitions: &partitions,
         columns: columns.as_ref(),
         has_titles,
         has_told_name: titles::has_any(&table, &told),
@@ -177,7 +193,7 @@ pub fn plan(
     let found = find_columns(&finder, audiences, only, (&mut notes, &mut warnings))?;
     let country = finder.country_column()?;
     let compared = finder.compared(conditions)?;
-    let beside: Vec<Found> = country.iter().chain(&compared).copied().collect();
+    let beside: Vec<Found> = country.iter().chain(compared.iter().flatten()).copied().collect();
     let has_header = finder.has_header(&found, &beside, audiences);
     notes.extend(finder.first_row_note(has_header, &found, &beside, audiences));
     let width = finder.record_width(has_header)?;
@@ -201,6 +217,7 @@ pub fn plan(
         dialect,
         rows,
         country_field: country.map(|found| field_of(found.index)),
+        country: own_country,
         wanted,
         feeds,
         is_list_column_told: list_column.is_some(),
@@ -217,6 +234,25 @@ pub fn plan(
         unread_digests,
     };
     Ok(Planned::Plan(plan, own))
+}
+
+/// The country of all rows of an input, if the column of countries is a folder that it is in.
+fn country_of(
+    source: &Source,
+    read: &ReadOptions,
+    partitions: &Partitions,
+) -> Result<Option<Vec<u8>>> {
+    let value = read.country_column.as_ref().and_then(|column| partitions.value(column));
+    let Some(value) = value else { return Ok(None) };
+    let is_blank = trim(value).is_empty() || is_null_word(trim(value));
+    if !is_blank && Country::parse(value).is_none() {
+        return Err(Error::input(
+            &source.path,
+            "the folder that is its column of countries names none",
+            format!("countries are {}", Country::FORMS),
+        ));
+    }
+    Ok(Some(value.to_vec()))
 }
 
 /// Bytes of the header and of what is above it, the header without its line end, and its names.
@@ -239,13 +275,13 @@ fn wanted_columns<'a>(used: impl Iterator<Item = &'a Found>) -> Vec<usize> {
 fn row_conditions(
     columns: Option<&Table>,
     conditions: &[Condition],
-    compared: &[Found],
+    compared: &[Option<Found>],
     field_of: impl Fn(usize) -> usize,
 ) -> Vec<RowCondition> {
-    let is_boolean = |found: &Found| columns.is_some_and(|of| of.is_of_booleans(found.index));
-    let on_row = |(condition, found): (&Condition, &Found)| RowCondition {
-        condition: condition.clone().on_booleans(is_boolean(found)),
-        field: field_of(found.index),
+    let is_boolean = |found: Found| columns.is_some_and(|of| of.is_of_booleans(found.index));
+    let on_row = |(condition, found): (&Condition, &Option<Found>)| RowCondition {
+        condition: condition.clone().on_booleans(found.is_some_and(is_boolean)),
+        field: found.map(|found| field_of(found.index)),
     };
     conditions.iter().zip(compared).map(on_row).collect()
 }
@@ -306,28 +342,31 @@ fn check_columns(
     columns: Option<&Table>,
     feeds: &[Feed],
     country: Option<&Found>,
-    compared: &[Found],
+    compared: &[Option<Found>],
 ) -> Result<()> {
     let Some(columns) = columns else { return Ok(()) };
     let read = feeds.iter().map(|feed| feed.column.index);
     let mut read = read.chain(country.map(|found| found.index));
     read.try_for_each(|index| columns.check_column(index))?;
-    compared.iter().try_for_each(|found| columns.check_compared(found.index))
+    compared.iter().flatten().try_for_each(|found| columns.check_compared(found.index))
 }
 
 /// The columns that were told for an input; a list that was told one has no others.
 fn told_columns<'a>(
     audiences: &'a [Audience],
-    read: &'a ReadOptions,
+    country_column: Option<&'a ColumnSelector>,
     list_column: Option<&'a ColumnSelector>,
     conditions: &'a [Condition],
+    partitions: &Partitions,
 ) -> Vec<&'a ColumnSelector> {
-    let mut told: Vec<&ColumnSelector> = conditions.iter().map(Condition::column).collect();
+    let compared = conditions.iter().map(Condition::column);
+    let mut told: Vec<&ColumnSelector> =
+        compared.filter(|column| partitions.value(column).is_none()).collect();
     if let Some(column) = list_column {
         told.push(column);
     } else {
         told.extend(audiences.iter().flat_map(|audience| &audience.spec.columns));
-        told.extend(&read.country_column);
+        told.extend(country_column);
     }
     told
 }
@@ -497,6 +536,7 @@ fn plan_one_column(
         feeds: audiences.into_iter().map(feed).collect(),
         is_list_column_told: false,
         country_field: None,
+        country: None,
         conditions: Vec::new(),
         skip: 0,
         header_lines: 0,

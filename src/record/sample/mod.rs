@@ -270,13 +270,16 @@ impl SampleTable {
         let kinds = |column: usize| self.cells(column).skip(1).map(Kind::of);
         let filled = |column: usize| kinds(column).filter(|kind| *kind != Kind::Empty).count();
         let is_of_addresses = |column: &usize| {
-            let addresses = kinds(*column).filter(|kind| *kind == Kind::Address).count();
-            addresses > 0 && addresses * 5 >= filled(*column) * 4
+            let has_address = |kind: &Kind| matches!(kind, Kind::Address | Kind::Around);
+            kinds(*column).any(|kind| kind == Kind::Address)
+                && kinds(*column).filter(has_address).count() * 5 >= filled(*column) * 4
         };
         let of_addresses = || (0..width).filter(is_of_addresses);
         Places {
             addresses: of_addresses().collect(),
-            filled_addresses: of_addresses().filter(|at| filled(*at) + few >= rows).collect(),
+            filled_addresses: of_addresses()
+                .filter(|at| filled(*at) + few >= rows && of_addresses().count() > 1)
+                .collect(),
             is_surplus_rare: wide <= few,
             is_surplus_usual: wide * 2 > rows,
             are_quotes_doubled: self.are_quotes_doubled,

@@ -207,9 +207,9 @@ fn closes_nothing((cell, quoted): &(Vec<u8>, Quoted)) -> bool {
 /// Places of values, as far as the first rows tell.
 struct Places {
     width: usize,
-    /// Columns in which four of five values are addresses.
+    /// Columns in which four of five values hold an address, some of them nothing else.
     addresses: Vec<usize>,
-    /// Those of them that hardly any row leaves blank.
+    /// Those of them that hardly any row leaves blank, if there are several.
     filled: Vec<usize>,
     is_surplus_rare: bool,
     is_surplus_usual: bool,
@@ -226,8 +226,7 @@ impl Places {
         };
         let filled = |at: usize| count(at, |cell| !is_blank(cell));
         let is_of_addresses = |at: &usize| {
-            let addresses = count(*at, is_address);
-            addresses > 0 && addresses * 5 >= filled(*at) * 4
+            count(*at, is_address) > 0 && count(*at, holds_address) * 5 >= filled(*at) * 4
         };
         let addresses: Vec<usize> = (0..width).filter(is_of_addresses).collect();
         let few = (rows.len() / 20).max(2);
@@ -235,7 +234,11 @@ impl Places {
         let wide = rows.iter().filter(|row| row.cells.len() > width).count();
         Self {
             width,
-            filled: addresses.iter().copied().filter(hardly_blank).collect(),
+            filled: addresses
+                .iter()
+                .copied()
+                .filter(|at| addresses.len() > 1 && hardly_blank(at))
+                .collect(),
             addresses,
             is_surplus_rare: wide <= few,
             is_surplus_usual: wide * 2 > rows.len(),
@@ -245,6 +248,12 @@ impl Places {
 
 fn is_blank(cell: &[u8]) -> bool {
     cell.iter().all(u8::is_ascii_whitespace)
+}
+
+/// True if there is an `@` within a word.
+fn holds_address(cell: &[u8]) -> bool {
+    let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || byte > 0x7f;
+    cell.windows(3).any(|of| of[1] == b'@' && is_of_word(of[0]) && is_of_word(of[2]))
 }
 
 fn is_address(cell: &[u8]) -> bool {
