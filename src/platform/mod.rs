@@ -87,6 +87,9 @@ pub struct Capabilities {
     pub usable_entries_min: Option<u64>,
     /// Whether apps have secrets, and may ask for a proof of theirs.
     pub takes_app_secret: bool,
+    /// Whether connections are kept from request to request: not where it must be known of each if it took effect, since one that
+    /// the server closes just when a request is sent on it would leave that unknown.
+    pub(crate) keeps_connections: bool,
     /// The word before the token in `Authorization`.
     pub(crate) authorization: &'static str,
     /// Headers of answers that it reads.

@@ -56,6 +56,10 @@ pub(super) fn steps(audience: &AudienceRecord) -> Vec<Step> {
         steps.insert(behind, (Kind::Gone, "Held back with them", note, linked));
     }
     steps.push((Kind::Sent, "Uploaded", "confirmed by the API", audience.entries_sent));
+    let removed = audience.removed_gone + audience.removed_opted_out;
+    if removed > 0 {
+        steps.push((Kind::Sent, "Taken out", "no members any more, or opted out", removed));
+    }
     let mut left = 0;
     let step = |(kind, label, note, count): (Kind, &'static str, &'static str, u64)| {
         let start = match kind {

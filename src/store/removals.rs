@@ -34,9 +34,23 @@ impl Store {
         self.read(|db| rows(db, sql, params, |row| self.held_part(row, super::Standing::Possible)))
     }
 
-    /// Records removals that lie in the state directory, in the folder of a run.
-    pub(crate) fn keep_removals(&self, run: RunId, parts: &[NewPart<'_>]) -> Result<()> {
-        self.change(|db| parts.iter().try_for_each(|part| keep(db, run, part)))
+    /// Records removals that lie in the state directory, in the folder of a run. That the very same people were taken out
+    /// before is forgotten: they came back since.
+    pub(crate) fn keep_removals(
+        &self,
+        run: RunId,
+        target: &Target,
+        parts: &[NewPart<'_>],
+    ) -> Result<()> {
+        let forget =
+            "DELETE FROM delivery WHERE generation_id = ?1 AND purpose = ?2 AND sha256 = ?3";
+        self.change(|db| {
+            for part in parts {
+                keep(db, run, part)?;
+                db.execute(forget, params![target.id, Purpose::Remove, part.sha256])?;
+            }
+            Ok(())
+        })
     }
 
     /// Records that a part is another one now, in the folder of a run, or that nobody of it is left.

@@ -139,8 +139,7 @@ pub(super) fn without(
         private::create_dirs(dir).map_err(|e| Error::writing("create", dir, e))?;
     }
     let key = |line: &[u8]| if user_type.is_hashed() { line.to_vec() } else { hex_digest(line) };
-    let open = || Chain::open(removals);
-    let mut removed = open()?;
+    let mut removed = Chain::new(removals);
     let mut next = removed.next()?.map(|line| key(&line));
     let mut lines = Lines::open(&part.path)?;
     let (mut hasher, mut before) = (Sha256::new(), Vec::new());
@@ -151,7 +150,7 @@ pub(super) fn without(
         let of = key(&lines.line);
         if of < before {
             // The next one of those that were merged.
-            removed = open()?;
+            removed = Chain::new(removals);
             next = removed.next()?.map(|line| key(&line));
         }
         while next.as_ref().is_some_and(|next| *next < of) {
@@ -278,8 +277,8 @@ struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    fn open(parts: &'a [HeldPart]) -> Result<Self> {
-        Ok(Self { left: parts.iter(), lines: None })
+    fn new(parts: &'a [HeldPart]) -> Self {
+        Self { left: parts.iter(), lines: None }
     }
 
     fn next(&mut self) -> Result<Option<Vec<u8>>> {

@@ -66,7 +66,7 @@ impl Night<'_> {
                 // Tonight is prepared there.
                 self.store.remove_prepared()?;
                 if let Err(error) = taken_out {
-                    self.give_up(audience, error)?;
+                    give_up(audience, error)?;
                     break;
                 }
             }
@@ -125,7 +125,7 @@ impl Night<'_> {
             let lists: Vec<PathBuf> = lists.into_iter().flatten().map(PathBuf::from).collect();
             match self.remove_of(audience, &lists) {
                 Ok(all) => self.describe_removed(audience, must_go, all, whom)?,
-                Err(error) => self.give_up(audience, error)?,
+                Err(error) => give_up(audience, error)?,
             }
         }
         Ok(())
@@ -150,7 +150,7 @@ impl Night<'_> {
         match described {
             Ok(()) => self.remove(audiences, Whom::OptedOut)?,
             Err(error) => {
-                self.note(format!("it could not be found out who has opted out: {error}"))
+                self.note(format!("it could not be found out who has opted out: {error}"));
             }
         }
         for audience in audiences.iter_mut() {
@@ -194,7 +194,7 @@ impl Night<'_> {
             if removals.is_empty() {
                 continue;
             }
-            self.keep_removals(&removals)?;
+            self.keep_removals(&target, &removals)?;
             let parts: Vec<HeldPart> = removals
                 .iter()
                 .map(|removal| HeldPart {
@@ -211,12 +211,12 @@ impl Night<'_> {
     }
 
     /// Gives removals their place in the state directory.
-    fn keep_removals(&self, removals: &[Removal]) -> Result<()> {
+    fn keep_removals(&self, target: &Target, removals: &[Removal]) -> Result<()> {
         let files: Vec<(PathBuf, &str)> =
             removals.iter().map(|of| (of.path.clone(), &*of.sha256)).collect();
         self.store.put_files(self.run, &files)?;
         let rows: Vec<NewPart<'_>> = removals.iter().map(Removal::for_store).collect();
-        self.store.keep_removals(self.run, &rows)
+        self.store.keep_removals(self.run, target, &rows)
     }
 
     /// Has the platform take some parts out of a target, and applies all that it confirmed.
@@ -292,15 +292,15 @@ impl Night<'_> {
         described.held_after = held;
         self.remember_must_go(audience, 0)
     }
+}
 
-    /// Nothing else is done to an audience tonight; an error if the run is asked to stop.
-    fn give_up(&self, audience: &mut NightAudience<'_>, error: Error) -> Result<()> {
-        if is_interruption(&error) {
-            return Err(error);
-        }
-        audience.trouble = Some(named(error, audience.label()));
-        Ok(())
+/// Nothing else is done to an audience tonight; an error if the run is asked to stop.
+fn give_up(audience: &mut NightAudience<'_>, error: Error) -> Result<()> {
+    if is_interruption(&error) {
+        return Err(error);
     }
+    audience.trouble = Some(named(error, audience.label()));
+    Ok(())
 }
 
 /// What there is of an audience, and is not about to be deleted.

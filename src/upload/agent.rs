@@ -22,6 +22,9 @@ use crate::quote::Quoted;
 /// How long a connection may take to be made.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// Connections that are kept from request to request.
+const IDLE_CONNECTIONS_MAX: usize = 1;
+
 /// How long to wait for `100 Continue` before the body is sent without it.
 const CONTINUE_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -34,14 +37,13 @@ pub(super) fn new(config: &ClientConfig) -> Result<Agent> {
     if let Some(path) = &config.ca_file {
         tls = tls.root_certs(root_certs(path)?);
     }
+    let keeps_connections = config.platform.capabilities().keeps_connections;
     let config = Agent::config_builder()
         .http_status_as_error(false)
         // The token must not follow a redirection to wherever it leads.
         .max_redirects(0)
         .max_redirects_will_error(false)
-        // A connection that was kept may be closed by the server just when a request is sent on it; it then
-        // could not be told whether the request took effect.
-        .max_idle_connections(0)
+        .max_idle_connections(if keeps_connections { IDLE_CONNECTIONS_MAX } else { 0 })
         .timeout_connect(Some(CONNECT_TIME_MAX))
         .timeout_await_100(Some(CONTINUE_TIME_MAX))
         .proxy(if config.use_proxy { proxy::of_environment(&config.endpoint)? } else { None })

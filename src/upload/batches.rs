@@ -128,7 +128,8 @@ impl Batches<'_> {
     fn send_part(&self, run: &mut Run<'_>, part: &Part, done: u64, is_last: bool) -> Result<()> {
         let stop = &run.session.progress.stop;
         let slices = part.cut(self.entries_max, stop);
-        let slices = slices.map_err(|error| self.ended(run, self.unreadable(stop.check(), &error)));
+        let slices =
+            slices.map_err(|error| self.ended(run, self.unreadable(stop.check().is_err(), &error)));
         let slices = slices?;
         let mut left =
             slices.iter().filter(|slice| slice.first_entry + slice.entries > done).peekable();
@@ -141,7 +142,7 @@ impl Batches<'_> {
                 first_entry: slice.first_entry,
                 is_last: is_last && left.peek().is_none(),
             };
-            request = Some(self.send_slice(run, (part, slice), batch, request)?);
+            request = Some(self.send_slice(run, (part, slice), &batch, request)?);
         }
         let Recorder { store, run: id, target } = run.recorder;
         let part = (self.purpose, &*part.sha256);
@@ -156,7 +157,7 @@ impl Batches<'_> {
         &self,
         run: &mut Run<'_>,
         (part, slice): (&Part, &Slice),
-        batch: Batch,
+        batch: &Batch,
         mut request: Option<RequestId>,
     ) -> Result<RequestId> {
         let (store, target) = (run.recorder.store, run.recorder.target);
@@ -253,8 +254,8 @@ impl Batches<'_> {
         run.session.progress.stop.wait(pause)
     }
 
-    fn unreadable(&self, stopped: Result<()>, error: &io::Error) -> Failure {
-        let kind = if stopped.is_err() { FailureKind::Stopped } else { FailureKind::PartChanged };
+    fn unreadable(&self, is_stopped: bool, error: &io::Error) -> Failure {
+        let kind = if is_stopped { FailureKind::Stopped } else { FailureKind::PartChanged };
         Failure { was_sent: false, ..Failure::new(self.purpose.call(), kind, error.to_string()) }
     }
 

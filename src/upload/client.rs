@@ -176,7 +176,9 @@ impl Client {
     /// All audiences of an ad account.
     pub fn list(&self, ad_account: &Id) -> Outcome<Vec<Audience>> {
         let mut audiences = self.platform.list(self, ad_account)?;
-        audiences.iter_mut().for_each(|audience| self.hide_token(audience));
+        for audience in &mut audiences {
+            self.hide_token(audience);
+        }
         Ok(audiences)
     }
 

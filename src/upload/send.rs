@@ -104,8 +104,7 @@ impl Addition<'_> {
                     let checked = self.check(&audience, target);
                     create::recorded(checked, Call::Add, recorder, request)?;
                     let Accepted { id, fb_id, .. } = &audience;
-                    let part = (Purpose::Add, &*job.part.sha256);
-                    let to = (recorder.run, target);
+                    let (to, part) = ((recorder.run, target), (Purpose::Add, &*job.part.sha256));
                     recorder.store.confirm(to, Some(request), part, id, fb_id.as_ref())?;
                     confirmed += 1;
                     session.progress.parts_done.fetch_add(1, Ordering::Relaxed);

@@ -360,6 +360,41 @@ fn somebody_in_a_batch_without_an_answer_who_leaves_is_taken_out() {
     mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
 }
 
+/// By hand and by the job, again and again: the same people make the same part each time.
+#[test]
+fn somebody_can_leave_and_come_back_any_number_of_times() {
+    let mirror = Mirror::new("email_hash");
+    let mut world = world(300);
+    mirror.export(&world);
+    mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+    for turn in 0..3 {
+        world.customers.remove(&7);
+        mirror.export(&world);
+        mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+        world.customers.insert(7);
+        mirror.export(&world);
+        mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+        if turn > 0 {
+            continue;
+        }
+        // Somebody takes them out by hand, as it happens with a part of the same bytes, and the next night has them back.
+        fs::write(mirror.path("seven.csv"), format!("email\n{}\n", email(7))).unwrap();
+        let throng = |args: &[&str]| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_throng"));
+            command.args(args).current_dir(mirror.dir.path());
+            let output = command.env("THRONG_TOKEN", mirror.sandbox.token()).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        throng(&["prepare", "seven.csv", "-t", "email_hash", "-o", "seven"]);
+        let (id, endpoint) = (mirror.sandbox.audiences().unwrap()[0].id, mirror.sandbox.endpoint());
+        let remove = ["upload", "seven", "--to", "meta", "--remove", "--ad-account", "7"];
+        let at = ["--audience", &id.to_string(), "--endpoint", &endpoint, "--state", "state"];
+        throng(&[&remove[..], &at].concat());
+        assert_eq!(mirror.members().len(), 299);
+        mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+    }
+}
+
 #[test]
 fn a_dry_run_says_who_would_leave_and_takes_nobody_out() {
     let mirror = Mirror::new("email_hash");

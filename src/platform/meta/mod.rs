@@ -30,6 +30,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     batch_entries_max: Some(10_000),
     usable_entries_min: Some(100),
     takes_app_secret: true,
+    keeps_connections: true,
     authorization: "Bearer",
     headers: &usage::HEADERS,
 };

@@ -21,6 +21,7 @@ pub(in crate::platform) const CAPABILITIES: Capabilities = Capabilities {
     batch_entries_max: None,
     usable_entries_min: None,
     takes_app_secret: false,
+    keeps_connections: false,
     authorization: "OAuth",
     headers: &[],
 };
