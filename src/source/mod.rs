@@ -335,13 +335,12 @@ impl Source {
             return Ok(Chunks::mapped(mapping, watch, framing, skip, chunk_bytes, progress));
         }
         let ahead = Ahead::new(&watch.file, self.compression, &progress, means);
-        let decoded: Box<dyn Read + Send> = match ahead.map_err(reading("open"))? {
-            Some(ahead) => Box::new(ahead),
-            None => {
-                let raw = watch.file.try_clone().map_err(reading("open"))?;
-                let raw = Box::new(Counting::all(raw, progress));
-                self.compression.decoder(raw).map_err(reading("read"))?
-            }
+        let decoded: Box<dyn Read + Send> = if let Some(ahead) = ahead.map_err(reading("open"))? {
+            Box::new(ahead)
+        } else {
+            let raw = watch.file.try_clone().map_err(reading("open"))?;
+            let raw = Box::new(Counting::all(raw, progress));
+            self.compression.decoder(raw).map_err(reading("read"))?
         };
         let stream = stream(as_utf8(decoded, self.utf16));
         Ok(Chunks::streamed(path, stream, Some(watch), framing, skip, chunk_bytes))

@@ -57,6 +57,7 @@ const EXCEPT: &[(&str, &[&str])] = &[
 
 /// The way in which a country's national numbers become international.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct National {
     /// The calling code; 0 if the library has to decide.
     pub(super) code: u16,

@@ -59,7 +59,6 @@ impl Splitter for Bzip2 {
                 return rest;
             }
             let magic = bits(window.bytes(), stream.bit) >> (64 - MAGIC_BITS);
-            #[expect(clippy::cast_possible_truncation, reason = "32 bits are left")]
             let sum = (bits(window.bytes(), stream.bit + MAGIC_BITS) >> 32) as u32;
             match magic {
                 END if sum == stream.sum => {
@@ -114,9 +113,7 @@ fn bits(bytes: &[u8], at: usize) -> u64 {
     let len = rest.len().min(taken.len());
     taken[..len].copy_from_slice(&rest[..len]);
     let high = u128::from_be_bytes(taken) << (at % 8);
-    #[expect(clippy::cast_possible_truncation, reason = "64 bits are left")]
-    let high = (high >> 64) as u64;
-    high
+    (high >> 64) as u64
 }
 
 /// The place of the first magic number from a bit on.
@@ -142,8 +139,8 @@ const fn shifts() -> [u8; 256] {
     let mut shifts = [0; 256];
     let mut shift = 0;
     while shift < 8 {
-        shifts[(BLOCK >> (24 + shift)) as usize & 0xff] |= 1 << shift;
-        shifts[(END >> (24 + shift)) as usize & 0xff] |= 1 << shift;
+        shifts[((BLOCK >> (24 + shift)) & 0xff) as usize] |= 1 << shift;
+        shifts[((END >> (24 + shift)) & 0xff) as usize] |= 1 << shift;
         shift += 1;
     }
     shifts

@@ -345,13 +345,13 @@ impl Shared {
 impl Piece {
     /// Decodes it; `false` if it is not what it should be.
     fn decode(self, compression: Compression, decoded: &mut Filled) -> bool {
-        let Ok(mut decoder) = compression.decoder(Box::new(Cursor::new(self.packed))) else {
+        let Ok(mut reader) = compression.decoder(Box::new(Cursor::new(self.packed))) else {
             return false;
         };
         // Most become much less than they may.
         while decoded.len() <= self.bytes_max {
             let step = PIECE_BYTES.min(self.bytes_max + 1 - decoded.len());
-            match decoded.read(&mut decoder, step) {
+            match decoded.read(&mut reader, step) {
                 Ok(len) if len < step => return true,
                 Ok(_) => {}
                 Err(_) => return false,

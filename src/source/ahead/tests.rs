@@ -127,7 +127,12 @@ enum Fate {
 
 impl Fate {
     fn of(&self, mut packed: Vec<u8>) -> Vec<u8> {
-        #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a share")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            clippy::cast_possible_truncation,
+            reason = "a share"
+        )]
         let at = |share: f64| (share * packed.len() as f64) as usize;
         match self {
             Self::Whole => {}

@@ -15,6 +15,9 @@ const STREAM_HEADER_BYTES: usize = 12;
 /// Longest header of a block.
 const BLOCK_HEADER_BYTES: usize = 1024;
 
+/// Length of the checksum of a block, by its number in the stream's header.
+const CHECK_BYTES: [usize; 16] = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
+
 /// Splits between blocks.
 #[derive(Default)]
 pub(super) struct Xz {
@@ -106,7 +109,6 @@ impl Stream {
         let mut rest = &header[2..];
         let lengths = (varint(&mut rest), varint(&mut rest));
         let (Some(packed), Some(decoded)) = lengths else { return Ok(None) };
-        const CHECK_BYTES: [usize; 16] = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
         let check = CHECK_BYTES[usize::from(self.header[7] & 0xf)];
         let unpadded = header_len.checked_add(packed).and_then(|len| len.checked_add(check));
         let unpadded = unpadded.filter(|len| *len < usize::MAX / 2);
