@@ -13,7 +13,7 @@
 //! dedup       scatter by leading bits; sort; set algebra; spill      -> entries, once, in digest order
 //! emit        parts, manifest, reject list; all or nothing           -> upload files
 //! upload      parts -> requests, retries, store                      -> audience
-//! sync        a job, night by night: prepare, guard, upload, replace -> store, record
+//! sync        a job, night by night: prepare, guard, remove, upload, replace -> store, record
 //! report      records                                                -> pages, metrics
 //! ```
 //!

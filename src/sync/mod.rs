@@ -21,6 +21,7 @@
 //! keep another one's people from being uploaded.
 
 mod audiences;
+mod checks;
 mod config;
 mod cut;
 mod guards;

@@ -19,6 +19,7 @@ use super::cut::{Cutting, Removal, without};
 use super::guards::{self, Stopped};
 use super::night::{GoneLists, Night};
 use crate::error::{Error, Result};
+use crate::forget;
 use crate::job::Remove;
 use crate::store::deliveries::NewPart;
 use crate::store::{HeldPart, Purpose, Standing, Target};
@@ -134,7 +135,7 @@ impl Night<'_> {
     /// Takes out who opted out where the inputs are refused, so that nobody knows who is a member: opt-out lists alone are held
     /// against what audiences hold. Who is linked to somebody by a row of the inputs is not found so.
     pub(super) fn remove_by_lists(&mut self, audiences: &mut [NightAudience<'_>]) -> Result<()> {
-        if self.config.is_dry_run || self.config.job.suppress.is_empty() {
+        if self.config.is_dry_run {
             return Ok(());
         }
         let refused = (self.record.guard.clone(), self.record.notes.len());
@@ -148,7 +149,8 @@ impl Night<'_> {
         self.record.warnings.clear();
         self.record.guard = refused.0;
         match described {
-            Ok(()) => self.remove(audiences, Whom::OptedOut)?,
+            Ok(true) => self.remove(audiences, Whom::OptedOut)?,
+            Ok(false) => {}
             Err(error) => {
                 self.note(format!("it could not be found out who has opted out: {error}"));
             }
@@ -172,14 +174,19 @@ impl Night<'_> {
         Ok(())
     }
 
-    /// Holds opt-out lists against what audiences hold.
-    fn find_who_opted_out(&mut self, audiences: &[NightAudience<'_>]) -> Result<()> {
+    /// Holds opt-out lists against what audiences hold; false if there are no lists.
+    fn find_who_opted_out(&mut self, audiences: &[NightAudience<'_>]) -> Result<bool> {
         let found = self.config.job.find_lists()?;
         let mut prepare = self.config.job.prepare_config(&found);
+        let types = self.config.job.audiences.iter().map(|audience| audience.spec.user_type);
+        prepare.suppress.extend(forget::lists(self.store, types));
+        if prepare.suppress.is_empty() {
+            return Ok(false);
+        }
         prepare.lists_alone = true;
         prepare.output.rejects = None;
         let summary = self.timed("prepare", |night| night.prepare(&prepare, audiences))?;
-        self.describe(&summary, audiences, GoneLists::Left)
+        self.describe(&summary, audiences, GoneLists::Left).map(|()| true)
     }
 
     /// Takes those on some lists out of an audience, wherever it is; how many different entries that are.

@@ -1,12 +1,15 @@
-//! Whether a directory fits a platform: it may have been prepared for another one.
+//! What of a directory is uploaded, and whether it fits a platform: it may have been prepared for another one.
 
 use std::io::Read;
 
+use super::UploadConfig;
 use super::part::Part;
-use crate::emit::Manifest;
+use crate::emit::{AudienceManifest, Manifest};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
+use crate::quote::Quoted;
 use crate::stop::Stop;
+use crate::store::Purpose;
 use crate::user_type::UserType;
 
 /// Digits of an Android id, which some platforms do not take.
@@ -82,5 +85,49 @@ fn check_ids(platform: Platform, part: &Part, stop: &Stop) -> Result<()> {
             (begin, digits) = (end + 1, 0);
         }
         digits += len - begin;
+    }
+}
+
+/// Refuses to take anybody out where a platform cannot.
+pub(super) fn check_purpose(platform: Platform, purpose: Purpose) -> Result<()> {
+    if purpose == Purpose::Remove && !platform.capabilities().can_remove {
+        return Err(Error::usage(
+            format!("{} cannot take anybody out of an audience", platform.name()),
+            "build a new audience without them, and delete this one; in a job: replace",
+        ));
+    }
+    Ok(())
+}
+
+/// The audience of a directory that is meant.
+pub(super) fn choose<'a>(
+    manifest: &'a Manifest,
+    config: &UploadConfig,
+) -> Result<&'a AudienceManifest> {
+    let dir = Quoted(&config.dir);
+    let Some(asked) = &config.audience else {
+        return match &manifest.audiences[..] {
+            [audience] => Ok(audience),
+            _ => Err(Error::usage(
+                format!("{dir} holds {}", manifest.names()),
+                "say which one goes into this audience: --user-type TYPE, or its label",
+            )),
+        };
+    };
+    if let Some(audience) = manifest.audiences.iter().find(|audience| audience.label == *asked) {
+        return Ok(audience);
+    }
+    let is_of_type = |audience: &&AudienceManifest| audience.user_type.name() == asked.as_str();
+    let mut of_type = manifest.audiences.iter().filter(is_of_type);
+    match (of_type.next(), of_type.next()) {
+        (Some(audience), None) => Ok(audience),
+        (None, _) => Err(Error::usage(
+            format!("{dir} holds no {asked}"),
+            format!("it holds {}", manifest.names()),
+        )),
+        (Some(_), Some(_)) => Err(Error::usage(
+            format!("{dir} holds more than one {asked}"),
+            format!("say which one by its label: it holds {}", manifest.names()),
+        )),
     }
 }

@@ -12,11 +12,10 @@ use super::part::Part;
 use super::session::{Recorder, Session};
 use super::summary::UploadSummary;
 use super::{Call, Client, Notice, UploadProgress, fit, send};
-use crate::emit::{AudienceManifest, Manifest};
+use crate::emit::Manifest;
 use crate::error::{Error, ExitCode, Result};
 use crate::machine;
-use crate::platform::{Audience, Id, Platform};
-use crate::quote::Quoted;
+use crate::platform::{Audience, Id};
 use crate::stop::Stop;
 use crate::store::deliveries::NewPart;
 use crate::store::{Purpose, RunId, Store, Target, TargetLock, TargetName, TargetState};
@@ -43,7 +42,7 @@ impl Upload {
     /// Compares the directory with its manifest, finds the target in the store, and takes its lock.
     pub fn plan(config: UploadConfig, client: Client, store: &Store, stop: &Stop) -> Result<Self> {
         let platform = client.platform();
-        check_purpose(platform, config.purpose)?;
+        fit::check_purpose(platform, config.purpose)?;
         let manifest = Manifest::read(&config.dir)?;
         let pool = machine::pool(machine::cores())?;
         if let Some(problem) = pool.install(|| manifest.problems(&config.dir, stop))?.first() {
@@ -53,7 +52,7 @@ impl Upload {
                 "prepare again; a damaged directory is not uploaded",
             ));
         }
-        let audience = choose(&manifest, &config)?;
+        let audience = fit::choose(&manifest, &config)?;
         let user_type = audience.user_type;
         let parts: Vec<Part> =
             audience.parts.iter().map(|part| Part::of(&config.dir, part)).collect();
@@ -442,45 +441,5 @@ impl fmt::Display for Upload {
             (parts + 1, lines + part.lines, bytes + part.bytes)
         });
         write!(f, "{} parts, {} entries, {} bytes to send", left.0, left.1, left.2)
-    }
-}
-
-/// Refuses to take anybody out where a platform cannot.
-fn check_purpose(platform: Platform, purpose: Purpose) -> Result<()> {
-    if purpose == Purpose::Remove && !platform.capabilities().can_remove {
-        return Err(Error::usage(
-            format!("{} cannot take anybody out of an audience", platform.name()),
-            "build a new audience without them, and delete this one; in a job: replace",
-        ));
-    }
-    Ok(())
-}
-
-fn choose<'a>(manifest: &'a Manifest, config: &UploadConfig) -> Result<&'a AudienceManifest> {
-    let dir = Quoted(&config.dir);
-    let Some(asked) = &config.audience else {
-        return match &manifest.audiences[..] {
-            [audience] => Ok(audience),
-            _ => Err(Error::usage(
-                format!("{dir} holds {}", manifest.names()),
-                "say which one goes into this audience: --user-type TYPE, or its label",
-            )),
-        };
-    };
-    if let Some(audience) = manifest.audiences.iter().find(|audience| audience.label == *asked) {
-        return Ok(audience);
-    }
-    let is_of_type = |audience: &&AudienceManifest| audience.user_type.name() == asked.as_str();
-    let mut of_type = manifest.audiences.iter().filter(is_of_type);
-    match (of_type.next(), of_type.next()) {
-        (Some(audience), None) => Ok(audience),
-        (None, _) => Err(Error::usage(
-            format!("{dir} holds no {asked}"),
-            format!("it holds {}", manifest.names()),
-        )),
-        (Some(_), Some(_)) => Err(Error::usage(
-            format!("{dir} holds more than one {asked}"),
-            format!("say which one by its label: it holds {}", manifest.names()),
-        )),
     }
 }

@@ -396,6 +396,40 @@ fn somebody_can_leave_and_come_back_any_number_of_times() {
 }
 
 #[test]
+fn who_is_to_be_forgotten_leaves_the_audience_and_then_the_state() {
+    use std::io::Write as _;
+    let mirror = Mirror::new("email_hash");
+    let world = world(300);
+    mirror.export(&world);
+    mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+    let mut forget = std::process::Command::new(env!("CARGO_BIN_EXE_throng"))
+        .args(["forget", "-t", "email_hash", "--state", "state"])
+        .current_dir(mirror.dir.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    forget.stdin.take().unwrap().write_all(email(7).as_bytes()).unwrap();
+    assert!(forget.wait().unwrap().success());
+    // Also if there is no export that night.
+    fs::rename(mirror.path("export.csv"), mirror.path("elsewhere")).unwrap();
+    assert_eq!(night_of(&mirror.config("")).exit_code, 3);
+    let left = digests(world.customers.iter().filter(|person| **person != 7));
+    assert_eq!(mirror.members(), left);
+    fs::rename(mirror.path("elsewhere"), mirror.path("export.csv")).unwrap();
+    let record = night_of(&mirror.config(""));
+    assert_eq!(record.exit_code, 0, "{:?}", record.error);
+    assert_eq!(mirror.members(), left);
+    let forgotten = digest_hex(email(7).as_bytes());
+    for run in fs::read_dir(mirror.path("state/parts")).unwrap() {
+        for part in fs::read_dir(run.unwrap().path()).unwrap() {
+            assert!(!fs::read_to_string(part.unwrap().path()).unwrap().contains(&forgotten));
+        }
+    }
+}
+
+#[test]
 fn a_dry_run_says_who_would_leave_and_takes_nobody_out() {
     let mirror = Mirror::new("email_hash");
     let mut world = world(300);
