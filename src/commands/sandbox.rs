@@ -21,14 +21,13 @@ pub(crate) fn run(args: SandboxArgs) -> Result<ExitCode> {
     let sandbox = rehearsal::start(decide(args)?, |exchange| {
         tell(Event::Request, line(exchange), exchange);
     })?;
-    let mut exports = format!(
-        "export THRONG_ENDPOINT={}\nexport THRONG_TOKEN={}\n",
+    let secret = format!("export THRONG_APP_SECRET={APP_SECRET}\n");
+    let exports = format!(
+        "export THRONG_ENDPOINT={}\nexport THRONG_TOKEN={}\n{}",
         sandbox.endpoint(),
-        sandbox.token()
+        sandbox.token(),
+        if requires_proof { secret.as_str() } else { "" },
     );
-    if requires_proof {
-        exports.push_str(&format!("export THRONG_APP_SECRET={APP_SECRET}\n"));
-    }
     // Whoever started it may know where it is.
     let _unread = std::io::stdout().write_all(exports.as_bytes());
     say(Event::Message, "the sandbox is ready; Ctrl-C ends it");

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use jiff::Timestamp;
 use throng::normalize::Reason;
 use throng::quote::OneLine;
-use throng::who::{self, Answers, AskedAudience, Found, FoundStanding};
+use throng::who::{self, Answer, Answers, AskedAudience, Found, FoundStanding};
 use throng::{ExitCode, Result};
 
 use super::history::date;
@@ -34,20 +34,21 @@ pub(super) fn tell_where_values_come_from() {
 
 /// A line for each audience that a value is in, or one that says that it is in none.
 pub(super) fn text(answers: &Answers) -> String {
-    let mut text = String::new();
-    for answer in &answers.lines {
-        let mut add = |what: String| text.push_str(&format!("line {}: {what}\n", answer.line));
-        if let Some(code) = answer.rejected {
-            let reason = Reason::ALL.iter().find(|reason| reason.code() == code);
-            add(format!("rejected: {code} ({})", reason.map_or("", |reason| reason.advice())));
-        } else if answer.found.is_empty() {
-            add("in no audience".to_owned());
-        }
-        for found in &answer.found {
-            add(described(found, &answers.audiences[found.audience]));
-        }
+    answers.lines.iter().flat_map(|answer| lines_of(answers, answer)).collect()
+}
+
+fn lines_of(answers: &Answers, answer: &Answer) -> Vec<String> {
+    let line = |what: String| format!("line {}: {what}\n", answer.line);
+    if let Some(code) = answer.rejected {
+        let reason = Reason::ALL.iter().find(|reason| reason.code() == code);
+        let advice = reason.map_or("", |reason| reason.advice());
+        return vec![line(format!("rejected: {code} ({advice})"))];
     }
-    text
+    if answer.found.is_empty() {
+        return vec![line("in no audience".to_owned())];
+    }
+    let found = answer.found.iter();
+    found.map(|found| line(described(found, &answers.audiences[found.audience]))).collect()
 }
 
 fn described(found: &Found, audience: &AskedAudience) -> String {

@@ -34,6 +34,8 @@ pub(super) struct JobFile {
     /// What of a person who opted out is held back.
     #[serde(default)]
     pub(super) suppress_by: SuppressBy,
+    /// How long runs and lists of people are remembered, such as 90d; for ever if left out.
+    pub(super) retention: Option<Time>,
     pub(super) input: InputTable,
     /// People who opted out.
     #[serde(default)]

@@ -88,6 +88,8 @@ pub struct Job {
     pub target: JobTarget,
     /// Directory of what is kept from run to run.
     pub state_dir: PathBuf,
+    /// How long runs and lists of people are remembered; for ever if left out.
+    pub retention: Option<Duration>,
     /// Files for people and programs that watch.
     pub report: ReportPaths,
 }

@@ -29,6 +29,7 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
         name,
         state,
         suppress_by,
+        retention,
         input,
         suppress,
         audience,
@@ -90,6 +91,7 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
         prepare,
         target: job_target(document, target, &upload, env)?,
         state_dir: document.path("state", &state)?,
+        retention: retention.map(|time| time.0),
         report: reports,
     })
 }

@@ -20,6 +20,7 @@
 //! `throng upload` and `throng sync` share all of it. There is no token in it, and no entry.
 
 pub(crate) mod deliveries;
+mod expire;
 mod files;
 mod forget;
 mod history;

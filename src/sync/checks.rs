@@ -8,7 +8,7 @@ use super::{GuardRecord, SyncRecord};
 use crate::error::{Error, Result};
 
 /// Runs whose records are looked through for the last one that passed the guards.
-const RECORDS_LOOKED_AT: u32 = 366;
+pub(super) const RECORDS_LOOKED_AT: u32 = 366;
 
 impl Night<'_> {
     /// Looks at what was prepared. Nobody is added if a guard stops the run.

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::audiences::NightAudience;
+use super::checks::RECORDS_LOOKED_AT;
 use super::night::Night;
+use super::record::records;
 use crate::disk::{create_file, plain_file, private};
 use crate::error::{Error, Result};
 use crate::forget;
@@ -36,6 +38,21 @@ impl Night<'_> {
         }
         if let Err(error) = self.store.remove_unneeded() {
             self.note(format!("files that are not needed any more could not be removed: {error}"));
+        }
+        if let Err(error) = self.expire() {
+            self.note(format!("what is past its retention is still there: {error}"));
+        }
+    }
+}
+
+impl Night<'_> {
+    /// Lets go of what is past its retention. The last run that passed the guards stays: the next one is held against it.
+    fn expire(&self) -> Result<()> {
+        let Some(age) = self.config.job.retention else { return Ok(()) };
+        let records = records(self.store.records(RECORDS_LOOKED_AT)?);
+        match records.into_iter().find(|of| of.has_passed_guards) {
+            Some(needed) => self.store.expire(age, needed.run),
+            None => Ok(()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use throng::sandbox::{Platform, Sandbox, SandboxConfig};
@@ -210,4 +211,44 @@ fn where_a_platform_can_the_next_night_takes_them_out_and_forgets_them() {
     for person in [3, 17, 50] {
         assert_eq!(files_with(&home, person), [LIST], "{person}");
     }
+}
+
+#[test]
+fn runs_and_lists_past_their_retention_go_and_audiences_stay_known() {
+    let (home, sandbox) = first_night(0);
+    home.job_with(&sandbox, "max-growth = \"900%\"", |job| format!("retention = \"90d\"\n{job}"));
+    for people in [10, 10, 20, 20] {
+        night(&home, 0..people, &[]);
+    }
+    // The first three are long ago, and the third was the last one that sent anything.
+    let db = rusqlite::Connection::open(home.path("state/throng.sqlite")).unwrap();
+    let age = 100 * 24 * 3_600_000_i64;
+    db.execute("UPDATE run SET started_at = started_at - ?1 WHERE id < 4", [age]).unwrap();
+    home.make_dir("state/lists");
+    home.write("state/lists/another-gone.txt", &(digest_hex(b"x") + "\n"));
+    let list = fs::File::options().append(true).open(home.path("state/lists/another-gone.txt"));
+    let long_ago = SystemTime::now() - Duration::from_hours(100 * 24);
+    list.unwrap().set_modified(long_ago).unwrap();
+    let before = requests(&sandbox);
+    night(&home, 0..20, &[]);
+    let history = summary(&home.throng(&["history", "--state", "state", "--json"]));
+    let nights: Vec<i64> = history["nights"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|night| night["run"].as_i64().unwrap())
+        .collect();
+    assert_eq!(nights, [5, 4]);
+    assert_eq!(history["targets"][0]["is_unfinished"], false);
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM run WHERE id = 2"), 0, "nothing names it");
+    assert_eq!(count("SELECT count(*) FROM request WHERE run_id < 4"), 0);
+    assert!(!home.path("state/lists/another-gone.txt").exists());
+    // Since when people are in is known still, and nobody is sent again.
+    let answers = asked(&home.path("state"), "email_hash", &[], &(email(3) + "\n" + &email(13)));
+    let run = |line: usize| answers["lines"][line]["found"][0]["run"].clone();
+    assert_eq!((run(0), run(1)), (json!(1), json!(3)));
+    night(&home, 0..20, &[]);
+    assert_eq!(requests(&sandbox), before);
+    assert_eq!(members(&sandbox), digests(0..20));
 }

@@ -158,7 +158,8 @@ fn a_directory_that_was_uploaded_is_looked_into_as_long_as_it_is_there() {
     let user = User::new(&prepared, &[]);
     assert_eq!(user.upload(&sandbox, &[]).status.code(), Some(0));
     let ids: Vec<&str> = prepared.members.iter().map(String::as_str).collect();
-    let upper = |id: &&str| if id.len() % 2 == 0 { id.to_uppercase() } else { (*id).to_owned() };
+    let upper =
+        |id: &&str| if id.len().is_multiple_of(2) { id.to_uppercase() } else { (*id).to_owned() };
     let input = ids.iter().map(upper).collect::<Vec<_>>().join("\n") + "\ncanary-id-none\n";
     let user_type = "custom_audience_third_party_id";
     let args = [];

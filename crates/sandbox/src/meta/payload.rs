@@ -148,8 +148,8 @@ impl Entries {
 /// The parameter `session`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Session {
-    #[serde(deserialize_with = "number")]
-    session_id: u64,
+    #[serde(rename = "session_id", deserialize_with = "number")]
+    id: u64,
     #[serde(deserialize_with = "number")]
     batch_seq: u64,
     #[serde(deserialize_with = "truth")]
@@ -163,11 +163,11 @@ impl Session {
     /// The place that it gives a batch.
     pub(super) fn place(self) -> Result<Place, GraphError> {
         let bounds = 1..=i64::MAX.unsigned_abs();
-        if !bounds.contains(&self.session_id) || !bounds.contains(&self.batch_seq) {
+        if !bounds.contains(&self.id) || !bounds.contains(&self.batch_seq) {
             let message = "session: session_id and batch_seq are positive numbers of 64 bits";
             return Err(GraphError::parameter(message));
         }
-        let (session, seq, is_last) = (self.session_id, self.batch_seq, self.last_batch_flag);
+        let (session, seq, is_last) = (self.id, self.batch_seq, self.last_batch_flag);
         Ok(Place { session, seq, is_last })
     }
 }

@@ -79,74 +79,8 @@ impl GraphError {
 
     /// The error of a code, as it usually comes.
     pub(super) fn of(code: u32, subcode: Option<u32>) -> Self {
-        let (status, kind, message) = match code {
-            1 => (500, "OAuthException", "An unknown error occurred"),
-            2 => (500, "OAuthException", "Service temporarily unavailable"),
-            3 => (
-                400,
-                "OAuthException",
-                "Application does not have the capability to make this API call.",
-            ),
-            4 => (403, "OAuthException", "(#4) Application request limit reached"),
-            10 => (
-                403,
-                "OAuthException",
-                "(#10) Application does not have permission for this action",
-            ),
-            17 => (400, "OAuthException", "(#17) User request limit reached"),
-            32 => (403, "OAuthException", "(#32) Page request limit reached"),
-            100 => (400, "OAuthException", "Invalid parameter"),
-            102 => (400, "OAuthException", "Session has expired"),
-            104 => (400, "OAuthException", "An access token is required to request this resource."),
-            190 => (400, "OAuthException", "Invalid OAuth access token."),
-            200 => (
-                403,
-                "OAuthException",
-                "(#200) Ad account owner has NOT grant ads_management permission",
-            ),
-            294 => (
-                403,
-                "OAuthException",
-                "(#294) Managing advertisements requires the extended permission ads_management",
-            ),
-            368 => (
-                400,
-                "OAuthException",
-                "The action attempted has been deemed abusive or is otherwise disallowed",
-            ),
-            613 => {
-                (400, "OAuthException", "(#613) Calls to this api have exceeded the rate limit.")
-            }
-            2635 => (
-                400,
-                "OAuthException",
-                "(#2635) You are calling a deprecated version of the Ads API.",
-            ),
-            2650 | 2655 => (400, "OAuthException", "Failed to update the custom audience"),
-            80000..=80014 => (
-                400,
-                "OAuthException",
-                "There have been too many calls to this ad-account. Wait a bit and try again.",
-            ),
-            _ => (400, "OAuthException", "An error occurred"),
-        };
-        let kind = if subcode == Some(33) { "GraphMethodException" } else { kind };
-        let said = match subcode {
-            Some(FLAGGED) => Some((
-                "Audience Upload Blocked",
-                "Before updating user memberships, you must resolve integrity restrictions on this Data File Custom \
-                 Audience. Go to Audience Manager to appeal the restrictions.",
-            )),
-            Some(TERMS | 1_870_090) => Some((
-                "Custom Audience Terms Not Accepted",
-                "The owner of the ad account has to accept the Custom Audience terms of service first.",
-            )),
-            Some(BUSY) => Some((
-                "Audience Can't Be Updated",
-                "This audience is being updated. Try again when that has ended.",
-            )),
-            _ => None,
-        };
+        let (status, message) = usual(code);
+        let kind = if subcode == Some(33) { "GraphMethodException" } else { "OAuthException" };
         Self {
             status,
             code,
@@ -154,7 +88,7 @@ impl GraphError {
             is_transient: code <= 2,
             kind,
             message: message.to_owned(),
-            said,
+            said: said(subcode),
         }
     }
 
@@ -178,6 +112,55 @@ impl GraphError {
             error["error_user_msg"] = json!(text);
         }
         json_response(self.status, &json!({ "error": error }))
+    }
+}
+
+/// The status and the message that a code comes with.
+fn usual(code: u32) -> (u16, &'static str) {
+    match code {
+        1 => (500, "An unknown error occurred"),
+        2 => (500, "Service temporarily unavailable"),
+        3 => (400, "Application does not have the capability to make this API call."),
+        4 => (403, "(#4) Application request limit reached"),
+        10 => (403, "(#10) Application does not have permission for this action"),
+        17 => (400, "(#17) User request limit reached"),
+        32 => (403, "(#32) Page request limit reached"),
+        100 => (400, "Invalid parameter"),
+        102 => (400, "Session has expired"),
+        104 => (400, "An access token is required to request this resource."),
+        190 => (400, "Invalid OAuth access token."),
+        200 => (403, "(#200) Ad account owner has NOT grant ads_management permission"),
+        294 => {
+            (403, "(#294) Managing advertisements requires the extended permission ads_management")
+        }
+        368 => (400, "The action attempted has been deemed abusive or is otherwise disallowed"),
+        613 => (400, "(#613) Calls to this api have exceeded the rate limit."),
+        2635 => (400, "(#2635) You are calling a deprecated version of the Ads API."),
+        2650 | 2655 => (400, "Failed to update the custom audience"),
+        80000..=80014 => {
+            (400, "There have been too many calls to this ad-account. Wait a bit and try again.")
+        }
+        _ => (400, "An error occurred"),
+    }
+}
+
+/// What people are told of a subcode: a title and a sentence.
+fn said(subcode: Option<u32>) -> Option<(&'static str, &'static str)> {
+    match subcode {
+        Some(FLAGGED) => Some((
+            "Audience Upload Blocked",
+            "Before updating user memberships, you must resolve integrity restrictions on this Data File Custom \
+                 Audience. Go to Audience Manager to appeal the restrictions.",
+        )),
+        Some(TERMS | 1_870_090) => Some((
+            "Custom Audience Terms Not Accepted",
+            "The owner of the ad account has to accept the Custom Audience terms of service first.",
+        )),
+        Some(BUSY) => Some((
+            "Audience Can't Be Updated",
+            "This audience is being updated. Try again when that has ended.",
+        )),
+        _ => None,
     }
 }
 

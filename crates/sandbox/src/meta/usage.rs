@@ -52,7 +52,7 @@ impl Usage {
         }
         let end = window.started + USAGE_WINDOW;
         if window.calls >= limit {
-            let minutes = (end - now).as_secs().div_ceil(60).max(1);
+            let minutes = end.saturating_sub(now).as_secs().div_ceil(60).max(1);
             return Reading { account, percent: 100, regain_access: Some(minutes) };
         }
         window.calls += 1;
