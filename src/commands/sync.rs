@@ -68,13 +68,13 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     job.check_reports()?;
     let client_config = |token| job.client_config(token);
     // A sandbox ends when it is dropped.
-    let (client, _sandbox) = match &job.target.sandbox {
-        Some(dir) => rehearsal::reach(Some(dir), client_config).map(|(c, s)| (c, Some(s)))?,
-        None => {
-            let app_secret = job.app_secret(&env)?;
-            let config = ClientConfig { app_secret, ..client_config(job.token(&env)?) };
-            (Client::new(config)?, None)
-        }
+    let (client, _sandbox) = if let Some(dir) = &job.target.sandbox {
+        rehearsal::reach(Some(dir), client_config)
+            .map(|(client, sandbox)| (client, Some(sandbox)))?
+    } else {
+        let app_secret = job.app_secret(&env)?;
+        let config = ClientConfig { app_secret, ..client_config(job.token(&env)?) };
+        (Client::new(config)?, None)
     };
     let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
     let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));

@@ -74,6 +74,7 @@ impl CustomerFileSource {
 
 /// What a platform can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Capabilities {
     /// Where it is, unless it is said otherwise.
     pub endpoint: &'static str,
