@@ -282,6 +282,15 @@ impl Normalizer {
         self
     }
 
+    /// The rule for ids of one's own that throng wrote by other options for the letter case; `None` for other types.
+    #[must_use]
+    #[doc(hidden)]
+    pub fn of_written_ids(&self) -> Option<Self> {
+        let Rule::ThirdParty(rule, ids) = &self.rule else { return None };
+        let rule = ThirdPartyRule { column: Column::as_written(), ..*rule };
+        Some(Self { rule: Rule::ThirdParty(rule, *ids), kernel: self.kernel })
+    }
+
     /// The rule for one column, of which some values are at hand; `None` if it is like that for any other.
     #[doc(hidden)]
     pub fn of_column<'a>(

@@ -11,6 +11,7 @@ use super::known;
 use super::lists;
 use super::notes::{Finding, merged};
 use super::plan::{self, Audience, Empty, Headers, Planned, Purpose, SourcePlan};
+use crate::audience::FORGOTTEN_LIST;
 use crate::config::{Content, Input, PrepareConfig, SuppressInput};
 use crate::error::{Error, Result};
 use crate::limits::INPUTS_PLANNED_PER_WORKER;
@@ -18,6 +19,7 @@ use crate::quote::Quoted;
 use crate::role::Role;
 use crate::source::Source;
 use crate::stop::Stop;
+use crate::user_type::UserType;
 
 /// Plans all sources. Suppressed and known ones go first: they are small, and members are then all of one kind.
 pub(super) fn plan(
@@ -146,6 +148,11 @@ impl<'a> Planner<'a> {
                 let plan = plan::plan_values(source, role_of(list), audiences, read, list)?;
                 Planned::Plan(fed_from(first, plan), Headers::default())
             }
+            _ if let Some(user_type) = list.and_then(forgotten) => {
+                let (audiences, first) = self.audiences_of(list)?;
+                let plan = plan::plan_forgotten(source, audiences, user_type);
+                Planned::Plan(fed_from(first, plan), Headers::default())
+            }
             _ if source.is_line() => return Ok(Looked::Line(source)),
             // The first rows of a table can take much memory.
             _ if source.is_parquet => Planned::Later(source),
@@ -207,6 +214,11 @@ impl<'a> Planner<'a> {
         }
         Ok(self.plans.into_iter().flatten().collect())
     }
+}
+
+/// The type of the state's own list of those who were forgotten, if it is that one.
+fn forgotten(list: &SuppressInput) -> Option<UserType> {
+    list.user_type.filter(|_| list.list.as_deref() == Some(FORGOTTEN_LIST))
 }
 
 /// A plan whose audiences are counted from `first`.

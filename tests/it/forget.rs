@@ -252,3 +252,44 @@ fn runs_and_lists_past_their_retention_go_and_audiences_stay_known() {
     assert_eq!(requests(&sandbox), before);
     assert_eq!(members(&sandbox), digests(0..20));
 }
+
+#[test]
+fn the_list_is_read_as_it_was_written_whatever_the_job_says() {
+    for (ids, options) in [("DE|1001\nFR;1002\na,b\next\n", ""), ("ext\n", "delimiter = \";\"\n")] {
+        let (home, sandbox) = first_night(0);
+        home.job_with(&sandbox, "max-shrink = \"100%\"\nmin-opt-out-members = 0", |job| {
+            let job = job
+                .replace(
+                    "[[suppress]]\nfiles = [\"opt_outs.txt\"]\nuser-type = \"email_hash\"\n",
+                    "[rules]\nids = \"any\"\n",
+                )
+                .replace("email_hash", "custom_audience_third_party_id")
+                .replace("\"email\"", "\"ext\"");
+            job.replace("[input]\n", &format!("[input]\n{options}"))
+        });
+        home.write("export.csv", "ext\n\"DE|1001\"\n\"FR;1002\"\n\"a,b\"\n\"ext\"\nc\nd\n");
+        let args = ["-t", "custom_audience_third_party_id", "--case", "keep", "--ids", "any"];
+        fs::create_dir_all(home.path("state")).unwrap();
+        drop(throng::store::Store::open(&home.path("state")).unwrap());
+        let mut child = Command::new(env!("CARGO_BIN_EXE_throng"))
+            .arg("forget")
+            .args(args)
+            .arg("--state")
+            .arg(home.path("state"))
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(ids.as_bytes()).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+        let ended = home.sync(&[]);
+        assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+        assert!(!stderr(&ended).contains("first row"), "{}", stderr(&ended));
+        let forgotten: Vec<&str> = ids.lines().collect();
+        let all = ["DE|1001", "FR;1002", "a,b", "ext", "c", "d"];
+        let left = all.iter().filter(|id| !forgotten.contains(*id)).map(|id| id.to_lowercase());
+        assert_eq!(members(&sandbox), left.collect::<BTreeSet<String>>());
+    }
+}

@@ -476,6 +476,24 @@ pub fn plan_known(mut source: Source, audience: usize, role: Role) -> SourcePlan
     plan_one_column(source, role, Framing::Lines, [audience])
 }
 
+/// Plans the list of those who were forgotten, which throng wrote: one entry a line for all audiences of its type, however
+/// other files are read.
+pub(crate) fn plan_forgotten(
+    mut source: Source,
+    audiences: &[Audience],
+    user_type: UserType,
+) -> SourcePlan {
+    source.forget_sample();
+    let is_of_type = |index: &usize| audiences[*index].spec.user_type == user_type;
+    let fed = (0..audiences.len()).filter(is_of_type);
+    let mut plan = plan_one_column(source, Role::Suppressed, Framing::Lines, fed);
+    for feed in &mut plan.feeds {
+        let rule = audiences[feed.audience].normalizer(Role::Suppressed);
+        feed.rule = rule.of_written_ids().map(Arc::new);
+    }
+    plan
+}
+
 /// Plans values that a program hands over one by one: all audiences of one type have them.
 pub(crate) fn plan_values(
     source: Source,
