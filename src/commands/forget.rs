@@ -4,6 +4,7 @@ use std::io;
 
 use throng::forget::{Forget, Forgotten, forget};
 use throng::quote::OneLine;
+use throng::who::Answers;
 use throng::{ExitCode, Result};
 
 use super::who::{tell_unread, tell_where_values_come_from, text};
@@ -22,7 +23,26 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
     }
     tell(&forgotten, how);
     tell_unread(&forgotten.answers);
-    Ok(ExitCode::Done)
+    Ok(tell_rejected(&forgotten.answers))
+}
+
+/// Says how many people are not forgotten, since nobody can tell who was meant.
+fn tell_rejected(answers: &Answers) -> ExitCode {
+    let lines = answers.lines.len();
+    let rejected = answers.lines.iter().filter(|line| line.rejected.is_some()).count();
+    if lines == 0 {
+        say(Event::Warning, "the input is empty: nobody new is forgotten");
+    }
+    if rejected == 0 {
+        return ExitCode::Done;
+    }
+    say(
+        Event::Warning,
+        format_args!(
+            "{rejected} of {lines} lines could not be read: these people are NOT forgotten; mend the lines and run it again"
+        ),
+    );
+    ExitCode::Input
 }
 
 fn tell(forgotten: &Forgotten, how: Forget) {

@@ -58,7 +58,7 @@ pub struct Forgotten {
 ///
 /// # Errors
 ///
-/// If a run is going on, if the input or the state cannot be read, or the state not be written. Whoever was read is on the
+/// If there is no store, if a run is going on, if the input or the state cannot be read, or the state not be written. Whoever was read is on the
 /// list then, and running it again goes on.
 pub fn forget(
     state_dir: &Path,
@@ -67,7 +67,7 @@ pub fn forget(
     input: impl Read,
     how: Forget,
 ) -> Result<Forgotten> {
-    let store = Store::open(state_dir)?;
+    let store = who::store_of(state_dir)?;
     let _locks = store.lock_all(user_type)?;
     store.check_complete()?;
     let values = Values::read(input, &who::normalizers(user_type, rules))?;

@@ -21,11 +21,12 @@ use self::part::Part;
 pub(crate) use self::part::digest_of as digest_of_line;
 pub(crate) use self::values::{Asked, Values};
 use crate::emit::Manifest;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::Digest;
 use crate::limits::{LOOKUP_DIGESTS, LOOKUP_THREADS};
 use crate::machine;
 use crate::normalize::{Case, Normalizer, RuleOptions};
+use crate::quote::Quoted;
 use crate::store::{DeliveredPart, DeliveryState, PartFile, STORE_FILE, Store};
 use crate::user_type::UserType;
 
@@ -119,21 +120,27 @@ pub struct UnreadPart {
 ///
 /// # Errors
 ///
-/// If the store or the input cannot be read.
+/// If there is no store, or if it or the input cannot be read.
 pub fn ask(
     state_dir: &Path,
     user_type: UserType,
     rules: RuleOptions,
     input: impl Read,
 ) -> Result<Answers> {
+    let store = store_of(state_dir)?;
     let values = Values::read(input, &normalizers(user_type, rules))?;
-    // Looking makes no store.
-    let store =
-        if state_dir.join(STORE_FILE).exists() { Some(Store::open(state_dir)?) } else { None };
-    match store {
-        Some(store) => answers(&store, user_type, &values),
-        None => Ok(answers_of(user_type, &values, &[], Search::new(user_type, 0))),
+    answers(&store, user_type, &values)
+}
+
+/// The store of a state directory. Looking makes none: where there is none, nobody knows who is in which audience.
+pub(crate) fn store_of(state_dir: &Path) -> Result<Store> {
+    if state_dir.join(STORE_FILE).exists() {
+        return Store::open(state_dir);
     }
+    Err(Error::usage(
+        format!("nothing is remembered in {}", Quoted(state_dir)),
+        "name the state directory of the job or the uploads with --state DIR",
+    ))
 }
 
 /// The same of values that were read.

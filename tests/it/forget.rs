@@ -293,3 +293,21 @@ fn the_list_is_read_as_it_was_written_whatever_the_job_says() {
         assert_eq!(members(&sandbox), left.collect::<BTreeSet<String>>());
     }
 }
+
+#[test]
+fn lines_that_could_not_be_read_and_a_state_that_is_not_there_are_told() {
+    let (home, _sandbox) = first_night(0);
+    let nowhere = forget(&home, &[], &email(3));
+    assert_eq!(nowhere.status.code(), Some(2), "{}", stderr(&nowhere));
+    assert!(stderr(&nowhere).contains("nothing is remembered in"), "{}", stderr(&nowhere));
+    assert!(!home.path("state").exists());
+    night(&home, 0..25, &[]);
+    let ended = forget(&home, &[], &format!("not an email\n{}\nFoo\n", email(3)));
+    assert_eq!(ended.status.code(), Some(3), "{}", stderr(&ended));
+    let said = "2 of 3 lines could not be read: these people are NOT forgotten";
+    assert!(stderr(&ended).contains(said), "{}", stderr(&ended));
+    assert_eq!(summary(&ended)["listed"], 1);
+    let ended = forget(&home, &[], "");
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    assert!(stderr(&ended).contains("the input is empty"), "{}", stderr(&ended));
+}

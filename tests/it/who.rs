@@ -113,8 +113,10 @@ fn each_line_is_answered_with_its_audience_and_night() {
 
     let phones = asked(&state, "phone_hash", &["--country", "NZ"], "021 123 4567\n");
     assert_eq!(standings(&phones), [(1, vec![])], "another type");
-    let nowhere = asked(&home.path("nowhere"), "email_hash", &[], &input);
-    assert!(standings(&nowhere).iter().all(|(_, found)| found.is_empty()));
+    let nowhere = who(&home.path("nowhere"), "email_hash", &[], &input);
+    assert_eq!((nowhere.status.code(), nowhere.stdout.len()), (Some(2), 0), "{}", stderr(&nowhere));
+    assert!(stderr(&nowhere).contains("nothing is remembered in"), "{}", stderr(&nowhere));
+    assert!(stderr(&nowhere).contains("--state"), "{}", stderr(&nowhere));
     assert!(!home.path("nowhere").exists(), "looking makes nothing");
 }
 
