@@ -15,7 +15,8 @@ use super::{Call, Client, Notice, UploadProgress, fit, send};
 use crate::emit::Manifest;
 use crate::error::{Error, ExitCode, Result};
 use crate::machine;
-use crate::platform::{Audience, Id};
+use crate::platform::{Audience, Id, Platform};
+use crate::quote::OneLine;
 use crate::stop::Stop;
 use crate::store::deliveries::NewPart;
 use crate::store::{Purpose, RunId, Store, Target, TargetLock, TargetName, TargetState};
@@ -70,12 +71,32 @@ impl Upload {
                 "check --audience",
             ));
         }
+        upload.check_removal()?;
         let planned = store.planned(&upload.target)?;
         let content = upload.config.target.content();
         let has_other_content = content == Content::Fixed
             && !planned.is_empty()
             && planned != upload.parts.iter().map(|part| part.sha256.clone()).collect();
         Ok(Self { has_other_content, ..upload })
+    }
+
+    /// Refuses to take people out of an audience that nobody knows: a new one would be created, and nobody be taken out.
+    fn check_removal(&self) -> Result<()> {
+        let TargetSpec::Create { name, verdict, .. } = &self.config.target else {
+            return Ok(());
+        };
+        let is_known = match verdict {
+            Some(Verdict::Is(_)) => true,
+            Some(Verdict::IsNot) => false,
+            None => self.target.platform_id().is_some(),
+        };
+        if self.config.purpose == Purpose::Add || is_known {
+            return Ok(());
+        }
+        Err(Error::usage(
+            format!("no audience `{}` is known to take people out of", OneLine(name)),
+            "check the name, --ad-account and --state, or give the audience's number with --audience",
+        ))
     }
 
     /// The upload of a job's run: these parts, which lie in the directory that `config` names, to a target that the job
@@ -328,10 +349,15 @@ impl Upload {
             }
             (Verdict::IsNot, TargetState::Ready { audience }) => {
                 if self.listed(store, session)?.is_some() {
+                    // The first platform is the one that commands mean if they name none.
+                    let to = match self.client.platform() {
+                        Platform::Pitchtarget => String::new(),
+                        other => format!(" --to {}", other.name()),
+                    };
                     return Err(Error::usage(
                         format!("audience {audience} was created and is there"),
                         format!(
-                            "leave --create-again out, or delete it first: throng audience delete {audience}"
+                            "leave --create-again out, or delete it first: throng audience delete {audience}{to}"
                         ),
                     ));
                 }

@@ -444,3 +444,29 @@ fn other_calls_reach_it_as_well() {
     check_code(&rig.upload(&[]), 0);
     assert_eq!(rig.members(), digests(0..200));
 }
+
+#[test]
+fn the_command_that_deletes_an_audience_names_the_platform() {
+    let rig = Rig::new(SandboxConfig::default());
+    rig.prepare("out", 0..300, 200);
+    check_code(&rig.upload(&[]), 0);
+    let output = rig.upload(&["--create-again"]);
+    check_code(&output, 2);
+    let command = format!("throng audience delete {} --to meta", rig.id());
+    assert!(said(&output).contains(&command), "{}", said(&output));
+}
+
+#[test]
+fn nobody_is_taken_out_of_an_audience_that_is_not_known() {
+    let rig = Rig::new(SandboxConfig::default());
+    rig.prepare("out", 0..300, 200);
+    for more in [&["--remove"][..], &["--remove", "--dry-run"], &["--remove", "--create-again"]] {
+        let output = rig.upload(more);
+        check_code(&output, 2);
+        assert!(said(&output).contains("no audience `News` is known"), "{}", said(&output));
+    }
+    assert_eq!(rig.sandbox.exchanges().len(), 0);
+    check_code(&rig.upload(&[]), 0);
+    check_code(&rig.upload(&["--remove"]), 0);
+    assert_eq!(rig.members(), digests([]));
+}
