@@ -11,7 +11,8 @@
 //! Who opted out is taken out also if a guard stops what would be added. What was confirmed is applied before anything is
 //! prepared, so that nobody counts as known who is out.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::audiences::{NightAudience, is_interruption, named};
@@ -96,10 +97,19 @@ impl Night<'_> {
         Ok(stopped)
     }
 
-    /// Entries that are, or may be, in an audience.
+    /// Different entries that are, or may be, in an audience, at least: those that are confirmed, or those of one run. Parts of
+    /// several runs without an answer may be about the same people.
     fn held_of(&self, audience: &NightAudience<'_>) -> Result<u64> {
         let held = self.store.held_parts(audience.generations.target())?;
-        Ok(held.iter().map(|part| part.entries).sum())
+        let confirmed = held.iter().filter(|part| part.standing == Standing::Confirmed);
+        let mut most: u64 = confirmed.map(|part| part.entries).sum();
+        let mut of_runs: BTreeMap<Option<&Path>, u64> = BTreeMap::new();
+        for part in &held {
+            let of_run = of_runs.entry(part.path.parent()).or_default();
+            *of_run += part.entries;
+            most = most.max(*of_run);
+        }
+        Ok(most)
     }
 
     /// Takes people out of all audiences. Nothing is added tonight to one of which they cannot be taken out.

@@ -352,7 +352,7 @@ impl Upload {
                     // The first platform is the one that commands mean if they name none.
                     let to = match self.client.platform() {
                         Platform::Pitchtarget => String::new(),
-                        other => format!(" --to {}", other.name()),
+                        of @ Platform::Meta => format!(" --to {}", of.name()),
                     };
                     return Err(Error::usage(
                         format!("audience {audience} was created and is there"),

@@ -319,6 +319,22 @@ fn an_opt_out_list_that_holds_nearly_everybody_empties_no_audience() {
 }
 
 #[test]
+fn nights_without_answers_make_no_room_for_the_export_of_others() {
+    let (mirror, mut world) = (Mirror::new("email_hash"), world(100));
+    for night in 0..6 {
+        world.customers.insert(100 + night);
+        mirror.export(&world);
+        let mut config = mirror.config("");
+        config.is_full = true;
+        assert_eq!(night_of(&config).exit_code, 0);
+    }
+    mirror.export(&World { customers: (1000..1106).collect(), ..World::default() });
+    let record = night_of(&mirror.config(""));
+    assert_eq!(record.guard.map(|guard| guard.name).as_deref(), Some("max_shrink"));
+    assert_eq!(mirror.members(), mirror.entries(&world.customers));
+}
+
+#[test]
 fn people_stay_as_the_job_says() {
     for (remove, left, opted_out) in
         [("remove = \"opted-out\"", 0, 2), ("remove = \"never\"", 0, 0)]

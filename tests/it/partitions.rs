@@ -25,7 +25,8 @@ impl Desk {
     fn write(&self, name: &str, lines: &[&str]) -> PathBuf {
         let path = self.0.path().join("export").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        let text = lines.iter().fold(String::new(), |text, line| text + line + "\n");
+        fs::write(&path, text).unwrap();
         path
     }
 

@@ -147,6 +147,10 @@ pub enum Planned {
 }
 
 /// Plans an input; `headers` are those of the inputs before it, if they are known.
+#[expect(
+    clippy::too_many_lines,
+    reason = "steps that are one line each, and the plan that they lead to"
+)]
 pub fn plan(
     mut source: Source,
     Purpose { role, audiences, read, list, is_hinted_at }: Purpose<'_>,

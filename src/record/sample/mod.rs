@@ -271,8 +271,10 @@ impl SampleTable {
         let filled = |column: usize| kinds(column).filter(|kind| *kind != Kind::Empty).count();
         let is_of_addresses = |column: &usize| {
             let has_address = |kind: &Kind| matches!(kind, Kind::Address | Kind::Around);
+            let (of_people, filled) = (kinds(*column).filter(has_address).count(), filled(*column));
+            // Of few rows, one may be damaged.
             kinds(*column).any(|kind| kind == Kind::Address)
-                && kinds(*column).filter(has_address).count() * 5 >= filled(*column) * 4
+                && (of_people * 5 >= filled * 4 || of_people > 1 && of_people + 1 == filled)
         };
         let of_addresses = || (0..width).filter(is_of_addresses);
         Places {

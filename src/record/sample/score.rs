@@ -61,11 +61,13 @@ pub(super) fn score(cut: &Cut<'_>, csv: &Csv) -> Option<Score> {
         return None;
     }
     let typed = typed_columns(&rows.kinds, rows.usual);
-    let void = rows.void();
+    let is_halved = rows.is_header_halved();
+    let void = rows.void().max(if is_halved { rows.usual / 2 } else { 0 });
     let fields = number(rows.usual - void).ln().clamp(0.0, 2.0);
     let value = 5.0 * addresses + 4.0 * fit + rows.header() + typed + 0.5 * fields
         - rows.doubts()
-        - 2.0 * ratio(void, rows.usual);
+        - 2.0 * ratio(void, rows.usual)
+        - if is_halved { 3.0 } else { 0.0 };
     // `Doe, Ann <ann@example.com>` line by line is no table, though each line has one comma.
     let first = rows.below.first().map_or(&[][..], |row| &row.cells);
     let is_list = addresses < 0.0 && first.iter().any(|cell| kind(cell) == Kind::Around);
@@ -140,24 +142,31 @@ impl<'a> Sorted<'a> {
             + 2.0 * spaced
     }
 
-    /// Number of columns in which nothing is but punctuation, in any row or in the header: half of `||` or `~|~` cuts into
-    /// more fields, of which every other one is such, but where a value has the half in it.
+    /// Number of columns in which nothing is but punctuation, in any row: half of `||` or `~|~` cuts into more fields, of which
+    /// every other one is such.
     fn void(&self) -> usize {
-        let is_mark = |cell: &Cell<'_>| cell.text.iter().all(u8::is_ascii_punctuation);
         let is_void = |column: &usize| {
             self.table.iter().all(|row| row.cells.get(*column).is_some_and(is_mark))
         };
-        let of_header = |header: &Row<'_>| {
-            let (names, between): (Vec<_>, Vec<_>) =
-                header.cells.iter().enumerate().partition(|(at, _)| at % 2 == 0);
-            let is_halved = names.len() == between.len() + 1
-                && between.iter().all(|(_, cell)| is_mark(cell))
-                && !names.iter().any(|(_, cell)| is_mark(cell));
-            if is_halved { between.len() } else { 0 }
-        };
-        let header = self.table.first().map_or(0, |first| of_header(first));
-        (0..self.usual).filter(is_void).count().max(header)
+        (0..self.usual).filter(is_void).count()
     }
+
+    /// True if every other field of the first row is such, twice at least, and no other one is. Rows may be cut alike by half
+    /// of a delimiter all the same, where a value has the half in it or a field is missing.
+    fn is_header_halved(&self) -> bool {
+        let Some(header) = self.table.first() else { return false };
+        let (names, between): (Vec<_>, Vec<_>) =
+            header.cells.iter().enumerate().partition(|(at, _)| at % 2 == 0);
+        names.len() == between.len() + 1
+            && between.len() > 1
+            && between.iter().all(|(_, cell)| is_mark(cell))
+            && !names.iter().any(|(_, cell)| is_mark(cell))
+    }
+}
+
+/// True if nothing but punctuation is in a cell.
+fn is_mark(cell: &Cell) -> bool {
+    cell.text.iter().all(u8::is_ascii_punctuation)
 }
 
 /// Number of fields that most rows have, of those that have two at least; of equals the wider.

@@ -226,7 +226,9 @@ impl Places {
         };
         let filled = |at: usize| count(at, |cell| !is_blank(cell));
         let is_of_addresses = |at: &usize| {
-            count(*at, is_address) > 0 && count(*at, holds_address) * 5 >= filled(*at) * 4
+            let (of_people, filled) = (count(*at, holds_address), filled(*at));
+            count(*at, is_address) > 0
+                && (of_people * 5 >= filled * 4 || of_people > 1 && of_people + 1 == filled)
         };
         let addresses: Vec<usize> = (0..width).filter(is_of_addresses).collect();
         let few = (rows.len() / 20).max(2);
