@@ -212,6 +212,9 @@ pub const MIN_ENTRIES: u64 = 1;
 /// Bytes that a message repeats of a server's words.
 pub(crate) const SHOWN_BYTES_MAX: usize = 200;
 
+/// Entries taken for none that are too many: one of so many.
+pub const INVALID_SHARE: u64 = 10;
+
 const _: () = {
     assert!(
         CHUNK_BYTES + RECORD_BYTES_MAX < u32::MAX as usize / 4,

@@ -56,11 +56,11 @@ impl Job {
         Ok(found)
     }
 
-    /// Looks for the files of opt-out lists alone.
-    pub(crate) fn find_lists(&self) -> Result<Found> {
-        let all = |patterns: &[FilePattern]| patterns.iter().map(|p| self.look_for(p)).collect();
-        let suppress = self.suppress.iter().map(|list| all(&list.files)).collect::<Result<_>>()?;
-        Ok(Found { inputs: Vec::new(), suppress })
+    /// Looks for the files of opt-out lists alone; those that are not there are left out.
+    pub(crate) fn find_lists(&self) -> Found {
+        let there = |of: &FilePattern| self.look_for(of).ok();
+        let of_list = |list: &super::SuppressList| list.files.iter().filter_map(there).collect();
+        Found { inputs: Vec::new(), suppress: self.suppress.iter().map(of_list).collect() }
     }
 
     /// The whole preparation but for its output directory and earlier results.

@@ -12,9 +12,10 @@ use super::{HeldPart, RunId, Store, Target, rows};
 use crate::error::Result;
 
 impl Store {
-    /// The removals of a target that are not done with, in the order of their files, and whether each is confirmed.
+    /// The removals of a target that are not done with, in the order of their files, and whether each is confirmed. One of
+    /// which the platform took entries for invalid is not: who that is may still be in.
     pub(crate) fn removals(&self, target: &Target) -> Result<Vec<(HeldPart, bool)>> {
-        let sql = "SELECT part.*, delivery.state = ?3 AS is_confirmed FROM delivery JOIN part USING (sha256)
+        let sql = "SELECT part.*, delivery.state = ?3 AND entries_invalid = 0 AS is_confirmed FROM delivery JOIN part USING (sha256)
              WHERE generation_id = ?1 AND purpose = ?2 AND kept_in IS NOT NULL ORDER BY file";
         let params = params![target.id, Purpose::Remove, DeliveryState::Confirmed];
         self.read(|db| {
@@ -65,8 +66,8 @@ impl Store {
             if let Some(left) = left {
                 keep(db, run, left)?;
                 db.execute(
-                    "INSERT INTO delivery (generation_id, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at)
-                     SELECT generation_id, purpose, ?4, state, run_id, file, confirmed_by, confirmed_at FROM delivery
+                    "INSERT INTO delivery (generation_id, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at, entries_invalid)
+                     SELECT generation_id, purpose, ?4, state, run_id, file, confirmed_by, confirmed_at, entries_invalid FROM delivery
                      WHERE generation_id = ?1 AND purpose = ?2 AND sha256 = ?3
                      ON CONFLICT DO UPDATE SET state = excluded.state, confirmed_by = excluded.confirmed_by,
                      confirmed_at = excluded.confirmed_at WHERE excluded.state = ?5",
@@ -91,10 +92,30 @@ impl Store {
     pub(crate) fn removed(&self, target: &Target) -> Result<()> {
         self.change(|db| {
             db.execute(
-                "DELETE FROM delivery WHERE generation_id = ?1 AND purpose = ?2 AND state = ?3",
+                "DELETE FROM delivery WHERE generation_id = ?1 AND purpose = ?2 AND state = ?3 AND entries_invalid = 0",
                 params![target.id, Purpose::Remove, DeliveryState::Confirmed],
             )
             .map(drop)
         })
+    }
+
+    /// Records that removals of which the platform took entries for invalid are to be sent again.
+    pub(crate) fn send_removals_again(&self, target: &Target) -> Result<()> {
+        self.change(|db| {
+            db.execute(
+                "UPDATE delivery SET state = ?3, confirmed_by = NULL, confirmed_at = NULL, entries_done = 0, entries_invalid = 0
+                 WHERE generation_id = ?1 AND purpose = ?2 AND entries_invalid > 0",
+                params![target.id, Purpose::Remove, DeliveryState::Unknown],
+            )
+            .map(drop)
+        })
+    }
+
+    /// How many entries a target holds, and how many of these the platform took for invalid.
+    pub(crate) fn invalid(&self, target: &Target) -> Result<(u64, u64)> {
+        let sql = "SELECT coalesce(sum(part.entries), 0), coalesce(sum(entries_invalid), 0)
+             FROM delivery JOIN part USING (sha256) WHERE generation_id = ?1 AND purpose = ?2 AND state = ?3";
+        let params = params![target.id, Purpose::Add, DeliveryState::Confirmed];
+        self.read(|db| db.query_row(sql, params, |row| Ok((row.get(0)?, row.get(1)?))))
     }
 }

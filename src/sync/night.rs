@@ -204,6 +204,7 @@ impl Night<'_> {
             return Ok(());
         }
         self.timed("upload", |night| night.upload(&mut audiences))?;
+        self.check_invalid(&mut audiences)?;
         self.complete_replacements(&mut audiences)?;
         self.timed("delete", |night| night.delete_replaced(&audiences))?;
         self.count_must_go(&mut audiences)?;

@@ -19,9 +19,11 @@ use super::audiences::{NightAudience, is_interruption, named};
 use super::cut::{Cutting, Removal, without};
 use super::guards::{self, Stopped};
 use super::night::{GoneLists, Night};
-use crate::error::{Error, Result};
+use crate::config::SuppressInput;
+use crate::error::{Error, ExitCode, Result};
 use crate::forget;
 use crate::job::Remove;
+use crate::limits::INVALID_SHARE;
 use crate::store::deliveries::NewPart;
 use crate::store::{HeldPart, Purpose, Standing, Target};
 use crate::upload::{Part, Upload};
@@ -62,6 +64,7 @@ impl Night<'_> {
                     ));
                     continue;
                 }
+                self.store.send_removals_again(&target)?;
                 let left = removals.into_iter().filter(|(_, is_confirmed)| !is_confirmed);
                 let left: Vec<HeldPart> = left.map(|(part, _)| part).collect();
                 let taken_out = self.take_out(audience, &target, &left);
@@ -186,17 +189,27 @@ impl Night<'_> {
 
     /// Holds opt-out lists against what audiences hold; false if there are no lists.
     fn find_who_opted_out(&mut self, audiences: &[NightAudience<'_>]) -> Result<bool> {
-        let found = self.config.job.find_lists()?;
+        let found = self.config.job.find_lists();
         let mut prepare = self.config.job.prepare_config(&found);
         let types = self.config.job.audiences.iter().map(|audience| audience.spec.user_type);
-        prepare.suppress.extend(forget::lists(self.store, types));
+        let forgotten: Vec<SuppressInput> = forget::lists(self.store, types).into_iter().collect();
+        let has_others = !prepare.suppress.is_empty();
+        prepare.suppress.extend(forgotten.iter().cloned());
         if prepare.suppress.is_empty() {
             return Ok(false);
         }
         prepare.lists_alone = true;
         prepare.output.rejects = None;
-        let summary = self.timed("prepare", |night| night.prepare(&prepare, audiences))?;
-        self.describe(&summary, audiences, GoneLists::Left).map(|()| true)
+        let mut summary = self.timed("prepare", |night| night.prepare(&prepare, audiences));
+        if has_others
+            && !forgotten.is_empty()
+            && summary.as_ref().is_err_and(|error| !is_interruption(error))
+        {
+            // What is wrong with the others does not keep those in who are to be forgotten.
+            prepare.suppress = forgotten;
+            summary = self.timed("prepare", |night| night.prepare(&prepare, audiences));
+        }
+        self.describe(&summary?, audiences, GoneLists::Left).map(|()| true)
     }
 
     /// Takes those on some lists out of an audience, wherever it is; how many different entries that are.
@@ -243,6 +256,7 @@ impl Night<'_> {
         target: &Target,
         parts: &[HeldPart],
     ) -> Result<()> {
+        let mut invalid = 0;
         if let Some(dir) = parts.first().and_then(|part| part.path.parent()) {
             self.progress.is_uploading.store(true, Ordering::Relaxed);
             let mut config = self.upload_config(audience.job, None)?;
@@ -259,8 +273,38 @@ impl Night<'_> {
                 Upload::of_job(config, client, self.store, (self.run, target), parts.collect())?;
             let removed = upload.run(self.store, &self.progress.upload, self.notify)?;
             self.removed += removed.entries_sent;
+            invalid = removed.entries_invalid;
         }
-        self.apply(target)
+        self.apply(target)?;
+        if invalid == 0 {
+            return Ok(());
+        }
+        Err(Error::api(
+            ExitCode::Input,
+            format!(
+                "the platform takes {invalid} of the entries that are to be taken out for invalid: they may still be in"
+            ),
+            "the next run takes them out again; if that does not help, build the audience anew with --replace",
+        ))
+    }
+
+    /// Says of audiences that they hold too many entries that the platform takes for invalid, also in the nights behind the
+    /// one that sent them: hardly anybody is in such an audience.
+    pub(super) fn check_invalid(&self, audiences: &mut [NightAudience<'_>]) -> Result<()> {
+        for audience in audiences.iter_mut().filter(|audience| audience.trouble.is_none()) {
+            let (entries, invalid) = self.store.invalid(audience.generations.target())?;
+            if invalid * INVALID_SHARE > entries {
+                let error = Error::api(
+                    ExitCode::Input,
+                    format!(
+                        "the platform takes {invalid} of the {entries} entries that it holds for invalid"
+                    ),
+                    "check the user type, and how the values were hashed; then build the audience anew with --replace",
+                );
+                audience.trouble = Some(named(error, audience.label()));
+            }
+        }
+        Ok(())
     }
 
     /// Rewrites what the store has of a target without those who were taken out of it.

@@ -15,14 +15,12 @@ use super::session::{Recorder, Session, random};
 use super::{Decision, Failure, FailureKind, Notice, Outcome, Sending, background};
 use crate::disk::sqlite::now;
 use crate::error::{Error, ExitCode, Result};
+use crate::limits::INVALID_SHARE;
 use crate::platform::{Accepted, Id, Place, Recipient};
 use crate::store::{Batch, Purpose, RequestId, SessionState, Target};
 
 /// How long after its last batch a session is gone on with: a platform ends it at some time.
 const SESSION_MILLIS_MAX: i64 = 60 * 60 * 1000;
-
-/// Entries taken for none that are too many: one of so many.
-const INVALID_SHARE: u64 = 10;
 
 /// Parts that are to be sent in batches.
 pub(super) struct Batches<'a> {

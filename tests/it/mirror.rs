@@ -95,6 +95,21 @@ impl Mirror {
         SyncConfig::new(job, Client::new(client).unwrap(), "throng sync nightly.toml")
     }
 
+    /// Has the command forget somebody.
+    fn forget(&self, person: u64) {
+        use std::io::Write as _;
+        let mut forget = std::process::Command::new(env!("CARGO_BIN_EXE_throng"))
+            .args(["forget", "-t", "email_hash", "--state", "state"])
+            .current_dir(self.dir.path())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        forget.stdin.take().unwrap().write_all(email(person).as_bytes()).unwrap();
+        assert!(forget.wait().unwrap().success());
+    }
+
     fn members(&self) -> BTreeSet<String> {
         let audiences = self.sandbox.audiences().unwrap();
         assert!(audiences.len() <= 1, "{} audiences", audiences.len());
@@ -335,6 +350,37 @@ fn nights_without_answers_make_no_room_for_the_export_of_others() {
 }
 
 #[test]
+fn who_could_not_be_taken_out_is_taken_out_the_next_night() {
+    let (mirror, mut world) = (Mirror::new("email_hash"), world(200));
+    mirror.export(&world);
+    let config = mirror.config("");
+    mirror.assert_is_truth(&night_of(&config), &world);
+    world.opted_out.extend(0..20);
+    mirror.export(&world);
+    // Of those who leave the platform takes one for invalid, and keeps it.
+    mirror.fault("remove,nth=1,invalid=1");
+    let record = night_of(&config);
+    assert_eq!(record.exit_code, 3, "{:?}", record.error);
+    assert!(record.error.as_ref().is_some_and(|error| error.contains("may still be in")));
+    assert_eq!(record.must_go_entries(), 20);
+    assert_eq!(mirror.members().len(), 181);
+    mirror.assert_is_truth(&night_of(&config), &world);
+}
+
+#[test]
+fn an_audience_of_invalid_entries_is_no_success_in_any_night() {
+    let (mirror, world) = (Mirror::new("email_hash"), world(200));
+    mirror.export(&world);
+    mirror.fault("add,invalid=30");
+    let config = mirror.config("");
+    for _ in 0..3 {
+        let record = night_of(&config);
+        assert_eq!(record.exit_code, 3, "{:?}", record.error);
+        assert!(record.error.is_some_and(|error| error.contains("for invalid")));
+    }
+}
+
+#[test]
 fn people_stay_as_the_job_says() {
     for (remove, left, opted_out) in
         [("remove = \"opted-out\"", 0, 2), ("remove = \"never\"", 0, 0)]
@@ -413,21 +459,11 @@ fn somebody_can_leave_and_come_back_any_number_of_times() {
 
 #[test]
 fn who_is_to_be_forgotten_leaves_the_audience_and_then_the_state() {
-    use std::io::Write as _;
     let mirror = Mirror::new("email_hash");
     let world = world(300);
     mirror.export(&world);
     mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
-    let mut forget = std::process::Command::new(env!("CARGO_BIN_EXE_throng"))
-        .args(["forget", "-t", "email_hash", "--state", "state"])
-        .current_dir(mirror.dir.path())
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    forget.stdin.take().unwrap().write_all(email(7).as_bytes()).unwrap();
-    assert!(forget.wait().unwrap().success());
+    mirror.forget(7);
     // Also if there is no export that night.
     fs::rename(mirror.path("export.csv"), mirror.path("elsewhere")).unwrap();
     assert_eq!(night_of(&mirror.config("")).exit_code, 3);
@@ -443,6 +479,21 @@ fn who_is_to_be_forgotten_leaves_the_audience_and_then_the_state() {
             assert!(!fs::read_to_string(part.unwrap().path()).unwrap().contains(&forgotten));
         }
     }
+}
+
+#[test]
+fn who_is_to_be_forgotten_leaves_also_if_a_list_of_the_job_is_not_there() {
+    let (mirror, world) = (Mirror::new("email_hash"), world(300));
+    mirror.export(&world);
+    mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+    for (person, list) in [(7, None), (8, Some("name,town\nAnn,Rome\nBob,Oslo\n"))] {
+        mirror.forget(person);
+        fs::remove_file(mirror.path("opt_outs.csv")).unwrap_or_default();
+        list.iter().for_each(|text| fs::write(mirror.path("opt_outs.csv"), text).unwrap());
+        assert_eq!(night_of(&mirror.config("")).exit_code, 3, "{list:?}");
+        assert!(!mirror.members().contains(&digest_hex(email(person).as_bytes())), "{list:?}");
+    }
+    assert_eq!(mirror.members().len(), 298);
 }
 
 #[test]
