@@ -1,7 +1,7 @@
 //! Platforms that audiences are uploaded to: what each can do, its calls on the wire, and what its answers mean.
 //!
 //! One folder for each. What is here is data and decisions alone: requests are put together and answers are read, and
-//! whoever uploads makes the requests ([`Transport`](transport::Transport)), waits, tries again and remembers, without
+//! whoever uploads makes the requests ([`Transport`]), waits, tries again and remembers, without
 //! knowing which platform it is. `docs/platforms.md` says how another one is added.
 //!
 //! ```text

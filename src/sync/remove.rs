@@ -192,7 +192,7 @@ impl Night<'_> {
         let found = self.config.job.find_lists();
         let mut prepare = self.config.job.prepare_config(&found);
         let types = self.config.job.audiences.iter().map(|audience| audience.spec.user_type);
-        let forgotten: Vec<SuppressInput> = forget::lists(self.store, types).into_iter().collect();
+        let forgotten: Vec<SuppressInput> = forget::lists(self.store, types).collect();
         let has_others = !prepare.suppress.is_empty();
         prepare.suppress.extend(forgotten.iter().cloned());
         if prepare.suppress.is_empty() {

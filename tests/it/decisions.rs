@@ -119,6 +119,9 @@ fn one_audience_that_fails_does_not_hold_up_the_others() {
     let first = sandbox.audiences().unwrap()[0].id.to_string();
     assert_eq!(sandbox.audiences().unwrap()[0].name, "First");
     sandbox.push_fault("add,first=5,status=503".parse().unwrap());
+    // Each of its four parts is tried before the first is again, so that no fault is left for the second.
+    let job = std::fs::read_to_string(home.path("nightly.toml")).unwrap();
+    home.write("nightly.toml", &job.replace("retry-wait = \"1ms\"", "retry-wait = \"400ms\""));
     let night = home.sync(&["--replace"]);
     let record = summary(&night);
     assert_eq!(night.status.code(), Some(7), "{}", stderr(&night));
