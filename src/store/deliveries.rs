@@ -175,17 +175,25 @@ impl Store {
     ) -> Result<()> {
         self.change(|db| {
             keep(db, run, merged)?;
+            let mut invalid = 0_u64;
+            for part in parts {
+                let sql = "SELECT coalesce(sum(entries_invalid), 0) FROM delivery
+                     WHERE generation_id = ?1 AND purpose = ?2 AND sha256 = ?3";
+                let params = params![target.id, Purpose::Add, part.sha256];
+                invalid += db.query_row(sql, params, |row| row.get::<_, u64>(0))?;
+            }
             db.execute(
-                "INSERT INTO delivery (generation_id, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at)
-                 SELECT ?1, ?2, ?3, ?4, max(run_id), ?5, max(confirmed_by), max(confirmed_at) FROM delivery WHERE generation_id = ?1 AND purpose = ?2 AND state = ?4
+                "INSERT INTO delivery (generation_id, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at, entries_invalid)
+                 SELECT ?1, ?2, ?3, ?4, max(run_id), ?5, max(confirmed_by), max(confirmed_at), ?6 FROM delivery WHERE generation_id = ?1 AND purpose = ?2 AND state = ?4
                  ON CONFLICT DO UPDATE SET state = excluded.state, confirmed_by = excluded.confirmed_by,
-                 confirmed_at = excluded.confirmed_at",
+                 confirmed_at = excluded.confirmed_at, entries_invalid = excluded.entries_invalid",
                 params![
                     target.id,
                     Purpose::Add,
                     merged.sha256,
                     DeliveryState::Confirmed,
-                    merged.file
+                    merged.file,
+                    invalid
                 ],
             )?;
             for part in parts.iter().filter(|part| part.sha256 != merged.sha256) {

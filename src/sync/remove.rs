@@ -284,7 +284,7 @@ impl Night<'_> {
             format!(
                 "the platform takes {invalid} of the entries that are to be taken out for invalid: they may still be in"
             ),
-            "the next run takes them out again; if that does not help, build the audience anew with --replace",
+            "the next run takes them out again; if that does not help, delete the audience (throng audience delete ID), and run with --create-again",
         ))
     }
 
@@ -299,7 +299,7 @@ impl Night<'_> {
                     format!(
                         "the platform takes {invalid} of the {entries} entries that it holds for invalid"
                     ),
-                    "check the user type, and how the values were hashed; then build the audience anew with --replace",
+                    "check the user type, and how the values were hashed; then delete the audience (throng audience delete ID), and run with --create-again",
                 );
                 audience.trouble = Some(named(error, audience.label()));
             }
