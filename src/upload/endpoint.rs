@@ -5,9 +5,10 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 use ureq::http::HeaderValue;
 
 use super::words::{HIDDEN, is_plain};
@@ -113,16 +114,9 @@ impl Token {
 
     /// What proves that whoever has the token knows the secret of its app: HMAC-SHA-256 (RFC 2104) in hex.
     pub(super) fn proof(&self, secret: &AppSecret) -> String {
-        let mut key = Zeroizing::new([0; HMAC_BLOCK]);
-        let secret = secret.0.expose_secret().as_bytes();
-        if secret.len() > HMAC_BLOCK {
-            key[..32].copy_from_slice(&Sha256::digest(secret));
-        } else {
-            key[..secret.len()].copy_from_slice(secret);
-        }
-        let begun = |pad: u8| Sha256::new_with_prefix(key.map(|byte| byte ^ pad));
-        let inner = begun(0x36).chain_update(self.0.expose_secret()).finalize();
-        const_hex::encode(begun(0x5c).chain_update(inner).finalize())
+        let keyed = Hmac::<Sha256>::new_from_slice(secret.0.expose_secret().as_bytes());
+        let keyed = keyed.expect("a key of any length is one");
+        const_hex::encode(keyed.chain_update(self.0.expose_secret()).finalize().into_bytes())
     }
 
     /// The value of the `Authorization` header, which begins with a platform's word.
@@ -149,9 +143,6 @@ impl Token {
         if is_apart { HIDDEN.to_owned() } else { shown }
     }
 }
-
-/// Bytes that SHA-256 works on at once.
-const HMAC_BLOCK: usize = 64;
 
 /// The secret of an app of Meta's. It is never sent, and never printed.
 #[derive(Clone, Debug)]
@@ -196,8 +187,8 @@ fn secret_of_file(what: &str, path: &Path) -> Result<Zeroizing<String>> {
     }
     // Wiped as well, and so never moved, which would leave a copy behind.
     let mut text = Zeroizing::new(String::with_capacity(TOKEN_BYTES_MAX));
-    let reading = |error| Error::reading("read the token file", path, error);
-    file.take(TOKEN_BYTES_MAX as u64).read_to_string(&mut text).map_err(reading)?;
+    let read = file.take(TOKEN_BYTES_MAX as u64).read_to_string(&mut text);
+    read.map_err(|error| failed(&error))?;
     Ok(text)
 }
 

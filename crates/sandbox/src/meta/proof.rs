@@ -1,21 +1,13 @@
 //! `appsecret_proof`: HMAC-SHA-256 of the token with the app secret, in hex.
 
-use sha2::{Digest, Sha256};
-
-/// Bytes that SHA-256 works on at once.
-const BLOCK: usize = 64;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 /// The proof that goes with a token.
 pub(super) fn proof(secret: &str, token: &str) -> String {
-    let mut key = [0; BLOCK];
-    if secret.len() > BLOCK {
-        key[..32].copy_from_slice(&Sha256::digest(secret));
-    } else {
-        key[..secret.len()].copy_from_slice(secret.as_bytes());
-    }
-    let inner = Sha256::new().chain_update(key.map(|byte| byte ^ 0x36)).chain_update(token);
-    let outer = Sha256::new().chain_update(key.map(|byte| byte ^ 0x5c));
-    const_hex::encode(outer.chain_update(inner.finalize()).finalize())
+    let keyed = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+    let keyed = keyed.expect("a key of any length is one");
+    const_hex::encode(keyed.chain_update(token).finalize().into_bytes())
 }
 
 #[cfg(test)]
