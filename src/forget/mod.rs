@@ -58,8 +58,8 @@ pub struct Forgotten {
 ///
 /// # Errors
 ///
-/// If there is no store, if a run is going on, if the input or the state cannot be read, or the state not be written. Whoever was read is on the
-/// list then, and running it again goes on.
+/// If there is no store, if a run is going on, if the input or the state cannot be read, or the state not be written.
+/// Whoever was read is on the list then, and running it again goes on.
 pub fn forget(
     state_dir: &Path,
     user_type: UserType,
@@ -78,19 +78,13 @@ pub fn forget(
         .lines
         .iter()
         .filter(|line| line.found.iter().any(|found| still_there(found.standing)));
-    Ok(Forgotten {
-        list: store.forgotten_list(user_type),
-        listed,
-        waiting: waiting.map(|line| line.line).collect(),
-        elsewhere: elsewhere(&store, user_type, &values)?,
-        answers,
-        purged: purge_all(&store, how)?,
-    })
-    .and_then(|forgotten| {
-        // What an earlier run left that was killed, with everybody in it.
-        store.remove_unneeded()?;
-        Ok(forgotten)
-    })
+    let waiting = waiting.map(|line| line.line).collect();
+    let elsewhere = elsewhere(&store, user_type, &values)?;
+    let purged = purge_all(&store, how)?;
+    // What an earlier run left that was killed, with everybody in it.
+    store.remove_unneeded()?;
+    let list = store.forgotten_list(user_type);
+    Ok(Forgotten { list, listed, answers, purged, elsewhere, waiting })
 }
 
 /// Files of uploads by hand that have some of the values.

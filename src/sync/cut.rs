@@ -5,19 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::disk::{create_file, plain_file, private};
+use super::lines::{Chain, Lines, Union, hex_digest, key};
+use crate::disk::{create_file, private};
 use crate::error::{Error, Result};
 use crate::limits::{REMOVAL_ENTRIES, REMOVAL_ENTRIES_CLEAR};
 use crate::store::HeldPart;
 use crate::store::deliveries::NewPart;
 use crate::user_type::UserType;
 
-/// Bytes that are read or written at once.
+/// Bytes that are written at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A part that was written.
@@ -138,7 +139,7 @@ pub(super) fn without(
     if let Some(dir) = path.parent() {
         private::create_dirs(dir).map_err(|e| Error::writing("create", dir, e))?;
     }
-    let key = |line: &[u8]| if user_type.is_hashed() { line.to_vec() } else { hex_digest(line) };
+    let key = |line: &[u8]| key(line, user_type);
     let mut removed = Chain::new(removals);
     let mut next = removed.next()?.map(|line| key(&line));
     let mut lines = Lines::open(&part.path)?;
@@ -169,10 +170,6 @@ pub(super) fn without(
         return writer.give_up().map(|()| None);
     }
     writer.end().map(Some)
-}
-
-fn hex_digest(line: &[u8]) -> Vec<u8> {
-    const_hex::encode(Sha256::digest(line)).into_bytes()
 }
 
 /// Writes a part, durably.
@@ -212,87 +209,6 @@ impl PartWriter {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let (file, sha256) = (name.unwrap_or_default(), const_hex::encode(hasher.finalize()));
         Ok(Removal { path, file, sha256, entries, bytes })
-    }
-}
-
-/// Lines of a file, one at a time.
-struct Lines {
-    path: PathBuf,
-    file: BufReader<File>,
-    line: Vec<u8>,
-}
-
-impl Lines {
-    fn open(path: &Path) -> Result<Self> {
-        let file = plain_file::open(path).map_err(|e| Error::reading("open", path, e))?;
-        let file = BufReader::with_capacity(BUFFER_BYTES, file);
-        Ok(Self { path: path.to_owned(), file, line: Vec::new() })
-    }
-
-    /// Reads the next line; false at the end.
-    fn advance(&mut self) -> Result<bool> {
-        self.line.clear();
-        let read = self.file.read_until(b'\n', &mut self.line);
-        let len = read.map_err(|e| Error::reading("read", &self.path, e))?;
-        self.line.pop_if(|last| *last == b'\n');
-        Ok(len > 0)
-    }
-
-    fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        Ok(if self.advance()? { Some(self.line.clone()) } else { None })
-    }
-}
-
-/// The lines of sorted lists together, each once, sorted.
-struct Union {
-    lists: Vec<(Lines, Option<Vec<u8>>)>,
-}
-
-impl Union {
-    fn open(paths: &[PathBuf]) -> Result<Self> {
-        let mut lists = Vec::new();
-        for path in paths {
-            let mut lines = Lines::open(path)?;
-            let first = lines.next()?;
-            lists.push((lines, first));
-        }
-        Ok(Self { lists })
-    }
-
-    fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        let smallest = self.lists.iter().filter_map(|(_, line)| line.clone()).min();
-        for (lines, line) in &mut self.lists {
-            if *line == smallest && line.is_some() {
-                *line = lines.next()?;
-            }
-        }
-        Ok(smallest)
-    }
-}
-
-/// The lines of files, one behind the other.
-struct Chain<'a> {
-    left: std::slice::Iter<'a, HeldPart>,
-    lines: Option<Lines>,
-}
-
-impl<'a> Chain<'a> {
-    fn new(parts: &'a [HeldPart]) -> Self {
-        Self { left: parts.iter(), lines: None }
-    }
-
-    fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        loop {
-            if let Some(lines) = &mut self.lines
-                && let Some(line) = lines.next()?
-            {
-                return Ok(Some(line));
-            }
-            match self.left.next() {
-                None => return Ok(None),
-                Some(part) => self.lines = Some(Lines::open(&part.path)?),
-            }
-        }
     }
 }
 

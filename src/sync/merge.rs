@@ -21,7 +21,8 @@ use crate::store::deliveries::NewPart;
 use crate::store::{HeldPart, RunId, Store, Target};
 
 impl Night<'_> {
-    /// Merges small parts if there are many, takes out whoever was forgotten, and removes files that nobody needs. If it fails, the next run tries again.
+    /// Merges small parts if there are many, forgets whom nothing needs any more, and removes files that nobody needs. If it
+    /// fails, the next run tries again.
     pub(super) fn tidy(&mut self, audiences: &[NightAudience<'_>]) {
         let targets = audiences.iter().flat_map(|audience| {
             std::iter::once(&audience.generations.live).chain(&audience.generations.next)
@@ -31,6 +32,15 @@ impl Night<'_> {
                 self.note(format!("parts of earlier runs could not be merged: {error}"));
             }
         }
+        self.purge();
+        if let Err(error) = self.expire() {
+            self.note(format!("what is past its retention is still there: {error}"));
+        }
+    }
+
+    /// Takes people who were to be forgotten, and are in no audience any more, out of the state directory, and removes files
+    /// that nobody needs.
+    pub(super) fn purge(&mut self) {
         if let Err(error) = forget::purge(self.store) {
             self.note(format!(
                 "people who were to be forgotten are still in the state directory: {error}"
@@ -39,13 +49,8 @@ impl Night<'_> {
         if let Err(error) = self.store.remove_unneeded() {
             self.note(format!("files that are not needed any more could not be removed: {error}"));
         }
-        if let Err(error) = self.expire() {
-            self.note(format!("what is past its retention is still there: {error}"));
-        }
     }
-}
 
-impl Night<'_> {
     /// Lets go of what is past its retention. The last run that passed the guards stays: the next one is held against it.
     fn expire(&self) -> Result<()> {
         let Some(age) = self.config.job.retention else { return Ok(()) };

@@ -25,6 +25,7 @@ mod checks;
 mod config;
 mod cut;
 mod guards;
+mod lines;
 mod merge;
 mod must_go;
 mod night;

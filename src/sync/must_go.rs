@@ -1,14 +1,11 @@
 //! Who must still go after an audience took another one's place.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
-use crate::disk::{Readers, plain_file, write_whole};
-use crate::error::{Error, Result};
+use super::lines::{Lines, key};
+use crate::disk::{Readers, write_whole};
+use crate::error::Result;
 use crate::store::HeldPart;
 use crate::user_type::UserType;
 
@@ -21,10 +18,9 @@ pub(super) fn keep_held(list: &Path, parts: &[HeldPart], user_type: UserType) ->
         let mut listed = Lines::open(list)?;
         let mut wanted = listed.next()?;
         let mut lines = Lines::open(&part.path)?;
-        let mut before = String::new();
-        while let Some(line) = lines.next()? {
-            let digest =
-                if user_type.is_hashed() { line } else { const_hex::encode(Sha256::digest(line)) };
+        let mut before = Vec::new();
+        while lines.advance()? {
+            let digest = key(&lines.line, user_type);
             if digest < before {
                 listed = Lines::open(list)?;
                 wanted = listed.next()?;
@@ -32,38 +28,16 @@ pub(super) fn keep_held(list: &Path, parts: &[HeldPart], user_type: UserType) ->
             while wanted.as_ref().is_some_and(|wanted| *wanted < digest) {
                 wanted = listed.next()?;
             }
-            match &wanted {
-                Some(wanted) if *wanted == digest => {
-                    left.insert(digest.clone());
-                }
-                Some(_) | None => {}
+            if wanted.as_ref() == Some(&digest) {
+                left.insert(digest.clone());
             }
             before = digest;
         }
     }
-    let text: String = left.iter().flat_map(|digest| [digest.as_str(), "\n"]).collect();
-    write_whole(list, text.as_bytes(), Readers::Owner)?;
+    let text: Vec<u8> =
+        left.iter().flat_map(|digest| [&digest[..], b"\n"]).flatten().copied().collect();
+    write_whole(list, &text, Readers::Owner)?;
     Ok(left.len() as u64)
-}
-
-struct Lines<'a> {
-    path: &'a Path,
-    file: BufReader<File>,
-}
-
-impl<'a> Lines<'a> {
-    fn open(path: &'a Path) -> Result<Self> {
-        let file = plain_file::open(path).map_err(|e| Error::reading("open", path, e))?;
-        Ok(Self { path, file: BufReader::new(file) })
-    }
-
-    fn next(&mut self) -> Result<Option<String>> {
-        let mut line = String::new();
-        let read = self.file.read_line(&mut line);
-        let len = read.map_err(|e| Error::reading("read", self.path, e))?;
-        line.truncate(line.trim_end_matches('\n').len());
-        Ok((len > 0).then_some(line))
-    }
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ pub fn run(
         run,
         record: &mut record,
         troubles: Vec::new(),
+        not_out: Vec::new(),
         undeleted: Vec::new(),
         removed: 0,
         list_files: Vec::new(),
@@ -164,6 +165,8 @@ pub(super) struct Night<'a> {
     pub(super) record: &'a mut SyncRecord,
     /// What went wrong without ending the run.
     pub(super) troubles: Vec<Error>,
+    /// Generations from which somebody could not be taken out, though that does not hold up the audience, and why.
+    pub(super) not_out: Vec<(i64, Error)>,
     /// Audiences that could not be deleted in this run.
     pub(super) undeleted: Vec<i64>,
     /// Entries that were taken out of audiences in this run.
@@ -186,6 +189,7 @@ impl Night<'_> {
         let (prepare, summary) = match prepared {
             Err(error) if self.removes() && error.exit_code() == ExitCode::Input => {
                 self.remove_by_lists(&mut audiences)?;
+                self.purge();
                 return Err(error);
             }
             prepared => prepared?,
@@ -197,7 +201,11 @@ impl Night<'_> {
             let whom = if takes_all { Whom::All } else { Whom::OptedOut };
             self.timed("remove", |night| night.remove(&mut audiences, whom))?;
         }
-        passed?;
+        if let Err(error) = passed {
+            self.note_not_out(&mut audiences);
+            self.purge();
+            return Err(error);
+        }
         self.record.has_passed_guards = true;
         self.begin_replacements(&prepare, &mut audiences)?;
         if self.config.is_dry_run {
@@ -208,6 +216,7 @@ impl Night<'_> {
         self.complete_replacements(&mut audiences)?;
         self.timed("delete", |night| night.delete_replaced(&audiences))?;
         self.count_must_go(&mut audiences)?;
+        self.count_not_out(&audiences);
         self.tidy(&audiences);
         let sent = self.record.audiences.iter().map(|audience| audience.parts_sent).sum::<u64>();
         let of_audiences = audiences.into_iter().filter_map(|audience| audience.trouble);

@@ -25,7 +25,7 @@ use crate::forget;
 use crate::job::Remove;
 use crate::limits::INVALID_SHARE;
 use crate::store::deliveries::NewPart;
-use crate::store::{HeldPart, Purpose, Standing, Target};
+use crate::store::{Generations, HeldPart, Purpose, Standing, Target};
 use crate::upload::{Part, Upload};
 
 /// Who is taken out.
@@ -71,8 +71,7 @@ impl Night<'_> {
                 // Tonight is prepared there.
                 self.store.remove_prepared()?;
                 if let Err(error) = taken_out {
-                    give_up(audience, error)?;
-                    break;
+                    self.not_taken_out(audience, &target, error)?;
                 }
             }
         }
@@ -137,9 +136,8 @@ impl Night<'_> {
                 continue;
             }
             let lists: Vec<PathBuf> = lists.into_iter().flatten().map(PathBuf::from).collect();
-            match self.remove_of(audience, &lists) {
-                Ok(all) => self.describe_removed(audience, must_go, all, whom)?,
-                Err(error) => give_up(audience, error)?,
+            if let Some(all) = self.remove_of(audience, &lists)? {
+                self.describe_removed(audience, must_go, all, whom)?;
             }
         }
         Ok(())
@@ -176,10 +174,8 @@ impl Night<'_> {
                     "{removed} who opted out were taken out of `{label}` all the same"
                 ));
             }
-            if let Some(trouble) = audience.trouble.take() {
-                self.note(format!("who opted out could not be taken out: {trouble}"));
-            }
         }
+        self.note_not_out(audiences);
         self.record.audiences.clear();
         self.record.inputs.clear();
         self.record.opt_out_lists.clear();
@@ -212,32 +208,89 @@ impl Night<'_> {
         self.describe(&summary?, audiences, GoneLists::Left).map(|()| true)
     }
 
-    /// Takes those on some lists out of an audience, wherever it is; how many different entries that are.
-    fn remove_of(&mut self, audience: &NightAudience<'_>, lists: &[PathBuf]) -> Result<u64> {
-        let mut all = 0;
+    /// Takes those on some lists out of an audience, wherever it is; how many different entries that are, or `None` if
+    /// somebody may still be in.
+    fn remove_of(
+        &mut self,
+        audience: &mut NightAudience<'_>,
+        lists: &[PathBuf],
+    ) -> Result<Option<u64>> {
+        let (mut all, mut are_out) = (0, true);
         for target in there(audience) {
-            let dir = self.store.prepared_dir();
-            let held = self.store.added_parts(&target)?;
-            let cutting = Cutting { dir: &dir, name: format!("removal-{}", target.id), lists };
-            let (listed, removals) = cutting.cut(&held, target.user_type)?;
-            all = all.max(listed);
-            if removals.is_empty() {
-                continue;
+            match self.remove_from(audience, &target, lists) {
+                Ok(listed) => all = all.max(listed),
+                Err(error) => {
+                    self.not_taken_out(audience, &target, error)?;
+                    are_out = false;
+                }
             }
-            self.keep_removals(&target, &removals)?;
-            let parts: Vec<HeldPart> = removals
-                .iter()
-                .map(|removal| HeldPart {
-                    sha256: removal.sha256.clone(),
-                    entries: removal.entries,
-                    bytes: removal.bytes,
-                    path: self.store.part_path(self.run, &removal.sha256),
-                    standing: Standing::Confirmed,
-                })
-                .collect();
-            self.take_out(audience, &target, &parts)?;
         }
-        Ok(all)
+        Ok(are_out.then_some(all))
+    }
+
+    /// Takes those on some lists out of one generation; how many are on the lists.
+    fn remove_from(
+        &mut self,
+        audience: &NightAudience<'_>,
+        target: &Target,
+        lists: &[PathBuf],
+    ) -> Result<u64> {
+        let dir = self.store.prepared_dir();
+        let held = self.store.added_parts(target)?;
+        let cutting = Cutting { dir: &dir, name: format!("removal-{}", target.id), lists };
+        let (listed, removals) = cutting.cut(&held, target.user_type)?;
+        if removals.is_empty() {
+            return Ok(listed);
+        }
+        self.keep_removals(target, &removals)?;
+        let parts: Vec<HeldPart> = removals
+            .iter()
+            .map(|removal| HeldPart {
+                sha256: removal.sha256.clone(),
+                entries: removal.entries,
+                bytes: removal.bytes,
+                path: self.store.part_path(self.run, &removal.sha256),
+                standing: Standing::Confirmed,
+            })
+            .collect();
+        self.take_out(audience, target, &parts).map(|()| listed)
+    }
+
+    /// People could not be taken out of a generation: nobody is added to it tonight. That does not keep another one from
+    /// taking its place, and an old one does not hold up the live one. An error if the run is asked to stop.
+    fn not_taken_out(
+        &mut self,
+        audience: &mut NightAudience<'_>,
+        target: &Target,
+        error: Error,
+    ) -> Result<()> {
+        if is_interruption(&error) {
+            return Err(error);
+        }
+        let error = named(error, audience.label());
+        let is_added_to = audience.generations.target().id == target.id;
+        if is_added_to && !self.is_replacement_due(audience) {
+            audience.trouble = Some(error);
+        } else {
+            self.not_out.push((target.id, error));
+        }
+        Ok(())
+    }
+
+    /// Where somebody could not be taken out is trouble, unless that audience is gone by now.
+    pub(super) fn count_not_out(&mut self, audiences: &[NightAudience<'_>]) {
+        let there: Vec<i64> = audiences.iter().flat_map(there).map(|target| target.id).collect();
+        let not_out = std::mem::take(&mut self.not_out).into_iter();
+        self.troubles.extend(not_out.filter(|(id, _)| there.contains(id)).map(|(_, error)| error));
+    }
+
+    /// Notes who could not be taken out, where another error ends the run.
+    pub(super) fn note_not_out(&mut self, audiences: &mut [NightAudience<'_>]) {
+        let troubles = audiences.iter_mut().filter_map(|audience| audience.trouble.take());
+        let not_out = std::mem::take(&mut self.not_out).into_iter().map(|(_, error)| error);
+        for error in troubles.chain(not_out) {
+            self.note(format!("not everybody could be taken out: {error}"));
+        }
     }
 
     /// Gives removals their place in the state directory.
@@ -284,7 +337,7 @@ impl Night<'_> {
             format!(
                 "the platform takes {invalid} of the entries that are to be taken out for invalid: they may still be in"
             ),
-            "the next run takes them out again; if that does not help, delete the audience (throng audience delete ID), and run with --create-again",
+            "the next run takes them out again; if that does not help, build the audience anew with --replace",
         ))
     }
 
@@ -299,7 +352,7 @@ impl Night<'_> {
                     format!(
                         "the platform takes {invalid} of the {entries} entries that it holds for invalid"
                     ),
-                    "check the user type, and how the values were hashed; then delete the audience (throng audience delete ID), and run with --create-again",
+                    "check the user type, and how the values were hashed; then build the audience anew with --replace",
                 );
                 audience.trouble = Some(named(error, audience.label()));
             }
@@ -355,17 +408,9 @@ impl Night<'_> {
     }
 }
 
-/// Nothing else is done to an audience tonight; an error if the run is asked to stop.
-fn give_up(audience: &mut NightAudience<'_>, error: Error) -> Result<()> {
-    if is_interruption(&error) {
-        return Err(error);
-    }
-    audience.trouble = Some(named(error, audience.label()));
-    Ok(())
-}
-
-/// What there is of an audience, and is not about to be deleted.
+/// What there is of an audience: also what should have been deleted and is there, since advertisers can use it.
 fn there(audience: &NightAudience<'_>) -> Vec<Target> {
-    let generations = std::iter::once(&audience.generations.live).chain(&audience.generations.next);
-    generations.filter(|target| target.platform_id().is_some()).cloned().collect()
+    let Generations { live, next, old, .. } = &audience.generations;
+    let all = std::iter::once(live).chain(next).chain(old);
+    all.filter(|target| target.platform_id().is_some()).cloned().collect()
 }

@@ -46,6 +46,20 @@ impl Night<'_> {
         Ok(())
     }
 
+    /// Whether an audience is to be built anew because of what was prepared for it tonight.
+    pub(super) fn is_replacement_due(&mut self, audience: &NightAudience<'_>) -> bool {
+        let Ok(described) = self.described(audience) else { return false };
+        let (gone, must_go) = (described.figures.sets.gone, described.figures.sets.must_go);
+        let is_due = match audience.job.replace {
+            Replace::Never => false,
+            Replace::WhenOptedOut => must_go > 0,
+            Replace::Always => gone > 0 || must_go > 0,
+        };
+        let Generations { live, next, old, .. } = &audience.generations;
+        // Whoever must go is in the old audience as long as that is there.
+        is_due && next.is_none() && old.is_empty() && live.platform_id().is_some()
+    }
+
     /// Builds audiences anew in which somebody has opted out, where the job says so: prepares once more, for these
     /// without what the live audience holds.
     pub(super) fn begin_replacements(
@@ -55,16 +69,7 @@ impl Night<'_> {
     ) -> Result<()> {
         let mut begun = false;
         for audience in audiences.iter_mut().filter(|audience| audience.trouble.is_none()) {
-            let described = self.described(audience)?;
-            let (gone, must_go) = (described.figures.sets.gone, described.figures.sets.must_go);
-            let is_due = match audience.job.replace {
-                Replace::Never => false,
-                Replace::WhenOptedOut => must_go > 0,
-                Replace::Always => gone > 0 || must_go > 0,
-            };
-            let Generations { live, next, old, .. } = &audience.generations;
-            // Whoever must go is in the old audience as long as that is there.
-            if is_due && next.is_none() && old.is_empty() && live.platform_id().is_some() {
+            if self.is_replacement_due(audience) {
                 self.begin_replacement(audience)?;
                 begun = true;
             }

@@ -469,16 +469,17 @@ fn who_is_to_be_forgotten_leaves_the_audience_and_then_the_state() {
     assert_eq!(night_of(&mirror.config("")).exit_code, 3);
     let left = digests(world.customers.iter().filter(|person| **person != 7));
     assert_eq!(mirror.members(), left);
-    fs::rename(mirror.path("elsewhere"), mirror.path("export.csv")).unwrap();
-    let record = night_of(&mirror.config(""));
-    assert_eq!(record.exit_code, 0, "{:?}", record.error);
-    assert_eq!(mirror.members(), left);
+    // The state knows nothing of them from then on, though that night failed.
     let forgotten = digest_hex(email(7).as_bytes());
     for run in fs::read_dir(mirror.path("state/parts")).unwrap() {
         for part in fs::read_dir(run.unwrap().path()).unwrap() {
             assert!(!fs::read_to_string(part.unwrap().path()).unwrap().contains(&forgotten));
         }
     }
+    fs::rename(mirror.path("elsewhere"), mirror.path("export.csv")).unwrap();
+    let record = night_of(&mirror.config(""));
+    assert_eq!(record.exit_code, 0, "{:?}", record.error);
+    assert_eq!(mirror.members(), left);
 }
 
 #[test]
@@ -542,4 +543,63 @@ fn a_new_audience_in_the_place_of_another_one_is_a_mirror_as_well() {
     assert_eq!(mirror.members(), digests(world.customers.difference(&world.opted_out)));
     assert_ne!(mirror.sandbox.audiences().unwrap()[0].id, first);
     mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+}
+
+/// Members of all audiences that there are.
+fn members_of_all(mirror: &Mirror) -> Vec<BTreeSet<String>> {
+    let audiences = mirror.sandbox.audiences().unwrap();
+    let members = |id: u64| mirror.sandbox.members(id).unwrap().into_iter().collect();
+    audiences.iter().map(|audience| members(audience.id)).collect()
+}
+
+#[test]
+fn who_opted_out_leaves_a_replaced_audience_that_cannot_be_deleted() {
+    let (mirror, mut world) = (Mirror::new("email_hash"), world(200));
+    mirror.export(&world);
+    mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+    mirror.fault("delete,code=200,status=403");
+    let record = night_of(&SyncConfig { is_replacing: true, ..mirror.config("") });
+    assert_eq!(record.exit_code, 5, "{:?}", record.error);
+    world.opted_out.extend(0..10);
+    mirror.export(&world);
+    let truth = mirror.entries(world.customers.difference(&world.opted_out));
+    // In the second night there is nobody left to take out, and nobody is told again.
+    for removed in [10, 0] {
+        let record = night_of(&mirror.config(""));
+        assert_eq!(record.exit_code, 5, "{:?}", record.error);
+        assert_eq!(record.audiences[0].removed_opted_out, removed);
+        assert_eq!(record.must_go_entries(), 0);
+        assert_eq!(members_of_all(&mirror), [truth.clone(), truth.clone()]);
+    }
+    // As long as they are in the old one, they count.
+    world.opted_out.extend(10..15);
+    mirror.export(&world);
+    mirror.fault("remove,from=2,code=368,status=400");
+    let record = night_of(&mirror.config(""));
+    assert_eq!(record.must_go_entries(), 5, "{:?}", record.error);
+    assert_eq!(record.exit_code, 5);
+    mirror.sandbox.clear_faults();
+    mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+}
+
+#[test]
+fn a_flagged_audience_is_built_anew_though_nobody_can_be_taken_out_of_it() {
+    for by_job in [false, true] {
+        let (mirror, mut world) = (Mirror::new("email_hash"), world(200));
+        mirror.export(&world);
+        mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+        mirror.sandbox.set_flagged(mirror.sandbox.audiences().unwrap()[0].id, true);
+        world.opted_out.extend([1, 2]);
+        mirror.export(&world);
+        if by_job {
+            let mut config = mirror.config("");
+            config.job.audiences[0].replace = job::Replace::WhenOptedOut;
+            mirror.assert_is_truth(&night_of(&config), &world);
+            continue;
+        }
+        let record = night_of(&mirror.config(""));
+        assert_eq!((record.exit_code, record.must_go_entries()), (5, 2), "{:?}", record.error);
+        let replacing = SyncConfig { is_replacing: true, ..mirror.config("") };
+        mirror.assert_is_truth(&night_of(&replacing), &world);
+    }
 }
