@@ -74,6 +74,7 @@ fn change(
     let Some(schema) = super::type_name(recipient.user_type) else {
         return Err(unsent("it does not take entries of this type"));
     };
+    let sent = entries.count;
     let mut form = form(call)?;
     if let Some(place) = &entries.place {
         form = form.field("session", &payload::session(place));
@@ -83,18 +84,21 @@ fn change(
     let path = format!("/{VERSION}/{}/users", recipient.audience);
     let request = Request { call, method, path, body: Some(&mut form), asks_first: false };
     let reply = wire.send(request)?;
-    let mut accepted = reply.read(accepted)?;
+    let mut accepted = reply.read(|body| accepted(body, sent))?;
     accepted.pause = usage::pause(&reply);
     Ok(accepted)
 }
 
-/// The answer to a batch.
-fn accepted(body: &[u8]) -> Result<Accepted, ContractError> {
+/// The answer to a batch of so many entries. It tells of these or of the whole session, so never of fewer.
+fn accepted(body: &[u8], sent: u64) -> Result<Accepted, ContractError> {
     let object = object(body)?;
     let number = |name: &str| object.get(name).and_then(Value::as_u64);
     let audience = id(&object, "audience_id").ok_or(ContractError("no `audience_id`"))?;
     let received = number("num_received").ok_or(ContractError("no `num_received`"))?;
     let invalid = number("num_invalid_entries").ok_or(ContractError("no `num_invalid_entries`"))?;
+    if received < sent {
+        return Err(ContractError("fewer entries than were sent in `num_received`"));
+    }
     Ok(Accepted { received, invalid, ..Accepted::of(audience) })
 }
 
@@ -317,9 +321,11 @@ mod tests {
             r#"{"audience_id": "1"}"#,
             r#"{"audience_id": "x", "num_received": 1}"#,
         ] {
-            assert!(accepted(body.as_bytes()).is_err(), "{body}");
+            assert!(accepted(body.as_bytes(), 0).is_err(), "{body}");
             assert!(page(body.as_bytes()).is_err(), "{body}");
         }
+        let short = br#"{"audience_id": "1", "num_received": 1, "num_invalid_entries": 0}"#;
+        assert!(accepted(short, 1).is_ok() && accepted(short, 2).is_err());
         for body in ["", "{}", r#"{"success": false}"#] {
             let deleted =
                 delete(&scripted(&[Box::leak(body.to_owned().into_boxed_str())]), &1.into());
