@@ -47,6 +47,8 @@ mod merged;
 mod meta;
 #[cfg(feature = "sandbox")]
 mod mirror;
+#[cfg(feature = "sandbox")]
+mod mirror_troubles;
 mod metrics;
 #[cfg(feature = "sandbox")]
 mod operators;

@@ -5,20 +5,13 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-use throng::job;
 use throng::sandbox::fault::Fault;
 use throng::sandbox::{Sandbox, SandboxConfig};
-use throng::sync::{SyncConfig, SyncProgress, SyncRecord, run};
-use throng::upload::{Client, ClientConfig, Token};
+use throng::sync::{SyncConfig, SyncRecord};
 
+use crate::support::home::email;
+use crate::support::world::{self, Lines, World, change, digests, night_of};
 use crate::support::{Random, digest_hex};
-
-/// People by number, as they are in the export, and those who have opted out.
-#[derive(Default)]
-pub(crate) struct World {
-    pub(crate) customers: BTreeSet<u64>,
-    pub(crate) opted_out: BTreeSet<u64>,
-}
 
 struct Job {
     dir: tempfile::TempDir,
@@ -56,69 +49,21 @@ impl Job {
 
     /// The run of a job file that says this of `replace`.
     fn config(&self, replace: &str) -> SyncConfig {
-        let text = format!(
-            r#"
-            name = "nightly"
-            state = "state"
-            [input]
-            files = ["export.csv"]
-            [[suppress]]
-            files = "opt_outs.txt"
-            [[audience]]
-            user-type = "email_hash"
-            column = "email"
-            name = "Newsletter"
-            replace = "{replace}"
-            [target]
-            ad-account = 7
-            endpoint = "{}"
-            [upload]
-            parallel = 2
-            attempts = 3
-            retry-wait = "1ms"
-            [guards]
-            max-shrink = "30%"
-            [limits]
-            part-lines = 40
-            threads = 2
-            "#,
-            self.sandbox.endpoint()
-        );
-        let date = jiff::civil::date(2026, 11, 24);
-        let job = job::Job::parse(&text, &self.path("nightly.toml"), &|_| None, date).unwrap();
-        let token = Token::new(self.sandbox.token()).unwrap();
-        let client = Client::new(ClientConfig { use_proxy: false, ..job.client_config(token) });
-        SyncConfig {
-            job,
-            command: "throng sync nightly.toml".to_owned(),
-            command_now: "throng sync nightly.toml".to_owned(),
-            client: client.unwrap(),
-            is_dry_run: false,
-            is_full: false,
-            is_replacing: false,
-            verdicts: Vec::new(),
-        }
+        let audience =
+            format!("user-type = \"email_hash\"\ncolumn = \"email\"\nreplace = \"{replace}\"");
+        let lines = Lines {
+            opt_outs: "opt_outs.txt",
+            audience: &audience,
+            target: "",
+            upload: "parallel = 2",
+            guards: "",
+        };
+        world::job(self.dir.path(), &self.sandbox, &lines)
     }
 
-    /// The members of the one audience that there is.
     fn members(&self) -> BTreeSet<String> {
-        let audiences = self.sandbox.audiences().unwrap();
-        assert!(audiences.len() <= 1, "{} audiences", audiences.len());
-        let members = audiences.first().map(|audience| self.sandbox.members(audience.id).unwrap());
-        members.unwrap_or_default().into_iter().collect()
+        world::members(&self.sandbox)
     }
-}
-
-pub(crate) fn night_of(config: &SyncConfig) -> SyncRecord {
-    run(config, &SyncProgress::default(), &|_| {}).0
-}
-
-pub(crate) fn email(person: u64) -> String {
-    format!("person.{person}@example.com")
-}
-
-pub(crate) fn digests<'a>(people: impl IntoIterator<Item = &'a u64>) -> BTreeSet<String> {
-    people.into_iter().map(|person| digest_hex(email(*person).as_bytes())).collect()
 }
 
 /// What goes wrong in a night.
@@ -155,16 +100,6 @@ impl Trouble {
             Self::ServerDown => fault("status=503"),
         }
     }
-}
-
-/// A night of people who come, leave and opt out.
-pub(crate) fn change(world: &mut World, next_person: &mut u64, random: &mut Random) {
-    for _ in 0..random.below(30) {
-        world.customers.insert(*next_person);
-        *next_person += 1;
-    }
-    world.customers.retain(|_| random.below(40) != 0);
-    world.opted_out.extend(world.customers.iter().copied().filter(|_| random.below(100) == 0));
 }
 
 #[track_caller]

@@ -7,12 +7,16 @@ pub(crate) mod home;
 #[allow(dead_code, reason = "the sandbox's own tests need more of it")]
 pub(crate) mod http;
 pub(crate) mod browser;
+#[cfg(feature = "sandbox")]
+pub(crate) mod mirror;
 #[path = "../../../examples/report/nights.rs"]
 pub(crate) mod nights;
 pub(crate) mod oracle;
 pub(crate) mod raw;
 #[cfg(feature = "sandbox")]
 pub(crate) mod upload;
+#[cfg(feature = "sandbox")]
+pub(crate) mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};
