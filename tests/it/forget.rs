@@ -2,30 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use throng::sandbox::{Platform, Sandbox, SandboxConfig};
 
 use crate::support::digest_hex;
-use crate::support::home::{Home, digests, email, emails, first_night, members, stderr, summary};
+use crate::support::home::{
+    Home, digests, email, emails, first_night, members, output_for, stderr, summary,
+};
 use crate::support::upload::TOKEN;
 use crate::who::asked;
 
 fn forget(home: &Home, args: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_throng"))
-        .args(["forget", "-t", "email_hash", "--json", "--state"])
-        .arg(home.path("state"))
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    command.args(["forget", "-t", "email_hash", "--json", "--state"]).arg(home.path("state"));
+    output_for(command.args(args), input)
 }
 
 /// Forgets people; nothing that is said names them.
@@ -271,18 +264,9 @@ fn the_list_is_read_as_it_was_written_whatever_the_job_says() {
         let args = ["-t", "custom_audience_third_party_id", "--case", "keep", "--ids", "any"];
         fs::create_dir_all(home.path("state")).unwrap();
         drop(throng::store::Store::open(&home.path("state")).unwrap());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_throng"))
-            .arg("forget")
-            .args(args)
-            .arg("--state")
-            .arg(home.path("state"))
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(ids.as_bytes()).unwrap();
-        let ended = child.wait_with_output().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+        command.arg("forget").args(args).arg("--state").arg(home.path("state"));
+        let ended = output_for(&mut command, ids);
         assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
         let ended = home.sync(&[]);
         assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));

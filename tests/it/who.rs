@@ -1,27 +1,18 @@
 //! `throng who`: what it says of people is what the sandbox has, and when it got it.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
 use crate::support::digest_hex;
-use crate::support::home::{Home, email, emails, first_night, stderr, summary};
+use crate::support::home::{Home, email, emails, first_night, output_for, stderr, summary};
 use crate::support::upload::{Prepared, User};
 
 fn who(state: &Path, user_type: &str, args: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_throng"))
-        .args(["who", "-t", user_type, "--state"])
-        .arg(state)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    command.args(["who", "-t", user_type, "--state"]).arg(state).args(args);
+    output_for(&mut command, input)
 }
 
 /// The answers, in JSON; nothing of what was asked about is in them.

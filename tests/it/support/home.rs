@@ -1,8 +1,9 @@
 //! Where a nightly job lives: its file, its inputs, its state, and the real binary that runs it.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -36,6 +37,14 @@ pub(crate) fn emails(people: impl IntoIterator<Item = u64>) -> String {
 /// What an audience of these people holds.
 pub(crate) fn digests(people: impl IntoIterator<Item = u64>) -> BTreeSet<String> {
     people.into_iter().map(|person| digest_hex(email(person).as_bytes())).collect()
+}
+
+/// What a command says that reads this from its standard input.
+pub(crate) fn output_for(command: &mut Command, input: &str) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 pub(crate) fn stderr(output: &Output) -> String {

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use throng::sandbox::{Platform, Sandbox, SandboxConfig};
 use throng::sync::{SyncConfig, SyncRecord};
 
-use super::home::email;
+use super::home::{email, output_for, stderr};
 use super::world::{self, Lines, World, digests};
 
 pub(crate) struct Mirror {
@@ -69,17 +70,10 @@ impl Mirror {
 
     /// Has the command forget somebody.
     pub(crate) fn forget(&self, person: u64) {
-        use std::io::Write as _;
-        let mut forget = std::process::Command::new(env!("CARGO_BIN_EXE_throng"))
-            .args(["forget", "-t", "email_hash", "--state", "state"])
-            .current_dir(self.dir.path())
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        forget.stdin.take().unwrap().write_all(email(person).as_bytes()).unwrap();
-        assert!(forget.wait().unwrap().success());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+        command.args(["forget", "-t", "email_hash", "--state", "state"]);
+        let ended = output_for(command.current_dir(self.dir.path()), &email(person));
+        assert!(ended.status.success(), "{}", stderr(&ended));
     }
 
     pub(crate) fn members(&self) -> BTreeSet<String> {
