@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::finder::{Finder, words};
-use super::{Audience, SourcePlan};
+use super::{Audience, SourcePlan, one_column};
 use crate::config::{ColumnSelector, Header};
 use crate::dialect::Dialect;
 use crate::encoding;
@@ -145,5 +145,8 @@ fn is_like_an_address(cell: &[u8]) -> bool {
 /// Plans an input that holds nobody: nothing of it is read.
 pub(super) fn plan(mut source: Source, role: Role, dialect: Dialect, empty: Empty) -> SourcePlan {
     source.forget_sample();
-    SourcePlan { empty: Some(empty), ..super::plan_one_column(source, role, dialect.framing, []) }
+    SourcePlan {
+        empty: Some(empty),
+        ..one_column::plan_one_column(source, role, dialect.framing, [])
+    }
 }

@@ -28,7 +28,7 @@ pub(super) struct Found {
 }
 
 pub(super) struct Finder<'a> {
-    pub(super) source: &'a Source,
+    pub(super) source: Source,
     pub(super) table: &'a SampleTable,
     pub(super) dialect: Dialect,
     pub(super) role: Role,
