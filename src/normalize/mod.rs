@@ -2,6 +2,7 @@
 //!
 //! A rejected value is never repaired into something that could be somebody else's identifier.
 
+mod batch;
 mod census;
 mod clear;
 mod column;
@@ -9,6 +10,7 @@ mod country;
 mod domain;
 mod email;
 mod meant;
+mod options;
 mod pairs;
 mod personal;
 mod phone;
@@ -16,18 +18,17 @@ mod plain;
 mod prehashed;
 mod shape;
 mod spreadsheet;
+mod verdict;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
+use self::batch::{push, run};
 use self::clear::{Decimals, FbidColumn, ThirdPartyRule};
 use self::column::Column;
 use self::email::EmailRule;
 use self::phone::PhoneRule;
 use self::spreadsheet::LongNumbers;
 pub use crate::dialect::Wrapping;
-use crate::hash::{self, Digest, Kernel, ListDigest, Messages};
-use crate::trim::{is_null_word, trim, unquote, without_guard};
+use crate::hash::{self, Kernel, ListDigest};
+use crate::trim::trim;
 
 pub use self::clear::{Case, Ids};
 pub use self::column::Surroundings;
@@ -36,6 +37,7 @@ pub(crate) use self::domain::is_bare as is_bare_domain;
 pub use self::email::Idn;
 #[doc(hidden)]
 pub use self::meant::{Reading, may_be_identifier};
+pub use self::options::RuleOptions;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::phone::plan_answers;
 #[doc(hidden)]
@@ -43,160 +45,10 @@ pub use self::phone::{AssumedNumber, Fit, countries_of};
 pub use self::phone::{Unprefixed, Vanity};
 pub use self::prehashed::Prehashed;
 pub use self::shape::Shape;
+#[doc(hidden)]
+pub use self::verdict::{Canonical, Note, Value, Verdict};
 pub use crate::reason::Reason;
 pub use crate::user_type::UserType;
-
-/// The choices that a user has within the rules: flags of the commands that normalize, `[rules]` of a job file.
-#[derive(Clone, Copy, Debug, Default, clap::Args, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct RuleOptions {
-    /// The country of phone numbers that do not say theirs: DE, DEU or Germany.
-    #[arg(long, value_name = "XX")]
-    pub country: Option<Country>,
-    /// Values that are SHA-256 digests already.
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    pub prehashed: Prehashed,
-    /// Letter case of third-party ids.
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    pub case: Case,
-    /// Third-party ids that look like personal data.
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    pub ids: Ids,
-    /// Letters outside ASCII in domains of e-mail addresses.
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    pub idn: Idn,
-    /// Letters between the digits of phone numbers.
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    pub vanity: Vanity,
-    /// Phone numbers that have neither a prefix nor a country.
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    pub unprefixed: Unprefixed,
-    /// Whether Android ids are refused, since what is made is for a platform that takes none.
-    #[arg(skip)]
-    #[serde(skip)]
-    pub refuses_android_ids: bool,
-}
-
-impl RuleOptions {
-    /// The same choices for a platform that tells ids apart by letter case, or takes no Android ids. An error if somebody chose
-    /// otherwise on purpose.
-    pub fn for_platform(
-        self,
-        keeps_case: bool,
-        refuses_android_ids: bool,
-    ) -> Result<Self, &'static str> {
-        if keeps_case && self.case == Case::Lower {
-            return Err(
-                "the platform tells ids apart by letter case, so they cannot be lower-cased",
-            );
-        }
-        let case = if keeps_case { Case::Keep } else { self.case };
-        Ok(Self { case, refuses_android_ids, ..self })
-    }
-}
-
-/// What a value became.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[doc(hidden)]
-pub enum Verdict {
-    /// Nothing there.
-    Blank,
-    /// Not in the audience, and why.
-    Rejected(Reason),
-    /// Canonical bytes were appended to the output.
-    Raw(Note),
-    /// The value is a digest already; nothing was appended.
-    Prehashed(Digest),
-    /// A whole domain that opted out: its name was appended to the output.
-    Domain,
-}
-
-/// What is worth counting about an accepted raw value: any number of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[doc(hidden)]
-pub struct Note {
-    flags: u8,
-    /// The number that was taken as international, if one was.
-    number: AssumedNumber,
-}
-
-impl Note {
-    /// Nothing.
-    pub const PLAIN: Self = Self::of(0);
-    /// A phone number without prefix and country that was taken as international.
-    pub const ASSUMED_INTERNATIONAL: Self = Self::of(1);
-    /// A third-party id that lower-casing changed.
-    pub const CASE_CHANGED: Self = Self::of(2);
-    /// A spreadsheet's guard was taken off: a leading apostrophe, or `="..."`.
-    pub const UNGUARDED: Self = Self::of(4);
-    /// The `.0` of a float export was dropped.
-    pub const FLOAT: Self = Self::of(8);
-
-    /// Both.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        let number = if self.has(Self::ASSUMED_INTERNATIONAL) { self.number } else { other.number };
-        Self { flags: self.flags | other.flags, number }
-    }
-
-    /// True if all that `other` says is said here.
-    pub const fn has(self, other: Self) -> bool {
-        self.flags & other.flags == other.flags
-    }
-
-    const fn of(flags: u8) -> Self {
-        Self { flags, number: AssumedNumber::NONE }
-    }
-
-    /// Says which number was taken as international.
-    const fn assumed(number: AssumedNumber) -> Self {
-        Self { number, ..Self::ASSUMED_INTERNATIONAL }
-    }
-
-    /// The number that was taken as international, if one was.
-    #[inline]
-    pub fn assumed_number(self) -> Option<AssumedNumber> {
-        self.has(Self::ASSUMED_INTERNATIONAL).then_some(self.number)
-    }
-}
-
-/// The canonical forms of a batch: raw ones, ready to be hashed, and digests that came as such.
-#[derive(Debug, Default)]
-#[doc(hidden)]
-pub struct Canonical {
-    /// The raw values, in order.
-    pub messages: Messages,
-    /// Digests that were passed on.
-    pub digests: Vec<Digest>,
-    /// Domains that opted out, each with a line end behind it.
-    pub domains: Vec<u8>,
-    /// True if it is remembered how ids were spelled that lower-casing changed.
-    pub keeps_originals: bool,
-    /// For raw values that lower-casing changed, by their place: what tells their spelling from others; never 0.
-    pub originals: Vec<(usize, u64)>,
-    /// Where a rule puts its result.
-    value: Vec<u8>,
-}
-
-impl Canonical {
-    /// Forgets the batch, keeps the memory.
-    pub fn clear(&mut self) {
-        self.messages.clear();
-        self.originals.clear();
-        self.digests.clear();
-        self.domains.clear();
-    }
-}
-
-/// One value of a record, with what else of the record its rule may need.
-#[derive(Clone, Copy, Debug)]
-#[doc(hidden)]
-pub struct Value<'a> {
-    /// The bytes of the value, or why its record has none that can be relied on.
-    pub bytes: Result<&'a [u8], Reason>,
-    /// The row's country, if there is a country column.
-    pub country: Option<&'a [u8]>,
-}
 
 #[derive(Debug)]
 enum Rule {
@@ -441,111 +293,5 @@ impl Normalizer {
 
     pub(crate) fn is_hashed(&self) -> bool {
         matches!(self.rule, Rule::Email(_) | Rule::Phone(_))
-    }
-}
-
-/// The loop of a batch, once for each rule, so that the rule is inlined into it.
-#[inline]
-fn run<'a>(
-    wrapping: Wrapping,
-    values: impl Iterator<Item = Value<'a>>,
-    canonical: &mut Canonical,
-    mut on_verdict: impl FnMut(usize, &'a [u8], Verdict),
-    rule: impl Fn(&[u8], Option<&[u8]>, &mut Vec<u8>) -> Verdict,
-) {
-    for (index, value) in values.enumerate() {
-        let bytes = match value.bytes {
-            Ok(bytes) => bytes,
-            Err(reason) => {
-                on_verdict(index, b"", Verdict::Rejected(reason));
-                continue;
-            }
-        };
-        let verdict = push(wrapping, bytes, value.country, canonical, &rule);
-        on_verdict(index, bytes, verdict);
-    }
-}
-
-/// The verdict on one value, whose canonical form or digest is added to the batch.
-#[inline]
-fn push(
-    wrapping: Wrapping,
-    bytes: &[u8],
-    country: Option<&[u8]>,
-    canonical: &mut Canonical,
-    rule: impl Fn(&[u8], Option<&[u8]>, &mut Vec<u8>) -> Verdict,
-) -> Verdict {
-    canonical.value.clear();
-    let verdict = judge(wrapping, bytes, country, &mut canonical.value, rule);
-    match verdict {
-        Verdict::Raw(note) => {
-            if note.has(Note::CASE_CHANGED) && canonical.keeps_originals {
-                let original = clear::original(bytes, &canonical.value);
-                canonical.originals.push((canonical.messages.len(), original));
-            }
-            canonical.messages.push(&canonical.value);
-        }
-        Verdict::Prehashed(digest) => canonical.digests.push(digest),
-        Verdict::Domain => {
-            canonical.domains.extend_from_slice(&canonical.value);
-            canonical.domains.push(b'\n');
-        }
-        Verdict::Blank | Verdict::Rejected(_) => {}
-    }
-    verdict
-}
-
-/// What holds for every type, then the type's rule.
-#[inline]
-fn judge(
-    wrapping: Wrapping,
-    bytes: &[u8],
-    country: Option<&[u8]>,
-    out: &mut Vec<u8>,
-    rule: impl Fn(&[u8], Option<&[u8]>, &mut Vec<u8>) -> Verdict,
-) -> Verdict {
-    if bytes.len() > crate::limits::VALUE_BYTES_MAX {
-        return Verdict::Rejected(Reason::TooLong);
-    }
-    let mut value = trim(bytes);
-    if wrapping == Wrapping::Line {
-        value = unquote(value);
-    }
-    if value.is_empty() {
-        return Verdict::Blank;
-    }
-    if matches!(value[0], b'\'' | b'=' | b'"')
-        && let Some(inner) = without_guard(value)
-    {
-        return guarded(value, inner, country, out, rule);
-    }
-    match rule(value, country, out) {
-        Verdict::Rejected(_) if is_null_word(value) => Verdict::Rejected(Reason::NullWord),
-        verdict => verdict,
-    }
-}
-
-/// The verdict on a value that a spreadsheet guards, of which `inner` is what was guarded.
-#[cold]
-fn guarded(
-    value: &[u8],
-    inner: &[u8],
-    country: Option<&[u8]>,
-    out: &mut Vec<u8>,
-    rule: impl Fn(&[u8], Option<&[u8]>, &mut Vec<u8>) -> Verdict,
-) -> Verdict {
-    if inner.is_empty() {
-        return Verdict::Blank;
-    }
-    let start = out.len();
-    match rule(inner, country, out) {
-        Verdict::Raw(note) => Verdict::Raw(note.and(Note::UNGUARDED)),
-        Verdict::Rejected(_) if is_null_word(inner) => Verdict::Rejected(Reason::NullWord),
-        // `'.ann@example.com` is an address only with its apostrophe.
-        Verdict::Rejected(Reason::BadLocalPart) => {
-            out.truncate(start);
-            rule(value, country, out)
-        }
-        verdict => verdict,
     }
 }
