@@ -1,74 +1,19 @@
-//! What people say of rows and cells: which rows are taken, from which columns, and how many values a cell holds.
+//! Which rows are taken: conditions on their columns, of inputs and of opt-out lists.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::types::Int64Type;
 use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, PrimitiveArray,
-    RecordBatch, StringArray, TimestampMicrosecondArray,
+    StringArray, TimestampMicrosecondArray,
 };
-use parquet::arrow::ArrowWriter;
-use parquet::file::properties::WriterProperties;
-use proptest::prelude::*;
 use throng::Manifest;
-use throng::config::{
-    AudienceSpec, ColumnSelector, Condition, Format, Header, Input, PrepareConfig, Quotes,
-    RejectList, SuppressInput, ValueSeparator,
-};
-use throng::normalize::{Normalizer, RuleOptions, UserType, Wrapping};
+use throng::config::{AudienceSpec, Format, Header, Input, Quotes, RejectList, SuppressInput};
+use throng::normalize::UserType;
 
-use crate::support::{config, digest_hex, entries, oracle, run};
-
-const SHOP: &str = "id,Email,Accepts Marketing,Country,Backup\n\
-    1,ann@example.com,yes,NZ,\n\
-    2,bob@example.com,no,NZ,bob@example.org\n\
-    3,not an address,Yes,NZ,\n\
-    4,cy@example.com, YES ,US,cy@example.org;cy@example.net\n\
-    5,dee@example.com,,DE,\n\
-    6,nobody,no,DE,\n\
-    7,eve@example.com,1.0,DE,eve.example.org\n";
-
-struct Desk(tempfile::TempDir);
-
-impl Desk {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.path().join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn out(&self) -> PathBuf {
-        self.0.path().join("out")
-    }
-
-    fn config(&self, text: &str, columns: &[&str]) -> PrepareConfig {
-        let input = self.write("shop.csv", text);
-        let mut config = config(UserType::EmailHash, &[input], &self.out());
-        config.audiences = vec![AudienceSpec::new(UserType::EmailHash, selectors(columns))];
-        config
-    }
-}
-
-fn selectors(columns: &[&str]) -> Vec<ColumnSelector> {
-    columns.iter().map(|column| column.parse().unwrap()).collect()
-}
-
-fn conditions(texts: &[&str]) -> Vec<Condition> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
-}
-
-fn digests(values: &[&str]) -> Vec<String> {
-    let mut digests: Vec<String> =
-        values.iter().map(|value| digest_hex(value.as_bytes())).collect();
-    digests.sort();
-    digests
-}
+use crate::support::shop::{Desk, SHOP, conditions, digests, selectors, write_parquet};
+use crate::support::{config, entries, run};
 
 #[test]
 fn only_rows_that_fulfil_the_conditions_are_taken() {
@@ -178,44 +123,6 @@ fn rows_of_a_list_that_do_not_count_hold_nobody_back() {
 }
 
 #[test]
-fn several_columns_go_into_one_audience() {
-    let desk = Desk::new();
-    let config = desk.config(SHOP, &["email", "5"]);
-    let summary = run(config).unwrap();
-    let figures = &summary.audiences[0].figures;
-    let of = |column: &throng::audience::ColumnFigures| {
-        (column.column.clone(), column.read, column.blank, column.rejected, column.accepted)
-    };
-    let columns: Vec<_> = figures.columns.iter().map(of).collect();
-    assert_eq!(columns, [("email".to_owned(), 7, 0, 2, 5), ("5".to_owned(), 7, 4, 2, 1)]);
-    assert_eq!((figures.read, figures.blank, figures.rejected), (14, 4, 4));
-    assert_eq!(figures.sets.written, 6);
-    let error = run(desk.config(SHOP, &["email", "2"])).unwrap_err().to_string();
-    assert!(error.starts_with("`email` and 2 are the same column of"), "{error}");
-    let twice = "Mail,n,Mail\nann@example.com,1,bob@example.com\n,2,cy@example.com\n";
-    let summary = run(desk.config(twice, &["1", "3"])).unwrap();
-    assert_eq!(
-        entries(&desk.out()),
-        digests(&["ann@example.com", "bob@example.com", "cy@example.com"])
-    );
-    assert_eq!(summary.audiences[0].figures.rejected, 0);
-}
-
-#[test]
-fn columns_that_are_mapped_alike_go_into_one_audience() {
-    let desk = Desk::new();
-    let input = desk.write("shop.csv", SHOP);
-    let mut command = assert_cmd::Command::cargo_bin("throng").unwrap();
-    command.arg("prepare").arg(&input).arg("-o").arg(desk.out());
-    command.args(["--map", "email=email_hash", "--map", "backup=email_hash", "--split", ";"]);
-    command.args(["--map", "id=custom_audience_third_party_id", "--max-rejects", "50%"]);
-    command.assert().success();
-    let manifest = Manifest::read(&desk.out()).unwrap();
-    let written: Vec<u64> = manifest.audiences.iter().map(|of| of.figures.sets.written).collect();
-    assert_eq!(written, [8, 7]);
-}
-
-#[test]
 fn a_cell_that_is_not_there_is_blank() {
     let desk = Desk::new();
     let text = "id,Email,unsub\n1,ann@example.com,\n2,bob@example.com\n3,cy@example.com,yes\n4,dee@example.com,\n";
@@ -234,19 +141,6 @@ fn a_cell_that_is_not_there_is_blank() {
     config.suppress = vec![suppress];
     let list = &run(config).unwrap().audiences[0].figures.opt_out_lists[0];
     assert_eq!((list.usable, list.rejected), (1, 1));
-}
-
-#[test]
-fn lines_of_a_cell_are_values_in_a_file_of_one_column() {
-    let desk = Desk::new();
-    let text = "email\n\"a1@example.com\na2@example.com\"\nb@example.com\n\"c1@example.com\nc2@example.com\"\n";
-    for name in ["one.csv", "one.txt"] {
-        let input = desk.write(name, text);
-        let mut config = config(UserType::EmailHash, &[input], &desk.out());
-        config.read.split = std::iter::once("\\n".parse::<ValueSeparator>().unwrap()).collect();
-        let figures = &run(config).unwrap().audiences[0].figures;
-        assert_eq!((figures.read, figures.raw, figures.rejected), (5, 5, 0), "{name}");
-    }
 }
 
 #[test]
@@ -287,78 +181,6 @@ fn a_condition_on_a_column_that_is_not_there_names_those_that_are() {
     let error = run(config).unwrap_err();
     assert!(error.to_string().contains("no column is called `consent`"), "{error}");
     assert!(error.hint().unwrap().contains("its columns: 1 `Mail`, 2 `City`"), "{error:?}");
-}
-
-#[test]
-fn cells_are_split_if_that_is_said_and_told_of_else() {
-    let desk = Desk::new();
-    let text = "name,emails\n\
-        a,ann@example.com\n\
-        b,bob@example.com; bob@example.org ;\n\
-        c,\"cy@example.com\ncy@example.org\"\n\
-        d,;\n\
-        e,\"{\"\"dee@example.com\"\";\"\"nobody\"\"}\"\n";
-    let mut config = desk.config(text, &["emails"]);
-    let summary = run(config.clone()).unwrap();
-    assert!(
-        summary.notes.iter().all(|note| !note.contains("--split")),
-        "as many line ends as semicolons: {:?}",
-        summary.notes
-    );
-    config.read.split =
-        [";", "\\n"].iter().map(|of| of.parse::<ValueSeparator>().unwrap()).collect();
-    let rejects = desk.0.path().join("rejects.csv");
-    config.output.rejects = Some(RejectList { path: rejects.clone(), with_values: true });
-    let summary = run(config).unwrap();
-    let people = [
-        "ann@example.com",
-        "bob@example.com",
-        "bob@example.org",
-        "cy@example.com",
-        "cy@example.org",
-        "dee@example.com",
-    ];
-    assert_eq!(entries(&desk.out()), digests(&people));
-    let figures = &summary.audiences[0].figures;
-    assert_eq!((figures.read, figures.blank, figures.rejected), (8, 1, 1));
-    let split = figures.split.unwrap();
-    assert_eq!((split.cells, split.values), (3, 6));
-    // The reject is told by the line of its row.
-    assert_eq!(figures.rejects[0].first_line, 7);
-    let list = fs::read_to_string(rejects).unwrap();
-    assert!(list.contains(",7,") && list.contains("nobody") && !list.contains("dee@"), "{list}");
-}
-
-#[test]
-fn a_separator_is_proposed_where_most_cells_have_it() {
-    let desk = Desk::new();
-    let text = "name,emails\na,ann@example.com\nb,bob@example.com;bob@example.org\nc,cy@example.com;cy@example.org\n";
-    let mut config = desk.config(text, &["emails"]);
-    let summary = run(config.clone()).unwrap();
-    let note = "2 cells hold several values in column 2 `emails`: --split ';' takes each of them";
-    assert!(summary.notes.iter().any(|of| of.ends_with(note)), "{:?}", summary.notes);
-    config.max_rejects = "10%".parse().unwrap();
-    let error = run(config).unwrap_err();
-    assert_eq!(
-        error.hint(),
-        Some("these cells hold several values: --split ';' takes each of them")
-    );
-}
-
-/// Writes columns as Parquet, in row groups of so many rows.
-fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>, rows: usize, has_dictionary: bool) {
-    let batch = RecordBatch::try_from_iter_with_nullable(
-        columns.into_iter().map(|(name, array)| (name, array, true)),
-    )
-    .unwrap();
-    let properties = WriterProperties::builder()
-        .set_max_row_group_row_count(Some(rows))
-        .set_dictionary_enabled(has_dictionary)
-        .build();
-    let file = fs::File::create(path).unwrap();
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
 }
 
 /// Each condition, on each kind of column, takes the one row that it is about.
@@ -428,176 +250,5 @@ fn all_kinds_of_columns_are_compared() {
             );
             assert_eq!(summary.dropped[0].rows, 2, "{text}");
         }
-    }
-}
-
-/// A table with a column to compare, two with addresses, and a condition.
-#[derive(Clone, Debug)]
-struct Case {
-    rows: Vec<[String; 4]>,
-    /// Column, whether it must not have them, and values.
-    conditions: Vec<(usize, bool, Vec<&'static str>)>,
-    separators: Vec<&'static str>,
-    chunk_bytes: usize,
-    threads: usize,
-    /// Rows of a row group, and whether there are dictionaries; text if there are none.
-    parquet: Option<(usize, bool)>,
-    has_reject_list: bool,
-}
-
-fn cases() -> impl Strategy<Value = Case> {
-    let word = || prop::sample::select(vec!["yes", "Yes ", "no", "1", "", "x,y", "äÖ"]);
-    let address = || {
-        prop_oneof![
-            6 => (0..30_u32).prop_map(|person| format!("user{person}@example.com")),
-            1 => Just(String::new()),
-            1 => Just("nobody".to_owned()),
-        ]
-    };
-    let cell = || {
-        prop_oneof![
-            4 => address(),
-            1 => (address(), address()).prop_map(|(one, other)| format!("{one}; {other}")),
-            1 => (address(), address(), address()).prop_map(|(a, b, c)| format!("{a}|{b};{c}")),
-        ]
-    };
-    let row = (word(), word(), cell(), cell())
-        .prop_map(|(one, other, first, second)| [one.to_owned(), other.to_owned(), first, second]);
-    let values =
-        prop::collection::vec(prop::sample::select(vec!["yes", "no", "1", "", "x,y", "Äö"]), 1..3);
-    let conditions = prop::collection::vec((0..2_usize, any::<bool>(), values), 0..3);
-    let separators = prop::sample::select(vec![vec![], vec![";"], vec![";", "|"]]);
-    let parquet = prop::option::of((1_usize..40, any::<bool>()));
-    (
-        prop::collection::vec(row, 1..60),
-        conditions,
-        separators,
-        prop_oneof![1_usize..200, Just(throng::limits::CHUNK_BYTES)],
-        1_usize..5,
-        parquet,
-        any::<bool>(),
-    )
-        .prop_map(
-            |(rows, conditions, separators, chunk_bytes, threads, parquet, has_reject_list)| Case {
-                rows,
-                conditions,
-                separators,
-                chunk_bytes,
-                threads,
-                parquet,
-                has_reject_list,
-            },
-        )
-}
-
-impl Case {
-    fn place(&self, dir: &Path) -> PathBuf {
-        let names = ["flag", "group", "email", "email2"];
-        if let Some((rows, has_dictionary)) = self.parquet {
-            let path = dir.join("in.parquet");
-            let column = |at: usize| -> ArrayRef {
-                // Nothing is null as often as it is empty.
-                let cells = self.rows.iter().enumerate().map(|(row, cells)| {
-                    Some(&*cells[at]).filter(|cell| !cell.is_empty() || row % 2 == 0)
-                });
-                Arc::new(cells.collect::<StringArray>())
-            };
-            let columns = names.iter().enumerate().map(|(at, name)| (*name, column(at)));
-            write_parquet(&path, columns.collect(), rows, has_dictionary);
-            return path;
-        }
-        let path = dir.join("in.csv");
-        let mut writer = csv::Writer::from_path(&path).unwrap();
-        writer.write_record(names).unwrap();
-        self.rows.iter().for_each(|row| writer.write_record(row).unwrap());
-        writer.flush().unwrap();
-        path
-    }
-
-    /// The first condition that a row does not fulfil.
-    fn drops(&self, row: &[String; 4]) -> Option<usize> {
-        self.conditions.iter().position(|(column, is_negated, values)| {
-            let cell = row[*column].trim().to_lowercase();
-            values.iter().any(|value| value.to_lowercase() == cell) == *is_negated
-        })
-    }
-
-    fn split<'a>(&self, cell: &'a str) -> Vec<&'a str> {
-        let is_separator = |c: char| self.separators.iter().any(|of| of.starts_with(c));
-        if !cell.contains(is_separator) {
-            return vec![cell];
-        }
-        let parts: Vec<&str> =
-            cell.split(is_separator).map(str::trim).filter(|part| !part.is_empty()).collect();
-        if parts.is_empty() { vec![""] } else { parts }
-    }
-
-    fn check(&self) -> Result<(), TestCaseError> {
-        let dir = tempfile::tempdir().unwrap();
-        let out = dir.path().join("out");
-        let mut config = config(UserType::EmailHash, &[self.place(dir.path())], &out);
-        config.audiences =
-            vec![AudienceSpec::new(UserType::EmailHash, selectors(&["email", "email2"]))];
-        config.resources.chunk_bytes = self.chunk_bytes;
-        config.resources.threads = self.threads;
-        config.read.split =
-            self.separators.iter().map(|of| of.parse::<ValueSeparator>().unwrap()).collect();
-        config.read.conditions = self
-            .conditions
-            .iter()
-            .map(|(column, is_negated, values)| {
-                let values = values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>();
-                let operator = if *is_negated { "!=" } else { "=" };
-                let column = ["flag", "group"][*column];
-                format!("{column}{operator}{}", values.join(",")).parse().unwrap()
-            })
-            .collect();
-        if self.has_reject_list {
-            let path = dir.path().join("rejects.csv");
-            config.output.rejects = Some(RejectList { path, with_values: true });
-        }
-        let taken: Vec<_> = self.rows.iter().filter(|row| self.drops(row).is_none()).collect();
-        let normalizer = Normalizer::new(UserType::EmailHash, RuleOptions::default());
-        let of_column = |column: usize| {
-            let values = taken.iter().flat_map(|row| self.split(&row[column]));
-            let values = values.map(|value| (Ok(value.as_bytes()), None));
-            oracle::read(UserType::EmailHash, &normalizer, Wrapping::Field, values)
-        };
-        let columns = [of_column(2), of_column(3)];
-        let summary = run(config);
-        if columns.iter().all(|column| column.accepted == 0) {
-            prop_assert!(summary.is_err());
-            return Ok(());
-        }
-        let summary = summary.unwrap();
-        let set = columns[0].set.union(&columns[1].set).cloned();
-        prop_assert_eq!(entries(&out), oracle::in_order(UserType::EmailHash, set));
-        let figures = &summary.audiences[0].figures;
-        for (found, expected) in figures.columns.iter().zip(&columns) {
-            prop_assert_eq!(found.read, expected.read);
-            prop_assert_eq!(found.blank, expected.blank);
-            prop_assert_eq!(found.rejected, expected.rejected);
-            prop_assert_eq!(found.accepted, expected.accepted);
-        }
-        prop_assert_eq!(figures.read, columns[0].read + columns[1].read);
-        for (at, dropped) in summary.dropped.iter().enumerate() {
-            let expected = self.rows.iter().filter(|row| self.drops(row) == Some(at)).count();
-            prop_assert_eq!(dropped.rows, expected as u64);
-        }
-        prop_assert_eq!(summary.records, self.rows.len() as u64);
-        if self.has_reject_list {
-            let list = csv::Reader::from_path(dir.path().join("rejects.csv")).unwrap();
-            prop_assert_eq!(list.into_records().count() as u64, figures.rejected);
-        }
-        Ok(())
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 400, ..ProptestConfig::default() })]
-
-    #[test]
-    fn what_is_said_equals_the_oracle(case in cases()) {
-        case.check()?;
     }
 }

@@ -1,75 +1,14 @@
-//! Ids that leave in clear: what is no id stays here, what spreadsheets did to ids is undone or refused, and two ids never
-//! become one.
+//! Ids that leave in clear: what is an id leaves, and what is none stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
 
-use proptest::prelude::*;
 use throng::config::{ColumnSelector, MaxRejects};
-use throng::normalize::{Case, Ids, Normalizer, RuleOptions, UserType, Value, Verdict, Wrapping};
-use throng::prepare::summary::Summary;
-use throng::{AudienceSpec, Error, PrepareConfig};
+use throng::normalize::Ids;
+use throng::{AudienceSpec, Error};
 
-use crate::support::{config, entries, run, suppressing};
-
-const IDS: UserType = UserType::CustomAudienceThirdPartyId;
-
-struct Made {
-    dir: tempfile::TempDir,
-    summary: throng::Result<Summary>,
-}
-
-impl Made {
-    fn entries(&self) -> BTreeSet<String> {
-        entries(&self.dir.path().join("out")).into_iter().collect()
-    }
-
-    fn rejected(&self) -> BTreeMap<String, u64> {
-        let audience = &self.summary.as_ref().unwrap().audiences[0];
-        audience.figures.rejects.iter().map(|of| (of.reason.clone(), of.count)).collect()
-    }
-
-    fn error(&self) -> (String, String) {
-        let error = self.summary.as_ref().expect_err("refused");
-        assert!(!self.dir.path().join("out").exists());
-        assert_eq!(error.exit_code() as u8, 3, "{error}");
-        (error.to_string(), error.hint().unwrap_or_default().to_owned())
-    }
-}
-
-/// Prepares a column of a table; cells are quoted, so that they may hold anything.
-fn prepare(name: &str, cells: &[String], tune: impl FnOnce(&mut PrepareConfig)) -> Made {
-    let dir = tempfile::tempdir().unwrap();
-    let quoted = |cell: &String| format!("\"{}\",x\n", cell.replace('"', "\"\""));
-    let text = format!("{name},other\n{}", cells.iter().map(quoted).collect::<String>());
-    let path = dir.path().join("ids.csv");
-    fs::write(&path, text).unwrap();
-    let mut config = config(IDS, &[path], &dir.path().join("out"));
-    config.audiences = vec![AudienceSpec::new(IDS, Some(ColumnSelector::Name(name.to_owned())))];
-    tune(&mut config);
-    Made { summary: run(config), dir }
-}
-
-fn cells<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    values.into_iter().map(str::to_owned).collect()
-}
-
-/// Columns of honest ids.
-fn honest(kind: usize, number: u64) -> String {
-    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    match kind {
-        0 => format!("C{number}"),
-        1 => format!("{}", 100_000 + number),
-        2 => format!("{number:06}"),
-        3 => format!("{spread:016x}{:016x}", spread.rotate_left(17)),
-        4 => format!("cust/{number:x}-{:03x}", spread >> 52),
-        5 => format!("{:04}-{:06}", 2010 + number % 16, number),
-        6 => format!("AB {:04} {}", number, spread % 10),
-        7 => format!("{:x}.{:06}", spread >> 40, number + 1),
-        _ => format!("K\u{f6}ln-{number}"),
-    }
-}
+use crate::support::ids::{IDS, cells, honest, prepare};
+use crate::support::{config, run};
 
 const HONEST: usize = 9;
 
@@ -188,19 +127,6 @@ fn signs_and_phones_that_ids_do_not_have_stay() {
 }
 
 #[test]
-fn padded_numbers_and_words_before_each_number_are_ids() {
-    let padded = |n: u64| format!("0{:09}", 100_000_000 + n * 7_654_321 % 899_000_000);
-    for ids in [
-        (1..120).map(padded).collect::<Vec<_>>(),
-        (1..120).map(|n| format!("Mitglied {}", 770_000 + n)).collect(),
-        (1..120).map(|n| format!("google|{:015}", 69_000_000_000_u64 + n)).collect(),
-    ] {
-        let made = prepare("customer_id", &ids, |_| ());
-        assert_eq!(made.entries().len(), 119, "{}", ids[0]);
-    }
-}
-
-#[test]
 fn columns_of_something_else_are_refused_and_told() {
     let names = ["Jane Roe", "Ann Lee", "Bob Ray"];
     let towns = ["Berlin", "Hamburg", "Ulm"];
@@ -244,37 +170,6 @@ fn a_few_addresses_among_ids_stop_the_run_where_rejects_would_not() {
 }
 
 #[test]
-fn floats_lose_their_fraction_where_all_have_it() {
-    let floats = ["100200.0", "100201.0", "null", "'100202.0"];
-    let made = prepare("key", &cells(floats), |_| ());
-    assert_eq!(made.entries(), ["100200", "100201", "100202"].map(String::from).into());
-    let figures = &made.summary.as_ref().unwrap().audiences[0].figures;
-    assert_eq!((figures.floats, figures.unguarded), (3, 1));
-
-    let mixed = prepare("key", &cells(["100200.0", "100201", "A7"]), |_| ());
-    assert_eq!(mixed.entries(), ["100201", "a7"].map(String::from).into());
-    assert_eq!(mixed.rejected(), BTreeMap::from([("mixed_floats".to_owned(), 1)]));
-
-    // Behind the first rows, too.
-    let mut late: Vec<String> = (0..400).map(|number| format!("{number}.0")).collect();
-    late.push("4711".to_owned());
-    assert_eq!(prepare("key", &late, |_| ()).rejected()["mixed_floats"], 1);
-
-    let versions = prepare("key", &cells(["12.0", "12.1", "13.5"]), |_| ());
-    assert_eq!(versions.entries(), ["12.0", "12.1", "13.5"].map(String::from).into());
-
-    // An opt-out counts however it is written.
-    let dir = tempfile::tempdir().unwrap();
-    let list = dir.path().join("list.txt");
-    fs::write(&list, "100200.0\n100201\n").unwrap();
-    let made = prepare("key", &cells(floats), |config| {
-        let with_list = suppressing(config.clone(), &list);
-        *config = with_list;
-    });
-    assert_eq!(made.entries(), ["100202"].map(String::from).into());
-}
-
-#[test]
 fn rows_that_were_read_as_one_column_stop_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ids.txt");
@@ -285,73 +180,6 @@ fn rows_that_were_read_as_one_column_stop_the_run() {
     let error = run(config).unwrap_err();
     assert!(matches!(error, Error::WrongFile { .. }), "{error}");
     assert!(error.to_string().contains("holds_separator 50"), "{error}");
-}
-
-fn spelled(files: &[Vec<String>], tune: impl Fn(&mut PrepareConfig)) -> Made {
-    let dir = tempfile::tempdir().unwrap();
-    let write = |(number, ids): (usize, &Vec<String>)| -> PathBuf {
-        let name = ["crm", "shop", "app"][number];
-        let path = dir.path().join(format!("{name}.txt"));
-        fs::write(&path, ids.join("\n") + "\n").unwrap();
-        path
-    };
-    let paths: Vec<PathBuf> = files.iter().enumerate().map(write).collect();
-    let mut config = config(IDS, &paths, &dir.path().join("out"));
-    config.read.format = throng::config::Format::Lines;
-    config.read.header = throng::config::Header::Absent;
-    tune(&mut config);
-    Made { summary: run(config), dir }
-}
-
-/// Of a folder with partitions, of parts with a header, and of parts without.
-#[test]
-fn parts_of_an_export_are_one_input() {
-    for (names, header) in [
-        (["part-0.txt", "part-1.txt"], ""),
-        (["country=DE/a.csv", "country=FR/b.csv"], "id\n"),
-        (["a.csv", "b.csv"], "id\n"),
-    ] {
-        let dir = tempfile::tempdir().unwrap();
-        let write = |(name, id): (&str, &str)| -> PathBuf {
-            let path = dir.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, format!("{header}{id}\nk9\n")).unwrap();
-            path
-        };
-        let paths = [write((names[0], "AbC1")), write((names[1], "abc1"))];
-        let mut config = config(IDS, &paths, &dir.path().join("out"));
-        if header.is_empty() {
-            config.read.header = throng::config::Header::Absent;
-        } else {
-            config.audiences[0].columns = vec![ColumnSelector::Name("id".to_owned())];
-        }
-        let error = run(config).unwrap_err().to_string();
-        assert!(error.contains("lower-casing makes 1 ids of"), "{names:?}: {error}");
-    }
-}
-
-#[test]
-fn card_numbers_are_no_advertising_ids() {
-    let uuid = |n: usize| format!("01234567-89ab-cdef-0123-4567{n:08}");
-    let android = |n: usize| format!("0123456789abcd{n:02}");
-    let card = "4111111111111111".to_owned();
-    let odd = "4111111111111112".to_owned();
-    let checked = |ids: Vec<String>| {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("devices.txt");
-        fs::write(&path, ids.join("\n")).unwrap();
-        let mut config = config(UserType::MobileAdvertiserId, &[path], &dir.path().join("out"));
-        config.max_rejects = MaxRejects::Share(1.0);
-        run(config).map(|summary| summary.audiences[0].figures.sets.written)
-    };
-    let with = |ids: &dyn Fn(usize) -> String, others: &[&String]| {
-        checked((0..20).map(ids).chain(others.iter().map(|id| (*id).clone())).collect())
-    };
-    assert_eq!(with(&uuid, &[&card]).unwrap(), 20);
-    assert_eq!(with(&uuid, &[&odd]).unwrap(), 21);
-    assert_eq!(with(&uuid, &[&card, &odd]).unwrap(), 20, "a column without Android ids");
-    assert_eq!(with(&android, &[&card]).unwrap(), 21);
-    checked(vec![card; 9]).unwrap_err();
 }
 
 #[test]
@@ -384,117 +212,6 @@ fn what_is_no_uuid_among_uuids_and_a_lone_quote_stay() {
     let code = |n: u64| format!("k{n:06}");
     for other in ["\"k000077", "k000077\""] {
         assert_eq!(with(&code, other), refused("stray_quote"), "{other}");
-    }
-}
-
-#[test]
-fn ids_that_a_spreadsheet_rounded_are_refused() {
-    for user_type in [UserType::Fbid, IDS] {
-        let written = |lost: u64| {
-            let dir = tempfile::tempdir().unwrap();
-            let path = dir.path().join("ids.csv");
-            let id = |n: u64| (12_345_000_061_054_321 + n * 7_919) / lost * lost;
-            let rows: Vec<String> = (0..30).map(|n| format!("{},x", id(n))).collect();
-            fs::write(&path, format!("uid,note\n{}\n", rows.join("\n"))).unwrap();
-            let mut config = config(user_type, &[path], &dir.path().join("out"));
-            config.audiences[0].columns = vec![ColumnSelector::Name("uid".to_owned())];
-            run(config).map(|summary| summary.audiences[0].figures.sets.written)
-        };
-        assert_eq!(written(1).unwrap(), 30);
-        let error = written(100).unwrap_err().to_string();
-        assert!(error.contains("spreadsheet_number 30"), "{error}");
-    }
-}
-
-#[test]
-fn ids_of_one_input_that_differ_in_case_do_not_become_one() {
-    let one = vec![cells(["Ab1", "x2", "aB1", "Ab1"])];
-    let (message, hint) = spelled(&one, |_| ()).error();
-    assert!(
-        message.contains("lower-casing makes 1 ids of") && message.contains("crm.txt"),
-        "{message}"
-    );
-    assert!(hint.contains("--case keep") && hint.contains("--case lower"), "{hint}");
-    let kept = spelled(&one, |config| config.rules.case = Case::Keep);
-    assert_eq!(kept.entries(), ["Ab1", "aB1", "x2"].map(String::from).into());
-    let lowered = spelled(&one, |config| config.rules.case = Case::Lower);
-    assert_eq!(lowered.entries(), ["ab1", "x2"].map(String::from).into());
-    // One system writes capital letters, another one does not.
-    let two = vec![cells(["AB1", "X2"]), cells(["ab1", "x2"])];
-    assert_eq!(spelled(&two, |_| ()).entries().len(), 2);
-    let second = vec![cells(["AB1"]), cells(["ab1", "X2", "x2", "\u{212a}1"])];
-    assert!(spelled(&second, |_| ()).error().0.contains("shop.txt"));
-    // Lists are not compared with members.
-    let dir = tempfile::tempdir().unwrap();
-    let list = dir.path().join("list.txt");
-    fs::write(&list, "AB1\nab1\n").unwrap();
-    let made = spelled(&[cells(["Ab1", "c3"])], |config| {
-        let with_list = suppressing(config.clone(), &list);
-        *config = with_list;
-    });
-    assert_eq!(made.entries(), ["c3"].map(String::from).into());
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
-
-    /// Against sets of spellings, with chunks of all sizes and so little memory that entries spill.
-    #[test]
-    fn spellings_are_compared_exactly(
-        files in prop::collection::vec(prop::collection::vec("[aA][bB]?[0-9]{1,2}", 1..60), 1..4),
-        chunk_bytes in 1_usize..200, memory_bytes in 1_000_u64..60_000, threads in 1_usize..4,
-    ) {
-        let mut merged = 0;
-        for ids in &files {
-            let mut spellings: BTreeMap<String, BTreeSet<&String>> = BTreeMap::new();
-            for id in ids {
-                spellings.entry(id.to_lowercase()).or_default().insert(id);
-            }
-            merged += spellings.values().map(|of| of.len() - 1).sum::<usize>();
-        }
-        let made = spelled(&files, |config| {
-            config.resources.chunk_bytes = chunk_bytes;
-            config.resources.memory_bytes = memory_bytes;
-            config.resources.block_bytes = 512;
-            config.resources.threads = threads;
-        });
-        if merged > 0 {
-            let (message, _) = made.error();
-            let told = format!("lower-casing makes {merged} ids of");
-            prop_assert!(message.contains(&told), "{} {}", merged, message);
-        } else {
-            let all: BTreeSet<String> = files.iter().flatten().map(|id| id.to_lowercase()).collect();
-            prop_assert_eq!(made.entries(), all);
-        }
-    }
-
-    /// A guard changes nothing but that it is counted.
-    #[test]
-    fn values_with_guards_are_what_they_guard(
-        kind in 0_usize..5, number in 0_u64..1_000_000, guard in 0_usize..3, junk in "[a-zA-Z0-9@.+ -]{1,20}", is_junk: bool,
-    ) {
-        let user_type = UserType::ALL[kind];
-        let value = if is_junk { junk } else { crate::support::value(user_type, number) };
-        prop_assume!(!value.trim().is_empty());
-        let guarded = match guard {
-            0 => format!("'{value}"),
-            1 => format!("=\"{value}\""),
-            _ => format!("'=\"{value}\""),
-        };
-        let rule = Normalizer::new(user_type, RuleOptions::default());
-        let judge = |value: &str| {
-            let mut out = Vec::new();
-            let value = Value { bytes: Ok(value.as_bytes()), country: None };
-            (rule.one(Wrapping::Field, value, &mut out), out)
-        };
-        let (bare, with_guard) = (judge(&value), judge(&guarded));
-        prop_assert_eq!(matches!(bare.0, Verdict::Raw(_)), matches!(with_guard.0, Verdict::Raw(_)));
-        prop_assert_eq!(bare.1, with_guard.1);
-        if let (Verdict::Rejected(one), Verdict::Rejected(other)) = (bare.0, with_guard.0)
-            && guard > 0
-        {
-            prop_assert_eq!(one, other);
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod changes;
 mod answers;
+mod cells;
 mod cli;
 mod conditions;
 mod contract;
@@ -23,6 +24,8 @@ mod footers;
 mod forget;
 #[cfg(feature = "sandbox")]
 mod guards;
+mod id_numbers;
+mod id_spellings;
 mod ids;
 mod inputs;
 mod job;
@@ -69,6 +72,7 @@ mod rules;
 mod sandbox_command;
 #[cfg(feature = "sandbox")]
 mod secrets;
+mod selections;
 mod silence;
 mod support;
 #[cfg(feature = "sandbox")]

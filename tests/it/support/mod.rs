@@ -7,12 +7,14 @@ pub(crate) mod home;
 #[allow(dead_code, reason = "the sandbox's own tests need more of it")]
 pub(crate) mod http;
 pub(crate) mod browser;
+pub(crate) mod ids;
 #[cfg(feature = "sandbox")]
 pub(crate) mod mirror;
 #[path = "../../../examples/report/nights.rs"]
 pub(crate) mod nights;
 pub(crate) mod oracle;
 pub(crate) mod raw;
+pub(crate) mod shop;
 #[cfg(feature = "sandbox")]
 pub(crate) mod upload;
 #[cfg(feature = "sandbox")]
