@@ -159,6 +159,9 @@ pub(crate) const REMOVAL_ENTRIES: u64 = 1_000_000;
 /// The same of ids in clear, which are held in memory while they are looked for.
 pub(crate) const REMOVAL_ENTRIES_CLEAR: u64 = 250_000;
 
+/// Most of those who were taken out because they opted out that are remembered of an audience, to know an opt-out list again.
+pub(crate) const OPTED_OUT_KEPT: usize = 100_000;
+
 /// Bytes of a part that is merged from smaller ones; one with half of that is no small part.
 pub const MERGED_PART_BYTES: u64 = 64 * 1024 * 1024;
 

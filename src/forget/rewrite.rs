@@ -70,12 +70,15 @@ pub(super) fn part(
     Ok(taken)
 }
 
-/// Takes the lines of some digests out of a list of digests; how many.
+/// Takes the lines of some digests out of a list of digests, or of entries as parts have them; how many.
 pub(super) fn list(path: &PathBuf, digests: &[Digest]) -> Result<u64> {
     let text = fs::read_to_string(path).map_err(|e| Error::reading("read", path, e))?;
     let is_kept = |line: &&str| {
-        let digest = digest_of_line(line.as_bytes(), true);
-        !digest.is_ok_and(|digest| digests.binary_search(&digest).is_ok())
+        let is_one = |is_hashed| {
+            let digest = digest_of_line(line.as_bytes(), is_hashed);
+            digest.is_ok_and(|digest| digests.binary_search(&digest).is_ok())
+        };
+        !is_one(true) && !is_one(false)
     };
     let kept: String = text.lines().filter(is_kept).flat_map(|line| [line, "\n"]).collect();
     let taken = text.lines().count() - kept.lines().count();

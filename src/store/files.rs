@@ -5,6 +5,7 @@
 //! STATE/lock, audience-N.lock       held while a job runs, while an audience is uploaded to
 //! STATE/parts/000123/SHA256.txt     parts that run 123 of a job has made; they never change
 //! STATE/lists/LABEL-must-go.txt     who must go, and who is gone, by digest, as of the latest run
+//! STATE/lists/LABEL-opted-out.txt   some who were taken out because they opted out, as parts have them
 //! STATE/forgotten/TYPE.txt          who is never to be uploaded again, as upload files have it
 //! STATE/prepared/                   what a run has prepared, until its parts are in their folder
 //! ```
@@ -62,11 +63,15 @@ impl Store {
         sync_dir(self.dir())
     }
 
+    /// Where the list of a kind of an audience is.
+    pub(crate) fn list_path(&self, name: &str) -> PathBuf {
+        self.lists_dir().join(format!("{name}.txt"))
+    }
+
     /// Keeps the latest list of a kind of an audience where people find it; its path. Without a list, an earlier one is
     /// removed.
     pub(crate) fn keep_list(&self, list: Option<&Path>, name: &str) -> Result<Option<String>> {
-        let lists = self.lists_dir();
-        let path = lists.join(format!("{name}.txt"));
+        let (lists, path) = (self.lists_dir(), self.list_path(name));
         let keeping = |error| Error::writing("keep the list", &path, error);
         let Some(list) = list else {
             return match fs::remove_file(&path) {

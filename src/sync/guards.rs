@@ -8,7 +8,7 @@ use crate::job::{Guards, ListGuards};
 const TOLERANCE: f64 = 1e-12;
 
 /// The guard of how many of an opt-out list are members.
-const MEMBERS: &str = "min_opt_out_members";
+pub(super) const MEMBERS: &str = "min_opt_out_members";
 
 /// A guard that stops a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,13 +136,13 @@ fn check_audiences(
         return Vec::new();
     }
     let check = |before: &ListAudienceRecord| {
-        let members = before.members.filter(|members| *members > 0)?;
+        let members = hits(before.members, before.taken_out).filter(|members| *members > 0)?;
         let audience = &before.audience;
         audiences.iter().find(|of| of.name == *audience)?;
         let now = list.audiences.iter().find(|of| of.audience == *audience);
         let what = match now {
             None => "has nothing",
-            Some(ListAudienceRecord { members: Some(0), .. }) => "holds back nobody",
+            Some(now) if hits(now.members, now.taken_out) == Some(0) => "holds back nobody",
             Some(_) => return None,
         };
         let message = format!(
@@ -154,6 +154,11 @@ fn check_audiences(
     earlier.audiences.iter().filter_map(check).collect()
 }
 
+/// Entries by which a list is known to be written as it should be: members, or people who were taken out by it.
+fn hits(members: Option<u64>, taken_out: u64) -> Option<u64> {
+    members.map(|members| members.max(taken_out))
+}
+
 /// Looks at how many of an opt-out list are members. That nobody is can be right, unless somebody was in the run before, or
 /// the list is written in another form than the inputs.
 fn check_hits(
@@ -162,7 +167,7 @@ fn check_hits(
     earlier: Option<&OptOutListRecord>,
 ) -> Option<Stopped> {
     let OptOutListRecord { name, usable, suspicion, .. } = list;
-    let Some(members) = list.members else {
+    let Some(members) = hits(list.members, list.taken_out) else {
         let least = guards.min_members?;
         let message = format!(
             "there are too many opt-out lists to say how many of `{name}` are members, and min-opt-out-members asks for {least}"
@@ -171,7 +176,7 @@ fn check_hits(
         let figures = ("unknown".to_owned(), least.to_string());
         return Some(stopped(MEMBERS, name, figures, flag, message));
     };
-    let before = earlier.and_then(|earlier| earlier.members).unwrap_or(0);
+    let before = earlier.and_then(|of| hits(of.members, of.taken_out)).unwrap_or(0);
     let (least, why) = match (guards.min_members, suspicion) {
         (Some(least), _) => (least, format!("min-opt-out-members asks for {least}")),
         (None, Some(cause)) => (u64::MAX, format!("it differs from the inputs: {cause}")),
@@ -353,7 +358,7 @@ mod tests {
             usable: 100,
             members,
             suspicion: suspicion.map(str::to_owned),
-            audiences: Vec::new(),
+            ..OptOutListRecord::default()
         };
         let stops = |min_members, now: &OptOutListRecord, before: Option<Option<u64>>| {
             let guards = ListGuards { min_members, ..ListGuards::default() };
@@ -390,14 +395,15 @@ mod tests {
                 audience: (*name).to_owned(),
                 usable: *usable,
                 members: Some(*members),
+                taken_out: 0,
             });
             OptOutListRecord {
                 name: "opt.csv".to_owned(),
                 records: 100,
                 usable: of.iter().map(|of| of.1).sum(),
                 members: Some(of.iter().map(|of| of.2).sum()),
-                suspicion: None,
                 audiences: audiences.collect(),
+                ..OptOutListRecord::default()
             }
         };
         let of_job = ["mail", "tel"]

@@ -195,7 +195,7 @@ impl Night<'_> {
             prepared => prepared?,
         };
         self.describe(&summary, &audiences, GoneLists::Kept)?;
-        let passed = self.check_guards(&audiences);
+        let passed = self.check_guards(&prepare, &audiences)?;
         if self.removes() {
             let takes_all = passed.is_ok() && self.removes_gone();
             let whom = if takes_all { Whom::All } else { Whom::OptedOut };
@@ -394,6 +394,7 @@ impl Night<'_> {
                         audience: audience.label.to_string(),
                         usable: list.usable,
                         members: list.members,
+                        taken_out: 0,
                     })
                 });
                 let by_audience = by_audience.collect();
@@ -401,6 +402,7 @@ impl Night<'_> {
                     records: files.by_ref().take(*count).map(|file| file.records).sum(),
                     usable: of_it().map(|list| list.usable).sum(),
                     members: of_it().map(|list| list.members).sum(),
+                    taken_out: 0,
                     suspicion: suspicion.map(job::by_keys),
                     audiences: by_audience,
                     name,

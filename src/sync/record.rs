@@ -132,6 +132,9 @@ pub struct OptOutListRecord {
     pub usable: u64,
     /// Different entries of it that are members, in all audiences together; `None` if that is not known.
     pub members: Option<u64>,
+    /// Entries of it that were taken out of audiences because they opted out, where that was looked for: nobody of it is a
+    /// member any more.
+    pub taken_out: u64,
     /// The likely cause that nobody on it is a member of one of the audiences, if there is one.
     pub suspicion: Option<String>,
     /// The same by audience, of those for which it was read.
@@ -148,6 +151,8 @@ pub struct ListAudienceRecord {
     pub usable: u64,
     /// Different entries that are members; `None` if that is not known.
     pub members: Option<u64>,
+    /// Entries that were taken out of it because they opted out, where that was looked for.
+    pub taken_out: u64,
 }
 
 /// An audience of a run: from what was read to what the API holds.

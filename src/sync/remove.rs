@@ -18,10 +18,8 @@ use std::sync::atomic::Ordering;
 use super::audiences::{NightAudience, is_interruption, named};
 use super::cut::{Cutting, Removal, without};
 use super::guards::{self, Stopped};
-use super::night::{GoneLists, Night};
-use crate::config::SuppressInput;
+use super::night::Night;
 use crate::error::{Error, ExitCode, Result};
-use crate::forget;
 use crate::job::Remove;
 use crate::limits::INVALID_SHARE;
 use crate::store::deliveries::NewPart;
@@ -135,77 +133,17 @@ impl Night<'_> {
                 (described.removed_opted_out, described.removed_gone) = (must_go, gone);
                 continue;
             }
+            if let [Some(must_go), _] = &lists {
+                let remembered = self.remember_opted_out(audience, Path::new(must_go));
+                // That keeps nobody in.
+                remembered.unwrap_or_else(|error| self.note(error.to_string()));
+            }
             let lists: Vec<PathBuf> = lists.into_iter().flatten().map(PathBuf::from).collect();
             if let Some(all) = self.remove_of(audience, &lists)? {
                 self.describe_removed(audience, must_go, all, whom)?;
             }
         }
         Ok(())
-    }
-
-    /// Takes out who opted out where the inputs are refused, so that nobody knows who is a member: opt-out lists alone are held
-    /// against what audiences hold. Who is linked to somebody by a row of the inputs is not found so.
-    pub(super) fn remove_by_lists(&mut self, audiences: &mut [NightAudience<'_>]) -> Result<()> {
-        if self.config.is_dry_run {
-            return Ok(());
-        }
-        let refused = (self.record.guard.clone(), self.record.notes.len());
-        let described = self.find_who_opted_out(audiences);
-        let described = match described {
-            Err(error) if is_interruption(&error) => return Err(error),
-            described => described,
-        };
-        // What is told of this night is about the inputs.
-        self.record.notes.truncate(refused.1);
-        self.record.warnings.clear();
-        self.record.guard = refused.0;
-        match described {
-            Ok(true) => self.remove(audiences, Whom::OptedOut)?,
-            Ok(false) => {}
-            Err(error) => {
-                self.note(format!("it could not be found out who has opted out: {error}"));
-            }
-        }
-        for audience in audiences.iter_mut() {
-            let removed = self.described(audience).map_or(0, |of| of.removed_opted_out);
-            if removed > 0 {
-                let label = audience.label();
-                self.note(format!(
-                    "{removed} who opted out were taken out of `{label}` all the same"
-                ));
-            }
-        }
-        self.note_not_out(audiences);
-        self.record.audiences.clear();
-        self.record.inputs.clear();
-        self.record.opt_out_lists.clear();
-        self.record.records = 0;
-        Ok(())
-    }
-
-    /// Holds opt-out lists against what audiences hold; false if there are no lists.
-    fn find_who_opted_out(&mut self, audiences: &[NightAudience<'_>]) -> Result<bool> {
-        let found = self.config.job.find_lists();
-        let mut prepare = self.config.job.prepare_config(&found);
-        let types = self.config.job.audiences.iter().map(|audience| audience.spec.user_type);
-        let forgotten: Vec<SuppressInput> = forget::lists(self.store, types).collect();
-        let has_others = !prepare.suppress.is_empty();
-        prepare.suppress.extend(forgotten.iter().cloned());
-        if prepare.suppress.is_empty() {
-            return Ok(false);
-        }
-        prepare.lists_alone = true;
-        prepare.output.rejects = None;
-        let mut summary = self.timed("prepare", |night| night.prepare(&prepare, audiences));
-        if has_others
-            && !forgotten.is_empty()
-            && summary.as_ref().is_err_and(|error| !is_interruption(error))
-        {
-            // What is wrong with the others does not keep those in who are to be forgotten.
-            prepare.suppress = forgotten;
-            summary = self.timed("prepare", |night| night.prepare(&prepare, audiences));
-        }
-        self.describe(&summary?, audiences, GoneLists::Left).map(|()| true)
     }
 
     /// Takes those on some lists out of an audience, wherever it is; how many different entries that are, or `None` if

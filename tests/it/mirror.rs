@@ -9,7 +9,7 @@ use throng::sync::SyncConfig;
 use crate::support::digest_hex;
 use crate::support::home::email;
 use crate::support::mirror::{Mirror, world};
-use crate::support::world::{digests, night_of};
+use crate::support::world::{World, digests, night_of};
 
 #[test]
 fn who_could_not_be_taken_out_is_taken_out_the_next_night() {
@@ -208,5 +208,42 @@ fn a_flagged_audience_is_built_anew_though_nobody_can_be_taken_out_of_it() {
         assert_eq!((record.exit_code, record.must_go_entries()), (5, 2), "{:?}", record.error);
         let replacing = SyncConfig { is_replacing: true, ..mirror.config("") };
         mirror.assert_is_truth(&night_of(&replacing), &world);
+    }
+}
+
+/// They opted out, were taken out, and then the export drops them, too: their list is written as ever.
+#[test]
+fn a_list_whose_members_were_all_taken_out_stops_no_night() {
+    for (user_type, least) in
+        [("email_hash", None), ("email_hash", Some(2)), ("custom_audience_third_party_id", None)]
+    {
+        let (mirror, mut world) = (Mirror::new(user_type), world(200));
+        let night = || {
+            let mut config = mirror.config("");
+            config.job.suppress[0].guards.min_members = least;
+            night_of(&config)
+        };
+        world.opted_out.extend([1, 2]);
+        let all = World { customers: world.customers.clone(), ..World::default() };
+        mirror.export(&all);
+        assert_eq!(night_of(&mirror.config("")).exit_code, 0);
+        mirror.export(&world);
+        mirror.assert_is_truth(&night(), &world);
+        world.customers.remove(&1);
+        world.customers.remove(&2);
+        for _ in 0..3 {
+            world.customers.insert(300 + world.customers.len() as u64);
+            mirror.export(&world);
+            let record = night();
+            mirror.assert_is_truth(&record, &world);
+            let list = &record.opt_out_lists[0];
+            assert_eq!((list.members, list.taken_out), (Some(0), 2));
+        }
+        // A list of others is another matter.
+        mirror.export(&World { opted_out: [1001, 1002].into(), ..world });
+        let record = night();
+        assert_eq!(record.exit_code, 3, "{:?}", record.error);
+        let guard = record.guard.map(|guard| guard.name);
+        assert_eq!(guard.as_deref(), Some("min_opt_out_members"), "{:?}", record.error);
     }
 }

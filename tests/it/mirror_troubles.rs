@@ -275,3 +275,32 @@ fn who_is_to_be_forgotten_leaves_also_if_a_list_of_the_job_is_not_there() {
     }
     assert_eq!(mirror.members().len(), 298);
 }
+
+#[test]
+fn who_opted_out_by_a_list_that_can_be_read_leaves_though_another_one_cannot() {
+    let (mirror, mut world) = (Mirror::new("email_hash"), world(300));
+    mirror.export(&world);
+    let list = |name: &str, people: &[u64]| {
+        let lines: String = people.iter().map(|person| email(*person) + ",x\n").collect();
+        fs::write(mirror.path(name), format!("email,key\n{lines}")).unwrap();
+    };
+    list("calls.csv", &[]);
+    list("shops.csv", &[]);
+    let three =
+        "opt_outs.csv\"\n[[suppress]]\nfiles = \"calls.csv\"\n[[suppress]]\nfiles = \"shops.csv";
+    let night = || night_of(&mirror.config_with(three, ""));
+    mirror.assert_is_truth(&night(), &world);
+    world.opted_out.extend([1, 2]);
+    mirror.export(&world);
+    list("shops.csv", &[3]);
+    mirror.forget(4);
+    fs::write(mirror.path("calls.csv"), "name,town\nAnn,Rome\nBob,Oslo\n").unwrap();
+    let record = night();
+    assert_eq!(record.exit_code, 3, "{:?}", record.error);
+    assert!(record.error.is_some_and(|error| error.contains("calls.csv")));
+    let of_list: Vec<_> = record.notes.iter().filter(|note| note.contains("a list that")).collect();
+    assert!(matches!(&of_list[..], [note] if note.contains("calls.csv")), "{:?}", record.notes);
+    let out = [1, 2, 3, 4];
+    let left = digests(world.customers.iter().filter(|person| !out.contains(*person)));
+    assert_eq!(mirror.members(), left);
+}

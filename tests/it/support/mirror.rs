@@ -57,9 +57,14 @@ impl Mirror {
 
     /// The run of a job file that says this of who is taken out.
     pub(crate) fn config(&self, remove: &str) -> SyncConfig {
+        self.config_with("opt_outs.csv", remove)
+    }
+
+    /// The same with other opt-out lists.
+    pub(crate) fn config_with(&self, opt_outs: &str, remove: &str) -> SyncConfig {
         let column = if self.user_type == "email_hash" { "email" } else { "key" };
         let lines = Lines {
-            opt_outs: "opt_outs.csv",
+            opt_outs,
             audience: &format!("user-type = \"{}\"\ncolumn = \"{column}\"", self.user_type),
             target: &format!("platform = \"meta\"\n{remove}"),
             upload: "",
