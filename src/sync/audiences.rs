@@ -68,7 +68,7 @@ impl<'a> Night<'a> {
                 NightAudience { job, generations, trouble: None, is_uploaded: false };
             self.settle_create(&mut audience)?;
             if config.is_full {
-                self.start_over(&mut audience)?;
+                self.look_for_lost(&audience)?;
             }
             if config.is_replacing {
                 self.replace_on_demand(&mut audience)?;
@@ -118,8 +118,34 @@ impl<'a> Night<'a> {
         Ok(())
     }
 
-    /// Everybody is sent again. Whoever was sent before counts as somebody who may be in the audience.
-    fn start_over(&mut self, audience: &mut NightAudience<'_>) -> Result<()> {
+    /// Finds the parts of an audience that are lost or damaged.
+    fn look_for_lost(&mut self, audience: &NightAudience<'_>) -> Result<()> {
+        let parts = self.store.held_parts(audience.generations.target())?;
+        let lost: Vec<String> =
+            parts.into_iter().filter(|part| !part.is_intact()).map(|part| part.sha256).collect();
+        if !lost.is_empty() {
+            self.note(format!(
+                "{} parts of `{}` are lost or damaged: nobody knows who of them must go",
+                lost.len(),
+                audience.label()
+            ));
+        }
+        self.lost.extend(lost);
+        Ok(())
+    }
+
+    /// Everybody is sent again, where that was asked for and no guard has stopped it: what was confirmed is not given up for
+    /// nothing.
+    pub(super) fn start_over(&mut self, audiences: &mut [NightAudience<'_>]) -> Result<()> {
+        if !self.config.is_full {
+            return Ok(());
+        }
+        audiences.iter_mut().try_for_each(|audience| self.send_all_again(audience))?;
+        self.lost.iter().try_for_each(|sha256| self.store.forget_part(sha256))
+    }
+
+    /// Whoever was sent before counts as somebody who may be in the audience.
+    fn send_all_again(&self, audience: &mut NightAudience<'_>) -> Result<()> {
         let id = audience.generations.audience;
         // What may have been created is not given up before it is known: nobody would delete it.
         let is_open = |next: &Target| matches!(next.state, TargetState::Intent { .. });
@@ -128,17 +154,7 @@ impl<'a> Night<'a> {
             // Some who are in what was built so far may have opted out since.
             audience.generations = self.store.begin_next_again(id, &creation.name)?;
         }
-        self.store.distrust(id)?;
-        let parts = self.store.held_parts(audience.generations.target())?;
-        let lost: Vec<_> = parts.iter().filter(|part| !part.is_intact()).collect();
-        if !lost.is_empty() {
-            self.note(format!(
-                "{} parts of `{}` are lost or damaged: nobody knows who of them must go",
-                lost.len(),
-                audience.label()
-            ));
-        }
-        lost.into_iter().try_for_each(|part| self.store.forget_part(&part.sha256))
+        self.store.distrust(id)
     }
 
     /// The upload of an audience: to the one that was given by its number, until another one takes its place.

@@ -1,6 +1,7 @@
 //! One run of a job, step by step.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
@@ -100,6 +101,7 @@ pub fn run(
         troubles: Vec::new(),
         not_out: Vec::new(),
         undeleted: Vec::new(),
+        lost: BTreeSet::new(),
         removed: 0,
         list_files: Vec::new(),
     };
@@ -169,6 +171,8 @@ pub(super) struct Night<'a> {
     pub(super) not_out: Vec<(i64, Error)>,
     /// Audiences that could not be deleted in this run.
     pub(super) undeleted: Vec<i64>,
+    /// Parts that are lost or damaged, where everybody is to be sent again.
+    pub(super) lost: BTreeSet<String>,
     /// Entries that were taken out of audiences in this run.
     pub(super) removed: u64,
     /// How many files each opt-out list of the job has.
@@ -196,6 +200,9 @@ impl Night<'_> {
         };
         self.describe(&summary, &audiences, GoneLists::Kept)?;
         let passed = self.check_guards(&prepare, &audiences)?;
+        if passed.is_ok() {
+            self.start_over(&mut audiences)?;
+        }
         if self.removes() {
             let takes_all = passed.is_ok() && self.removes_gone();
             let whom = if takes_all { Whom::All } else { Whom::OptedOut };
@@ -309,7 +316,12 @@ impl Night<'_> {
         let options = self.store.last_options()?.unwrap_or_default();
         let mut known = Vec::new();
         for audience in audiences {
-            let held = self.store.held_parts(audience.generations.target())?;
+            let mut held = self.store.held_parts(audience.generations.target())?;
+            held.retain(|part| !self.lost.contains(&part.sha256));
+            if self.config.is_full {
+                // Everybody is sent again.
+                held.iter_mut().for_each(|part| part.standing = Standing::Possible);
+            }
             for (standing, role) in
                 [(Standing::Confirmed, Role::Known), (Standing::Possible, Role::Unconfirmed)]
             {

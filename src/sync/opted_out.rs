@@ -28,7 +28,7 @@ impl Night<'_> {
         must_go: &Path,
     ) -> Result<()> {
         let (dir, lists) = (self.store.prepared_dir(), [must_go.to_owned()]);
-        let held = self.store.added_parts(audience.generations.target())?;
+        let held = self.added_parts(audience.generations.target())?;
         let cutting = Cutting { dir: &dir, name: "opted-out".to_owned(), lists: &lists };
         let (_, cut) = cutting.cut(&held, audience.job.spec.user_type)?;
         let mut kept = BTreeSet::new();

@@ -174,7 +174,7 @@ impl Night<'_> {
         lists: &[PathBuf],
     ) -> Result<u64> {
         let dir = self.store.prepared_dir();
-        let held = self.store.added_parts(target)?;
+        let held = self.added_parts(target)?;
         let cutting = Cutting { dir: &dir, name: format!("removal-{}", target.id), lists };
         let (listed, removals) = cutting.cut(&held, target.user_type)?;
         if removals.is_empty() {
@@ -229,6 +229,13 @@ impl Night<'_> {
         for error in troubles.chain(not_out) {
             self.note(format!("not everybody could be taken out: {error}"));
         }
+    }
+
+    /// The parts that are, or may be, in a target, and can be read.
+    pub(super) fn added_parts(&self, target: &Target) -> Result<Vec<HeldPart>> {
+        let mut parts = self.store.added_parts(target)?;
+        parts.retain(|part| !self.lost.contains(&part.sha256));
+        Ok(parts)
     }
 
     /// Gives removals their place in the state directory.
@@ -304,7 +311,7 @@ impl Night<'_> {
         let confirmed = removals.into_iter().filter(|(_, is_confirmed)| *is_confirmed);
         let removals: Vec<HeldPart> = confirmed.map(|(part, _)| part).collect();
         let dir = self.store.prepared_dir();
-        for (index, part) in self.store.added_parts(target)?.iter().enumerate() {
+        for (index, part) in self.added_parts(target)?.iter().enumerate() {
             self.progress.stop().check()?;
             let path = dir.join(format!("kept-{}-{index}.txt", target.id));
             let Some(left) = without(part, &removals, target.user_type, &path)? else { continue };

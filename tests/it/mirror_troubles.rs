@@ -4,6 +4,7 @@
 use std::fs;
 
 use throng::sandbox::Change;
+use throng::sync::SyncConfig;
 
 use crate::support::home::email;
 use crate::support::mirror::{Mirror, world};
@@ -303,4 +304,50 @@ fn who_opted_out_by_a_list_that_can_be_read_leaves_though_another_one_cannot() {
     let out = [1, 2, 3, 4];
     let left = digests(world.customers.iter().filter(|person| !out.contains(*person)));
     assert_eq!(mirror.members(), left);
+}
+
+/// All that the store says of audiences and parts.
+fn told_by_store(mirror: &Mirror) -> Vec<String> {
+    let db = rusqlite::Connection::open(mirror.path("state/throng.sqlite")).unwrap();
+    let of_table = |table: &str| -> Vec<String> {
+        let mut rows = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = rows.column_count();
+        let row = |row: &rusqlite::Row<'_>| {
+            let values = (0..columns).map(|at| row.get(at));
+            values.collect::<rusqlite::Result<Vec<rusqlite::types::Value>>>()
+        };
+        let rows = rows.query_map([], row).unwrap();
+        rows.map(|row| format!("{table} {:?}", row.unwrap())).collect()
+    };
+    ["generation", "delivery", "part", "session"].into_iter().flat_map(of_table).collect()
+}
+
+#[test]
+fn all_again_that_a_guard_stops_gives_up_nothing() {
+    for is_being_replaced in [false, true] {
+        let (mirror, world) = (Mirror::new("email_hash"), world(300));
+        mirror.export(&world);
+        mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+        if is_being_replaced {
+            mirror.fault("add,from=2,status=503");
+            let replacing = SyncConfig { is_replacing: true, ..mirror.config("") };
+            assert_eq!(night_of(&replacing).exit_code, 7);
+            mirror.sandbox.clear_faults();
+        }
+        let before = told_by_store(&mirror);
+        mirror.export(&World { customers: (0..100).collect(), ..World::default() });
+        let full = SyncConfig { is_full: true, ..mirror.config("") };
+        let record = night_of(&full);
+        assert_eq!(record.guard.map(|guard| guard.name).as_deref(), Some("max_shrink"));
+        assert_eq!(told_by_store(&mirror), before);
+        mirror.export(&world);
+        let record = night_of(&mirror.config(""));
+        let again = record.audiences[0].entries_sent;
+        assert!(again < 300 && (again == 0) != is_being_replaced, "{again}");
+        mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+        // Without the guard everybody is.
+        let record = night_of(&SyncConfig { is_full: true, ..mirror.config("") });
+        assert_eq!(record.audiences[0].entries_sent, 300);
+        mirror.assert_is_truth(&record, &world);
+    }
 }
