@@ -50,15 +50,21 @@ fn print_night(night: &SyncRecord) -> Result<()> {
         KILLED => "killed, or still going on".to_owned(),
         code => format!("exit code {code}"),
     };
+    let some = |count: u64, what: &str| match count {
+        0 => String::new(),
+        count => format!(", {count} {what}"),
+    };
     line(format_args!(
-        "{}  run {} of {}, {ended}: {} members, {} new, {} uploaded, {} must go\n",
+        "{}  run {} of {}, {ended}: {} members, {} new, {} uploaded{}, {} must go{}\n",
         Timestamp::from_millisecond(night.started_at).map_or_else(|_| "-".to_owned(), date),
         night.run,
         night.job,
         sum(|audience| audience.figures.sets.members),
         sum(|audience| audience.figures.sets.written),
         sum(|audience| audience.entries_sent),
+        some(sum(|audience| audience.removed_gone + audience.removed_opted_out), "taken out"),
         night.must_go_entries(),
+        some(sum(|audience| audience.entries_invalid), "invalid"),
     ))?;
     if let Some(error) = night.error.as_ref().filter(|_| night.exit_code != KILLED) {
         line(format_args!("  {error}\n"))?;
@@ -90,8 +96,12 @@ fn print_target(target: &TargetRecord) -> Result<()> {
         target.user_type, target.ad_account, target.endpoint
     ))?;
     let entries = target.entries_confirmed;
+    let invalid = match target.entries_invalid {
+        0 => String::new(),
+        count => format!(", {count} of them invalid for the platform"),
+    };
     line(format_args!(
-        "  {} of {} parts confirmed, {entries} entries in all\n",
+        "  {} of {} parts confirmed, {entries} entries in all{invalid}\n",
         target.parts_confirmed, target.parts
     ))?;
     for (index, run) in target.runs.iter().enumerate() {
@@ -133,8 +143,9 @@ fn print_run(run: &UploadRecord, is_running: bool) -> Result<()> {
         0 => String::new(),
         count => format!(", {count} without an answer"),
     };
+    let purpose = if run.purpose == "remove" { "to take out " } else { "" };
     line(format_args!(
-        "  {at}  {ended}: {} entries in {} parts, {} requests, {} failed{unanswered}\n",
+        "  {at}  {ended}: {purpose}{} entries in {} parts, {} requests, {} failed{unanswered}\n",
         run.entries, run.parts, run.requests, run.failures
     ))?;
     if let Some(message) = &run.message {

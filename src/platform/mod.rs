@@ -202,6 +202,14 @@ impl Platform {
         }
     }
 
+    /// The flag by which a command means it, behind a space; nothing for the first one, which commands mean if they name none.
+    pub(crate) fn flag(self) -> String {
+        match self {
+            Self::Pitchtarget => String::new(),
+            Self::Meta => format!(" --to {}", self.name()),
+        }
+    }
+
     /// What it calls a type of entries; `None` if it does not take them.
     pub const fn type_name(self, user_type: UserType) -> Option<&'static str> {
         match self {

@@ -21,7 +21,7 @@ type Label<'a> = (&'static str, &'a str);
 /// A figure of an audience: its name, its help, and where it is found.
 type AudienceFigure = (&'static str, &'static str, fn(&AudienceRecord) -> u64);
 
-const AUDIENCE_FIGURES: [AudienceFigure; 18] = [
+const AUDIENCE_FIGURES: [AudienceFigure; 19] = [
     ("read_records", "Member records that were read.", |audience| audience.figures.read),
     ("blank_records", "Member records with nothing in them.", |audience| audience.figures.blank),
     (
@@ -56,6 +56,11 @@ const AUDIENCE_FIGURES: [AudienceFigure; 18] = [
         "removed_opted_out_entries",
         "Entries that were taken out because they opted out.",
         |audience| audience.removed_opted_out,
+    ),
+    (
+        "invalid_entries",
+        "Entries in the audience that the platform takes for invalid.",
+        |audience| audience.entries_invalid,
     ),
     ("opt_out_records", "Entries of the opt-out lists.", |audience| {
         audience.figures.suppression_read

@@ -48,6 +48,8 @@ pub struct TargetRecord {
     pub entries_confirmed: u64,
     /// Entries of parts that may be in it, although no answer confirmed them.
     pub entries_unconfirmed: u64,
+    /// Confirmed entries that the platform takes for invalid.
+    pub entries_invalid: u64,
     /// True if the last run did not come to its end.
     pub is_unfinished: bool,
     /// True if a run is under way at the moment.
@@ -105,6 +107,8 @@ impl Store {
                      AND state = ?1) AS parts_confirmed,
                  (SELECT coalesce(sum(entries), 0) FROM delivery JOIN part USING (sha256)
                      WHERE generation_id = generation.id AND purpose = ?3 AND state = ?1) AS entries_confirmed,
+                 (SELECT coalesce(sum(entries_invalid), 0) FROM delivery
+                     WHERE generation_id = generation.id AND purpose = ?3 AND state = ?1) AS entries_invalid,
                  (SELECT coalesce(sum(entries), 0) FROM delivery JOIN part USING (sha256)
                      WHERE generation_id = generation.id AND purpose = ?3 AND state NOT IN (?1, ?2)) AS entries_unconfirmed
              FROM generation
@@ -156,6 +160,7 @@ fn target(row: &Row<'_>) -> rusqlite::Result<(i64, TargetRecord)> {
         parts_confirmed: row.get("parts_confirmed")?,
         entries_confirmed: row.get("entries_confirmed")?,
         entries_unconfirmed: row.get("entries_unconfirmed")?,
+        entries_invalid: row.get("entries_invalid")?,
         is_unfinished: false,
         is_running: false,
         runs: Vec::new(),

@@ -129,16 +129,18 @@ impl Store {
         })
     }
 
-    /// The generations of an audience of a job; whether the job's label was another audience's before, and whether its
-    /// live generation was deleted, so that there is a new one.
+    /// The generations of an audience of a job; if the job's label was another audience's before, what there is of that one,
+    /// and whether its live generation was deleted, so that there is a new one.
     pub(crate) fn generations_of_job(
         &self,
         label: &str,
         key: &AudienceKey<'_>,
-    ) -> Result<(Generations, bool, bool)> {
+    ) -> Result<(Generations, Option<Vec<Target>>, bool)> {
         self.change(|db| {
             let found = key.given_id.map(|id| find(db, key.endpoint, id)).transpose()?.flatten();
             let audience = found.map_or_else(|| audience(db, key), |target| Ok(target.audience))?;
+            let sql = format!("{SELECT} WHERE label = ?1 AND audience_id != ?2 AND state = ?3");
+            let former = rows(db, &sql, params![label, audience, Existence::Ready], target)?;
             let moved = db.execute(
                 "UPDATE audience SET label = NULL WHERE label = ?1 AND id != ?2",
                 params![label, audience],
@@ -157,7 +159,7 @@ impl Store {
             )?;
             let given_id = key.given_id.filter(|_| !is_named);
             live(db, audience, given_id.is_none().then_some(key.name), given_id)?;
-            Ok((generations(db, audience)?, moved > 0, is_again))
+            Ok((generations(db, audience)?, (moved > 0).then_some(former), is_again))
         })
     }
 

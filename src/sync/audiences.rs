@@ -5,6 +5,7 @@ use super::night::Night;
 use crate::config::Label;
 use crate::error::{Error, ExitCode, Result};
 use crate::job::JobAudience;
+use crate::quote::OneLine;
 use crate::store::{AudienceKey, Generations, Target, TargetState};
 use crate::upload::{TargetSpec, Upload, UploadConfig, Verdict};
 
@@ -43,7 +44,7 @@ impl<'a> Night<'a> {
                 name: job.name(),
                 given_id: job.id.as_ref(),
             };
-            let (generations, is_moved, is_again) =
+            let (generations, moved, is_again) =
                 self.store.generations_of_job(label.as_str(), &key)?;
             let live = &generations.live;
             let account = config.job.target.ad_account.as_str();
@@ -56,10 +57,8 @@ impl<'a> Night<'a> {
                     "check `id`, `user-type` and `ad-account` in the job file",
                 ));
             }
-            if is_moved {
-                self.note(format!(
-                    "`{label}` goes to another audience now: everybody is uploaded to it who is not known to be in it"
-                ));
+            if let Some(former) = moved {
+                self.note_moved(label, &former);
             }
             if is_again {
                 self.note(format!("the audience of `{label}` was deleted: it is created again"));
@@ -76,6 +75,26 @@ impl<'a> Night<'a> {
             audiences.push(audience);
         }
         Ok(audiences)
+    }
+
+    /// Says that a label stands for another audience, and what is left of the one that it stood for: nobody is taken out of
+    /// that one any more.
+    fn note_moved(&mut self, label: &Label, former: &[Target]) {
+        self.note(format!(
+            "`{label}` goes to another audience now: everybody is uploaded to it who is not known to be in it"
+        ));
+        let to = self.config.client.platform().flag();
+        for target in former {
+            let Some(id) = target.platform_id() else { continue };
+            let name = target
+                .name
+                .as_deref()
+                .map_or_else(String::new, |name| format!(" `{}`", OneLine(name)));
+            self.note(format!(
+                "audience {id}{name}, to which `{label}` went before, is still there, and whoever opts out stays in it: \
+                 if nobody needs it, throng audience delete {id}{to}"
+            ));
+        }
     }
 
     /// Finds out what became of a create without an answer, by a person's word or by the API's list. Nobody is sent. If

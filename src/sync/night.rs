@@ -384,6 +384,7 @@ impl Night<'_> {
             described.audience = live.platform_id().map(ToString::to_string);
             described.fb_id = live.fb_id.as_ref().map(ToString::to_string);
             (described.held_before, described.held_after) = (held, held);
+            described.entries_invalid = self.store.invalid(live)?.1;
             self.record.audiences.push(described);
             self.remember_must_go(audience, prepared.figures.sets.must_go)?;
         }

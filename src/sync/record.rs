@@ -196,6 +196,8 @@ pub struct AudienceRecord {
     pub held_before: u64,
     /// Entries that it holds after the run.
     pub held_after: u64,
+    /// Those of them that the platform takes for invalid: it matches nobody by them.
+    pub entries_invalid: u64,
 }
 
 /// A part of a run's time.

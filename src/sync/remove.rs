@@ -335,6 +335,7 @@ impl Night<'_> {
     ) -> Result<()> {
         let (store, label) = (self.store, audience.label());
         let held = store.held(&audience.generations.live)?;
+        let (_, invalid) = store.invalid(&audience.generations.live)?;
         store.keep_list(None, &format!("{label}-must-go"))?;
         if whom == Whom::All {
             store.keep_list(None, &format!("{label}-gone"))?;
@@ -348,7 +349,7 @@ impl Night<'_> {
             described.figures.sets.gone = 0;
             described.gone_list = None;
         }
-        described.held_after = held;
+        (described.held_after, described.entries_invalid) = (held, invalid);
         self.remember_must_go(audience, 0)
     }
 }

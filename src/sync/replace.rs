@@ -109,8 +109,10 @@ impl Night<'_> {
             let replaced = audience.generations.live.platform_id().map(ToString::to_string);
             audience.generations = self.store.take_over(audience.generations.audience)?;
             let held = self.store.held(&audience.generations.live)?;
+            let (_, invalid) = self.store.invalid(&audience.generations.live)?;
             let described = self.described(audience)?;
             (described.held_after, described.replaced) = (held, replaced);
+            described.entries_invalid = invalid;
         }
         Ok(())
     }

@@ -77,7 +77,16 @@ impl fmt::Display for Funnel<'_> {
             };
             row(f, "MUST GO", sets.must_go, note)?;
         }
-        row(f, "held now", of.held_after, "")
+        row(f, "held now", of.held_after, "")?;
+        if of.entries_invalid > 0 {
+            row(
+                f,
+                "invalid",
+                of.entries_invalid,
+                "of these, by what the platform says: nobody is matched by them",
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -115,10 +115,11 @@ impl Night<'_> {
         let (parts, entries, bytes) =
             self.store.confirmed_in(audience.generations.target(), self.run)?;
         let held = self.store.held(&audience.generations.live)?;
+        let (_, invalid) = self.store.invalid(&audience.generations.live)?;
         let described = self.described(audience)?;
         (described.parts_sent, described.entries_sent, described.bytes_sent) =
             (parts, entries, bytes);
-        described.held_after = held;
+        (described.held_after, described.entries_invalid) = (held, invalid);
         let least = self.config.client.platform().capabilities().usable_entries_min;
         if let Some(least) = least.filter(|least| held > 0 && held < *least) {
             let label = audience.label();

@@ -15,7 +15,7 @@ use super::{Call, Client, Notice, UploadProgress, fit, send};
 use crate::emit::Manifest;
 use crate::error::{Error, ExitCode, Result};
 use crate::machine;
-use crate::platform::{Audience, Id, Platform};
+use crate::platform::{Audience, Id};
 use crate::quote::OneLine;
 use crate::stop::Stop;
 use crate::store::deliveries::NewPart;
@@ -349,11 +349,7 @@ impl Upload {
             }
             (Verdict::IsNot, TargetState::Ready { audience }) => {
                 if self.listed(store, session)?.is_some() {
-                    // The first platform is the one that commands mean if they name none.
-                    let to = match self.client.platform() {
-                        Platform::Pitchtarget => String::new(),
-                        of @ Platform::Meta => format!(" --to {}", of.name()),
-                    };
+                    let to = self.client.platform().flag();
                     return Err(Error::usage(
                         format!("audience {audience} was created and is there"),
                         format!(
@@ -401,7 +397,14 @@ impl Upload {
         match &self.target.state {
             TargetState::Ready { audience } if self.has_other_content => Err(Error::usage(
                 format!("the audience of that name, {audience}, was created from other files"),
-                format!("add these to it with --audience {audience}, or choose another name"),
+                match self.config.purpose {
+                    Purpose::Add => format!(
+                        "add these to it with --audience {audience}, or choose another name"
+                    ),
+                    Purpose::Remove => format!(
+                        "take these out of it by its number: --audience {audience} --remove"
+                    ),
+                },
             )),
             TargetState::Intent { .. } if self.has_other_content => Err(Error::api(
                 ExitCode::Unknown,

@@ -470,3 +470,18 @@ fn nobody_is_taken_out_of_an_audience_that_is_not_known() {
     check_code(&rig.upload(&["--remove"]), 0);
     assert_eq!(rig.members(), digests([]));
 }
+
+#[test]
+fn other_people_than_it_was_created_from_are_taken_out_by_number() {
+    let rig = Rig::new(SandboxConfig::default());
+    rig.prepare("out", 0..300, 200);
+    check_code(&rig.upload(&[]), 0);
+    rig.prepare("left", 0..10, 200);
+    let remove = ["upload", "left", "--create", "News", "--ad-account", "7", "--remove"];
+    let output = rig.throng(&remove);
+    check_code(&output, 2);
+    let hint = format!("take these out of it by its number: --audience {} --remove", rig.id());
+    assert!(said(&output).contains(&hint), "{}", said(&output));
+    check_code(&rig.change("left", &["--remove"]), 0);
+    assert_eq!(rig.members(), digests(10..300));
+}

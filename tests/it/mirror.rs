@@ -247,3 +247,55 @@ fn a_list_whose_members_were_all_taken_out_stops_no_night() {
         assert_eq!(guard.as_deref(), Some("min_opt_out_members"), "{:?}", record.error);
     }
 }
+
+#[test]
+fn who_was_taken_out_and_what_is_invalid_is_told_everywhere() {
+    let (mirror, mut world) = (Mirror::new("email_hash"), world(200));
+    mirror.export(&world);
+    mirror.fault("add,nth=1,invalid=3");
+    let record = night_of(&mirror.config(""));
+    assert_eq!((record.exit_code, record.audiences[0].entries_invalid), (0, 3));
+    assert!(record.to_string().contains("invalid"), "{record}");
+    world.customers.remove(&190);
+    world.opted_out.insert(191);
+    mirror.export(&world);
+    let record = night_of(&mirror.config(""));
+    assert_eq!(record.audiences[0].entries_invalid, 3, "they are in it still");
+    let metrics = throng::report::metrics(&record, None);
+    let has_it =
+        |line: &str| line.starts_with("throng_sync_invalid_entries{") && line.ends_with(" 3");
+    assert!(metrics.lines().any(has_it), "{metrics}");
+    let history = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_throng"));
+        command.args(["history", "--state", "state"]).args(args).current_dir(mirror.dir.path());
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let text = history(&[]);
+    assert!(text.contains("0 uploaded, 2 taken out, 0 must go, 3 invalid"), "{text}");
+    assert!(text.contains("3 of them invalid for the platform"), "{text}");
+    assert!(text.contains("done: to take out 2 entries in 1 parts"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&history(&["--json"])).unwrap();
+    assert_eq!(json["targets"][0]["entries_invalid"], 3);
+    assert_eq!(json["nights"][0]["audiences"][0]["entries_invalid"], 3);
+}
+
+#[test]
+fn the_audience_that_a_job_leaves_is_named_and_so_is_how_it_goes() {
+    let (mirror, world) = (Mirror::new("email_hash"), world(200));
+    mirror.export(&world);
+    mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
+    let first = mirror.sandbox.audiences().unwrap()[0].id;
+    let renamed = || {
+        let mut config = mirror.config("");
+        let creation = config.job.audiences[0].creation.as_mut().unwrap();
+        "Letters".clone_into(&mut creation.name);
+        config
+    };
+    let record = night_of(&renamed());
+    assert_eq!(record.exit_code, 0, "{:?}", record.error);
+    let told = format!("throng audience delete {first} --to meta");
+    let of_first = |notes: &[String]| notes.iter().filter(|note| note.contains(&told)).count();
+    assert_eq!(of_first(&record.notes), 1, "{:?}", record.notes);
+    assert!(record.notes.iter().any(|note| note.contains("`Newsletter`")), "{:?}", record.notes);
+    assert_eq!(of_first(&night_of(&renamed()).notes), 0, "once is enough");
+}
