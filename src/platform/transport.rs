@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use super::{Call, Failure, FailureKind, Outcome};
+use super::{Call, Failure, FailureKind, Id, Outcome};
 
 /// What makes the requests of a platform's calls.
 pub(crate) trait Transport {
@@ -23,12 +23,14 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Option<&'a mut dyn Body>,
     /// Whether the server is asked first if it wants the body, so that a token that it refuses costs no upload.
     pub(crate) asks_first: bool,
+    /// The ad account that it is about, where limits are told by account.
+    pub(crate) ad_account: Option<Id>,
 }
 
 impl Request<'_> {
     /// A request without a body.
     pub(crate) fn bare(call: Call, method: &'static str, path: String) -> Self {
-        Self { call, method, path, body: None, asks_first: false }
+        Self { call, method, path, body: None, asks_first: false, ad_account: None }
     }
 }
 
@@ -79,6 +81,8 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
     /// Those headers that the platform reads.
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// The ad account that the request was about, where limits are told by account.
+    pub(crate) ad_account: Option<Id>,
 }
 
 impl Reply {

@@ -226,7 +226,12 @@ impl Client {
     }
 
     /// Reads an answer: what it says if it is a success, else why it is none.
-    fn read(&self, attempt: &Attempt, mut response: Response<Body>) -> Outcome<Reply> {
+    fn read(
+        &self,
+        attempt: &Attempt,
+        mut response: Response<Body>,
+        ad_account: Option<Id>,
+    ) -> Outcome<Reply> {
         let status = response.status();
         let mut body = Vec::new();
         if status.is_success() {
@@ -248,7 +253,8 @@ impl Client {
         };
         let headers = self.platform.capabilities().headers.iter();
         let headers = headers.filter_map(|name| Some((*name, header(name)?))).collect();
-        let reply = Reply { call: attempt.call, status: status.as_u16(), body, headers };
+        let reply =
+            Reply { call: attempt.call, status: status.as_u16(), body, headers, ad_account };
         let said = Said::read(&reply.body);
         let Some(refusal) = self.platform.refusal(&reply, &said.text) else { return Ok(reply) };
         let retry_after = header("Retry-After");
@@ -270,7 +276,7 @@ impl Client {
 
 impl Transport for Client {
     fn send(&self, request: Request<'_>) -> Outcome<Reply> {
-        let Request { call, method, path, body, asks_first } = request;
+        let Request { call, method, path, body, asks_first, ad_account } = request;
         let mut attempt = self.attempt(call, body.is_none());
         let bad = |_| attempt.fail(FailureKind::Refused, "a bad address");
         let authorization = self.token.header(self.platform.capabilities().authorization);
@@ -281,7 +287,7 @@ impl Transport for Client {
         let Some(mut body) = body else {
             let request = builder.body(SendBody::none()).map_err(bad)?;
             let response = self.run(request).map_err(|error| attempt.broken(&error))?;
-            return self.read(&attempt, response);
+            return self.read(&attempt, response, ad_account);
         };
         builder = builder
             .header("Content-Type", body.content_type())
@@ -301,7 +307,7 @@ impl Transport for Client {
                     ..attempt.fail(FailureKind::Nonsense, "it came before the file was sent")
                 })
             }
-            Ok(response) => self.read(&attempt, response),
+            Ok(response) => self.read(&attempt, response, ad_account),
             Err(error) => Err(attempt.broken(&error)),
         }
     }

@@ -7,7 +7,7 @@ use super::{VERSION, usage};
 use crate::platform::transport::{ContractError, Request};
 use crate::platform::{
     Accepted, Audience, Call, Entries, Failure, FailureKind, Id, NewAudience, Outcome, Recipient,
-    Reply, Transport,
+    Transport,
 };
 
 /// What is asked of an audience.
@@ -35,7 +35,14 @@ pub(in crate::platform) fn create(wire: &dyn Transport, new: &NewAudience) -> Ou
     }
     let mut form = form.end();
     let path = format!("/{VERSION}/act_{}/customaudiences", new.ad_account);
-    let request = Request { call, method: "POST", path, body: Some(&mut form), asks_first: false };
+    let request = Request {
+        call,
+        method: "POST",
+        path,
+        body: Some(&mut form),
+        asks_first: false,
+        ad_account: Some(new.ad_account.clone()),
+    };
     let id = wire.send(request)?.read(|body| {
         let object = object(body)?;
         id(&object, "id").ok_or(ContractError("an audience without `id`"))
@@ -74,7 +81,7 @@ fn change(
     let Some(schema) = super::type_name(recipient.user_type) else {
         return Err(unsent("it does not take entries of this type"));
     };
-    let sent = entries.count;
+    let (sent, session) = (entries.count, entries.place.map(|place| place.session));
     let mut form = form(call)?;
     if let Some(place) = &entries.place {
         form = form.field("session", &payload::session(place));
@@ -82,20 +89,37 @@ fn change(
     let form = form.payload(recipient.user_type, schema, &mut entries);
     let mut form = form.map_err(|error| wire.unreadable(call, &error))?.end();
     let path = format!("/{VERSION}/{}/users", recipient.audience);
-    let request = Request { call, method, path, body: Some(&mut form), asks_first: false };
+    let request = Request {
+        call,
+        method,
+        path,
+        body: Some(&mut form),
+        asks_first: false,
+        ad_account: Some(recipient.ad_account.clone()),
+    };
     let reply = wire.send(request)?;
-    let mut accepted = reply.read(|body| accepted(body, sent))?;
+    let mut accepted = reply.read(|body| accepted(body, sent, session))?;
     accepted.pause = usage::pause(&reply);
     Ok(accepted)
 }
 
-/// The answer to a batch of so many entries. It tells of these or of the whole session, so never of fewer.
-fn accepted(body: &[u8], sent: u64) -> Result<Accepted, ContractError> {
+/// The answer to a batch of so many entries, of a session if there is one. It tells of these or of the whole session, so
+/// never of fewer, and never of another session.
+fn accepted(body: &[u8], sent: u64, session: Option<i64>) -> Result<Accepted, ContractError> {
     let object = object(body)?;
     let number = |name: &str| object.get(name).and_then(Value::as_u64);
     let audience = id(&object, "audience_id").ok_or(ContractError("no `audience_id`"))?;
     let received = number("num_received").ok_or(ContractError("no `num_received`"))?;
     let invalid = number("num_invalid_entries").ok_or(ContractError("no `num_invalid_entries`"))?;
+    let told = object.get("session_id").filter(|told| !told.is_null());
+    let is_same = |told: &Value| match (told, session) {
+        (_, None) => true,
+        (Value::String(told), Some(session)) => *told == session.to_string(),
+        (told, Some(session)) => told.as_i64() == Some(session),
+    };
+    if told.is_some_and(|told| !is_same(told)) {
+        return Err(ContractError("another session than that of the request in `session_id`"));
+    }
     if received < sent {
         return Err(ContractError("fewer entries than were sent in `num_received`"));
     }
@@ -104,6 +128,7 @@ fn accepted(body: &[u8], sent: u64) -> Result<Accepted, ContractError> {
 
 /// All audiences of an ad account.
 pub(in crate::platform) fn list(wire: &dyn Transport, ad_account: &Id) -> Outcome<Vec<Audience>> {
+    let account = || Some(ad_account.clone());
     let first = format!("/{VERSION}/act_{ad_account}/customaudiences?fields={FIELDS}&limit={PAGE}");
     let mut audiences = Vec::new();
     let mut after: Option<String> = None;
@@ -112,7 +137,8 @@ pub(in crate::platform) fn list(wire: &dyn Transport, ad_account: &Id) -> Outcom
             Some(after) => format!("{first}&after={}", escaped(after)),
             None => first.clone(),
         };
-        let (found, next) = get(wire, Call::List, path)?.read(page)?;
+        let request = Request { ad_account: account(), ..Request::bare(Call::List, "GET", path) };
+        let (found, next) = wire.send(request)?.read(page)?;
         audiences.extend(found);
         if next.is_none() || next == after {
             break;
@@ -140,7 +166,8 @@ fn page(body: &[u8]) -> Result<(Vec<Audience>, Option<String>), ContractError> {
 
 /// One audience.
 pub(in crate::platform) fn details(wire: &dyn Transport, id: &Id) -> Outcome<Audience> {
-    let reply = get(wire, Call::Details, format!("/{VERSION}/{id}?fields={FIELDS}"))?;
+    let path = format!("/{VERSION}/{id}?fields={FIELDS}");
+    let reply = wire.send(Request::bare(Call::Details, "GET", path))?;
     reply
         .read(|body| audience(&serde_json::from_slice(body).map_err(|_| ContractError("no JSON"))?))
 }
@@ -152,10 +179,6 @@ pub(in crate::platform) fn delete(wire: &dyn Transport, id: &Id) -> Outcome<()> 
         Some(Value::Bool(true)) => Ok(()),
         _ => Err(ContractError("no `success`")),
     })
-}
-
-fn get(wire: &dyn Transport, call: Call, path: String) -> Outcome<Reply> {
-    wire.send(Request::bare(call, "GET", path))
 }
 
 fn form(call: Call) -> Outcome<Form> {
@@ -214,7 +237,7 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::platform::{CustomerFileSource, Place};
+    use crate::platform::{CustomerFileSource, Place, Reply};
     use crate::user_type::UserType;
 
     /// A server that answers one after the other, and remembers what it was asked.
@@ -232,7 +255,13 @@ mod tests {
             }
             self.asked.borrow_mut().push((format!("{} {}", request.method, request.path), text));
             let body = self.answers.borrow_mut().remove(0).as_bytes().to_vec();
-            Ok(Reply { call: request.call, status: 200, body, headers: Vec::new() })
+            Ok(Reply {
+                call: request.call,
+                status: 200,
+                body,
+                headers: Vec::new(),
+                ad_account: None,
+            })
         }
 
         fn unreadable(&self, call: Call, error: &io::Error) -> Failure {
@@ -321,11 +350,24 @@ mod tests {
             r#"{"audience_id": "1"}"#,
             r#"{"audience_id": "x", "num_received": 1}"#,
         ] {
-            assert!(accepted(body.as_bytes(), 0).is_err(), "{body}");
+            assert!(accepted(body.as_bytes(), 0, None).is_err(), "{body}");
             assert!(page(body.as_bytes()).is_err(), "{body}");
         }
         let short = br#"{"audience_id": "1", "num_received": 1, "num_invalid_entries": 0}"#;
-        assert!(accepted(short, 1).is_ok() && accepted(short, 2).is_err());
+        assert!(accepted(short, 1, None).is_ok() && accepted(short, 2, None).is_err());
+        for (told, is_ok) in [
+            ("9", true),
+            ("\"9\"", true),
+            ("8", false),
+            ("\"8\"", false),
+            ("[]", false),
+            ("null", true),
+        ] {
+            let body = format!(
+                r#"{{"audience_id": "1", "session_id": {told}, "num_received": 1, "num_invalid_entries": 0}}"#
+            );
+            assert_eq!(accepted(body.as_bytes(), 1, Some(9)).is_ok(), is_ok, "{told}");
+        }
         for body in ["", "{}", r#"{"success": false}"#] {
             let deleted =
                 delete(&scripted(&[Box::leak(body.to_owned().into_boxed_str())]), &1.into());

@@ -143,7 +143,7 @@ mod tests {
 
     fn judged(call: Call, status: u16, error: &Value, message: &str) -> Refusal {
         let body = json!({ "error": error }).to_string().into_bytes();
-        let reply = Reply { call, status, body, headers: Vec::new() };
+        let reply = Reply { call, status, body, headers: Vec::new(), ad_account: None };
         refusal(&reply, message).expect("a refusal")
     }
 
@@ -242,6 +242,7 @@ mod tests {
             status,
             body: body.as_bytes().to_vec(),
             headers: Vec::new(),
+            ad_account: None,
         };
         for (status, kind) in [
             (401, FailureKind::Credentials),

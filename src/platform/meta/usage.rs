@@ -36,7 +36,7 @@ struct Usage {
 
 /// How long to wait before the next request, so that no limit is reached: nothing below 80%, then the longer the less is left.
 pub(super) fn pause(reply: &Reply) -> Duration {
-    let usage = Usage::read(reply);
+    let usage = Usage::read(reply, false);
     if let Some(regain) = usage.regain {
         return regain;
     }
@@ -46,15 +46,28 @@ pub(super) fn pause(reply: &Reply) -> Duration {
 
 /// How long to wait after a request was refused because of a limit.
 pub(super) fn wait_after_refusal(reply: &Reply) -> Duration {
-    Usage::read(reply).regain.unwrap_or(REFUSED_WAIT)
+    Usage::read(reply, true).regain.unwrap_or(REFUSED_WAIT)
 }
 
 impl Usage {
-    fn read(reply: &Reply) -> Self {
+    /// Reads what an answer says, of a refusal if it is one. Where it tells limits by account, those of others are none of
+    /// this one's; but what is not told by this account's number may be about it all the same.
+    fn read(reply: &Reply, is_refusal: bool) -> Self {
         let mut usage = Self::default();
         for (_, text) in &reply.headers {
             let value: Value = serde_json::from_str(text).unwrap_or_default();
-            usage.take(&value);
+            let is_by_account =
+                value.as_object().is_some_and(|of| of.values().any(Value::is_array));
+            let own = reply
+                .ad_account
+                .as_ref()
+                .and_then(|id| value.get(id.as_str()).or_else(|| value.get(format!("act_{id}"))));
+            let mut told = Self::default();
+            told.take(own.unwrap_or(&value));
+            let is_certain = own.is_some() || !is_by_account || reply.ad_account.is_none();
+            usage.percent = usage.percent.max(told.percent);
+            // It goes slower, but waits for nobody else.
+            usage.regain = usage.regain.max(told.regain.filter(|_| is_certain || is_refusal));
         }
         usage
     }
@@ -90,7 +103,27 @@ mod tests {
 
     fn reply(headers: &[(&'static str, &str)]) -> Reply {
         let headers = headers.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
-        Reply { call: Call::Add, status: 200, body: Vec::new(), headers }
+        let ad_account = Some(7.into());
+        Reply { call: Call::Add, status: 200, body: Vec::new(), headers, ad_account }
+    }
+
+    #[test]
+    fn the_limits_of_another_account_are_none_of_this_one() {
+        let of = |accounts: &[(&str, u32, u32)]| {
+            let of_one = |(account, percent, minutes): &(&str, u32, u32)| {
+                format!(
+                    r#""{account}": [{{"call_count": {percent}, "estimated_time_to_regain_access": {minutes}}}]"#
+                )
+            };
+            let all: Vec<String> = accounts.iter().map(of_one).collect();
+            let reply = reply(&[(HEADERS[0], &format!("{{{}}}", all.join(",")))]);
+            (pause(&reply).as_secs(), wait_after_refusal(&reply).as_secs())
+        };
+        assert_eq!(of(&[("7", 10, 0), ("8", 100, 50)]), (0, 60));
+        assert_eq!(of(&[("act_7", 90, 0), ("8", 100, 50)]), (30, 60));
+        assert_eq!(of(&[("8", 0, 0), ("7", 100, 3)]), (180, 180));
+        // It may be the number of a business that this account is of.
+        assert_eq!(of(&[("8", 100, 50)]), (60, 50 * 60));
     }
 
     fn of_business(percent: u32, minutes: u32) -> String {

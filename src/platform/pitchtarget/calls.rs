@@ -74,7 +74,8 @@ fn send(
         ..Failure::new(call, FailureKind::Refused, error.to_string())
     })?;
     let mut body = form.body(entries.lines, entries.file, entries.bytes, &boundary);
-    let request = Request { call, method, path, body: Some(&mut body), asks_first: true };
+    let request =
+        Request { call, method, path, body: Some(&mut body), asks_first: true, ad_account: None };
     let reply = wire.send(request)?;
     let CustomAudience { id, fb_id, user_type, .. } = reply.read(CustomAudience::from_json)?;
     Ok(Accepted { fb_id, user_type, ..Accepted::of(id) })
