@@ -59,6 +59,8 @@ fn set_up(db: &mut Connection, schema: &str, version: i32) -> rusqlite::Result<(
     }
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is not to be read in the file any more.
+    db.pragma_update(None, "secure_delete", true)?;
     let version_of = |db: &Connection| -> rusqlite::Result<i32> {
         db.query_row("PRAGMA user_version", [], |row| row.get(0))
     };

@@ -83,6 +83,7 @@ pub fn forget(
     let purged = purge_all(&store, how)?;
     // What an earlier run left that was killed, with everybody in it.
     store.remove_unneeded()?;
+    store.compact()?;
     let list = store.forgotten_list(user_type);
     Ok(Forgotten { list, listed, answers, purged, elsewhere, waiting })
 }
@@ -107,7 +108,14 @@ pub(crate) fn purge(store: &Store) -> Result<u64> {
             }
         }
     }
-    if locks.is_empty() { Ok(0) } else { purge_all(store, Forget::OnceGone) }
+    if locks.is_empty() {
+        return Ok(0);
+    }
+    let purged = purge_all(store, Forget::OnceGone)?;
+    if purged > 0 {
+        store.compact()?;
+    }
+    Ok(purged)
 }
 
 /// The suppression lists of those who were forgotten, for audiences of these types.
@@ -188,6 +196,7 @@ fn purge_all(store: &Store, how: Forget) -> Result<u64> {
     for path in store.lists()? {
         purged += rewrite::list(&path, &gone)?;
     }
+    store.forget_sums()?;
     Ok(purged)
 }
 

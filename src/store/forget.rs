@@ -90,6 +90,35 @@ impl Store {
         })
     }
 
+    /// Forgets the sums of parts that are for no audience any more: that of a part of one or two entries says as much as
+    /// these do. What a create without an answer carried stays until that is settled.
+    pub(crate) fn forget_sums(&self) -> Result<()> {
+        self.change(|db| {
+            let is_for_nobody = |table: &str| {
+                format!("NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.sha256 = {table}.sha256)")
+            };
+            for change in [
+                format!(
+                    "UPDATE request SET sha256 = NULL WHERE sha256 IS NOT NULL AND (call != 'create' OR may_hold = 0) AND {}",
+                    is_for_nobody("request")
+                ),
+                format!("DELETE FROM session WHERE {}", is_for_nobody("session")),
+                format!("DELETE FROM part WHERE {}", is_for_nobody("part")),
+            ] {
+                db.execute(&change, [])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the database anew, so that nothing of what was deleted is left in its pages or its log.
+    pub(crate) fn compact(&self) -> Result<()> {
+        self.read(|db| {
+            db.execute_batch("VACUUM")?;
+            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        })
+    }
+
     /// The lists of who must go and who is gone.
     pub(crate) fn lists(&self) -> Result<Vec<PathBuf>> {
         let dir = self.lists_dir();

@@ -51,6 +51,8 @@ mod meta;
 #[cfg(feature = "sandbox")]
 mod mirror;
 #[cfg(feature = "sandbox")]
+mod mirror_forgets;
+#[cfg(feature = "sandbox")]
 mod mirror_troubles;
 mod metrics;
 #[cfg(feature = "sandbox")]

@@ -1,15 +1,15 @@
-//! Nights on a platform that can take people out, in which something goes wrong, a guard stops the rest or somebody is to
-//! be forgotten: the audience is the truth, neither more nor less, or as much of it as can be known.
+//! Nights on a platform that can take people out, in which something goes wrong or a guard stops the rest: the audience is
+//! the truth, neither more nor less, or as much of it as can be known.
 
 use std::fs;
 
 use throng::sandbox::Change;
 use throng::sync::SyncConfig;
 
+use crate::support::Random;
 use crate::support::home::email;
 use crate::support::mirror::{Mirror, world};
 use crate::support::world::{World, change, digests, night_of};
-use crate::support::{Random, digest_hex};
 
 /// What goes wrong in a night.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -233,48 +233,6 @@ fn an_audience_of_invalid_entries_is_no_success_in_any_night() {
         assert_eq!(record.exit_code, 3, "{:?}", record.error);
         assert!(record.error.is_some_and(|error| error.contains("for invalid")));
     }
-}
-
-#[test]
-fn who_is_to_be_forgotten_leaves_the_audience_and_then_the_state() {
-    let mirror = Mirror::new("email_hash");
-    let world = world(300);
-    mirror.export(&world);
-    mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
-    mirror.forget(7);
-    // Also if there is no export that night.
-    fs::rename(mirror.path("export.csv"), mirror.path("elsewhere")).unwrap();
-    assert_eq!(night_of(&mirror.config("")).exit_code, 3);
-    let left = digests(world.customers.iter().filter(|person| **person != 7));
-    assert_eq!(mirror.members(), left);
-    // The state knows nothing of them from then on, though that night failed.
-    let forgotten = digest_hex(email(7).as_bytes());
-    for run in fs::read_dir(mirror.path("state/parts")).unwrap() {
-        for part in fs::read_dir(run.unwrap().path()).unwrap() {
-            assert!(!fs::read_to_string(part.unwrap().path()).unwrap().contains(&forgotten));
-        }
-    }
-    fs::rename(mirror.path("elsewhere"), mirror.path("export.csv")).unwrap();
-    let record = night_of(&mirror.config(""));
-    assert_eq!(record.exit_code, 0, "{:?}", record.error);
-    assert_eq!(mirror.members(), left);
-}
-
-#[test]
-fn who_is_to_be_forgotten_leaves_also_if_a_list_of_the_job_is_not_there() {
-    let (mirror, world) = (Mirror::new("email_hash"), world(300));
-    mirror.export(&world);
-    mirror.assert_is_truth(&night_of(&mirror.config("")), &world);
-    for (person, list) in [(7, None), (8, Some("name,town\nAnn,Rome\nBob,Oslo\n"))] {
-        mirror.forget(person);
-        fs::remove_file(mirror.path("opt_outs.csv")).unwrap_or_default();
-        if let Some(text) = list {
-            fs::write(mirror.path("opt_outs.csv"), text).unwrap();
-        }
-        assert_eq!(night_of(&mirror.config("")).exit_code, 3, "{list:?}");
-        assert!(!mirror.members().contains(&digest_hex(email(person).as_bytes())), "{list:?}");
-    }
-    assert_eq!(mirror.members().len(), 298);
 }
 
 #[test]
