@@ -320,7 +320,9 @@ impl Night<'_> {
             held.retain(|part| !self.lost.contains(&part.sha256));
             if self.config.is_full {
                 // Everybody is sent again.
-                held.iter_mut().for_each(|part| part.standing = Standing::Possible);
+                for part in &mut held {
+                    part.standing = Standing::Possible;
+                }
             }
             for (standing, role) in
                 [(Standing::Confirmed, Role::Known), (Standing::Possible, Role::Unconfirmed)]
