@@ -17,6 +17,7 @@ use crate::hash::{Digest, Kernel};
 use crate::limits::{CHUNK_BYTES, IN_FLIGHT_PER_WORKER, RECORD_BYTES_MAX};
 use crate::normalize::{Canonical, Normalizer, Value, Verdict};
 use crate::ordered::{Steps, ordered};
+use crate::reason::Reason;
 use crate::record::{self, Records};
 use crate::user_type::UserType;
 
@@ -35,13 +36,32 @@ enum Piece {
     Oversize,
 }
 
+/// What a value became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer<'a> {
+    /// Nothing: it is blank.
+    Blank,
+    /// Nothing, and why.
+    Rejected(Reason),
+    /// A digest.
+    Digest(&'a Digest),
+    /// An id in clear.
+    Clear(&'a [u8]),
+}
+
+/// Memory for the work on a batch of values.
+#[derive(Debug, Default)]
+pub struct Batch {
+    canonical: Canonical,
+    verdicts: Vec<Verdict>,
+    digests: Vec<Digest>,
+}
+
 /// Memory for the work on a piece.
 #[derive(Debug, Default)]
 struct Work {
     records: Records,
-    canonical: Canonical,
-    verdicts: Vec<Verdict>,
-    digests: Vec<Digest>,
+    batch: Batch,
     /// The answer.
     text: Vec<u8>,
 }
@@ -105,20 +125,65 @@ impl Filter {
         }
     }
 
-    fn answer(&self, chunk: &[u8], work: &mut Work) {
-        let Work { records, canonical, verdicts, digests, text } = work;
-        record::read_lf_lines(Kernel::default(), chunk, records);
+    /// Tells `each` what every value became, in their order.
+    pub fn batch<'a>(
+        &self,
+        values: impl Iterator<Item = Value<'a>>,
+        memory: &mut Batch,
+        mut each: impl FnMut(Answer<'_>),
+    ) {
+        let Batch { canonical, verdicts, digests } = memory;
         canonical.clear();
         verdicts.clear();
-        let values = records.fields(chunk, 0).map(|bytes| Value { bytes, country: None });
         self.normalizer.batch(Wrapping::Line, values, canonical, |_, _, v| verdicts.push(v));
-        text.clear();
         if self.user_type.is_hashed() {
             canonical.messages.hash(Kernel::default(), digests);
-            hex_lines(verdicts, digests, text);
+            answers(verdicts, digests.iter().map(Answer::Digest), &mut each);
         } else {
-            clear_lines(verdicts, canonical, text);
+            answers(verdicts, canonical.messages.iter().map(Answer::Clear), &mut each);
         }
+    }
+
+    /// The type of the values.
+    pub fn user_type(&self) -> UserType {
+        self.user_type
+    }
+
+    fn answer(&self, chunk: &[u8], work: &mut Work) {
+        let Work { records, batch, text } = work;
+        record::read_lf_lines(Kernel::default(), chunk, records);
+        let values = records.fields(chunk, 0).map(|bytes| Value { bytes, country: None });
+        text.clear();
+        self.batch(values, batch, |answer| {
+            match answer {
+                Answer::Digest(digest) => {
+                    let start = text.len();
+                    text.resize(start + 64, 0);
+                    const_hex::encode_to_slice(digest, &mut text[start..])
+                        .expect("64 hex digits fit");
+                }
+                Answer::Clear(id) => text.extend_from_slice(id),
+                Answer::Blank | Answer::Rejected(_) => {}
+            }
+            text.push(b'\n');
+        });
+    }
+}
+
+/// Gives each verdict its entry; those of raw values come one by one.
+#[inline]
+fn answers<'a>(
+    verdicts: &[Verdict],
+    mut entries: impl Iterator<Item = Answer<'a>>,
+    mut each: impl FnMut(Answer<'_>),
+) {
+    for verdict in verdicts {
+        each(match verdict {
+            Verdict::Raw(_) => entries.next().unwrap_or(Answer::Blank),
+            Verdict::Prehashed(digest) => Answer::Digest(digest),
+            Verdict::Rejected(reason) => Answer::Rejected(*reason),
+            Verdict::Blank | Verdict::Domain => Answer::Blank,
+        });
     }
 }
 
@@ -129,33 +194,6 @@ fn check_encoding(text: &[u8]) -> Result<()> {
     }
     let hint = "convert it first: iconv -f UTF-16 -t UTF-8 FILE | throng hash ...";
     Err(Error::input("stdin".as_ref(), "the text is UTF-16, not UTF-8", hint))
-}
-
-fn hex_lines(verdicts: &[Verdict], digests: &[Digest], text: &mut Vec<u8>) {
-    let mut hashed = digests.iter();
-    for verdict in verdicts {
-        let digest = match verdict {
-            Verdict::Raw(_) => hashed.next(),
-            Verdict::Prehashed(digest) => Some(digest),
-            Verdict::Blank | Verdict::Rejected(_) | Verdict::Domain => None,
-        };
-        if let Some(digest) = digest {
-            let start = text.len();
-            text.resize(start + 64, 0);
-            const_hex::encode_to_slice(digest, &mut text[start..]).expect("64 hex digits fit");
-        }
-        text.push(b'\n');
-    }
-}
-
-fn clear_lines(verdicts: &[Verdict], canonical: &Canonical, text: &mut Vec<u8>) {
-    let mut values = canonical.messages.iter();
-    for verdict in verdicts {
-        if matches!(verdict, Verdict::Raw(_)) {
-            text.extend_from_slice(values.next().unwrap_or_default());
-        }
-        text.push(b'\n');
-    }
 }
 
 /// Cuts the input after line ends.

@@ -134,6 +134,9 @@
 //! - What the store calls confirmed, the API has confirmed; a request that must not be repeated is preceded by a
 //!   durable intent.
 
+// The command uses the library as any program does.
+extern crate self as throng;
+
 #[doc(hidden)]
 pub mod limits;
 #[doc(hidden)]
@@ -191,6 +194,12 @@ pub mod job;
 pub mod sync;
 #[doc(hidden)]
 pub mod report;
+mod cli;
+mod commands;
+#[doc(hidden)]
+pub mod command;
+#[doc(hidden)]
+pub mod call;
 #[cfg(test)]
 mod guarded;
 #[cfg(any(test, fuzzing))]

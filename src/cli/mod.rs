@@ -6,7 +6,9 @@ mod sync;
 mod upload;
 mod who;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng::config::{
@@ -50,6 +52,19 @@ Exit codes:
   7         partly uploaded: the same command goes on where it stopped
   8         what a request came to is unknown: the message says how to decide
   130, 143  ended by SIGINT, SIGTERM";
+
+/// What was typed, the program first. One process has one command line.
+static TYPED: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// Takes the command line of this process.
+pub(crate) fn type_in(words: Vec<OsString>) -> &'static [OsString] {
+    TYPED.get_or_init(|| words)
+}
+
+/// The command line of this process; empty if a program calls the library.
+pub(crate) fn typed() -> &'static [OsString] {
+    TYPED.get().map_or(&[], Vec::as_slice)
+}
 
 /// Turns customer exports into deduplicated, hashed audience upload files, and uploads them.
 #[derive(Debug, Parser)]

@@ -14,9 +14,13 @@ use crate::cli::HashArgs;
 
 pub(crate) fn run(args: &HashArgs) -> Result<ExitCode> {
     let pool = machine::pool(args.threads.map_or_else(machine::cores, Count::to_usize))?;
-    let normalizer = Normalizer::new(args.user_type, args.rules);
-    Filter::new(args.user_type, normalizer).run(WhileAnswersAreRead, io::stdout(), &pool)?;
+    filter(args).run(WhileAnswersAreRead, io::stdout(), &pool)?;
     Ok(ExitCode::Done)
+}
+
+/// The rules that were asked for.
+pub(crate) fn filter(args: &HashArgs) -> Filter {
+    Filter::new(args.user_type, Normalizer::new(args.user_type, args.rules))
 }
 
 /// Standard input, which ends when nobody reads standard output any more: whoever feeds the filter may say nothing for

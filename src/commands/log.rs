@@ -24,7 +24,7 @@ use throng::quote::{JsonLine, Lines, OneLine};
 use throng::utc::Utc;
 use throng::{Error, ExitCode};
 
-use crate::cli::LogFormat;
+use crate::cli::{self, LogFormat};
 
 /// Form of standard error. One process has one standard error, so this is one switch of the process.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
@@ -92,7 +92,7 @@ pub(crate) fn choose(format: LogFormat) {
 
 /// Decides as [`choose`] does, from arguments that are no valid command line: even that is then said in JSON.
 pub(crate) fn choose_from_raw_args() {
-    let args: Vec<_> = std::env::args_os().collect();
+    let args = cli::typed();
     let is_flag = args.iter().any(|arg| arg == "--log=json")
         || args.windows(2).any(|pair| pair[0] == "--log" && pair[1] == "json");
     let is_set = std::env::var_os("THRONG_LOG").is_some_and(|format| format == "json");

@@ -9,7 +9,7 @@ pub(crate) mod log;
 pub(crate) mod manual;
 mod page;
 pub(crate) mod prepare;
-mod progress;
+pub(crate) mod progress;
 #[cfg(feature = "sandbox")]
 mod rehearsal;
 #[cfg(not(feature = "sandbox"))]

@@ -44,7 +44,7 @@ fn print_notes(notes: &[String]) {
     }
 }
 
-fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
+pub(crate) fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
     let wanted = args.platform.rules();
     let rules = args.rules.for_platform(wanted.keeps_case, wanted.refuses_android_ids);
     let rules = rules.map_err(|why| Error::usage(why, "leave --case or --for out"))?;

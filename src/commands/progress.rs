@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use throng::progress::{Phase, Progress};
+use throng::sync::SyncProgress;
 use throng::upload::UploadProgress;
 
 use super::{Event, log, tell};
@@ -24,7 +25,7 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 const LINE_OFTEN: Duration = Duration::from_secs(1);
 
 /// Progress of something, as it is shown.
-pub(super) struct View {
+pub(crate) struct View {
     what: &'static str,
     at: u64,
     /// 0 if it is not known.
@@ -95,15 +96,28 @@ fn draw(bar: &ProgressBar, view: &View) {
     bar.set_position(view.at);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
+impl View {
+    /// From 0 to 1, if it is known how much there is.
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no more precision than f64 has")]
+    fn share(&self) -> Option<f64> {
+        (self.total > 0).then(|| self.at as f64 / self.total as f64)
+    }
+
+    /// Its figures, for programs.
+    pub(crate) fn into_fields(self) -> Value {
+        let share = self.share();
+        let mut fields = self.fields;
+        fields["phase"] = self.what.into();
+        fields["share"] = share.into();
+        fields
+    }
+}
+
 fn say(view: View) {
-    let View { what, at, total, detail, mut fields, .. } = view;
-    let share = (total > 0).then(|| at as f64 / total as f64);
-    fields["phase"] = what.into();
-    // From 0 to 1, if it is known how much there is.
-    fields["share"] = share.into();
+    let share = view.share();
     let percent = share.map_or_else(String::new, |share| format!(" {:.0}%,", share * 100.0));
-    tell(Event::Progress, format!("{what}:{percent} {detail}"), fields);
+    let line = format!("{}:{percent} {}", view.what, view.detail);
+    tell(Event::Progress, line, view.into_fields());
 }
 
 fn get(counter: &AtomicU64) -> u64 {
@@ -112,7 +126,7 @@ fn get(counter: &AtomicU64) -> u64 {
 
 /// Shows the progress of a preparation.
 #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision than f64 has")]
-pub(super) fn of_prepare(progress: &Progress, elapsed: Duration) -> View {
+pub(crate) fn of_prepare(progress: &Progress, elapsed: Duration) -> View {
     let records = get(&progress.records);
     let rate = (records as f64 / elapsed.as_secs_f64()).round();
     let detail = format!("{records} records, {rate:.0} records/s");
@@ -125,9 +139,18 @@ pub(super) fn of_prepare(progress: &Progress, elapsed: Duration) -> View {
     View { what, at, total, is_bytes, detail, fields }
 }
 
+/// Shows the progress of a nightly job.
+pub(crate) fn of_sync(progress: &SyncProgress, elapsed: Duration) -> View {
+    if progress.is_uploading.load(Ordering::Relaxed) {
+        of_upload(&progress.upload, elapsed)
+    } else {
+        of_prepare(&progress.prepare, elapsed)
+    }
+}
+
 /// Shows the progress of an upload.
 #[expect(clippy::cast_precision_loss, reason = "a rate needs no more precision than f64 has")]
-pub(super) fn of_upload(progress: &UploadProgress, elapsed: Duration) -> View {
+pub(crate) fn of_upload(progress: &UploadProgress, elapsed: Duration) -> View {
     let (at, total) = (get(&progress.bytes_sent), get(&progress.bytes_total));
     let (done, parts) = (get(&progress.parts_done), get(&progress.parts_total));
     let rate = at as f64 / 1e6 / elapsed.as_secs_f64();

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use throng::config::Label;
@@ -15,7 +14,7 @@ use throng::upload::{Client, ClientConfig, Notice, Verdict};
 use throng::{Error, ExitCode, Result};
 
 use super::{Event, log, notify, print, print_json, progress, rehearsal, say, signals, tell};
-use crate::cli::SyncArgs;
+use crate::cli::{self, SyncArgs};
 
 /// Earlier runs that a report shows.
 const RUNS_SHOWN: u32 = 90;
@@ -63,38 +62,10 @@ fn check(job: &Job, args: &SyncArgs) -> Result<ExitCode> {
 }
 
 fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
-    let decided = args.adopt.iter().map(|(label, _)| label).chain(&args.create_again);
-    decided.into_iter().try_for_each(|label| check_label(&job, label))?;
-    job.check_reports()?;
-    let client_config = |token| job.client_config(token);
-    // A sandbox ends when it is dropped.
-    let (client, _sandbox) = if let Some(dir) = &job.target.sandbox {
-        rehearsal::reach(Some(dir), client_config)
-            .map(|(client, sandbox)| (client, Some(sandbox)))?
-    } else {
-        let app_secret = job.app_secret(&env)?;
-        let config = ClientConfig { app_secret, ..client_config(job.token(&env)?) };
-        (Client::new(config)?, None)
-    };
-    let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
-    let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));
-    let config = SyncConfig {
-        command_now: command(false),
-        is_dry_run: args.dry_run,
-        is_full: args.full,
-        is_replacing: args.replace,
-        verdicts: adopted.chain(again).collect(),
-        ..SyncConfig::new(job, client, command(true))
-    };
+    let (config, _sandbox) = decide(job, args, cli::typed())?;
     let progress = SyncProgress::default();
     signals::stop_on_signals(progress.stop())?;
-    let view = |elapsed| {
-        if progress.is_uploading.load(Ordering::Relaxed) {
-            progress::of_upload(&progress.upload, elapsed)
-        } else {
-            progress::of_prepare(&progress.prepare, elapsed)
-        }
-    };
+    let view = |elapsed| progress::of_sync(&progress, elapsed);
     let watch = |notice: &Notice<'_>| {
         if !args.show.quiet {
             notify(notice);
@@ -102,10 +73,8 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     };
     let work = || throng::sync::run(&config, &progress, &watch);
     let (record, outcome) = progress::shown(args.show, view, work);
-    // Of a run that did not begin because of another one, that one tells.
-    let is_elsewhere = record.run == 0 && record.exit_code == ExitCode::Temporary as u8;
-    if !record.is_dry_run && !is_elsewhere {
-        publish(&config.job, &record);
+    for error in publish(&config.job, &record) {
+        say(Event::Warning, error);
     }
     if !args.show.quiet {
         record.notes.iter().for_each(|note| say(Event::Note, note));
@@ -120,8 +89,60 @@ fn run_job(job: Job, args: &SyncArgs) -> Result<ExitCode> {
     outcome.and(printed).map(|()| ExitCode::Done)
 }
 
+/// Does the job for a program that calls the library by the words of the command: what came of it, if it began, and how it
+/// ended.
+pub(crate) fn called(
+    args: &SyncArgs,
+    words: &[OsString],
+    progress: &SyncProgress,
+    watch: &(dyn Fn(&Notice<'_>) + Sync),
+) -> Result<(SyncRecord, Result<()>)> {
+    let path = args.job.as_deref().ok_or(Error::Internal("a job without a file"))?;
+    let (config, _sandbox) = decide(load(path, args)?, args, words)?;
+    let (mut record, outcome) = throng::sync::run(&config, progress, watch);
+    let unwritten = publish(&config.job, &record);
+    record.warnings.extend(unwritten.iter().map(ToString::to_string));
+    Ok((record, outcome))
+}
+
+/// What one run is to do, and the sandbox that it does it to, which ends when it is dropped.
+fn decide(
+    job: Job,
+    args: &SyncArgs,
+    words: &[OsString],
+) -> Result<(SyncConfig, Option<impl Sized + use<>>)> {
+    let decided = args.adopt.iter().map(|(label, _)| label).chain(&args.create_again);
+    decided.into_iter().try_for_each(|label| check_label(&job, label))?;
+    job.check_reports()?;
+    let client_config = |token| job.client_config(token);
+    let (client, sandbox) = if let Some(dir) = &job.target.sandbox {
+        rehearsal::reach(Some(dir), client_config)
+            .map(|(client, sandbox)| (client, Some(sandbox)))?
+    } else {
+        let app_secret = job.app_secret(&env)?;
+        let config = ClientConfig { app_secret, ..client_config(job.token(&env)?) };
+        (Client::new(config)?, None)
+    };
+    let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
+    let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));
+    let config = SyncConfig {
+        command_now: command(words, false),
+        is_dry_run: args.dry_run,
+        is_full: args.full,
+        is_replacing: args.replace,
+        verdicts: adopted.chain(again).collect(),
+        ..SyncConfig::new(job, client, command(words, true))
+    };
+    Ok((config, sandbox))
+}
+
 /// Writes the report and the metrics. What was uploaded stays uploaded if that fails, so that it is only told.
-fn publish(job: &Job, record: &SyncRecord) {
+fn publish(job: &Job, record: &SyncRecord) -> Vec<Error> {
+    // Of a run that did not begin because of another one, that one tells.
+    let is_elsewhere = record.run == 0 && record.exit_code == ExitCode::Temporary as u8;
+    if record.is_dry_run || is_elsewhere {
+        return Vec::new();
+    }
     let earlier = records_of(&job.state_dir, RUNS_SHOWN + 1).unwrap_or_default();
     let earlier: Vec<SyncRecord> =
         earlier.into_iter().filter(|earlier| earlier.run != record.run).collect();
@@ -134,13 +155,11 @@ fn publish(job: &Job, record: &SyncRecord) {
         let text = report::metrics(record, last_success.map(|earlier| earlier.ended_at));
         write_whole(path, text.as_bytes(), Readers::Everyone)
     });
-    for error in [html, metrics].into_iter().flatten().filter_map(Result::err) {
-        say(Event::Warning, error);
-    }
+    [html, metrics].into_iter().flatten().filter_map(Result::err).collect()
 }
 
 /// The command that runs the job again, for any shell; without what was said for this run alone, or with it.
-fn command(is_usual: bool) -> String {
+fn command(typed: &[OsString], is_usual: bool) -> String {
     let once = ["--full", "--replace", "--dry-run", "--create-again", "--adopt"];
     let once_with_value = [
         "--max-rejects",
@@ -154,7 +173,7 @@ fn command(is_usual: bool) -> String {
     ];
     let mut words = Vec::new();
     let mut is_value = false;
-    for word in std::env::args_os().map(OsString::into_string).filter_map(std::result::Result::ok) {
+    for word in typed.iter().filter_map(|word| word.to_str()) {
         let name = word.split('=').next().unwrap_or_default();
         let has_value =
             once_with_value.contains(&name) || matches!(name, "--adopt" | "--create-again");
@@ -163,7 +182,7 @@ fn command(is_usual: bool) -> String {
         {
             continue;
         }
-        words.push(word);
+        words.push(word.to_owned());
     }
     super::shell_command(&words)
 }

@@ -1,7 +1,5 @@
 //! `throng upload`: from a prepared directory to an audience.
 
-use std::ffi::OsString;
-
 use throng::store::{Purpose, Store};
 use throng::upload::{
     Client, ClientConfig, Content, Notice, RetryPolicy, TargetSpec, Upload, UploadConfig,
@@ -10,7 +8,7 @@ use throng::upload::{
 use throng::{Error, ExitCode, Result};
 
 use super::{Event, api, notify, print_json, progress, rehearsal, say, signals, tell};
-use crate::cli::UploadArgs;
+use crate::cli::{self, UploadArgs};
 
 pub(crate) fn run(args: UploadArgs) -> Result<ExitCode> {
     if args.sandbox {
@@ -27,8 +25,8 @@ fn rehearse(mut args: UploadArgs) -> Result<ExitCode> {
     args.ad_account.get_or_insert_with(|| 1.into());
     let (endpoint, platform) = (args.api.endpoint(), args.api.to);
     let (client, sandbox) = rehearsal::reach(None, |token| ClientConfig {
-        request_time_max,
         platform,
+        request_time_max,
         ..ClientConfig::new(endpoint, token)
     })?;
     let state = tempfile::tempdir()
@@ -103,7 +101,7 @@ fn decide(args: UploadArgs) -> Result<UploadConfig> {
 
 /// The command that goes on with this one, for any shell: what the environment said is said by flags, except the token.
 fn command(args: &UploadArgs) -> String {
-    let typed: Vec<OsString> = std::env::args_os().collect();
+    let typed = cli::typed();
     let mut words: Vec<String> =
         typed.first().map(|program| program.to_string_lossy().into_owned()).into_iter().collect();
     let (mut is_decision, mut has_endpoint, mut has_state) = (false, false, false);

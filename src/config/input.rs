@@ -40,6 +40,8 @@ pub(crate) enum Content {
     Text,
     /// Values as [`ValueReader`] writes them.
     Values,
+    /// CSV with commas, all fields quoted, quotes in them doubled, whose first record has the columns' names.
+    Table,
 }
 
 impl Input {
@@ -69,6 +71,13 @@ impl Input {
     ) -> Self {
         let reader = ValueReader { values: values.fuse(), text: Vec::new(), taken: 0 };
         Self::supply(name.into(), Content::Values, Box::new(reader))
+    }
+
+    /// A table that a program writes as CSV: names of the columns first, every field in quotes, commas between them. Its form is
+    /// not found out, nor taken from the options.
+    #[doc(hidden)]
+    pub fn table(name: impl Into<PathBuf>, reader: impl Read + Send + 'static) -> Self {
+        Self::supply(name.into(), Content::Table, Box::new(reader))
     }
 
     fn supply(name: PathBuf, content: Content, reader: Box<dyn Read + Send>) -> Self {

@@ -12,7 +12,9 @@ use super::lists;
 use super::notes::{Finding, merged};
 use super::plan::{self, Audience, Empty, Headers, Planned, Purpose, SourcePlan};
 use crate::audience::FORGOTTEN_LIST;
-use crate::config::{Content, Input, PrepareConfig, SuppressInput};
+use crate::config::{
+    Content, Format, Header, Input, PrepareConfig, Quotes, ReadOptions, SuppressInput,
+};
 use crate::error::{Error, Result};
 use crate::limits::INPUTS_PLANNED_PER_WORKER;
 use crate::quote::Quoted;
@@ -190,7 +192,14 @@ impl<'a> Planner<'a> {
     fn plan(&self, source: Source, asked: Asked<'a>, headers: Option<&Headers>) -> Result<Planned> {
         let Asked { list, is_hinted_at, .. } = asked;
         let (audiences, first) = self.audiences_of(list)?;
-        let (role, read) = (role_of(list), &self.config.read);
+        let own;
+        let (role, mut read) = (role_of(list), &self.config.read);
+        if let Input::Supply(supply) = asked.input
+            && supply.content() == Content::Table
+        {
+            own = of_table(read);
+            read = &own;
+        }
         let purpose = Purpose { role, audiences, read, list, is_hinted_at };
         Ok(match plan::plan(source, purpose, headers)? {
             Planned::Plan(plan, own) => Planned::Plan(fed_from(first, plan), own),
@@ -225,6 +234,20 @@ fn forgotten(list: &SuppressInput) -> Option<UserType> {
 fn fed_from(first: usize, mut plan: SourcePlan) -> SourcePlan {
     plan.feeds.iter_mut().for_each(|feed| feed.audience += first);
     plan
+}
+
+/// How a table is read that a program wrote, whatever the form of the other inputs.
+fn of_table(read: &ReadOptions) -> ReadOptions {
+    ReadOptions {
+        format: Format::Csv,
+        delimiter: Some(b','.into()),
+        quotes: Some(Quotes::Doubled),
+        // All quotes are meant: what is within them is not held against what rows look like.
+        is_ragged: true,
+        skip_rows: 0,
+        header: Header::Auto,
+        ..read.clone()
+    }
 }
 
 fn role_of(list: Option<&SuppressInput>) -> Role {

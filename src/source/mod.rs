@@ -213,7 +213,7 @@ impl Source {
         // Values that a program hands over are what they are.
         let utf16 = match content {
             Content::Text => detect::utf16(&head),
-            Content::Values => None,
+            Content::Values | Content::Table => None,
         };
         if content == Content::Text
             && let Some((message, hint)) = detect::unreadable(&head)

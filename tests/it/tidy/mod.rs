@@ -24,12 +24,13 @@ fn files(dir: &str) -> Vec<(String, PathBuf)> {
 
 /// All of the code: the package's own, then that of the side crates.
 fn sources() -> Vec<(String, PathBuf)> {
-    [files("src"), files("crates")].concat()
+    [files("src"), files("crates"), files("python/src")].concat()
 }
 
 /// Files that may lift `unsafe_code`: mappings and leases, which no safe crate offers, and instruction sets that not
-/// every machine has, with the two places that choose them; and what proves that these stay within their memory.
-const FENCE: [&str; 13] = [
+/// every machine has, with the two places that choose them; what proves that these stay within their memory; and columns of other
+/// libraries, which are pointers.
+const FENCE: [&str; 14] = [
     "source/mmap.rs",
     "source/lease.rs",
     "source/window.rs",
@@ -43,6 +44,7 @@ const FENCE: [&str; 13] = [
     "emit/hex.rs",
     "emit/seal.rs",
     "guarded.rs",
+    "capsule.rs",
 ];
 
 #[test]
