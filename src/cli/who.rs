@@ -1,5 +1,7 @@
 //! `throng who` and `throng forget`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use throng::normalize::{RuleOptions, UserType};
 
@@ -32,9 +34,10 @@ pub(crate) struct WhoArgs {
 /// They are put onto a suppression list that the state directory keeps: no run of a job uploads them again, whatever its
 /// inputs hold. Then they are taken out of everything else that the state directory has, but for those who are, or may
 /// be, in an audience: it has to know these until they are taken out, which `throng sync` does where the platform can, and
-/// forgets them then. Inputs, backups, reports, and directories that were uploaded by hand are left as they are.
+/// forgets them then. With --job they are taken out right away. Inputs, backups, reports, and directories that were uploaded by hand are left as they are.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  throng forget -t email_hash --job nightly.toml < request.txt
   throng forget -t email_hash --state /var/lib/throng < request.txt
   throng forget -t email_hash --state /var/lib/throng --at-once < request.txt")]
 pub(crate) struct ForgetArgs {
@@ -43,6 +46,10 @@ pub(crate) struct ForgetArgs {
     pub(crate) user_type: UserType,
     #[command(flatten)]
     pub(crate) state: StateArgs,
+    /// Take them, and whoever else opted out, out of the audiences of this job where its platform can, with its token and
+    /// its state directory
+    #[arg(long, value_name = "JOB", conflicts_with = "state")]
+    pub(crate) job: Option<PathBuf>,
     /// Forget those who are in an audience, too: nobody can then say that they must go from there
     #[arg(long)]
     pub(crate) at_once: bool,

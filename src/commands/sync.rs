@@ -114,15 +114,7 @@ fn decide(
     let decided = args.adopt.iter().map(|(label, _)| label).chain(&args.create_again);
     decided.into_iter().try_for_each(|label| check_label(&job, label))?;
     job.check_reports()?;
-    let client_config = |token| job.client_config(token);
-    let (client, sandbox) = if let Some(dir) = &job.target.sandbox {
-        rehearsal::reach(Some(dir), client_config)
-            .map(|(client, sandbox)| (client, Some(sandbox)))?
-    } else {
-        let app_secret = job.app_secret(&env)?;
-        let config = ClientConfig { app_secret, ..client_config(job.token(&env)?) };
-        (Client::new(config)?, None)
-    };
+    let (client, sandbox) = reach(&job)?;
     let adopted = args.adopt.iter().map(|(label, id)| (label.clone(), Verdict::Is(id.clone())));
     let again = args.create_again.iter().map(|label| (label.clone(), Verdict::IsNot));
     let config = SyncConfig {
@@ -134,6 +126,18 @@ fn decide(
         ..SyncConfig::new(job, client, command(words, true))
     };
     Ok((config, sandbox))
+}
+
+/// What reaches the API of a job, and the sandbox that is it, if it rehearses.
+pub(super) fn reach(job: &Job) -> Result<(Client, Option<impl Sized + use<>>)> {
+    let client_config = |token| job.client_config(token);
+    if let Some(dir) = &job.target.sandbox {
+        return rehearsal::reach(Some(dir), client_config)
+            .map(|(client, sandbox)| (client, Some(sandbox)));
+    }
+    let app_secret = job.app_secret(&env)?;
+    let config = ClientConfig { app_secret, ..client_config(job.token(&env)?) };
+    Ok((Client::new(config)?, None))
 }
 
 /// Writes the report and the metrics. What was uploaded stays uploaded if that fails, so that it is only told.
@@ -187,6 +191,6 @@ fn command(typed: &[OsString], is_usual: bool) -> String {
     super::shell_command(&words)
 }
 
-fn env(name: &str) -> Option<String> {
+pub(super) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

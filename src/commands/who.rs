@@ -76,7 +76,7 @@ fn described(found: &Found, audience: &AskedAudience) -> String {
     )
 }
 
-fn named(audience: &AskedAudience) -> String {
+pub(super) fn named(audience: &AskedAudience) -> String {
     let number = audience.audience.as_deref().unwrap_or("not created yet");
     let name = audience.name.as_deref().map(|name| format!("`{}` ", OneLine(name)));
     format!(

@@ -67,14 +67,42 @@ pub fn forget(
     input: impl Read,
     how: Forget,
 ) -> Result<Forgotten> {
+    forget_after(state_dir, (user_type, rules), input, how, None)
+}
+
+/// The same, but before the state forgets anybody they are taken out of audiences. `take_out` says whether all are: if not, who
+/// may still be in one is not forgotten at once.
+///
+/// # Errors
+///
+/// As for [`forget`].
+pub fn forget_after(
+    state_dir: &Path,
+    (user_type, rules): (UserType, RuleOptions),
+    input: impl Read,
+    mut how: Forget,
+    take_out: Option<&mut dyn FnMut() -> bool>,
+) -> Result<Forgotten> {
     let store = who::store_of(state_dir)?;
-    let _locks = store.lock_all(user_type)?;
+    let mut locks = store.lock_all(user_type)?;
     store.check_complete()?;
     let values = Values::read(input, &who::normalizers(user_type, rules))?;
     let listed = put_on_list(&store, user_type, &values)?;
     let answers = who::answers(&store, user_type, &values)?;
+    let mut left = None;
+    if let Some(take_out) = take_out {
+        // Whoever takes them out has the locks meanwhile.
+        drop(locks);
+        if !take_out() {
+            how = Forget::OnceGone;
+        }
+        locks = store.lock_all(user_type)?;
+        left = Some(who::answers(&store, user_type, &values)?);
+    }
     let still_there = |standing| is_needed(standing) && how == Forget::OnceGone;
-    let waiting = answers
+    let waiting = left
+        .as_ref()
+        .unwrap_or(&answers)
         .lines
         .iter()
         .filter(|line| line.found.iter().any(|found| still_there(found.standing)));
@@ -84,6 +112,7 @@ pub fn forget(
     // What an earlier run left that was killed, with everybody in it.
     store.remove_unneeded()?;
     store.compact()?;
+    drop(locks);
     let list = store.forgotten_list(user_type);
     Ok(Forgotten { list, listed, answers, purged, elsewhere, waiting })
 }

@@ -56,7 +56,7 @@ impl Night<'_> {
     }
 
     /// Holds opt-out lists against what audiences hold: all of them that can be read.
-    fn find_who_opted_out(&mut self, audiences: &[NightAudience<'_>]) -> Result<Lists> {
+    pub(super) fn find_who_opted_out(&mut self, audiences: &[NightAudience<'_>]) -> Result<Lists> {
         let found = self.config.job.find_lists();
         let mut prepare = self.config.job.prepare_config(&found);
         let types = self.config.job.audiences.iter().map(|audience| audience.spec.user_type);
@@ -109,7 +109,7 @@ impl Night<'_> {
 }
 
 /// What was found of opt-out lists.
-enum Lists {
+pub(super) enum Lists {
     /// There are none.
     None,
     /// They were held against the audiences, but for some that cannot be read.

@@ -36,6 +36,7 @@ mod record;
 mod remove;
 mod replace;
 mod summary;
+mod take_out;
 mod upload;
 
 pub use self::config::SyncConfig;
@@ -44,3 +45,4 @@ pub use self::record::{
     AudienceRecord, GuardRecord, InputRecord, KILLED, ListAudienceRecord, MustGoRecord,
     OptOutListRecord, PhaseRecord, SyncRecord, records_of,
 };
+pub use self::take_out::{TakenOut, take_out};

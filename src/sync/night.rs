@@ -91,20 +91,7 @@ pub fn run(
         }
     };
     record.run = run.number();
-    let mut night = Night {
-        config,
-        store: &store,
-        progress,
-        notify: &count,
-        run,
-        record: &mut record,
-        troubles: Vec::new(),
-        not_out: Vec::new(),
-        undeleted: Vec::new(),
-        lost: BTreeSet::new(),
-        removed: 0,
-        list_files: Vec::new(),
-    };
+    let mut night = Night::new(config, (&store, run), progress, &count, &mut record);
     let outcome = night.pass().map_err(|error| explained(error, &store));
     // Whatever the run has prepared and not kept is of no use.
     let left = store.remove_prepared();
@@ -116,7 +103,7 @@ pub fn run(
 }
 
 /// The store of a job, which nobody else runs meanwhile.
-fn open(config: &SyncConfig) -> Result<(Store, TargetLock)> {
+pub(super) fn open(config: &SyncConfig) -> Result<(Store, TargetLock)> {
     let store = Store::open(&config.job.state_dir)?;
     let lock = store.lock_job()?.ok_or_else(|| {
         Error::api(
@@ -139,7 +126,7 @@ fn close(record: &mut SyncRecord, error: Option<&Error>) {
 }
 
 /// An error about a part in the state directory, with what to do about it.
-fn explained(error: Error, store: &Store) -> Error {
+pub(super) fn explained(error: Error, store: &Store) -> Error {
     match error {
         Error::Input { path, line, message, .. } if path.starts_with(store.parts_dir()) => {
             Error::Input { path, line, message, hint: Some(HINT_DAMAGED.to_owned()) }
@@ -177,6 +164,31 @@ pub(super) struct Night<'a> {
     pub(super) removed: u64,
     /// How many files each opt-out list of the job has.
     list_files: Vec<usize>,
+}
+
+impl<'a> Night<'a> {
+    pub(super) fn new(
+        config: &'a SyncConfig,
+        (store, run): (&'a Store, RunId),
+        progress: &'a SyncProgress,
+        notify: &'a dyn Fn(&Notice<'_>),
+        record: &'a mut SyncRecord,
+    ) -> Self {
+        Self {
+            config,
+            store,
+            progress,
+            notify,
+            run,
+            record,
+            troubles: Vec::new(),
+            not_out: Vec::new(),
+            undeleted: Vec::new(),
+            lost: BTreeSet::new(),
+            removed: 0,
+            list_files: Vec::new(),
+        }
+    }
 }
 
 impl Night<'_> {

@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use throng::sandbox::{Platform, Sandbox, SandboxConfig};
 
 use crate::support::digest_hex;
-use crate::support::home::email;
+use crate::support::home::{Home, email, emails, members, output_for, stderr, summary};
 use crate::support::mirror::{Mirror, world};
+use crate::support::upload::TOKEN;
 use crate::support::world::{digests, night_of};
 
 #[test]
@@ -117,4 +121,78 @@ fn neither_the_digest_nor_the_sum_of_a_part_of_one_survives() {
     assert_eq!(mirror.members(), digests(world.customers.iter().filter(left)));
     let record = night_of(&mirror.config(""));
     assert_eq!((record.exit_code, record.audiences[0].entries_sent), (0, 0));
+}
+
+/// What the command says that forgets these people.
+fn forgotten(home: &Home, args: &[&str], people: &[u64]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    command.args(["forget", "-t", "email_hash", "--json"]).args(args);
+    command.current_dir(home.path("")).env("THRONG_TOKEN", TOKEN);
+    let input: String = people.iter().map(|person| email(*person) + "\n").collect();
+    output_for(&mut command, &input)
+}
+
+fn home_of_mirror() -> (Home, Sandbox) {
+    let token = TOKEN.to_owned();
+    let config = SandboxConfig { platform: Platform::Meta, token, ..SandboxConfig::default() };
+    let (home, sandbox) = (Home::new(), Sandbox::start(config).unwrap());
+    home.write("opt_outs.txt", "");
+    home.write("export.csv", &emails(0..60));
+    home.job_with(&sandbox, "min-opt-out-members = 0", |job| {
+        job.replace("ad-account = 7", "ad-account = 7\nplatform = \"meta\"")
+    });
+    assert_eq!(home.sync(&[]).status.code(), Some(0));
+    (home, sandbox)
+}
+
+#[test]
+fn they_are_taken_out_right_away_where_a_job_says_by_what() {
+    let (home, sandbox) = home_of_mirror();
+    let by_job = ["--job", "nightly.toml"];
+    let state = home.path("state");
+    let files = |person: u64| files_with(&state, &digest_hex(email(person).as_bytes())).len();
+    // As long as they cannot be taken out they stay known, however fast they are to be forgotten.
+    sandbox.push_fault("remove,code=2".parse().unwrap());
+    let ended = forgotten(&home, &[&by_job[..], &["--at-once"]].concat(), &[3]);
+    assert_eq!(ended.status.code(), Some(6), "{}", stderr(&ended));
+    assert_eq!(summary(&ended)["waiting"], json!([1]), "{}", stderr(&ended));
+    assert!(files(3) > 1);
+    sandbox.clear_faults();
+    let requests = sandbox.exchanges().len();
+    home.write("opt_outs.txt", &(email(5) + "\n"));
+    let ended = forgotten(&home, &by_job, &[3, 4, 100]);
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    let said = summary(&ended);
+    assert_eq!((&said["waiting"], &said["listed"]), (&json!([]), &json!(2)), "{said}");
+    assert_eq!(said["taken_out"][0]["left"], 0);
+    assert_eq!(said["lines"][0]["found"][0]["standing"], "in", "before");
+    let left = (0..60).filter(|person| ![3, 4, 5].contains(person));
+    assert_eq!(members(&sandbox), digests(left.collect::<Vec<u64>>().iter()));
+    for person in [3, 4, 100] {
+        assert_eq!(files(person), 1, "{person}");
+    }
+    assert!(sandbox.exchanges()[requests..].iter().all(|one| one.method == "DELETE"));
+    // No night has passed, and the next one has nothing to do.
+    let history = summary(&home.throng(&["history", "--state", "state", "--json"]));
+    assert_eq!(history["nights"].as_array().unwrap().len(), 1);
+    let night = home.sync(&[]);
+    assert_eq!(night.status.code(), Some(0), "{}", stderr(&night));
+    assert_eq!(summary(&night)["audiences"][0]["entries_sent"], 0);
+}
+
+#[test]
+fn at_once_names_the_audiences_that_hold_them_still() {
+    let (home, sandbox) = home_of_mirror();
+    let ended = forgotten(&home, &["--state", "state", "--at-once"], &[3, 100]);
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    let id = sandbox.audiences().unwrap()[0].id;
+    let said = stderr(&ended);
+    let command = format!("--audience {id} --ad-account 7 --remove");
+    assert!(
+        said.contains("1 of them are, or may be, in `News`") && said.contains(&command),
+        "{said}"
+    );
+    let ended = forgotten(&home, &["--state", "state"], &[4]);
+    assert!(stderr(&ended).contains("throng forget --job JOB"), "{}", stderr(&ended));
+    assert_eq!(members(&sandbox).len(), 60);
 }
