@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 
 use super::files::entries_of;
 use super::words::Purpose;
@@ -111,11 +111,17 @@ impl Store {
         })
     }
 
-    /// Writes the database anew, so that nothing of what was deleted is left in its pages or its log.
+    /// Writes the database anew, so that nothing of what was deleted is left in its pages or its log. Where another process
+    /// writes all the time, what was deleted is overwritten all the same, as ever.
     pub(crate) fn compact(&self) -> Result<()> {
         self.read(|db| {
-            db.execute_batch("VACUUM")?;
-            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            let compacted = db
+                .execute_batch("VACUUM")
+                .and_then(|()| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+            match compacted {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+                compacted => compacted,
+            }
         })
     }
 

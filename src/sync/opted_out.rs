@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
@@ -79,7 +80,20 @@ impl Night<'_> {
             }
         }
         list.taken_out = list.audiences.iter().map(|of| of.taken_out).sum();
+        if list.taken_out > 0 && !self.config.is_dry_run {
+            audiences.iter().try_for_each(|audience| self.renew_opted_out(audience))?;
+        }
         Ok(())
+    }
+
+    /// As long as they are needed, they are not past their retention.
+    fn renew_opted_out(&self, audience: &NightAudience<'_>) -> Result<()> {
+        let path = self.store.list_path(&list_name(audience));
+        let file = fs::File::options().append(true).open(&path);
+        match file.and_then(|file| file.set_modified(SystemTime::now())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            renewed => renewed.map_err(|e| Error::writing("renew", &path, e)),
+        }
     }
 
     /// Those who were taken out, for a preparation to find who of them is on a list.

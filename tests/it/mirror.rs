@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use throng::job;
 use throng::sync::SyncConfig;
@@ -238,6 +239,14 @@ fn a_list_whose_members_were_all_taken_out_stops_no_night() {
             mirror.assert_is_truth(&record, &world);
             let list = &record.opt_out_lists[0];
             assert_eq!((list.members, list.taken_out), (Some(0), 2));
+            let remembered = fs::File::options()
+                .append(true)
+                .open(mirror.path(&format!("state/lists/{user_type}-opted-out.txt")))
+                .unwrap();
+            let age = remembered.metadata().unwrap().modified().unwrap().elapsed().unwrap();
+            assert!(age < Duration::from_hours(24), "it is renewed as long as it is needed");
+            let long_ago = SystemTime::now() - Duration::from_hours(30 * 24);
+            remembered.set_modified(long_ago).unwrap();
         }
         // A list of others is another matter.
         mirror.export(&World { opted_out: [1001, 1002].into(), ..world });
