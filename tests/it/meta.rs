@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use throng::config::{AudienceSpec, OutputOptions};
 use throng::normalize::{Case, UserType};
-use throng::sandbox::{Platform, Sandbox, SandboxConfig, Terms};
+use throng::sandbox::{Fault, Platform, Sandbox, SandboxConfig, Terms};
 
 use crate::support::upload::{TOKEN, for_each, said};
 use crate::support::{config, digest_hex, run};
@@ -484,4 +484,30 @@ fn other_people_than_it_was_created_from_are_taken_out_by_number() {
     assert!(said(&output).contains(&hint), "{}", said(&output));
     check_code(&rig.change("left", &["--remove"]), 0);
     assert_eq!(rig.members(), digests(10..300));
+}
+
+/// As if it came from a proxy that mixes answers up: nobody knows what became of the batch.
+#[test]
+fn an_answer_about_another_session_confirms_nothing() {
+    let rig = Rig::new(SandboxConfig::default());
+    rig.prepare("out", 0..300, 300);
+    check_code(&rig.upload(&[]), 0);
+    rig.prepare("more", 300..400, 200);
+    let body = format!(
+        r#"{{"audience_id": "{}", "session_id": "77", "num_received": 100, "num_invalid_entries": 0}}"#,
+        rig.id()
+    );
+    let script =
+        format!("[[fault]]\nadd = true\nwhen = \"after\"\nstatus = 200\nbody = '{body}'\n");
+    for fault in Fault::script(&script).unwrap() {
+        rig.sandbox.push_fault(fault);
+    }
+    let output = rig.change("more", &["--attempts", "2"]);
+    check_code(&output, 6);
+    assert!(said(&output).contains("another session"), "{}", said(&output));
+    rig.sandbox.clear_faults();
+    let batches = rig.batches();
+    check_code(&rig.change("more", &[]), 0);
+    assert_eq!(rig.batches(), batches + 1, "it is sent again");
+    assert_eq!(rig.members(), digests(0..400));
 }
