@@ -1,9 +1,9 @@
 """The jobs of examples/spark on a real cluster: a standalone master with two workers.
 
     python3 -m venv target/engines && target/engines/bin/pip install pyspark==4.3.0 pyarrow==26.0.1
-    target/engines/bin/python tests/interop/spark.py target/debug/throng
+    target/engines/bin/python tests/interop/spark.py target/debug/throng target/wheels/throng-*.whl
 
-Both forms of the job must give the entries that `throng prepare` gives, pass `throng prepare` as
+All forms of the job must give the entries that `throng prepare` gives, pass `throng prepare` as
 they are, and upload; also if a worker is killed in the middle; and a filter that fails must fail the job.
 """
 
@@ -12,6 +12,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,17 +96,19 @@ class Cluster:
             self.kill(name)
 
 
-def submit(cluster, form, binary, output):
-    """Starts a job in one of its two forms; `binary` is shipped to the executors."""
+def submit(cluster, form, shipped, output):
+    """Starts a job in one of its forms; the binary, or for columns the wheel, is shipped to the executors."""
     folder = cluster.folder
     inputs = [folder / "crm", folder / "opt_outs", output]
-    common = ["--master", cluster.master, "--files", binary, "--conf", "spark.ui.enabled=false"]
+    ship = ["--archives", f"{shipped}#throng"] if form == "columns" else ["--files", shipped]
+    common = ["--master", cluster.master, *ship, "--conf", "spark.ui.enabled=false"]
     if form == "sql":
         names = ("crm", "opt_outs", "output")
         defines = [word for name, path in zip(names, inputs) for word in ("-d", f"{name}={path}")]
         command = [SPARK / "bin" / "spark-sql", *common, *defines, "-f", EXAMPLES / "audience.sql"]
     else:
-        command = [SPARK / "bin" / "spark-submit", *common, EXAMPLES / "audience.py", *inputs]
+        program = "columns.py" if form == "columns" else "audience.py"
+        command = [SPARK / "bin" / "spark-submit", *common, EXAMPLES / program, *inputs]
     environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     # Where spark-sql keeps its catalogue.
     where = {"cwd": folder, "env": environment, "start_new_session": True}
@@ -152,7 +155,7 @@ def check_result(binary, output, expected, form):
 
 
 def main():
-    binary = pathlib.Path(sys.argv[1]).resolve()
+    binary, wheel = (pathlib.Path(path).resolve() for path in sys.argv[1:])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         folder = pathlib.Path(folder)
         choose_library(folder)
@@ -178,6 +181,13 @@ def main():
                 code, said = finish(submit(cluster, form, failing, output))
                 assert code != 0, f"{form}: a filter that fails does not fail the job"
                 assert not (output / "_SUCCESS").exists(), f"{form}: a job that failed looks finished"
+
+            # Spark unpacks what is called a zip, and a wheel is one.
+            shutil.copy(wheel, folder / "throng.zip")
+            output = folder / "columns-audience"
+            code, said = finish(submit(cluster, "columns", folder / "throng.zip", output))
+            assert code == 0, f"columns: {said[-4000:]}"
+            check_result(binary, output, expected, "columns")
 
             upload = ["upload", folder / "sql-prepared", "--create", "x", "--ad-account", "1"]
             code, said = throng(binary, *upload, "--sandbox", "--state", folder / "state")
