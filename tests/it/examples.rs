@@ -73,7 +73,7 @@ fn flags_and_paths_exist() {
 /// Those for engines are run by `tests/interop`, which needs the engines.
 #[test]
 fn engines_are_told_flags_that_exist() {
-    let mut known = BTreeSet::from(["--files".to_owned()]);
+    let mut known = BTreeSet::from(["--archives", "--files"].map(str::to_owned));
     for command in ["hash", "manifest", "prepare", "upload"] {
         let help = Command::new(env!("CARGO_BIN_EXE_throng")).args([command, "--help"]).output();
         known.extend(flags(&String::from_utf8(help.unwrap().stdout).unwrap()));
