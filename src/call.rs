@@ -25,10 +25,11 @@ pub fn hash(args: Vec<OsString>) -> Result<Filter> {
     }
 }
 
-/// What `throng prepare` would be decided to do with these arguments behind it.
-pub fn prepare(args: Vec<OsString>) -> Result<PrepareConfig> {
+/// What `throng prepare` would be decided to do with these arguments behind it. Waiting for stores of objects ends when `stop`
+/// says so.
+pub fn prepare(args: Vec<OsString>, stop: &Stop) -> Result<PrepareConfig> {
     match parse("prepare", args)?.0 {
-        Command::Prepare(args) => commands::prepare::decide(*args),
+        Command::Prepare(args) => commands::prepare::decide(*args, stop),
         _ => Err(OTHER),
     }
 }
@@ -92,7 +93,7 @@ mod tests {
         assert!(said.starts_with("invalid value 'mail' for '--user-type <TYPE>'"), "{said}");
         assert!(said.contains("[possible values: email_hash, phone_hash"), "{said}");
         assert!(!said.contains('\n'), "{said}");
-        assert!(prepare(words("x.csv")).is_err());
+        assert!(prepare(words("x.csv"), &Stop::default()).is_err());
         assert!(hash(words("-t email_hash")).is_ok());
     }
 }

@@ -98,6 +98,8 @@
 //!
 //! # Features
 //!
+//! `object-storage` (default): inputs in buckets and on web servers (`s3://`, `gs://`, `az://`, `https://`).
+//!
 //! `sandbox` (default): [`sandbox`], with an asynchronous runtime for it alone. Without it the crate has a third fewer
 //! dependencies: `default-features = false`.
 //!
@@ -128,7 +130,7 @@
 //! - Every queue, buffer and table has a bound, and `limits` names it.
 //! - Files are written through `disk`, which argues when they are private, whole and durable; what is spilled has no name.
 //!   Inputs are read in [`source`]; beside it only manifests, job files, tokens and certificates are read. The network is
-//!   used in [`upload`] alone. `tests/it/tidy` holds this, and who may use whom.
+//!   used in [`upload`] and for objects alone. `tests/it/tidy` holds this, and who may use whom.
 //! - No raw value and no token reaches a log, an error text, a summary, a manifest, the store or a report.
 //! - An output directory is complete or absent.
 //! - What the store calls confirmed, the API has confirmed; a request that must not be repeated is preceded by a
@@ -175,6 +177,8 @@ pub mod normalize;
 pub mod entries;
 pub mod audience;
 pub mod config;
+mod net;
+mod object;
 #[doc(hidden)]
 pub mod source;
 #[doc(hidden)]

@@ -71,6 +71,36 @@ pub(crate) const MEMBER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Pieces that are found ahead, for each thread that decodes them.
 pub(crate) const PIECES_PER_THREAD: usize = 2;
 
+/// Bytes of an object that are fetched at once: at the usual 80 MB/s of a connection the wait for its first byte is half of
+/// the time, and others are under way meanwhile.
+pub(crate) const OBJECT_RANGE_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Memory in bytes that reading an object takes, when little may be taken: two ranges, and room for two more.
+pub(crate) const OBJECT_BYTES_MIN: u64 = 4 * OBJECT_RANGE_BYTES;
+
+/// Ranges of one object that are under way at once.
+#[cfg(feature = "object-storage")]
+pub(crate) const OBJECT_AHEAD_MAX: usize = 16;
+
+/// Least bytes of a column that are fetched at once.
+#[cfg(feature = "object-storage")]
+pub(crate) const OBJECT_SECTION_BYTES: u64 = 1024 * 1024;
+
+/// Last bytes of an object that are fetched to find the metadata of Parquet in them.
+pub(crate) const OBJECT_FOOTER_BYTES: u64 = 64 * 1024;
+
+/// Bytes of an answer that are read at once.
+#[cfg(feature = "object-storage")]
+pub(crate) const OBJECT_READ_BYTES: usize = 64 * 1024;
+
+/// Requests to stores that are under way at once.
+#[cfg(feature = "object-storage")]
+pub(crate) const OBJECT_REQUESTS_MAX: usize = 32;
+
+/// How often a range is fetched whose answer ends too early, beside what the crate tries again.
+#[cfg(feature = "object-storage")]
+pub(crate) const OBJECT_TRIES: u32 = 4;
+
 /// Opt-out lists whose entries are kept apart, so that it is known how many of each are members. Those beyond share the
 /// last number: each has room of its own in every partition of every worker.
 #[doc(hidden)]

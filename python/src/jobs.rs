@@ -89,7 +89,7 @@ fn decide(
     // The command wants an input; a table takes its place.
     let needs_input = inputs.paths.is_empty() && !inputs.tables.is_empty();
     args.extend(if needs_input { vec![OsString::from("-")] } else { inputs.paths });
-    let mut config = guarded(|| call::prepare(args))?;
+    let mut config = guarded(|| call::prepare(args, &Stop::default()))?;
     if needs_input {
         config.inputs.clear();
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use throng::config::{
-    AudienceSpec, ColumnSelector, Condition, Header, Input, ListDigest, OutputOptions,
+    AudienceSpec, ColumnSelector, Condition, Header, Input, ListDigest, Location, OutputOptions,
     PrepareConfig, ReadOptions, RejectList, Resources, SuppressInput,
 };
 use throng::normalize::UserType;
@@ -11,6 +11,7 @@ use throng::prepare::Prepare;
 use throng::progress::Progress;
 use throng::quote::Quoted;
 use throng::source::{self, ExpandError};
+use throng::stop::Stop;
 use throng::{Error, ExitCode, Result};
 
 use super::{Event, print_json, progress, say, signals, tell};
@@ -20,7 +21,7 @@ pub(crate) fn run(args: PrepareArgs) -> Result<ExitCode> {
     let show = args.show;
     let progress = Progress::default();
     signals::stop_on_signals(&progress.stop)?;
-    let prepare = Prepare::plan(decide(args)?, &progress)?;
+    let prepare = Prepare::plan(decide(args, &progress.stop)?, &progress)?;
     let noted = prepare.notes().len();
     if !show.quiet {
         print_notes(prepare.notes());
@@ -44,7 +45,7 @@ fn print_notes(notes: &[String]) {
     }
 }
 
-pub(crate) fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
+pub(crate) fn decide(args: PrepareArgs, stop: &Stop) -> Result<PrepareConfig> {
     let wanted = args.platform.rules();
     let rules = args.rules.for_platform(wanted.keeps_case, wanted.refuses_android_ids);
     let rules = rules.map_err(|why| Error::usage(why, "leave --case or --for out"))?;
@@ -55,11 +56,11 @@ pub(crate) fn decide(args: PrepareArgs) -> Result<PrepareConfig> {
     let read = ReadOptions::new(args.format, args.delimiter)
         .map_err(|why| Error::usage(why, "leave --delimiter or --format out"))?;
     let mut notes = Vec::new();
-    let inputs = inputs(&args.inputs, args.complete, &mut notes)?;
+    let inputs = inputs(&args.inputs, args.complete, &mut notes, stop)?;
     let mut lists = Vec::new();
     for text in &args.suppress {
         let column = args.suppress_column.as_ref();
-        lists.extend(suppress(text, column, &args.suppress_where, &mut notes)?);
+        lists.extend(suppress(text, column, &args.suppress_where, &mut notes, stop)?);
     }
     Ok(PrepareConfig {
         inputs,
@@ -117,6 +118,7 @@ fn suppress(
     column: Option<&ColumnSelector>,
     conditions: &[Condition],
     notes: &mut Vec<String>,
+    stop: &Stop,
 ) -> Result<Vec<SuppressInput>> {
     let known = text.split_once('=').and_then(|(name, path)| {
         let (user_type, digest) = match name.split_once(':') {
@@ -129,8 +131,8 @@ fn suppress(
         Some((user_type, digest, path))
     });
     let (user_type, digest, path) = known.unwrap_or((None, None, text));
-    let inputs = inputs(&[PathBuf::from(path)], false, notes)?;
-    let name = (inputs.len() > 1).then(|| path.to_owned());
+    let inputs = inputs(&[PathBuf::from(path)], false, notes, stop)?;
+    let name = (inputs.len() > 1).then(|| Location::shown(path).display().to_string());
     let list = |input| SuppressInput {
         input,
         user_type,
@@ -143,12 +145,17 @@ fn suppress(
 }
 
 /// Expands globs and folders; a file that exists is taken as it is. Adds notes on what was left out.
-fn inputs(paths: &[PathBuf], is_complete: bool, notes: &mut Vec<String>) -> Result<Vec<Input>> {
+fn inputs(
+    paths: &[PathBuf],
+    is_complete: bool,
+    notes: &mut Vec<String>,
+    stop: &Stop,
+) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for path in paths {
         match path.to_str() {
             Some("-") => inputs.push(Input::Stdin),
-            Some(text) => inputs.extend(expand(path, text, is_complete, notes)?.map(Input::Path)),
+            Some(text) => inputs.extend(expand(text, is_complete, notes, stop)?),
             None => inputs.push(Input::Path(path.clone())),
         }
     }
@@ -156,19 +163,21 @@ fn inputs(paths: &[PathBuf], is_complete: bool, notes: &mut Vec<String>) -> Resu
 }
 
 fn expand(
-    path: &Path,
     pattern: &str,
     is_complete: bool,
     notes: &mut Vec<String>,
-) -> Result<impl Iterator<Item = PathBuf>> {
+    stop: &Stop,
+) -> Result<impl Iterator<Item = Input>> {
+    let path = &*Location::shown(pattern);
     let expanded =
-        source::expand(Path::new(""), pattern, is_complete).map_err(|error| match error {
+        source::expand(Path::new(""), pattern, is_complete, stop).map_err(|error| match error {
             ExpandError::NoGlob(why) => {
                 Error::usage(format!("{} is no valid glob: {why}", Quoted(path)), "")
             }
             ExpandError::Unreadable(path, error) => Error::reading("search", &path, error),
             ExpandError::NoFiles(message, hint) => Error::input(path, message, hint),
+            ExpandError::Failed(error) => error,
         })?;
     notes.extend(expanded.note(path));
-    Ok(expanded.files.into_iter())
+    Ok(expanded.files.into_iter().map(|file| file.input))
 }

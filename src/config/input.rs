@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::location::Location;
 use crate::error::{Error, Result};
 use crate::limits::VALUE_BYTES_MAX;
 use crate::limits::WRITE_BYTES;
@@ -19,6 +20,8 @@ use crate::quote::Quoted;
 pub enum Input {
     /// A file, a FIFO or a device.
     Path(PathBuf),
+    /// An object in a bucket, in a container or on a web server.
+    Object(Location),
     /// Standard input.
     Stdin,
     /// Records that a program brings along: see [`Input::reader`] and [`Input::values`].
@@ -78,6 +81,16 @@ impl Input {
     #[doc(hidden)]
     pub fn table(name: impl Into<PathBuf>, reader: impl Read + Send + 'static) -> Self {
         Self::supply(name.into(), Content::Table, Box::new(reader))
+    }
+
+    /// What messages, manifest and reject list call it.
+    pub fn name(&self) -> PathBuf {
+        match self {
+            Self::Path(path) => path.clone(),
+            Self::Object(location) => location.to_path(),
+            Self::Stdin => PathBuf::from("stdin"),
+            Self::Supply(supply) => supply.name().to_owned(),
+        }
     }
 
     fn supply(name: PathBuf, content: Content, reader: Box<dyn Read + Send>) -> Self {

@@ -44,6 +44,9 @@ pub struct InputManifest {
     /// Time of last modification in nanoseconds since 1970, if it is a regular file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified_ns: Option<i128>,
+    /// The name of its version (`ETag`), if it is an object whose store gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e_tag: Option<String>,
     /// Its compression.
     pub compression: String,
     /// Notation of its records.

@@ -14,9 +14,9 @@ pub enum ExitCode {
     Input = 3,
     /// Output or disk: no space, no permission, already there.
     Output = 4,
-    /// The API refused the token, or the account lacks a permission or has not accepted the terms.
+    /// The API refused the token, the account lacks a permission or has not accepted the terms, or an object may not be read.
     Credentials = 5,
-    /// Retries are used up, and nothing was uploaded: run again later.
+    /// Retries of requests to the API or to a store of objects are used up, and nothing was uploaded: run again later.
     Temporary = 6,
     /// Partly uploaded: the same command goes on where it stopped.
     Partial = 7,

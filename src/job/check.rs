@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::figures;
 use crate::platform::Id;
 use crate::quote::Quoted;
+use crate::stop::Stop;
 use crate::upload::{Client, Token};
 use crate::user_type::UserType;
 
@@ -96,7 +97,7 @@ impl Job {
     pub fn check(&self, env: &dyn Fn(&str) -> Option<String>, now: SystemTime) -> Check {
         let mut errors = Vec::new();
         let mut look = |pattern: &FilePattern| {
-            let found = self.look_for(pattern);
+            let found = self.look_for(pattern, &Stop::default());
             let aged = found.as_ref().map_or(Ok(()), |found| found.check_age(now));
             let checked = CheckedFiles::new(pattern, found.as_ref().ok(), now);
             errors.extend(found.err());
@@ -107,7 +108,7 @@ impl Job {
         let lists = self.suppress.iter().flat_map(|list| &list.files);
         let suppress = lists.map(&mut look).collect();
         if errors.is_empty() {
-            errors.extend(self.find().err());
+            errors.extend(self.find(&Stop::default()).err());
         }
         errors.extend(self.check_reports().err());
         errors.extend(self.check_state().err());

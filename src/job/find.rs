@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{FilePattern, Job};
-use crate::config::{Input, PrepareConfig, SuppressInput};
+use crate::config::{Input, Location, PrepareConfig, SuppressInput};
 use crate::disk::plain_file;
 use crate::emit::RejectWriter;
 use crate::error::{Error, Result};
 use crate::quote::{Cause, Quoted};
-use crate::source::{ExpandError, expand};
+use crate::source::{ExpandError, Listed, expand};
+use crate::stop::Stop;
 
 /// The files of a job, as they are now.
 #[derive(Clone, Debug)]
@@ -36,18 +37,19 @@ pub struct FoundPattern {
 /// A file.
 #[derive(Clone, Debug)]
 pub struct FoundFile {
-    /// Its path.
-    pub path: PathBuf,
-    /// Its size, if it is a regular file.
+    /// Its place.
+    pub input: Input,
+    /// Its size, if it is a regular file or an object.
     pub bytes: Option<u64>,
-    /// Time of the last change, if the system tells.
+    /// Time of the last change, if the system or its store tells.
     pub modified: Option<SystemTime>,
 }
 
 impl Job {
     /// Looks for the files.
-    pub fn find(&self) -> Result<Found> {
-        let all = |patterns: &[FilePattern]| patterns.iter().map(|p| self.look_for(p)).collect();
+    pub fn find(&self, stop: &Stop) -> Result<Found> {
+        let all =
+            |patterns: &[FilePattern]| patterns.iter().map(|p| self.look_for(p, stop)).collect();
         let found = Found {
             inputs: all(&self.inputs)?,
             suppress: self.suppress.iter().map(|list| all(&list.files)).collect::<Result<_>>()?,
@@ -57,8 +59,8 @@ impl Job {
     }
 
     /// Looks for the files of opt-out lists alone; those that are not there are left out.
-    pub(crate) fn find_lists(&self) -> Found {
-        let there = |of: &FilePattern| self.look_for(of).ok();
+    pub(crate) fn find_lists(&self, stop: &Stop) -> Found {
+        let there = |of: &FilePattern| self.look_for(of, stop).ok();
         let of_list = |list: &super::SuppressList| list.files.iter().filter_map(there).collect();
         Found { inputs: Vec::new(), suppress: self.suppress.iter().map(of_list).collect() }
     }
@@ -69,7 +71,7 @@ impl Job {
         let patterns = found.inputs.iter().chain(found.suppress.iter().flatten());
         config.notes.extend(patterns.filter_map(|found| found.note.clone()));
         for file in found.inputs.iter().flat_map(|found| &found.files) {
-            let input = Input::Path(file.path.clone());
+            let input = file.input.clone();
             // Two patterns can match one file.
             if !config.inputs.contains(&input) {
                 config.inputs.push(input);
@@ -79,7 +81,7 @@ impl Job {
         for ((list, name), found) in self.suppress.iter().zip(names).zip(&found.suppress) {
             config.suppress.extend(found.iter().flat_map(|found| &found.files).map(|file| {
                 SuppressInput {
-                    input: Input::Path(file.path.clone()),
+                    input: file.input.clone(),
                     user_type: list.user_type,
                     digest: list.digest,
                     column: list.column.clone(),
@@ -95,9 +97,11 @@ impl Job {
     pub fn check_reports(&self) -> Result<()> {
         let patterns = self.inputs.iter().chain(self.suppress.iter().flat_map(|list| &list.files));
         // A run says what is not there.
-        let found = patterns.filter_map(|pattern| self.look_for(pattern).ok());
+        let is_here = |of: &&FilePattern| matches!(Location::of(&of.filled), Ok(None));
+        let look = |of: &FilePattern| self.look_for(of, &Stop::default()).ok();
+        let found = patterns.filter(is_here).filter_map(look);
         let mut taken: Vec<PathBuf> =
-            found.flat_map(|found| found.files).map(|file| file.path).collect();
+            found.flat_map(|found| found.files).map(|file| file.input.name()).collect();
         taken.push(self.path.clone());
         taken
             .extend([&self.target.token_file, &self.target.ca_file].into_iter().flatten().cloned());
@@ -146,45 +150,57 @@ impl Job {
     }
 
     /// The files of one pattern.
-    pub(super) fn look_for(&self, pattern: &FilePattern) -> Result<FoundPattern> {
+    pub(super) fn look_for(&self, pattern: &FilePattern, stop: &Stop) -> Result<FoundPattern> {
+        let shown = Location::shown(&pattern.written);
         let refuse = |message: String, hint: &str| {
             let (line, column) = pattern.place;
             let place = format!("{}, line {line}, column {column}", Quoted(&self.path));
-            Error::input(pattern.written.as_ref(), format!("{message} ({place})"), hint)
+            Error::input(&shown, format!("{message} ({place})"), hint)
         };
-        let expanded = expand(&pattern.base, &pattern.filled, pattern.is_complete).map_err(
-            |error| match error {
-                ExpandError::NoGlob(why) => refuse(format!("no valid glob: {why}"), ""),
-                ExpandError::Unreadable(_, error) => {
-                    refuse(format!("cannot be searched: {}", Cause(&error)), "")
+        let expanded =
+            expand(&pattern.base, &pattern.filled, pattern.is_complete, stop).map_err(|error| {
+                match error {
+                    ExpandError::NoGlob(why) => refuse(format!("no valid glob: {why}"), ""),
+                    ExpandError::Unreadable(_, error) => {
+                        refuse(format!("cannot be searched: {}", Cause(&error)), "")
+                    }
+                    ExpandError::NoFiles(message, "") => {
+                        refuse(message, "paths are relative to the job file's folder")
+                    }
+                    ExpandError::NoFiles(message, hint) => refuse(message, hint),
+                    ExpandError::Failed(error) => error,
                 }
-                ExpandError::NoFiles(message, "") => {
-                    refuse(message, "paths are relative to the job file's folder")
-                }
-                ExpandError::NoFiles(message, hint) => refuse(message, hint),
-            },
-        )?;
-        let note = expanded.note(pattern.written.as_ref());
-        let paths = expanded.files;
+            })?;
+        let note = expanded.note(&shown);
+        let files = expanded.files;
         // A glob means what others put there, not what this job wrote there the night before.
-        let is_glob = paths != [pattern.base.join(&pattern.filled)];
+        let written = Input::Path(pattern.base.join(&pattern.filled));
+        let is_glob = !matches!(&files[..], [file] if file.input == written);
         let own = if is_glob { self.own_reports() } else { HashSet::new() };
-        let paths: Vec<PathBuf> =
-            paths.into_iter().filter(|path| !own.contains(&place(path))).collect();
-        if paths.is_empty() {
+        let is_other = |file: &Listed| match &file.input {
+            Input::Path(path) => !own.contains(&place(path)),
+            _ => true,
+        };
+        let files: Vec<Listed> = files.into_iter().filter(is_other).collect();
+        if files.is_empty() {
             return Err(refuse(
                 "no file matches but this job's own reports".to_owned(),
                 "make the pattern narrower",
             ));
         }
-        let look = |path: PathBuf| {
-            let meta = std::fs::metadata(&path).map_err(|error| {
+        let look = |file: Listed| {
+            let Input::Path(path) = &file.input else {
+                let Listed { input, facts } = file;
+                let (bytes, modified) = facts.map(|facts| (facts.bytes, facts.modified)).unzip();
+                return Ok(FoundFile { input, bytes, modified });
+            };
+            let meta = std::fs::metadata(path).map_err(|error| {
                 refuse(Cause(&error).to_string(), "paths are relative to the job file's folder")
             })?;
             let bytes = meta.is_file().then_some(meta.len());
-            Ok(FoundFile { path, bytes, modified: meta.modified().ok() })
+            Ok(FoundFile { bytes, modified: meta.modified().ok(), input: file.input })
         };
-        let files = paths.into_iter().map(look).collect::<Result<_>>()?;
+        let files = files.into_iter().map(look).collect::<Result<_>>()?;
         Ok(FoundPattern { pattern: pattern.clone(), files, note })
     }
 }
@@ -211,7 +227,7 @@ impl Found {
     fn check_roles(&self, job: &Job) -> Result<()> {
         for list in self.suppress.iter().flatten() {
             let is_input = |file: &FoundFile| {
-                self.inputs.iter().flat_map(|found| &found.files).any(|of| of.path == file.path)
+                self.inputs.iter().flat_map(|found| &found.files).any(|of| of.input == file.input)
             };
             if list.files.iter().any(is_input) {
                 let (line, column) = list.pattern.place;
@@ -250,7 +266,7 @@ impl FoundPattern {
     pub(super) fn check_age(&self, now: SystemTime) -> Result<()> {
         let Some((age, max_age)) = self.too_old(now) else { return Ok(()) };
         Err(Error::input(
-            self.pattern.written.as_ref(),
+            &Location::shown(&self.pattern.written),
             format!("it is {} old, more than max-age {} allows", Age(age), Age(max_age)),
             "was it exported? go on with --max-age TIME once you have looked",
         ))

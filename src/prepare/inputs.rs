@@ -26,6 +26,7 @@ pub(super) fn describe(plan: &SourcePlan, audiences: &[Audience]) -> InputManife
         path: path.to_string_lossy().into_owned(),
         bytes: source.bytes,
         modified_ns: source.modified_ns.filter(|_| !is_earlier),
+        e_tag: source.e_tag.clone(),
         compression: name(&serde_json::json!(source.compression)),
         format: plan.dialect.name().to_owned(),
         columns: columns.collect(),

@@ -1,14 +1,12 @@
 //! Opt-out lists: what was read of each, how many of it are members, and what speaks against one of which nobody is.
 
-use std::path::Path;
-
 use super::aliases::Alias;
 use super::form::{Digits, Form};
 use super::plan::SourcePlan;
 use super::summary::{AudienceSummary, rejects_of};
 use super::tally::{SourceTally, Tally};
 use crate::audience::{FORGOTTEN_LIST, ListFigures, Rejects};
-use crate::config::{AudienceSpec, Input, PrepareConfig, SuppressInput, audience_name};
+use crate::config::{AudienceSpec, PrepareConfig, SuppressInput, audience_name};
 use crate::figures::count;
 use crate::limits::LISTS_MAX;
 use crate::quote::OneLine;
@@ -49,12 +47,8 @@ struct Judged {
 
 /// The name of the list that a file belongs to.
 fn name(suppress: &SuppressInput) -> String {
-    let path = match &suppress.input {
-        Input::Path(path) => path,
-        Input::Stdin => Path::new("stdin"),
-        Input::Supply(supply) => supply.name(),
-    };
-    suppress.list.clone().unwrap_or_else(|| path.to_string_lossy().into_owned())
+    let name = || suppress.input.name().to_string_lossy().into_owned();
+    suppress.list.clone().unwrap_or_else(name)
 }
 
 /// The names of the lists, in order, each once; files of one list stand one behind the other.

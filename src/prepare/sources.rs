@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::limits::INPUTS_PLANNED_PER_WORKER;
 use crate::quote::Quoted;
 use crate::role::Role;
-use crate::source::Source;
+use crate::source::{Opening, Source};
 use crate::stop::Stop;
 use crate::user_type::UserType;
 
@@ -130,8 +130,11 @@ impl<'a> Planner<'a> {
         };
         let most = pool.current_num_threads() * INPUTS_PLANNED_PER_WORKER;
         for asked in asked.chunk_by(are_files).flat_map(|files| files.chunks(most)) {
+            let begun = asked.iter().map(|asked| Source::begin(asked.input).transpose());
+            let begun = begun.collect::<Result<Vec<_>>>()?;
+            let look = |(asked, opening): (&Asked<'a>, Option<Opening>)| self.look(*asked, opening);
             let looked: Vec<Result<Looked>> =
-                pool.install(|| asked.par_iter().map(|asked| self.look(*asked)).collect());
+                pool.install(|| asked.par_iter().zip(begun.into_par_iter()).map(look).collect());
             for (asked, looked) in asked.iter().zip(looked) {
                 self.take(*asked, looked?)?;
             }
@@ -140,9 +143,14 @@ impl<'a> Planner<'a> {
     }
 
     /// Looks at an input, and plans it if that does not depend on others.
-    fn look(&self, asked: Asked<'a>) -> Result<Looked> {
+    fn look(&self, asked: Asked<'a>, opening: Option<Opening>) -> Result<Looked> {
         let Asked { input, list, .. } = asked;
-        let source = Source::inspect(input, self.stop)?;
+        let source = match (opening, input) {
+            (Some(opening), Input::Object(location)) => {
+                Source::inspect_opening(opening, location, self.stop)?
+            }
+            _ => Source::inspect(input, self.stop)?,
+        };
         let planned = match input {
             Input::Supply(supply) if supply.content() == Content::Values => {
                 let read = &self.config.read;

@@ -14,7 +14,7 @@ use super::compression::{Compression, decode_error};
 use super::filled::Filled;
 use super::framing::{Cutter, first_line_end};
 use super::mmap::Mapping;
-use super::watch::Watch;
+use super::watch::{Watch, Watched};
 use super::window::WindowScan;
 use crate::buffers::Buffers;
 use crate::dialect::{Csv, Framing, Reading};
@@ -83,7 +83,7 @@ pub struct Chunks {
     cutter: Cutter,
     chunk_bytes: usize,
     path: PathBuf,
-    watch: Option<Watch>,
+    watch: Option<Watched>,
     is_finished: bool,
     /// A line is being passed over because it is longer than the limit.
     is_skipping: bool,
@@ -116,13 +116,14 @@ impl Chunks {
             scans,
             progress,
         };
-        Self::new(Route::Mapped(mapped), watch.path.clone(), Some(watch), framing, chunk_bytes)
+        let (path, watch) = (watch.path.clone(), Some(Watched::File(watch)));
+        Self::new(Route::Mapped(mapped), path, watch, framing, chunk_bytes)
     }
 
     pub(super) fn streamed(
         path: PathBuf,
         Stream { reader, compression, buffers }: Stream,
-        watch: Option<Watch>,
+        watch: Option<Watched>,
         framing: Framing,
         skip: usize,
         chunk_bytes: usize,
@@ -134,7 +135,7 @@ impl Chunks {
     fn new(
         route: Route,
         path: PathBuf,
-        watch: Option<Watch>,
+        watch: Option<Watched>,
         framing: Framing,
         chunk_bytes: usize,
     ) -> Self {

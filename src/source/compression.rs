@@ -8,6 +8,7 @@ use liblzma::stream::{CONCATENATED, Stream};
 use super::utf16::OtherEncoding;
 use crate::error::Error;
 use crate::limits::DECODER_BYTES_MAX;
+use crate::object;
 
 /// Compression of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -89,6 +90,9 @@ pub(super) fn decode_error(path: &Path, compression: Compression, error: io::Err
     if let Some(OtherEncoding { lines }) = error.get_ref().and_then(|of| of.downcast_ref()) {
         let hint = "two files may have been joined: convert each to UTF-8 by itself";
         return Error::input(path, OtherEncoding::MESSAGE, hint).at_line(lines + 1);
+    }
+    if let Some(error) = object::of_reader(&error) {
+        return error;
     }
     let is_damage = matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof);
     if compression == Compression::None || !is_damage {

@@ -16,6 +16,7 @@ mod lease;
 mod mmap;
 pub(crate) mod parquet;
 mod patient;
+mod stored;
 mod utf16;
 mod watch;
 mod window;
@@ -27,6 +28,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::UNIX_EPOCH;
 
 use self::ahead::Ahead;
 use self::chunks::Stream;
@@ -35,22 +37,25 @@ use self::filled::Filled;
 use self::mmap::{Mapping, is_local};
 use self::parquet::Table;
 use self::patient::Patient;
+use self::stored::Stored;
 use self::utf16::{ByteOrder, Utf16};
-use self::watch::{Identity, Watch};
+use self::watch::{Identity, Watch, Watched};
 use crate::buffers::Buffers;
-use crate::config::{Content, Input, Io};
+use crate::config::{Content, Input, Io, Location};
 use crate::dialect::Framing;
 use crate::error::{Error, Result};
-use crate::limits::{RELEASE_BYTES, SAMPLE_BYTES};
+use crate::limits::{OBJECT_BYTES_MIN, RELEASE_BYTES, SAMPLE_BYTES};
 use crate::mutex;
+use crate::object::{self, Object};
 use crate::stop::Stop;
 
 pub(crate) use self::ahead::Means;
 pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};
 pub use self::compression::Compression;
-pub use self::expand::{ExpandError, Expanded, expand};
+pub use self::expand::{ExpandError, Expanded, Listed, expand};
 pub use self::parquet::quiet::is_quiet;
+pub(crate) use crate::object::Opening;
 
 /// UTF-8 byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -76,6 +81,8 @@ pub struct Source {
     pub bytes: Option<u64>,
     /// Time of last modification in nanoseconds since 1970, where that is known.
     pub modified_ns: Option<i128>,
+    /// The name of its version, if its store gives one.
+    pub e_tag: Option<String>,
     bom_bytes: usize,
     /// The byte order of text in UTF-16.
     utf16: Option<ByteOrder>,
@@ -86,6 +93,8 @@ pub struct Source {
 enum Origin {
     /// Opened again, so that ten thousand inputs do not need as many descriptors.
     Regular(Identity),
+    /// Of this version, and can be read again.
+    Object(Arc<Object>),
     /// Can be read only once: what was read for the sample, then the rest.
     Once(Mutex<Option<Box<dyn Read + Send>>>),
 }
@@ -98,9 +107,33 @@ impl std::fmt::Debug for Source {
 }
 
 impl Source {
-    /// True for the path of a regular file, which can be looked at beside others: it keeps nobody waiting.
+    /// True for an object, and for the path of a regular file: they can be looked at beside others, since they keep nobody
+    /// waiting.
     pub(crate) fn is_file(input: &Input) -> bool {
-        matches!(input, Input::Path(path) if std::fs::metadata(path).is_ok_and(|meta| meta.is_file()))
+        match input {
+            Input::Path(path) => std::fs::metadata(path).is_ok_and(|meta| meta.is_file()),
+            Input::Object(_) => true,
+            Input::Stdin | Input::Supply(_) => false,
+        }
+    }
+
+    /// Begins to look at an input, if somebody else has to answer: several can be asked at once.
+    pub(crate) fn begin(input: &Input) -> Option<Result<Opening>> {
+        match input {
+            Input::Object(location) => Some(Object::begin(location, SAMPLE_BYTES as u64)),
+            _ => None,
+        }
+    }
+
+    /// The object that was begun to be looked at.
+    pub(crate) fn inspect_opening(
+        opening: Opening,
+        location: &Location,
+        stop: &Stop,
+    ) -> Result<Self> {
+        let inspected =
+            opening.wait(stop).and_then(|(object, head)| Self::of_object(location, object, head));
+        stop.check().and(inspected)
     }
 
     /// Opens an input and looks at its beginning. Waiting for a pipe ends when `stop` says so.
@@ -108,6 +141,8 @@ impl Source {
         let inspected = match input {
             Input::Stdin => Self::inspect_stdin(stop),
             Input::Path(path) => Self::inspect_path(path, stop),
+            Input::Object(location) => Object::begin(location, SAMPLE_BYTES as u64)
+                .and_then(|opening| Self::inspect_opening(opening, location, stop)),
             Input::Supply(supply) => {
                 let (name, content) = (supply.name().to_owned(), supply.content());
                 Self::inspect_stream(name, supply.take()?, content, None)
@@ -152,59 +187,87 @@ impl Source {
         // Files of /proc and the like have no size: they are read to their end, once.
         if !kind.is_file() || meta.len() == 0 {
             let reader = Box::new(Patient::new(file, stop.clone()));
-            return Self::inspect_stream(path.to_owned(), reader, Content::Text, Some(&meta));
+            return Self::inspect_stream(path.to_owned(), reader, Content::Text, None);
         }
         let identity = Identity::of(&meta);
         let mut head = [0; detect::PARQUET_HEAD_BYTES];
         if file.read_at(&mut head, 0).is_ok_and(|len| detect::is_parquet(&head[..len])) {
-            return Ok(Self::of_parquet(path, &meta));
+            return Ok(Self::of_parquet(
+                path.to_owned(),
+                &Stamp::of(&meta),
+                Origin::Regular(identity),
+            ));
         }
         let reader = Box::new(file);
-        let mut source = Self::inspect_stream(path.to_owned(), reader, Content::Text, Some(&meta))?;
+        let stamp = Some(Stamp::of(&meta));
+        let mut source = Self::inspect_stream(path.to_owned(), reader, Content::Text, stamp)?;
         source.origin = Origin::Regular(identity);
         Ok(source)
     }
 
-    fn of_parquet(path: &Path, meta: &Metadata) -> Self {
+    fn of_object(
+        location: &Location,
+        object: Object,
+        head: impl AsRef<[u8]> + Send + 'static,
+    ) -> Result<Self> {
+        let (path, object) = (location.to_path(), Arc::new(object));
+        let stamp = Stamp::of_object(&object);
+        if detect::is_parquet(head.as_ref()) {
+            return Ok(Self::of_parquet(path, &stamp, Origin::Object(object)));
+        }
+        let stored = Stored::Object(Arc::clone(&object));
+        let rest = stored.reader(head.as_ref().len() as u64, 0);
+        let reader = Box::new(Cursor::new(head).chain(rest));
+        let mut source = Self::inspect_stream(path, reader, Content::Text, Some(stamp))?;
+        source.origin = Origin::Object(object);
+        Ok(source)
+    }
+
+    fn of_parquet(path: PathBuf, stamp: &Stamp, origin: Origin) -> Self {
         Self {
-            path: path.to_owned(),
+            path,
             compression: Compression::None,
             sample: Vec::new(),
             sample_bytes: 0,
             is_parquet: true,
             is_sample_all: false,
-            bytes: Some(meta.len()),
-            modified_ns: Some(modified_ns(meta)),
+            bytes: Some(stamp.bytes),
+            modified_ns: Some(stamp.modified_ns),
+            e_tag: stamp.e_tag.clone(),
             bom_bytes: 0,
             utf16: None,
-            origin: Origin::Regular(Identity::of(meta)),
+            origin,
         }
     }
 
     /// Opens a Parquet file that was looked at, if it is still the same.
     pub(crate) fn table(&self) -> Result<Table> {
-        let Origin::Regular(identity) = self.origin else {
-            return Err(Error::Internal("a Parquet file is regular"));
+        let identity = match &self.origin {
+            Origin::Regular(identity) => *identity,
+            Origin::Object(object) => {
+                let table = Table::open(&self.path, Stored::Object(Arc::clone(object)))?;
+                return Ok(table.watched(Watched::Object(Arc::clone(object))));
+            }
+            Origin::Once(_) => return Err(Error::Internal("a Parquet file is read again")),
         };
         let opening = |error| Error::reading("open", &self.path, error);
         let file = File::open(&self.path).map_err(opening)?;
         let watch =
             Watch { path: self.path.clone(), identity, file: file.try_clone().map_err(opening)? };
         watch.check()?;
-        Ok(Table::open(&self.path, file)?.watched(watch))
+        Ok(Table::open(&self.path, file)?.watched(Watched::File(watch)))
     }
 
     fn inspect_stream(
         path: PathBuf,
         mut raw: Box<dyn Read + Send>,
         content: Content,
-        meta: Option<&Metadata>,
+        stamp: Option<Stamp>,
     ) -> Result<Self> {
-        let reading = |error| Error::reading("read", &path, error);
+        let reading = |error| read_error("read", &path, error);
         let head = read_up_to(&mut raw, compression::MAGIC_BYTES).map_err(reading)?;
         let compression = Compression::of(&head);
-        let regular = meta.filter(|meta| meta.file_type().is_file());
-        let is_large = regular.is_some() && compression.may_be_large();
+        let is_large = stamp.is_some() && compression.may_be_large();
         let _one_at_a_time = is_large.then(|| mutex::lock(&LARGE_DECODER));
         let raw: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(raw));
         let decoding = |error| decode_error(&path, compression, error);
@@ -225,7 +288,7 @@ impl Source {
         let is_sample_all = sample.len() < SAMPLE_BYTES;
         let bom_bytes = if sample.starts_with(BOM) { BOM.len() } else { 0 };
         // A regular file is opened again.
-        let bytes = regular.map(Metadata::len).filter(|bytes| *bytes > 0);
+        let bytes = stamp.as_ref().map(|stamp| stamp.bytes).filter(|bytes| *bytes > 0);
         let again = if bytes.is_none() { sample.clone() } else { Vec::new() };
         let rest: Box<dyn Read + Send> = Box::new(Cursor::new(again).chain(decoded));
         sample.drain(..bom_bytes);
@@ -236,7 +299,8 @@ impl Source {
             is_parquet: false,
             is_sample_all,
             bytes,
-            modified_ns: regular.map(modified_ns),
+            modified_ns: stamp.as_ref().map(|stamp| stamp.modified_ns),
+            e_tag: stamp.and_then(|stamp| stamp.e_tag),
             bom_bytes,
             utf16,
             origin: Origin::Once(Mutex::new(Some(rest))),
@@ -257,7 +321,11 @@ impl Source {
 
     /// Refuses a file that has changed since it was looked at.
     pub(crate) fn check_unchanged(&self) -> Result<()> {
-        let Origin::Regular(identity) = self.origin else { return Ok(()) };
+        let identity = match &self.origin {
+            Origin::Regular(identity) => *identity,
+            Origin::Object(object) => return object.check(),
+            Origin::Once(_) => return Ok(()),
+        };
         let file =
             File::open(&self.path).map_err(|error| Error::reading("open", &self.path, error))?;
         Watch { path: self.path.clone(), identity, file }.check()
@@ -278,13 +346,16 @@ impl Source {
         self.sample = Vec::new();
     }
 
-    /// True if it is a file that is opened to be read, so that it can be read beside others.
+    /// True if it is a file or an object that is opened to be read, so that it can be read beside others.
     pub(crate) fn is_regular(&self) -> bool {
-        matches!(self.origin, Origin::Regular(_))
+        matches!(self.origin, Origin::Regular(_) | Origin::Object(_))
     }
 
     /// Memory in bytes that reading it takes, beside its chunks.
     pub(crate) fn reading_bytes(&self) -> u64 {
+        if let Origin::Object(_) = self.origin {
+            return self.compression.decoder_bytes() + OBJECT_BYTES_MIN;
+        }
         match self.compression {
             Compression::None => self.bytes.unwrap_or(u64::MAX).min(RELEASE_BYTES as u64),
             compression => compression.decoder_bytes(),
@@ -311,6 +382,19 @@ impl Source {
         let path = self.path.clone();
         let identity = match &self.origin {
             Origin::Regular(identity) => *identity,
+            Origin::Object(object) => {
+                let stored = Stored::Object(Arc::clone(object));
+                let decoded = self.decoded(&stored, progress, means)?;
+                let watched = Some(Watched::Object(Arc::clone(object)));
+                return Ok(Chunks::streamed(
+                    path,
+                    stream(decoded),
+                    watched,
+                    framing,
+                    skip,
+                    chunk_bytes,
+                ));
+            }
             Origin::Once(reader) => {
                 let reader = mutex::lock(reader).take();
                 let inner = reader.ok_or(Error::Internal("a source is read once"))?;
@@ -334,17 +418,54 @@ impl Source {
         {
             return Ok(Chunks::mapped(mapping, watch, framing, skip, chunk_bytes, progress));
         }
-        let ahead = Ahead::new(&watch.file, self.compression, &progress, means);
-        let decoded: Box<dyn Read + Send> = if let Some(ahead) = ahead.map_err(reading("open"))? {
+        let stored = Stored::from(watch.file.try_clone().map_err(reading("open"))?);
+        let decoded = self.decoded(&stored, progress, means)?;
+        let watched = Some(Watched::File(watch));
+        Ok(Chunks::streamed(path, stream(decoded), watched, framing, skip, chunk_bytes))
+    }
+
+    /// The text of what is stored, decoded by the means that are given.
+    fn decoded(
+        &self,
+        stored: &Stored,
+        progress: Arc<AtomicU64>,
+        means: Means,
+    ) -> Result<Box<dyn Read + Send>> {
+        let ahead = Ahead::new(stored, self.compression, &progress, means);
+        let decoded: Box<dyn Read + Send> = if let Some(ahead) = ahead {
             Box::new(ahead)
         } else {
-            let raw = watch.file.try_clone().map_err(reading("open"))?;
-            let raw = Box::new(Counting::all(raw, progress));
-            self.compression.decoder(raw).map_err(reading("read"))?
+            let raw = Box::new(Counting::all(stored.reader(0, means.bytes), progress));
+            let reading = |error| Error::reading("read", &self.path, error);
+            self.compression.decoder(raw).map_err(reading)?
         };
-        let stream = stream(as_utf8(decoded, self.utf16));
-        Ok(Chunks::streamed(path, stream, Some(watch), framing, skip, chunk_bytes))
+        Ok(as_utf8(decoded, self.utf16))
     }
+}
+
+/// What is known of something that is stored.
+struct Stamp {
+    bytes: u64,
+    modified_ns: i128,
+    e_tag: Option<String>,
+}
+
+impl Stamp {
+    fn of(meta: &Metadata) -> Self {
+        Self { bytes: meta.len(), modified_ns: modified_ns(meta), e_tag: None }
+    }
+
+    fn of_object(object: &Object) -> Self {
+        let facts = object.facts();
+        let since = facts.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modified_ns = i128::try_from(since.as_nanos()).unwrap_or(i128::MAX);
+        Self { bytes: facts.bytes, modified_ns, e_tag: facts.e_tag.clone() }
+    }
+}
+
+/// The error of a failed read: what a store said, if it is one.
+fn read_error(operation: &'static str, path: &Path, error: io::Error) -> Error {
+    object::of_reader(&error).unwrap_or_else(|| Error::reading(operation, path, error))
 }
 
 /// Text as UTF-8.

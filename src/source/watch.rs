@@ -1,11 +1,13 @@
-//! Files that must not change while they are read.
+//! Files and objects that must not change while they are read.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::object::Object;
 
 /// Attributes by which a file is known to be still the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,25 @@ pub(super) struct Watch {
     pub(super) path: PathBuf,
     pub(super) identity: Identity,
     pub(super) file: File,
+}
+
+/// What must not change while it is read.
+#[derive(Debug)]
+pub(super) enum Watched {
+    File(Watch),
+    Object(Arc<Object>),
+}
+
+impl Watched {
+    /// Refuses what has changed since it was first looked at.
+    pub(super) fn check(&self) -> Result<()> {
+        match self {
+            Self::File(watch) => watch.check(),
+            // Every answer was asked for by the name of the version.
+            Self::Object(object) if object.is_pinned() => Ok(()),
+            Self::Object(object) => object.check(),
+        }
+    }
 }
 
 impl Watch {

@@ -57,7 +57,7 @@ impl Night<'_> {
 
     /// Holds opt-out lists against what audiences hold: all of them that can be read.
     pub(super) fn find_who_opted_out(&mut self, audiences: &[NightAudience<'_>]) -> Result<Lists> {
-        let found = self.config.job.find_lists();
+        let found = self.config.job.find_lists(self.progress.stop());
         let mut prepare = self.config.job.prepare_config(&found);
         let types = self.config.job.audiences.iter().map(|audience| audience.spec.user_type);
         prepare.suppress.extend(forget::lists(self.store, types));

@@ -274,7 +274,7 @@ impl Night<'_> {
 
     /// The files of the job, if they are not too old.
     fn find_inputs(&mut self) -> Result<PrepareConfig> {
-        let found = self.config.job.find()?;
+        let found = self.config.job.find(self.progress.stop())?;
         let now = SystemTime::now();
         if let Some((age, max_age)) = found.too_old(now) {
             // It is still older when the command is run.

@@ -1,23 +1,17 @@
 //! What makes the requests of a [`Client`](super::client::Client): connections, TLS, and an end to what takes too long.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use ureq::http::{Request, Response};
-use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, AsSendBody, Body};
 
 use super::background;
 use super::client::ClientConfig;
-use super::proxy;
-use super::resolver::PatientResolver;
-use crate::error::{Error, Result};
-use crate::limits::CA_BYTES_MAX;
-use crate::quote::Quoted;
+use crate::error::Result;
+use crate::net::{PatientResolver, authorities, proxy};
 
 /// How long a connection may take to be made.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(30);
@@ -35,7 +29,7 @@ const SHUTDOWN_AFTER: Duration = Duration::from_millis(500);
 pub(super) fn new(config: &ClientConfig) -> Result<Agent> {
     let mut tls = TlsConfig::builder();
     if let Some(path) = &config.ca_file {
-        tls = tls.root_certs(root_certs(path)?);
+        tls = tls.root_certs(authorities(path)?);
     }
     let keeps_connections = config.platform.capabilities().keeps_connections;
     let config = Agent::config_builder()
@@ -46,7 +40,7 @@ pub(super) fn new(config: &ClientConfig) -> Result<Agent> {
         .max_idle_connections(if keeps_connections { IDLE_CONNECTIONS_MAX } else { 0 })
         .timeout_connect(Some(CONNECT_TIME_MAX))
         .timeout_await_100(Some(CONTINUE_TIME_MAX))
-        .proxy(if config.use_proxy { proxy::of_environment(&config.endpoint)? } else { None })
+        .proxy(if config.use_proxy { proxy(config.endpoint.has_tls())? } else { None })
         .tls_config(tls.build())
         .user_agent(concat!("throng/", env!("CARGO_PKG_VERSION")))
         .accept("application/json")
@@ -93,26 +87,4 @@ impl Watch {
         });
         Self { _is_done: is_done }
     }
-}
-
-fn root_certs(path: &Path) -> Result<RootCerts> {
-    let mut pem = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(CA_BYTES_MAX).read_to_end(&mut pem));
-    read.map_err(|e| Error::reading("read the CA file", path, e))?;
-    let items = ureq::tls::parse_pem(&pem).collect::<std::result::Result<Vec<_>, _>>();
-    let certificates: Vec<_> = items
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|item| match item {
-            PemItem::Certificate(certificate) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        return Err(Error::usage(
-            format!("the CA file {} holds no certificate in PEM", Quoted(path)),
-            "it begins with -----BEGIN CERTIFICATE-----",
-        ));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
 }

@@ -39,7 +39,7 @@ pub struct ClientConfig {
     pub app_secret: Option<AppSecret>,
     /// Certificates in PEM to trust instead of the usual ones.
     pub ca_file: Option<PathBuf>,
-    /// Whether to go through the proxy that the environment names, if it names one: see [`super::proxy`].
+    /// Whether to go through the proxy that the environment names, if it names one: see [`crate::net`].
     pub use_proxy: bool,
     /// How long a request may take, from the connection to the end of the answer.
     pub request_time_max: Duration,

@@ -26,8 +26,6 @@ mod endpoint;
 mod fit;
 pub(crate) mod part;
 mod plan;
-mod proxy;
-mod resolver;
 mod retry;
 mod send;
 mod session;

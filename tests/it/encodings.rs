@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use throng::config::{AudienceSpec, ColumnSelector, Io};
 use throng::normalize::UserType;
 use throng::prepare::summary::Summary;
+use throng::stop::Stop;
 
 use crate::support::{by_name, config, entries, run, suppressing};
 
@@ -165,11 +166,10 @@ fn a_folder_is_read_as_its_files() {
     write("part-0.csv", "email\nann@example.com\n");
     write("country=DE/part-1.csv", "email\nbob@example.com\n");
     write(".part-0.csv.crc", "crc");
-    let expand = |pattern: &str| throng::source::expand(dir.path(), pattern, false);
-    let names = |files: &[PathBuf]| files.len();
-    let found = expand("out.csv").unwrap();
-    assert_eq!(names(&found.files), 2);
-    let config = config(UserType::EmailHash, &found.files, &dir.path().join("out"));
+    let found = throng::source::expand(dir.path(), "out.csv", false, &Stop::default()).unwrap();
+    assert_eq!(found.files.len(), 2);
+    let paths: Vec<PathBuf> = found.files.iter().map(|file| file.input.name()).collect();
+    let config = config(UserType::EmailHash, &paths, &dir.path().join("out"));
     assert_eq!(run(config).unwrap().audiences[0].figures.sets.written, 2);
     let note = found.note("out.csv".as_ref()).unwrap();
     assert!(note.contains("2 files that are no data"), "{note}");

@@ -57,6 +57,8 @@ mod mirror_troubles;
 mod metrics;
 #[cfg(feature = "sandbox")]
 mod operators;
+#[cfg(feature = "object-storage")]
+mod objects;
 mod odd_lists;
 mod parquet;
 mod partitions;

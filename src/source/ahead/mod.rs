@@ -20,8 +20,7 @@ mod xz;
 mod zstd;
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex};
@@ -31,6 +30,7 @@ use self::window::Window;
 use super::Counting;
 use super::compression::Compression;
 use super::filled::Filled;
+use super::stored::Stored;
 use crate::limits::{PIECE_BYTES, PIECE_BYTES_MAX, PIECES_PER_THREAD};
 use crate::mutex;
 
@@ -75,7 +75,7 @@ trait Splitter: Send {
 pub(super) struct Ahead {
     compression: Compression,
     means: Means,
-    file: File,
+    stored: Stored,
     window: Window,
     splitter: Box<dyn Splitter>,
     /// What the splitter found that is no piece.
@@ -127,28 +127,28 @@ enum Work {
 impl Ahead {
     /// Decodes a file from its beginning, if its format can be split and the means are enough; else `None`.
     pub(super) fn new(
-        file: &File,
+        stored: &Stored,
         compression: Compression,
         progress: &Arc<AtomicU64>,
         means: Means,
-    ) -> io::Result<Option<Self>> {
+    ) -> Option<Self> {
         let splitter: Box<dyn Splitter> = match compression {
             Compression::Gzip => Box::new(gzip::Gzip::default()),
             Compression::Zstd => Box::new(zstd::Zstd),
             Compression::Bzip2 => Box::new(bzip2::Bzip2::default()),
             Compression::Xz => Box::new(xz::Xz::default()),
-            Compression::None => return Ok(None),
+            Compression::None => return None,
         };
         if means.threads < 2 {
-            return Ok(None);
+            return None;
         }
         let limit = usize::try_from(means.bytes / 8).unwrap_or(usize::MAX).min(PIECE_BYTES_MAX);
         let shared = Shared { state: Mutex::default(), moved: Condvar::new(), compression };
-        Ok(Some(Self {
+        Some(Self {
             compression,
             means,
-            file: file.try_clone()?,
-            window: Window::new(file.try_clone()?, Arc::clone(progress), limit),
+            stored: stored.clone(),
+            window: Window::new(stored.reader(0, means.bytes / 2), Arc::clone(progress), limit),
             splitter,
             stopped: None,
             shared: Arc::new(shared),
@@ -158,7 +158,7 @@ impl Ahead {
             restart: 0,
             handed_over: 0,
             rest: None,
-        }))
+        })
     }
 
     /// Finds pieces while there is room for them.
@@ -240,10 +240,9 @@ impl Ahead {
     fn read_rest(&mut self, from: u64) -> io::Result<()> {
         self.stop_helpers();
         let handed_over = if from == self.restart { self.handed_over } else { 0 };
-        self.file.seek(SeekFrom::Start(from))?;
         // What the window has read is counted.
         let uncounted = self.window.read_to().saturating_sub(from);
-        let inner = self.file.try_clone()?;
+        let inner = self.stored.reader(from, self.means.bytes / 2);
         let count = self.window.progress();
         let raw = Box::new(Counting { inner, count, uncounted });
         let mut rest = self.compression.decoder(raw)?;

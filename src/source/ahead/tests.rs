@@ -170,9 +170,10 @@ fn check(
     let raw = Counting::all(std::io::Cursor::new(stored.to_vec()), Arc::default());
     let decoder = compression.decoder(Box::new(raw)).expect("a decoder");
     let expected = read(decoder, piece);
+    let stored_file = file.into();
     for means in means {
         let progress = Arc::default();
-        let ahead = Ahead::new(&file, compression, &progress, *means).expect("opened");
+        let ahead = Ahead::new(&stored_file, compression, &progress, *means);
         let found = read(ahead.expect("several threads"), piece);
         prop_assert_eq!(&found.1, &expected.1, "{:?}", means);
         let (short, long) =
@@ -232,8 +233,8 @@ fn files_that_can_be_split_are() {
         let mut file: File = tempfile::tempfile().expect("a file");
         file.write_all(&stored).expect("written");
         let means = Means { threads: 3, bytes: 1 << 30 };
-        let ahead = Ahead::new(&file, pack.compression(), &Arc::default(), means);
-        let mut ahead = ahead.expect("opened").expect("several threads");
+        let ahead = Ahead::new(&file.into(), pack.compression(), &Arc::default(), means);
+        let mut ahead = ahead.expect("several threads");
         let mut bytes = Vec::new();
         ahead.read_to_end(&mut bytes).expect("whole");
         assert!(bytes == text, "{pack:?}");
@@ -250,8 +251,8 @@ fn a_file_of_one_piece_is_read_in_one_go() {
         let mut file: File = tempfile::tempfile().expect("a file");
         file.write_all(&pack.pack(&text)).expect("written");
         let means = Means { threads: 3, bytes: 1 << 30 };
-        let ahead = Ahead::new(&file, pack.compression(), &Arc::default(), means);
-        let mut ahead = ahead.expect("opened").expect("several threads");
+        let ahead = Ahead::new(&file.into(), pack.compression(), &Arc::default(), means);
+        let mut ahead = ahead.expect("several threads");
         let mut bytes = Vec::new();
         ahead.read_to_end(&mut bytes).expect("whole");
         assert!(bytes == text && ahead.rest.is_some() && ahead.helpers.is_empty(), "{pack:?}");

@@ -1,8 +1,6 @@
 //! The compressed bytes in which a splitter looks for pieces.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +9,7 @@ const READ_BYTES: usize = 256 * 1024;
 
 /// Bytes of a file from the end of the last piece on, as far as they were looked at.
 pub(super) struct Window {
-    file: File,
+    raw: Box<dyn Read + Send>,
     progress: Arc<AtomicU64>,
     bytes: Vec<u8>,
     /// Beginning of what is left in `bytes`.
@@ -25,9 +23,9 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new(file: File, progress: Arc<AtomicU64>, limit: usize) -> Self {
+    pub(super) fn new(raw: Box<dyn Read + Send>, progress: Arc<AtomicU64>, limit: usize) -> Self {
         Self {
-            file,
+            raw,
             progress,
             bytes: Vec::new(),
             start: 0,
@@ -60,7 +58,7 @@ impl Window {
             }
             let from = self.bytes.len();
             self.bytes.resize(from + READ_BYTES, 0);
-            let read = self.file.read_at(&mut self.bytes[from..], self.read_to);
+            let read = self.raw.read(&mut self.bytes[from..]);
             self.bytes.truncate(from + *read.as_ref().unwrap_or(&0));
             let len = read? as u64;
             self.is_at_end = len == 0;

@@ -31,10 +31,8 @@ mod texts;
 mod thrift;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 pub(crate) use self::texts::{Dictionary, NO_ENTRY, Rows, Want};
 
@@ -42,7 +40,9 @@ use self::column::Column;
 use self::footer::{COLUMNS_MAX, Footer, Unreadable};
 use self::leaf::{Render, Unfit};
 use self::pages::{Fault, Pages};
-use super::watch::Watch;
+use super::read_error;
+use super::stored::Stored;
+use super::watch::Watched;
 use crate::error::{Error, Result};
 use crate::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_SAMPLE_BYTES_MAX};
 use crate::mutex::lock;
@@ -65,27 +65,29 @@ const SAMPLE_COLUMNS: usize = 1000;
 #[derive(Debug)]
 pub(crate) struct Table {
     path: PathBuf,
-    file: Arc<File>,
+    file: Stored,
     bytes: u64,
     footer: Footer,
     /// Bytes of the digests that a column holds, once somebody has asked.
     digests: Mutex<HashMap<usize, Option<usize>>>,
-    watch: Option<Watch>,
+    watch: Option<Watched>,
 }
 
 impl Table {
-    pub(crate) fn open(path: &Path, file: File) -> Result<Self> {
-        let reading = |error| Error::reading("read", path, error);
+    pub(crate) fn open(path: &Path, file: impl Into<Stored>) -> Result<Self> {
+        let file = file.into();
+        let reading = |error| read_error("read", path, error);
         let truncated = || {
             let message = "it begins like a Parquet file and does not end like one";
             Error::input(path, message, "fetch the file again, or wait until it is complete")
         };
-        let bytes = file.metadata().map_err(reading)?.len();
+        let bytes = file.len().map_err(reading)?;
         if bytes < FRAME_BYTES {
             return Err(truncated());
         }
         let mut tail = [0; 8];
-        file.read_exact_at(&mut tail, bytes - 8).map_err(reading)?;
+        let mut end = file.end(bytes).map_err(reading)?;
+        end.read_exact_at(&mut tail, bytes - 8).map_err(reading)?;
         let [len @ .., _, _, _, _] = tail;
         let len = u64::from(u32::from_le_bytes(len));
         if tail[4..] == *b"PARE" {
@@ -105,7 +107,7 @@ impl Table {
             ));
         }
         let mut footer = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-        file.read_exact_at(&mut footer, bytes - 8 - len).map_err(reading)?;
+        end.read_exact_at(&mut footer, bytes - 8 - len).map_err(reading)?;
         let footer = Footer::parse(&footer).map_err(|unreadable| match unreadable {
             Unreadable::Damaged => damaged(path, "its metadata is damaged"),
             Unreadable::Encrypted => encrypted(path),
@@ -115,7 +117,6 @@ impl Table {
                 "write the columns that are wanted into a file of their own",
             ),
         })?;
-        let file = Arc::new(file);
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -126,7 +127,7 @@ impl Table {
         })
     }
 
-    pub(super) fn watched(self, watch: Watch) -> Self {
+    pub(super) fn watched(self, watch: Watched) -> Self {
         Self { watch: Some(watch), ..self }
     }
 
@@ -291,7 +292,7 @@ impl Table {
 
     /// To be called when all was read: whether the file was the same all the time.
     pub(crate) fn check_unchanged(&self) -> Result<()> {
-        self.watch.as_ref().map_or(Ok(()), Watch::check)
+        self.watch.as_ref().map_or(Ok(()), Watched::check)
     }
 }
 
@@ -362,7 +363,7 @@ impl ColumnReader<'_> {
             Fault::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 refuse("the file ends too early", FETCH_AGAIN)
             }
-            Fault::Io(error) => Error::reading("read", &self.table.path, error),
+            Fault::Io(error) => read_error("read", &self.table.path, error),
         }
     }
 }

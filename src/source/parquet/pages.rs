@@ -4,9 +4,7 @@
 //! that the column may take, as it is stored and as it will be. Gzip, Brotli and Hadoop's LZ4 are decompressed here, since the
 //! crate does that without regard to the length that a page says, or not at all, and what it gets is a page of a column that is not compressed.
 
-use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -23,6 +21,7 @@ use super::header::Header;
 use super::quiet::quietly;
 use super::thrift::Broken;
 use crate::mutex::lock;
+use crate::source::stored::{Pieces, Stored};
 
 /// Bytes that are read at first to find a page's header; most headers are shorter than a hundred.
 const HEADER_BYTES: usize = 512;
@@ -70,7 +69,7 @@ impl std::fmt::Debug for Pages {
 
 impl Pages {
     pub(super) fn new(
-        file: &Arc<File>,
+        file: &Stored,
         file_bytes: u64,
         span: &Span,
         column: ColumnDescPtr,
@@ -94,7 +93,7 @@ impl Pages {
             .set_data_page_offset(signed(span.start))
             .set_total_compressed_size(signed(span.bytes));
         let bounded = Arc::new(Bounded {
-            file: Arc::clone(file),
+            pieces: Mutex::new(file.section(end)),
             end,
             codec: span.codec,
             state: Mutex::default(),
@@ -121,7 +120,7 @@ impl Pages {
 
 /// The file as the crate may read it.
 struct Bounded {
-    file: Arc<File>,
+    pieces: Mutex<Pieces>,
     /// Where the column ends.
     end: u64,
     /// How it is compressed in truth.
@@ -170,7 +169,7 @@ impl Bounded {
         let (mut bytes, mut window) = (Vec::new(), HEADER_BYTES);
         let header = loop {
             bytes.resize(window.min(left), 0);
-            self.file.read_exact_at(&mut bytes, start).map_err(Fault::Io)?;
+            lock(&self.pieces).read_exact_at(&mut bytes, start).map_err(Fault::Io)?;
             match Header::parse(&bytes) {
                 Err(Broken::Short) if window < left.min(HEADER_BYTES_MAX) => window *= 16,
                 parsed => break parsed?,
@@ -196,7 +195,7 @@ impl Bounded {
     fn read_body(&self, start: u64) -> Result<Vec<u8>, Fault> {
         let header = lock(&self.state).header;
         let mut body = vec![0; header.compressed];
-        self.file.read_exact_at(&mut body, start).map_err(Fault::Io)?;
+        lock(&self.pieces).read_exact_at(&mut body, start).map_err(Fault::Io)?;
         // Spark writes a checksum for each page.
         if let Some(expected) = header.crc {
             let mut crc = flate2::Crc::new();

@@ -6,6 +6,8 @@ pub(crate) mod home;
 #[path = "../../../crates/sandbox/tests/it/http.rs"]
 #[allow(dead_code, reason = "the sandbox's own tests need more of it")]
 pub(crate) mod http;
+#[cfg(feature = "object-storage")]
+pub(crate) mod bucket;
 pub(crate) mod browser;
 pub(crate) mod ids;
 #[cfg(feature = "sandbox")]

@@ -41,8 +41,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("entries", &["hash"]),
     ("audience", &["entries"]),
     ("config", &["hash", "normalize"]),
+    ("net", &[]),
+    ("object", &["config", "net"]),
     // The stages do not know each other.
-    ("source", &["config", "hash"]),
+    ("source", &["config", "hash", "object"]),
     ("record", &["config", "hash"]),
     ("dedup", &["disk", "entries", "hash"]),
     ("emit", &["audience", "config", "disk", "entries", "hash"]),
@@ -67,7 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &["disk", "platform"]),
     ("who", &["disk", "emit", "hash", "normalize", "store"]),
     ("forget", &["audience", "config", "disk", "hash", "normalize", "store", "who"]),
-    ("upload", &["config", "disk", "emit", "platform", "store"]),
+    ("upload", &["config", "disk", "emit", "net", "platform", "store"]),
     (
         "job",
         &["config", "disk", "emit", "hash", "normalize", "platform", "source", "store", "upload"],
@@ -108,9 +110,10 @@ const FILES: &[&str] = &[
     "forget/",
     "job/",
     "machine.rs",
+    "net/authorities.rs",
+    "object/profile.rs",
     "prepare/check.rs",
     "sync/",
-    "upload/agent.rs",
     "upload/endpoint.rs",
     "commands/manual.rs",
     "commands/sandbox.rs",
@@ -130,7 +133,7 @@ const FILE_CALLS: [&str; 8] = [
 ];
 
 /// Rooms that may use the network.
-const NETWORK: [&str; 1] = ["upload/"];
+const NETWORK: [&str; 3] = ["net/", "object/", "upload/"];
 
 const NETWORK_CALLS: [&str; 2] = ["std::net", "ureq::"];
 

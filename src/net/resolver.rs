@@ -12,7 +12,7 @@ use ureq::unversioned::transport::time::Duration;
 
 /// How a client looks up hosts.
 #[derive(Debug)]
-pub(super) struct PatientResolver;
+pub(crate) struct PatientResolver;
 
 impl Resolver for PatientResolver {
     fn resolve(

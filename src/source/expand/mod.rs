@@ -1,21 +1,36 @@
-//! From a quoted glob or a folder to its files. What others keep beside the data is left out: hidden files, checksums, and
+//! From a quoted glob or a folder to its files, or to the objects of a store. What others keep beside the data is left out: hidden files, checksums, and
 //! the marks of engines that write many files (`_SUCCESS`).
+
+mod objects;
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::config::{Input, Location};
+use crate::error::Error;
+use crate::object::Facts;
 use crate::quote::Quoted;
+use crate::stop::Stop;
 
 /// The mark of a folder that is complete.
 const SUCCESS: &str = "_SUCCESS";
 
+/// A file or an object of a pattern.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its place.
+    pub input: Input,
+    /// What its store said of it. Of files it is asked of the system.
+    pub facts: Option<Facts>,
+}
+
 /// Files of a pattern.
 #[derive(Debug, Default)]
 pub struct Expanded {
-    /// The files, sorted.
-    pub files: Vec<PathBuf>,
+    /// The files or objects, sorted.
+    pub files: Vec<Listed>,
     /// Number of files that are no data by their names.
     left_out: usize,
     /// One of them.
@@ -33,14 +48,25 @@ pub enum ExpandError {
     Unreadable(PathBuf, io::Error),
     /// It gives no files: message and hint.
     NoFiles(String, &'static str),
+    /// A store could not be asked, or the pattern is no place that can be read.
+    Failed(Error),
 }
 
 /// The files that `pattern` matches. It is relative to `base`, in which no character is special. A file without special
 /// characters in its name, or that exists, is taken as it is; a folder is its files, and those of its partitions
 /// (`country=DE`). As in a shell, `*` and `?` pass over hidden files, and over folders that are hidden.
 ///
-/// `is_complete` asks for a folder that the engine that wrote it has marked as complete.
-pub fn expand(base: &Path, pattern: &str, is_complete: bool) -> Result<Expanded, ExpandError> {
+/// `is_complete` asks for a folder that the engine that wrote it has marked as complete. Waiting for a store ends when `stop`
+/// says so.
+pub fn expand(
+    base: &Path,
+    pattern: &str,
+    is_complete: bool,
+    stop: &Stop,
+) -> Result<Expanded, ExpandError> {
+    if let Some(location) = Location::of(pattern).map_err(ExpandError::Failed)? {
+        return objects::expand(&location, is_complete, &objects::Network(stop))?.whole();
+    }
     let path = base.join(pattern);
     let mut expanded = Expanded::default();
     if is_complete {
@@ -49,27 +75,44 @@ pub fn expand(base: &Path, pattern: &str, is_complete: bool) -> Result<Expanded,
     if path.is_dir() {
         expanded.folder(&path)?;
     } else if !pattern.contains(['*', '?', '[']) || path.exists() {
-        return Ok(Expanded { files: vec![path], ..expanded });
+        expanded.file(path);
+        return Ok(expanded);
     } else {
         expanded.glob(base, pattern)?;
     }
-    let no_files = |message: &str, hint| Err(ExpandError::NoFiles(message.to_owned(), hint));
-    match &expanded {
-        Expanded { files, .. } if !files.is_empty() => {}
-        Expanded { left_out: 1.., .. } => {
-            return no_files("only files match that are no data by their names", "");
-        }
-        Expanded { folders: 1.., .. } => {
-            return no_files("only folders match", "name the files within them: 'DIR/*/*'");
-        }
-        _ if path.is_dir() => return no_files("it is a directory without files", ""),
-        _ => return no_files("no file matches", ""),
+    if expanded.is_empty() && path.is_dir() {
+        return Err(ExpandError::NoFiles("it is a directory without files".to_owned(), ""));
     }
-    expanded.files.sort();
-    Ok(expanded)
+    expanded.whole()
 }
 
 impl Expanded {
+    /// True if a pattern found nothing at all.
+    fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.left_out == 0 && self.folders == 0
+    }
+
+    /// All that there is, sorted; an error if that is nothing.
+    fn whole(mut self) -> Result<Self, ExpandError> {
+        let no_files = |message: &str, hint| Err(ExpandError::NoFiles(message.to_owned(), hint));
+        match &self {
+            Self { files, .. } if !files.is_empty() => {}
+            Self { left_out: 1.., .. } => {
+                return no_files("only files match that are no data by their names", "");
+            }
+            Self { folders: 1.., .. } => {
+                return no_files("only folders match", "name the files within them: 'DIR/*/*'");
+            }
+            _ => return no_files("no file matches", ""),
+        }
+        self.files.sort_by_cached_key(|file| file.input.name());
+        Ok(self)
+    }
+
+    fn file(&mut self, path: PathBuf) {
+        self.files.push(Listed { input: Input::Path(path), facts: None });
+    }
+
     /// A note for people on what was left out.
     pub fn note(&self, pattern: &Path) -> Option<String> {
         let mut left_out = Vec::new();
@@ -106,18 +149,14 @@ impl Expanded {
         check_no_table(folder)?;
         for path in paths {
             let name = path.file_name().unwrap_or_default();
-            let begins = |with: &[u8]| name.as_encoded_bytes().starts_with(with);
-            match (begins(b".") || begins(b"_") || is_mark(name), path.is_dir()) {
+            match (is_left_out(name), path.is_dir()) {
                 (true, true) => {}
                 (true, false) => self.leave_out(path),
                 (false, true) if name.as_encoded_bytes().contains(&b'=') => self.folder(&path)?,
                 (false, true) => {
-                    return Err(ExpandError::NoFiles(
-                        format!("it is a directory with another one in it, {}", Quoted(&path)),
-                        "say which files are meant, for example with a quoted glob: 'DIR/*.csv'",
-                    ));
+                    return Err(nested(&path));
                 }
-                (false, false) => self.files.push(path),
+                (false, false) => self.file(path),
             }
         }
         Ok(())
@@ -143,7 +182,7 @@ impl Expanded {
                         folder = path.parent().map(Path::to_owned);
                         folder.as_deref().map_or(Ok(()), check_no_table)?;
                     }
-                    self.files.push(path);
+                    self.file(path);
                 }
             }
         }
@@ -153,24 +192,41 @@ impl Expanded {
 
 /// Refuses what is not known to be complete: Hadoop and Spark write `_SUCCESS` when all else is written.
 fn check_complete(path: &Path) -> Result<(), ExpandError> {
-    let (message, hint) = match path.join(SUCCESS).is_file() {
-        true => return Ok(()),
-        false if path.is_dir() => (
-            format!("it has no `{SUCCESS}`, and --complete asks for one"),
-            "run again when the engine that writes it has finished",
-        ),
-        false => (
+    match path.join(SUCCESS).is_file() {
+        true => Ok(()),
+        false if path.is_dir() => Err(not_complete()),
+        false => Err(ExpandError::NoFiles(
             format!("it is no directory with `{SUCCESS}`, and --complete asks for one"),
             "name the directory itself, or leave --complete out",
-        ),
-    };
-    Err(ExpandError::NoFiles(message, hint))
+        )),
+    }
+}
+
+/// The refusal of a folder without the mark.
+fn not_complete() -> ExpandError {
+    ExpandError::NoFiles(
+        format!("it has no `{SUCCESS}`, and --complete asks for one"),
+        "run again when the engine that writes it has finished",
+    )
+}
+
+/// The refusal of a folder in another one that is no partition.
+fn nested(folder: &Path) -> ExpandError {
+    ExpandError::NoFiles(
+        format!("it is a directory with another one in it, {}", Quoted(folder)),
+        "say which files are meant, for example with a quoted glob: 'DIR/*.csv'",
+    )
 }
 
 /// Refuses the files of a table whose log says which of them are of the past.
 fn check_no_table(folder: &Path) -> Result<(), ExpandError> {
+    refuse_table(folder, |log| folder.join(log).is_dir())
+}
+
+/// The same, for a folder that has other folders in it.
+fn refuse_table(folder: &Path, has: impl Fn(&str) -> bool) -> Result<(), ExpandError> {
     let tables = [("_delta_log", "Delta Lake"), (".hoodie", "Hudi")];
-    match tables.iter().find(|(log, _)| folder.join(log).is_dir()) {
+    match tables.iter().find(|(log, _)| has(log)) {
         None => Ok(()),
         Some((_, table)) => Err(ExpandError::NoFiles(
             format!(
@@ -216,13 +272,15 @@ impl Asked {
         }
     }
 
+    /// Whether files in a folder of this name are meant.
+    fn enters(&self, name: &OsStr) -> bool {
+        (name != "_temporary" || self.temporary) && (!is_hidden(name) || self.hidden_folders)
+    }
+
     fn passes(&self, path: &Path) -> Passes {
         let matched: Vec<&OsStr> = names(path).skip(self.given).collect();
         let Some((last, folders)) = matched.split_last() else { return Passes::Yes };
-        let is_passed_over = |name: &&OsStr| {
-            *name == "_temporary" && !self.temporary || is_hidden(name) && !self.hidden_folders
-        };
-        if folders.iter().any(is_passed_over) {
+        if !folders.iter().all(|name| self.enters(name)) {
             return Passes::Hidden;
         }
         let is_checksum = has_extension(last, "crc");
@@ -252,6 +310,12 @@ fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") && name != "." && name != ".."
 }
 
+/// Says whether a name in a folder is of what is no data.
+fn is_left_out(name: &OsStr) -> bool {
+    let begins = |with: &[u8]| name.as_encoded_bytes().starts_with(with);
+    begins(b".") || begins(b"_") || is_mark(name)
+}
+
 /// Says whether a name is one that engines give to what is no data: Hadoop and Spark, Databricks, Parquet of old.
 fn is_mark(name: &OsStr) -> bool {
     let begins = |with: &str| name.as_encoded_bytes().starts_with(with.as_bytes());
@@ -267,6 +331,10 @@ mod tests {
 
     use super::*;
 
+    fn expand(base: &Path, pattern: &str, is_complete: bool) -> Result<Expanded, ExpandError> {
+        super::expand(base, pattern, is_complete, &Stop::default())
+    }
+
     fn folder(base: &Path, names: &[&str]) {
         for name in names {
             let path = base.join(name);
@@ -277,7 +345,8 @@ mod tests {
 
     fn names_of(base: &Path, pattern: &str) -> Vec<String> {
         let expanded = expand(base, pattern, false).expect("files");
-        let name = |path: &PathBuf| path.strip_prefix(base).expect("within").display().to_string();
+        let name =
+            |of: &Listed| of.input.name().strip_prefix(base).expect("within").display().to_string();
         expanded.files.iter().map(name).collect()
     }
 

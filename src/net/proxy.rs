@@ -4,12 +4,11 @@
 //! tunnel (`CONNECT`), so that it sees neither token nor entries. `NO_PROXY`, a list with commas, names hosts that are
 //! reached without it, and the hosts below them; `*` is all.
 //!
-//! What cannot be used is an error: whether a proxy may be gone around is not for throng to decide. An API without TLS,
+//! What cannot be used is an error: whether a proxy may be gone around is not for throng to decide. A host without TLS,
 //! which is on this machine, is never asked through a proxy: the token would be readable on the way to it.
 
 use ureq::{Proxy, ProxyProtocol};
 
-use super::endpoint::Endpoint;
 use crate::error::{Error, Result};
 
 /// Where a proxy may be named, in the order in which it is looked for.
@@ -19,9 +18,9 @@ const VARIABLES: [&str; 6] =
 /// Where hosts without a proxy are.
 const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// The proxy on the way to an API, if there is one.
-pub(super) fn of_environment(endpoint: &Endpoint) -> Result<Option<Proxy>> {
-    if endpoint.has_tls() {
+/// The proxy on the way to a host, if there is one.
+pub(crate) fn proxy(has_tls: bool) -> Result<Option<Proxy>> {
+    if has_tls {
         named(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     } else {
         Ok(None)
@@ -33,7 +32,7 @@ fn named(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxy>> {
     let set = |name: &'static str| Some((name, variable(name).filter(|value| !value.is_empty())?));
     let Some((name, address)) = VARIABLES.into_iter().find_map(set) else { return Ok(None) };
     let exceptions = EXCEPTIONS.into_iter().find_map(set).map(|(_, hosts)| hosts);
-    proxy(&address, exceptions.as_deref().unwrap_or_default()).map(Some).ok_or_else(|| {
+    proxy_at(&address, exceptions.as_deref().unwrap_or_default()).map(Some).ok_or_else(|| {
         Error::usage(
             format!("the proxy in {name} cannot be used"),
             "its form is http://HOST:PORT or http://USER:PASSWORD@HOST:PORT",
@@ -41,7 +40,7 @@ fn named(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxy>> {
     })
 }
 
-fn proxy(address: &str, exceptions: &str) -> Option<Proxy> {
+fn proxy_at(address: &str, exceptions: &str) -> Option<Proxy> {
     let named = Proxy::new(address).ok()?;
     if !matches!(named.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) {
         return None;

@@ -1,0 +1,196 @@
+//! From an address to the client of its store, with what the environment says: the same variables, profiles and metadata
+//! services that the vendors' own tools use.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::http::HttpBuilder;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use ureq::tls::TlsConfig;
+
+use super::http::Connector;
+use super::{azure, profile};
+use crate::config::{Location, Scheme};
+use crate::error::{Error, Result};
+use crate::mutex;
+use crate::net::{authorities, proxy};
+use crate::quote::OneLine;
+
+/// Store of a bucket, a container or a host.
+pub(super) type Store = Arc<dyn ObjectStore>;
+
+/// Stores by their address, and what stands behind the addresses of their objects.
+type Stores = HashMap<(String, Option<String>), Store>;
+
+/// How often a request is tried again that failed for no lasting reason, and for how long. Who asked is proved anew for each
+/// request, not for each try, so that the time stays below what stores let a proof hold.
+const RETRIES: RetryConfig = RetryConfig {
+    backoff: BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(15),
+        base: 2.0,
+    },
+    max_retries: 10,
+    retry_timeout: Duration::from_mins(3),
+};
+
+/// The store of an address; the same one for all addresses of a store.
+pub(super) fn of(location: &Location) -> Result<Store> {
+    static STORES: Mutex<Option<Stores>> = Mutex::new(None);
+    let name = (location.store().to_owned(), location.query().map(str::to_owned));
+    let mut stores = mutex::lock(&STORES);
+    let stores = stores.get_or_insert_default();
+    if let Some(store) = stores.get(&name) {
+        return Ok(Arc::clone(store));
+    }
+    let store = connect(location)?;
+    stores.insert(name, Arc::clone(&store));
+    Ok(store)
+}
+
+fn connect(location: &Location) -> Result<Store> {
+    let built = match location.scheme() {
+        Scheme::S3 => s3(location)?.build().map(|store| Arc::new(store) as Store),
+        Scheme::Gs => gs(location)?.build().map(|store| Arc::new(store) as Store),
+        Scheme::Az => az(location)?.build().map(|store| Arc::new(store) as Store),
+        Scheme::Https => https(location)?.build().map(|store| Arc::new(store) as Store),
+    };
+    built.map_err(|error| {
+        // What was built from is no secret; it says what is missing.
+        let message =
+            format!("{} cannot be used: {}", location.store(), OneLine(&error.to_string()));
+        Error::usage(message, hint(location.scheme()))
+    })
+}
+
+/// What to do where a store cannot be used.
+pub(super) fn hint(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::S3 => {
+            "see that `aws s3 ls` works here: AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL and the like count"
+        }
+        Scheme::Gs => {
+            "see that `gcloud storage ls` works here: GOOGLE_APPLICATION_CREDENTIALS counts"
+        }
+        Scheme::Az => {
+            "see that `az storage blob list` works here: AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN and the like count"
+        }
+        Scheme::Https => "see that `curl -I` gets it here",
+    }
+}
+
+fn s3(location: &Location) -> Result<AmazonS3Builder> {
+    let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket(location));
+    let mut endpoint = variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]);
+    let profile = profile::of_environment()?;
+    if let Some(region) = variable(&["AWS_REGION", "AWS_DEFAULT_REGION"]).or(profile.region) {
+        builder = builder.with_region(region);
+    }
+    if let Some(url) = profile.endpoint.filter(|_| endpoint.is_none()) {
+        builder = builder.with_endpoint(&url);
+        endpoint = Some(url);
+    }
+    if let Some(keys) = profile.keys {
+        builder = builder.with_access_key_id(keys.id).with_secret_access_key(keys.secret);
+        if let Some(token) = keys.token {
+            builder = builder.with_token(token);
+        }
+    }
+    let connector = connector(endpoint.as_deref(), &["AWS_CA_BUNDLE", "SSL_CERT_FILE"], 0)?;
+    let options = options(endpoint.as_deref(), "AWS_ALLOW_HTTP")?;
+    Ok(builder.with_client_options(options).with_retry(RETRIES).with_http_connector(connector))
+}
+
+fn gs(location: &Location) -> Result<GoogleCloudStorageBuilder> {
+    let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket(location));
+    // Google's own client libraries ask the emulator for no proof of who asks.
+    let emulator = variable(&["STORAGE_EMULATOR_HOST"])
+        .map(|host| if host.contains("://") { host } else { format!("http://{host}") });
+    if let Some(url) = &emulator {
+        builder = builder.with_base_url(url).with_skip_signature(true);
+    }
+    let connector = connector(emulator.as_deref(), &["SSL_CERT_FILE"], 0)?;
+    let options = options(emulator.as_deref(), "GOOGLE_ALLOW_HTTP")?;
+    Ok(builder.with_client_options(options).with_retry(RETRIES).with_http_connector(connector))
+}
+
+fn az(location: &Location) -> Result<MicrosoftAzureBuilder> {
+    let mut builder = MicrosoftAzureBuilder::from_env();
+    let mut endpoint = variable(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]);
+    for (key, value) in azure::settings(variable)? {
+        if key == AzureConfigKey::Endpoint {
+            endpoint = Some(value.clone());
+        }
+        builder = builder.with_config(key, value);
+    }
+    let store = location.store();
+    // `abfss://CONTAINER@ACCOUNT...` names the account, too.
+    builder = if store.contains('@') {
+        builder.with_url(store.replace("abfs://", "abfss://"))
+    } else {
+        builder.with_container_name(bucket(location))
+    };
+    let connector = connector(endpoint.as_deref(), &["SSL_CERT_FILE"], 0)?;
+    let options = options(endpoint.as_deref(), "AZURE_ALLOW_HTTP")?;
+    Ok(builder.with_client_options(options).with_retry(RETRIES).with_http_connector(connector))
+}
+
+fn https(location: &Location) -> Result<HttpBuilder> {
+    let mut url = format!("{}/", location.store());
+    if let Some(query) = location.query() {
+        url = format!("{url}?{query}");
+    }
+    let connector = connector(Some(location.store()), &["SSL_CERT_FILE"], REDIRECTIONS_MAX)?;
+    Ok(HttpBuilder::new().with_url(url).with_retry(RETRIES).with_http_connector(connector))
+}
+
+/// Redirections that are followed, as web servers have them. Stores have none: a wrong region is to be said.
+const REDIRECTIONS_MAX: u32 = 5;
+
+/// The name of a bucket or container: the address without its scheme.
+fn bucket(location: &Location) -> &str {
+    location.store().split_once("://").map_or("", |(_, bucket)| bucket)
+}
+
+/// The first of some variables that is set.
+fn variable(names: &[&str]) -> Option<String> {
+    let value = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    names.iter().find_map(value)
+}
+
+/// What makes requests to an endpoint, or to the vendor's own. Authorities are those of a file that a variable names.
+fn connector(endpoint: Option<&str>, ca_files: &[&str], redirections: u32) -> Result<Connector> {
+    let mut tls = TlsConfig::builder();
+    if let Some(path) = variable(ca_files) {
+        tls = tls.root_certs(authorities(path.as_ref())?);
+    }
+    let has_tls = !endpoint.is_some_and(is_plain);
+    Ok(Connector::new(proxy(has_tls)?, tls.build(), redirections))
+}
+
+/// Options of a client. Without TLS personal data could be read on the way: only on this machine, or where a variable
+/// allows it.
+fn options(endpoint: Option<&str>, allowing: &str) -> Result<ClientOptions> {
+    let Some(endpoint) = endpoint.filter(|endpoint| is_plain(endpoint)) else {
+        return Ok(ClientOptions::new());
+    };
+    let host = endpoint.split("://").nth(1).unwrap_or_default();
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    let is_here = matches!(host, "localhost" | "127.0.0.1" | "0.0.0.0" | "[");
+    let is_allowed = variable(&[allowing]).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if !is_here && !is_allowed {
+        return Err(Error::usage(
+            "the endpoint of the store has no TLS: personal data could be read on the way",
+            format!("give it one, or allow it with {allowing}=true"),
+        ));
+    }
+    Ok(ClientOptions::new().with_allow_http(true))
+}
+
+fn is_plain(endpoint: &str) -> bool {
+    endpoint.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
+}
