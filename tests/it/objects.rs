@@ -414,3 +414,30 @@ fn a_job_finds_its_objects_and_their_age() {
         + &String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("max-age"), "{said}");
 }
+
+/// The example's job, on last night's folder.
+#[cfg(feature = "sandbox")]
+#[test]
+fn the_example_of_a_job_does_what_it_says() {
+    let desk = Desk::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/buckets/nightly.toml");
+    let text =
+        fs::read_to_string(example).unwrap().replace("max-age = \"30h\"", "max-age = \"9999d\"");
+    fs::write(desk.path("nightly.toml"), text).unwrap();
+    let night = |args: &[&str]| {
+        let fixed = ["sync", "nightly.toml", "--date", "2026-11-28"];
+        desk.command(&[&fixed[..], args].concat()).output().unwrap()
+    };
+    desk.put("opt-outs/current.csv", b"email\nperson0@mail0.example\n");
+    desk.put(
+        "crm/2026-11-27/country=DE/part-0.csv.gz",
+        &gzip(b"email\nperson0@mail0.example\nperson1@mail1.example\n"),
+    );
+    desk.put("crm/2026-11-27/country=AT/part-0.csv.gz", &gzip(b"email\nperson2@mail2.example\n"));
+    ends(&night(&[]), 3, "it has no `_SUCCESS`");
+    desk.put("crm/2026-11-27/_SUCCESS", b"");
+    let output = night(&["--json"]);
+    ends(&output, 0, "");
+    let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(record["audiences"][0]["held_after"], 2, "{record}");
+}
