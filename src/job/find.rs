@@ -151,11 +151,10 @@ impl Job {
 
     /// The files of one pattern.
     pub(super) fn look_for(&self, pattern: &FilePattern, stop: &Stop) -> Result<FoundPattern> {
-        let shown = Location::shown(&pattern.written);
         let refuse = |message: String, hint: &str| {
             let (line, column) = pattern.place;
             let place = format!("{}, line {line}, column {column}", Quoted(&self.path));
-            Error::input(&shown, format!("{message} ({place})"), hint)
+            Error::input(pattern.written.as_ref(), format!("{message} ({place})"), hint)
         };
         let expanded =
             expand(&pattern.base, &pattern.filled, pattern.is_complete, stop).map_err(|error| {
@@ -171,7 +170,7 @@ impl Job {
                     ExpandError::Failed(error) => error,
                 }
             })?;
-        let note = expanded.note(&shown);
+        let note = expanded.note(pattern.written.as_ref());
         let files = expanded.files;
         // A glob means what others put there, not what this job wrote there the night before.
         let written = Input::Path(pattern.base.join(&pattern.filled));
@@ -192,6 +191,13 @@ impl Job {
             let Input::Path(path) = &file.input else {
                 let Listed { input, facts } = file;
                 let (bytes, modified) = facts.map(|facts| (facts.bytes, facts.modified)).unzip();
+                if pattern.max_age.is_some() && modified.is_none() {
+                    let why = "its store does not say how old it is, and max-age asks for it";
+                    return Err(refuse(
+                        why.to_owned(),
+                        "leave max-age out for it, or a signed address",
+                    ));
+                }
                 return Ok(FoundFile { input, bytes, modified });
             };
             let meta = std::fs::metadata(path).map_err(|error| {
@@ -266,7 +272,7 @@ impl FoundPattern {
     pub(super) fn check_age(&self, now: SystemTime) -> Result<()> {
         let Some((age, max_age)) = self.too_old(now) else { return Ok(()) };
         Err(Error::input(
-            &Location::shown(&self.pattern.written),
+            self.pattern.written.as_ref(),
             format!("it is {} old, more than max-age {} allows", Age(age), Age(max_age)),
             "was it exported? go on with --max-age TIME once you have looked",
         ))

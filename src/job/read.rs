@@ -12,7 +12,7 @@ use super::{
     ReportPaths, SuppressList, known,
 };
 use crate::config::{
-    AudienceSpec, ColumnSelector, Condition, Format, GuardOptions, Header, Limits, Line,
+    AudienceSpec, ColumnSelector, Condition, Format, GuardOptions, Header, Limits, Line, Location,
     MaxRejects, OutputOptions, PrepareConfig, ReadOptions, RejectList, SendOptions, Share,
 };
 use crate::error::{Error, Result};
@@ -121,7 +121,8 @@ fn patterns(
             return Err(document.wrong(&key, why, "name a file, or a named pipe"));
         }
         Ok(FilePattern {
-            written: document.written(&key),
+            // The query of a signed address is a secret.
+            written: Location::shown(&document.written(&key)).display().to_string(),
             filled,
             base: document.folder().to_owned(),
             place: document.place(&key),

@@ -382,37 +382,39 @@ fn profiles_of_the_vendors_tools_count() {
     ends(&by("nobody"), 2, "AWS_PROFILE names the profile `nobody`");
 }
 
-/// Whether a path is a file of this desk, for jobs.
-fn job(dir: &Path, inputs: &str, max_age: &str) -> PathBuf {
-    let path = dir.join("job.toml");
+/// Checks a job with this input, whose objects may be so old.
+fn check(desk: &Desk, input: &str, max_age: &str) -> String {
     let text = format!(
-        "name = \"night\"\nstate = \"state\"\n[input]\nfiles = \"{inputs}\"\n{max_age}\n\
-         [[audience]]\nname = \"Night\"\nuser-type = \"email_hash\"\ncolumn = \"email\"\n[target]\nad-account = 1\nendpoint = \"http://127.0.0.1:1\"\n"
+        "name = \"night\"\nstate = \"state\"\n[input]\nfiles = \"{input}\"\n[[audience]]\nname = \"Night\"\n\
+         user-type = \"email_hash\"\ncolumn = \"email\"\n[target]\nad-account = 1\nendpoint = \"http://127.0.0.1:1\"\n\
+         [guards]\nmax-age = \"{max_age}\"\n"
     );
-    fs::write(&path, text).unwrap();
-    path
+    fs::write(desk.path("job.toml"), text).unwrap();
+    let output = desk.command(&["sync", "job.toml", "--check"]).output().unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 #[test]
 fn a_job_finds_its_objects_and_their_age() {
     let desk = Desk::new();
     desk.put("2026-11-27/a.csv", &rows(100, 1));
-    job(desk.dir.path(), "s3://exports/2026-11-27/*.csv", "");
-    let check = || {
-        desk.command(&["sync", "job.toml", "--check"])
-            .env("THRONG_TOKEN", "x".repeat(40))
-            .output()
-            .unwrap()
-    };
-    let output = check();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("s3://exports/2026-11-27/*.csv"), "{said}");
-    job(desk.dir.path(), "s3://exports/2026-11-27/*.csv", "max-age = \"1s\"");
-    let output = check();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("max-age"), "{said}");
+    let input = "s3://exports/2026-11-27/*.csv";
+    let said = check(&desk, input, "9999d");
+    assert!(said.contains(input) && !said.contains("more than max-age"), "{said}");
+    let said = check(&desk, input, "1s");
+    assert!(said.contains("old, more than max-age 1 s allows"), "{said}");
+}
+
+#[test]
+fn an_age_that_nobody_says_is_no_young_one() {
+    let desk = Desk::new();
+    desk.put("a.csv", &rows(100, 1));
+    let url = desk.bucket.url("a.csv");
+    let said = check(&desk, &url, "9999d");
+    assert!(said.contains(&url) && !said.contains("max-age asks for it"), "{said}");
+    desk.bucket.always(Fault::Status(403, "AccessDenied"));
+    let said = check(&desk, &format!("{url}?X-Amz-Signature=canary"), "9999d");
+    assert!(said.contains("max-age asks for it") && !said.contains("canary"), "{said}");
 }
 
 /// The example's job, on last night's folder.

@@ -8,7 +8,7 @@ use super::{
     Asked, ExpandError, Expanded, Listed, Passes, SUCCESS, is_hidden, is_left_out, refuse_table,
 };
 use crate::config::{Input, Location, Scheme};
-use crate::error::{self, ExitCode};
+use crate::error::{self, Error, ExitCode};
 use crate::object::{self, Folder};
 use crate::stop::Stop;
 
@@ -48,7 +48,11 @@ pub(super) fn expand(
                 "leave --complete out",
             );
         }
-        return Ok(one(location, None));
+        return match stores.facts(location) {
+            Ok(None) => no_files("there is no such object", ""),
+            Ok(facts) => Ok(one(location, facts)),
+            Err(error) => taken_for_one(location, error),
+        };
     }
     let key = location.key().trim_end_matches('/');
     let folder = location.with_key(key);
@@ -60,11 +64,7 @@ pub(super) fn expand(
             Ok(None) => {}
             // Whoever may list need not be allowed to look at what is not there.
             Err(_) if is_pattern => {}
-            // An answer to this question has no text: whoever reads it will learn why it may not.
-            Err(error) => match error.exit_code() {
-                ExitCode::Credentials | ExitCode::Input => return Ok(one(location, None)),
-                _ => return Err(ExpandError::Failed(error)),
-            },
+            Err(error) => return taken_for_one(&folder, error),
         }
     }
     if is_pattern && !is_complete {
@@ -73,6 +73,15 @@ pub(super) fn expand(
         expanded.below(&folder, is_complete, stores)?;
     }
     Ok(expanded)
+}
+
+/// Takes a location for an object that may not be looked at: an answer to this question has no text, so whoever reads it will
+/// learn why. A signed address is good for reading alone.
+fn taken_for_one(location: &Location, error: Error) -> Result<Expanded, ExpandError> {
+    match error.exit_code() {
+        ExitCode::Credentials | ExitCode::Input => Ok(one(location, None)),
+        _ => Err(ExpandError::Failed(error)),
+    }
 }
 
 /// A location that is an object, or taken for one.
