@@ -12,7 +12,7 @@ use throng::stop::Stop;
 use throng::sync::SyncProgress;
 use throng::{Error, Progress, call};
 
-use crate::errors::{called, dictionary, guarded, raised};
+use crate::errors::{called, dictionary, raised};
 use crate::run::{Watched, watched};
 use crate::table;
 
@@ -74,11 +74,11 @@ pub(crate) fn prepare<'py>(
 
 /// What is to be prepared.
 fn decide(
-    inputs: &Bound<'_, PyList>,
+    given: &Bound<'_, PyList>,
     options: &Bound<'_, PyDict>,
     suppress: &Bound<'_, PyList>,
 ) -> PyResult<PrepareConfig> {
-    let (inputs, lists) = (sorted(inputs)?, sorted(suppress)?);
+    let (inputs, lists) = (sorted(given)?, sorted(suppress)?);
     let mut args = flags(options)?;
     for path in &lists.paths {
         let mut flag = OsString::from("--suppress=");
@@ -89,7 +89,10 @@ fn decide(
     // The command wants an input; a table takes its place.
     let needs_input = inputs.paths.is_empty() && !inputs.tables.is_empty();
     args.extend(if needs_input { vec![OsString::from("-")] } else { inputs.paths });
-    let mut config = guarded(|| call::prepare(args, &Stop::default()))?;
+    // Inputs in a store of objects are listed.
+    let stop = Stop::default();
+    let run = Watched { stop: &stop, callback: None, figures: &|_| Value::Null };
+    let mut config = watched(given.py(), &run, || call::prepare(args, &stop))?;
     if needs_input {
         config.inputs.clear();
     }
