@@ -1,7 +1,7 @@
 //! Threads that wait for answers, so that several requests are under way while the workers work.
 
 use std::cell::RefCell;
-use std::sync::OnceLock;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
@@ -11,6 +11,7 @@ use super::fault::{Fault, Got};
 use crate::error::{Error, Result};
 use crate::limits::{OBJECT_REQUESTS_MAX, OBJECT_TRIES};
 use crate::machine;
+use crate::mutex;
 use crate::stop::Stop;
 
 /// How often whoever waits looks whether to stop.
@@ -25,8 +26,7 @@ pub(super) struct Coming<T>(Receiver<T>);
 pub(super) fn begin<T: Send + 'static>(
     request: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Coming<T>> {
-    static JOBS: OnceLock<Option<Sender<Job>>> = OnceLock::new();
-    let jobs = JOBS.get_or_init(start).as_ref().ok_or_else(machine::no_threads)?;
+    let jobs = jobs()?;
     let (sender, coming) = bounded(1);
     let job = move || {
         // Nobody may be waiting any more.
@@ -34,6 +34,19 @@ pub(super) fn begin<T: Send + 'static>(
     };
     jobs.send(Box::new(job)).map_err(|_| Error::Internal("nobody makes requests"))?;
     Ok(Coming(coming))
+}
+
+/// Where requests go. A process that was forked off has none of the threads of the other.
+fn jobs() -> Result<Sender<Job>> {
+    static JOBS: Mutex<Option<(u32, Sender<Job>)>> = Mutex::new(None);
+    let (process, mut jobs) = (std::process::id(), mutex::lock(&JOBS));
+    match &*jobs {
+        Some((of, jobs)) if *of == process => Ok(jobs.clone()),
+        _ => {
+            let started = start().ok_or_else(machine::no_threads)?;
+            Ok(jobs.insert((process, started)).1.clone())
+        }
+    }
 }
 
 /// Starts the threads, as many as the system gives.

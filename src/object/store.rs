@@ -23,8 +23,8 @@ use crate::quote::OneLine;
 /// Store of a bucket, a container or a host.
 pub(super) type Store = Arc<dyn ObjectStore>;
 
-/// Stores by their address, and what stands behind the addresses of their objects.
-type Stores = HashMap<(String, Option<String>), Store>;
+/// Stores by process, address, and what stands behind the addresses of their objects.
+type Stores = HashMap<(u32, String, Option<String>), Store>;
 
 /// How often a request is tried again that failed for no lasting reason, and for how long. Who asked is proved anew for each
 /// request, not for each try, so that the time stays below what stores let a proof hold.
@@ -41,7 +41,9 @@ const RETRIES: RetryConfig = RetryConfig {
 /// The store of an address; the same one for all addresses of a store.
 pub(super) fn of(location: &Location) -> Result<Store> {
     static STORES: Mutex<Option<Stores>> = Mutex::new(None);
-    let name = (location.store().to_owned(), location.query().map(str::to_owned));
+    // A process that was forked off must not use the connections of the other.
+    let query = location.query().map(str::to_owned);
+    let name = (std::process::id(), location.store().to_owned(), query);
     let mut stores = mutex::lock(&STORES);
     let stores = stores.get_or_insert_default();
     if let Some(store) = stores.get(&name) {
