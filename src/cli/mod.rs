@@ -151,12 +151,17 @@ pub(crate) struct ManArgs {
   throng prepare 'exports/2026-11-*.csv.gz' -t phone_hash --country-column country
   throng prepare crm.csv --map email=email_hash --map phone=phone_hash --suppress opt_outs.csv
   throng prepare crm.csv -t email_hash -c email -c email2 --where accepts_marketing=yes,true,1
-  psql -c 'COPY (SELECT email FROM crm) TO STDOUT' | throng prepare - -t email_hash")]
+  throng prepare --from \"psql -c '\\copy (SELECT email FROM crm) TO STDOUT CSV HEADER'\" -t email_hash")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct PrepareArgs {
     /// Files, quoted globs, or - for standard input
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required_unless_present = "from", value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
+    /// Command whose output is an input; if it fails, so does the run (repeatable)
+    ///
+    /// `sh -c` runs it, its standard input is empty, and what it says on standard error is seen.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) from: Vec<String>,
     /// Type of the entries of the audience
     #[arg(
         short = 't',

@@ -56,7 +56,9 @@ pub(crate) fn decide(args: PrepareArgs, stop: &Stop) -> Result<PrepareConfig> {
     let read = ReadOptions::new(args.format, args.delimiter)
         .map_err(|why| Error::usage(why, "leave --delimiter or --format out"))?;
     let mut notes = Vec::new();
-    let inputs = inputs(&args.inputs, args.complete, &mut notes, stop)?;
+    let mut inputs = inputs(&args.inputs, args.complete, &mut notes, stop)?;
+    let commands = args.from.iter().zip(1..);
+    inputs.extend(commands.map(|(command, number)| source::output_of(command, number, stop)));
     let mut lists = Vec::new();
     for text in &args.suppress {
         let column = args.suppress_column.as_ref();

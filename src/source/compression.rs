@@ -5,6 +5,7 @@ use std::path::Path;
 
 use liblzma::stream::{CONCATENATED, Stream};
 
+use super::command;
 use super::utf16::OtherEncoding;
 use crate::error::Error;
 use crate::limits::DECODER_BYTES_MAX;
@@ -91,7 +92,7 @@ pub(super) fn decode_error(path: &Path, compression: Compression, error: io::Err
         let hint = "two files may have been joined: convert each to UTF-8 by itself";
         return Error::input(path, OtherEncoding::MESSAGE, hint).at_line(lines + 1);
     }
-    if let Some(error) = object::of_reader(&error) {
+    if let Some(error) = object::of_reader(&error).or_else(|| command::of_reader(&error)) {
         return error;
     }
     let is_damage = matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof);

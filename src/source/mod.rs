@@ -5,6 +5,7 @@
 
 mod ahead;
 mod chunks;
+mod command;
 mod compression;
 mod detect;
 mod expand;
@@ -52,6 +53,7 @@ use crate::stop::Stop;
 pub(crate) use self::ahead::Means;
 pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};
+pub use self::command::output_of;
 pub use self::compression::Compression;
 pub use self::expand::{ExpandError, Expanded, Listed, expand};
 pub use self::parquet::quiet::is_quiet;
@@ -465,7 +467,8 @@ impl Stamp {
 
 /// The error of a failed read: what a store said, if it is one.
 fn read_error(operation: &'static str, path: &Path, error: io::Error) -> Error {
-    object::of_reader(&error).unwrap_or_else(|| Error::reading(operation, path, error))
+    let known = object::of_reader(&error).or_else(|| command::of_reader(&error));
+    known.unwrap_or_else(|| Error::reading(operation, path, error))
 }
 
 /// Text as UTF-8.

@@ -5,6 +5,7 @@ mod changes;
 mod answers;
 mod cells;
 mod cli;
+mod commands;
 mod conditions;
 mod contract;
 mod columns;
