@@ -49,6 +49,7 @@ impl Fault {
                 Kind::Credentials
             }
             StoreError::InvalidPath { .. } => Kind::Refused,
+            StoreError::NotSupported { .. } => Kind::NoParts,
             _ if said.contains("non-partial response") => Kind::NoParts,
             _ if said.contains("ExpiredToken") || said.contains("TokenRefreshRequired") => {
                 Kind::Credentials

@@ -30,11 +30,11 @@ type Stores = HashMap<(u32, String, Option<String>), Store>;
 /// request, not for each try, so that the time stays below what stores let a proof hold.
 const RETRIES: RetryConfig = RetryConfig {
     backoff: BackoffConfig {
-        init_backoff: Duration::from_millis(100),
+        init_backoff: Duration::from_millis(250),
         max_backoff: Duration::from_secs(15),
-        base: 2.0,
+        base: 3.0,
     },
-    max_retries: 10,
+    max_retries: 12,
     retry_timeout: Duration::from_mins(3),
 };
 

@@ -287,6 +287,9 @@ fn faults_are_said_in_one_line_with_what_to_do() {
         assert!(said.lines().count() <= 2, "{said}");
     }
     let url = format!("{}?X-Amz-Signature=canary", desk.bucket.url("a.csv"));
+    desk.bucket.always(Fault::Whole);
+    let refused = desk.prepare("out", &["-t", "email_hash", &url]);
+    ends(&refused, 3, "its server does not send parts of it");
     desk.bucket.always(Fault::Status(403, "AccessDenied"));
     ends(&desk.prepare("out", &["-t", "email_hash", &url]), 5, "has its signature expired?");
     desk.bucket.fail([]);

@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Cut(usize),
     /// The body is shorter than was asked for, by its own account, too.
     Short(usize),
+    /// The whole object is sent, whatever range was asked for.
+    Whole,
     /// Nothing is said for so long.
     Silent(Duration),
     /// The object is another one from now on.
@@ -182,11 +184,12 @@ fn object(
     let fault = state.faults.remove(&number).or_else(|| state.always.clone());
     state.struck += usize::from(fault.is_some());
     let mut cut = None;
-    let mut less = 0;
+    let (mut less, mut ranges) = (0, asked_for);
     match fault {
         Some(Fault::Status(status, code)) => return Some(error(status, code)),
         Some(Fault::Cut(at)) => cut = Some(at),
         Some(Fault::Short(by)) => less = by,
+        Some(Fault::Whole) => ranges = None,
         Some(Fault::Silent(time)) => {
             drop(state);
             std::thread::sleep(time);
@@ -204,7 +207,7 @@ fn object(
     }
     let of = bytes.len();
     let common = format!("ETag: {tag}\r\nLast-Modified: {MODIFIED}\r\nAccept-Ranges: bytes\r\n");
-    let Some((from, to)) = asked_for else {
+    let Some((from, to)) = ranges else {
         let headers = if method == "HEAD" { format!("X-Length: {of}\r\n{common}") } else { common };
         return Some(Answer { status: 200, headers, body: bytes.clone(), cut });
     };
