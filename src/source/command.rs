@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use super::patient::Patient;
 use crate::config::Input;
@@ -67,6 +67,8 @@ struct Output {
 struct Running {
     child: Child,
     output: Patient,
+    /// Whether it is known what it ended with.
+    has_ended: bool,
 }
 
 impl Read for Output {
@@ -100,13 +102,14 @@ impl Running {
             .spawn()?;
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let output = Patient::new(File::from(OwnedFd::from(output)), stop.clone());
-        Ok(Self { child, output })
+        Ok(Self { child, output, has_ended: false })
     }
 
     /// Waits until the command has ended, or until the run is asked to stop.
     fn wait(&mut self, stop: &Stop) -> io::Result<ExitStatus> {
         loop {
             if let Some(status) = self.child.try_wait()? {
+                self.has_ended = true;
                 return Ok(status);
             }
             // The text is seen by nobody: a run that was asked to stop says that.
@@ -117,14 +120,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(Some(_))) {
+        if self.has_ended {
             return;
         }
         let group = Pid::from_child(&self.child);
         let until = Instant::now() + GRACE;
-        // Nobody can be told of what fails here; the command gets no reader any more, whatever it does.
+        // Nobody can be told of what fails here; the command gets no reader any more, whatever it does. The shell may have
+        // ended before those that it started: so the group is asked, before the shell is reaped and its number is free.
         let _gone = kill_process_group(group, Signal::TERM);
-        while matches!(self.child.try_wait(), Ok(None)) {
+        while matches!(self.child.try_wait(), Ok(None)) || test_kill_process_group(group).is_ok() {
             if Instant::now() >= until {
                 let _gone = kill_process_group(group, Signal::KILL);
                 let _reaped = self.child.wait();

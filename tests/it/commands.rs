@@ -75,8 +75,19 @@ fn a_command_that_fails_fails_the_run_and_leaves_what_there_was() {
 
 #[test]
 fn a_run_that_ends_takes_its_command_with_it() {
+    for command in [
+        "echo $$ > pid; echo email; sleep 600 & wait",
+        "echo email; sleep 600 & echo $$ > pid",
+        "(trap '' TERM; echo $$ > pid; sleep 600; sleep 600) & echo email; wait",
+        "echo email; exec >&-; echo $$ > pid; sleep 600",
+    ] {
+        takes_with_it(command);
+    }
+}
+
+#[track_caller]
+fn takes_with_it(command: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let command = "echo $$ > pid; echo email; sleep 600 & wait";
     let child = throng(dir.path(), &["--from", command]).spawn().unwrap();
     let begun = Instant::now();
     let pid = loop {
@@ -89,7 +100,14 @@ fn a_run_that_ends_takes_its_command_with_it() {
     let throng = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(throng, rustix::process::Signal::TERM).unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
-    // Of its group nobody is left.
-    let group = Command::new("sh").args(["-c", &format!("kill -0 -- -{pid}")]).output().unwrap();
-    assert!(!group.status.success(), "the group of {pid} is there");
+    // Of its group nobody is left, once those that were killed have been reaped.
+    let killed = Instant::now();
+    let group = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    while rustix::process::test_kill_process_group(group).is_ok() {
+        assert!(
+            killed.elapsed() < Duration::from_secs(10),
+            "{command}: the group of {pid} is there"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
