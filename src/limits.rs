@@ -89,6 +89,10 @@ pub(crate) const OBJECT_SECTION_BYTES: u64 = 1024 * 1024;
 /// Last bytes of an object that are fetched to find the metadata of Parquet in them.
 pub(crate) const OBJECT_FOOTER_BYTES: u64 = 64 * 1024;
 
+/// Longest page of a listing, in bytes: a thousand keys of a kilobyte, and what is said of them, are two million.
+#[cfg(feature = "object-storage")]
+pub(crate) const OBJECT_PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 /// Bytes of an answer that are read at once.
 #[cfg(feature = "object-storage")]
 pub(crate) const OBJECT_READ_BYTES: usize = 64 * 1024;

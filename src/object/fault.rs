@@ -13,6 +13,13 @@ use crate::quote::Quoted;
 /// Longest word of what a store said that is repeated: keys, tokens and signatures are longer.
 const WORD_CHARS_MAX: usize = 30;
 
+/// What is said of keys that the crate cannot ask for as they are.
+pub(super) const ODD_KEY: &str = "a key there begins or ends with a slash, or has an empty name, `.`, `..` or a control character between slashes";
+
+/// What to do about it.
+pub(super) const ODD_KEY_HINT: &str =
+    "give the object another key, or name others by a pattern that leaves it out";
+
 /// Most words that are repeated.
 const WORDS_MAX: usize = 20;
 
@@ -33,6 +40,10 @@ enum Kind {
     Credentials,
     NoParts,
     Refused,
+    /// A key cannot be asked for as it is.
+    OddKey,
+    /// What a store sends is no version that could be told from another one.
+    NoVersion,
     /// An answer ends too early, or makes no sense.
     Garbled,
     Unreachable,
@@ -48,7 +59,7 @@ impl Fault {
             StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
                 Kind::Credentials
             }
-            StoreError::InvalidPath { .. } => Kind::Refused,
+            StoreError::InvalidPath { .. } => Kind::OddKey,
             StoreError::NotSupported { .. } => Kind::NoParts,
             _ if said.contains("non-partial response") => Kind::NoParts,
             _ if said.contains("ExpiredToken") || said.contains("TokenRefreshRequired") => {
@@ -65,6 +76,16 @@ impl Fault {
     /// The object is not what it was when it was first looked at.
     pub(super) fn changed() -> Self {
         Self { kind: Kind::Changed, said: String::new() }
+    }
+
+    /// A key that could be taken for another one.
+    pub(super) fn odd_key() -> Self {
+        Self { kind: Kind::OddKey, said: String::new() }
+    }
+
+    /// Nothing tells one version from another one.
+    pub(super) fn no_version() -> Self {
+        Self { kind: Kind::NoVersion, said: String::new() }
     }
 
     /// The store sends another number of bytes than it says.
@@ -108,6 +129,12 @@ impl Fault {
             Kind::NoParts => Error::input(
                 &path,
                 "its server does not send parts of it",
+                "read it through a pipe: set -o pipefail; curl -fsS URL | throng prepare - ...",
+            ),
+            Kind::OddKey => Error::input(&path, ODD_KEY, ODD_KEY_HINT),
+            Kind::NoVersion => Error::input(
+                &path,
+                "its server says neither version nor time of it: nobody could tell whether it changes",
                 "read it through a pipe: set -o pipefail; curl -fsS URL | throng prepare - ...",
             ),
             Kind::Refused => Error::input(&path, format!("its store refuses it{said}"), hint),
@@ -179,7 +206,7 @@ fn said(error: &StoreError) -> String {
 }
 
 /// The words of a text up to one that could be a secret or an address.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let is_plain = |word: &&str| word.len() <= WORD_CHARS_MAX && !word.contains("://");
     let words: Vec<&str> = text.split_whitespace().take_while(is_plain).take(WORDS_MAX).collect();
     let text: String = words.join(" ").chars().filter(|c| !c.is_control()).collect();

@@ -1,7 +1,7 @@
 //! Requests of the `object_store` crate, made by the same client as those of uploads: one way to proxies, authorities and
 //! host names.
 
-use std::io::Read;
+use std::io::{self, Cursor, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,15 +9,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
     HttpResponseBody, HttpService,
 };
+use object_store::{ClientConfigKey, ClientOptions};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, SendBody};
 
-use crate::limits::{OBJECT_READ_BYTES, OBJECT_REQUESTS_MAX};
+use crate::limits::{OBJECT_PAGE_BYTES_MAX, OBJECT_READ_BYTES, OBJECT_REQUESTS_MAX};
 use crate::net::PatientResolver;
 
 /// How long a connection may take to be made.
@@ -26,41 +26,40 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a server may say nothing.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// Makes clients of `ureq`.
-#[derive(Clone, Debug)]
-pub(super) struct Connector {
-    /// Settings with the proxy and the authorities of the environment.
-    pub(super) config: ureq::config::Config,
-}
+/// How long a request may take with its answer, of which 2 MiB are asked for as a rule.
+const REQUEST_TIME_MAX: Duration = Duration::from_mins(5);
 
-impl Connector {
-    /// Settings for requests to a store.
-    pub(super) fn new(
-        proxy: Option<ureq::Proxy>,
-        tls: ureq::tls::TlsConfig,
-        redirections: u32,
-    ) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(redirections)
-            .max_redirects_will_error(false)
-            .max_idle_connections(OBJECT_REQUESTS_MAX)
-            .max_idle_connections_per_host(OBJECT_REQUESTS_MAX)
-            .timeout_connect(Some(CONNECT_TIME_MAX))
-            .timeout_per_read(Some(SILENCE_MAX))
-            .timeout_per_write(Some(SILENCE_MAX))
-            .proxy(proxy)
-            .tls_config(tls)
-            .user_agent(concat!("throng/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self { config }
-    }
+/// Makes clients of `ureq`.
+#[derive(Debug)]
+pub(super) struct Connector {
+    pub(super) proxy: Option<ureq::Proxy>,
+    pub(super) tls: ureq::tls::TlsConfig,
+    /// Redirections that are followed.
+    pub(super) redirections: u32,
 }
 
 impl HttpConnector for Connector {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        let connector = DefaultConnector::new();
-        let agent = Agent::with_parts(self.config.clone(), connector, PatientResolver);
+    /// Makes a client that speaks without TLS only where the options allow it: with this machine, with metadata services,
+    /// or where a variable says so. No proxy is asked there, nor does a redirection lead there.
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let allows_http = options.get_config_value(&ClientConfigKey::AllowHttp);
+        let allows_http = allows_http.is_some_and(|value| value == "true");
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .https_only(!allows_http)
+            .max_redirects(self.redirections)
+            .max_redirects_will_error(false)
+            .max_idle_connections(OBJECT_REQUESTS_MAX)
+            .max_idle_connections_per_host(OBJECT_REQUESTS_MAX)
+            .timeout_global(Some(REQUEST_TIME_MAX))
+            .timeout_connect(Some(CONNECT_TIME_MAX))
+            .timeout_per_read(Some(SILENCE_MAX))
+            .timeout_per_write(Some(SILENCE_MAX))
+            .proxy(self.proxy.clone().filter(|_| !allows_http))
+            .tls_config(self.tls.clone())
+            .user_agent(concat!("throng/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let agent = Agent::with_parts(config, DefaultConnector::new(), PatientResolver);
         Ok(HttpClient::new(Client(agent)))
     }
 }
@@ -73,6 +72,9 @@ impl HttpService for Client {
     /// Makes a request on the thread that asks: each thread waits for one request at a time.
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
+        let lists = parts.uri.query().is_some_and(|query| {
+            query.split('&').any(|pair| matches!(pair, "list-type=2" | "comp=list"))
+        });
         let body = body.as_bytes().cloned().unwrap_or_default();
         let answer = if body.is_empty() {
             self.0.run(ureq::http::Request::from_parts(parts, SendBody::none()))
@@ -80,9 +82,35 @@ impl HttpService for Client {
             self.0.run(ureq::http::Request::from_parts(parts, &body[..]))
         };
         let (parts, body) = answer.map_err(failed)?.into_parts();
-        let body = Arriving { reader: Box::new(body.into_reader()) };
+        let mut reader = body.into_reader();
+        if lists && parts.status.is_success() {
+            let whole = listing(&mut reader)?;
+            let body = Arriving { reader: Box::new(Cursor::new(whole)) };
+            return Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)));
+        }
+        let body = Arriving { reader: Box::new(reader) };
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
     }
+}
+
+/// A page of a listing, which must be one, and say where the next one begins if it is not the last: the crate takes whatever
+/// has no such place for the last.
+fn listing(reader: &mut impl Read) -> Result<Vec<u8>, HttpError> {
+    let garbled = |why: &str| HttpError::new(HttpErrorKind::Decode, io::Error::other(why));
+    let mut page = Vec::new();
+    let read = reader.take(OBJECT_PAGE_BYTES_MAX + 1).read_to_end(&mut page);
+    read.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))?;
+    if page.len() as u64 > OBJECT_PAGE_BYTES_MAX {
+        return Err(garbled("a page of its listing is too long"));
+    }
+    let has = |text: &str| memchr::memmem::find(&page, text.as_bytes()).is_some();
+    if !has("<ListBucketResult") && !has("<EnumerationResults") {
+        return Err(garbled("it lists its objects in a way that is not understood"));
+    }
+    if has("<IsTruncated>true</IsTruncated>") && !has("<NextContinuationToken>") {
+        return Err(garbled("its listing is cut off, and does not say how it goes on"));
+    }
+    Ok(page)
 }
 
 /// Body of an answer while it arrives.

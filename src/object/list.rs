@@ -4,7 +4,7 @@ use object_store::ObjectStore as _;
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
-use super::fault::Got;
+use super::fault::{Fault, Got};
 use super::fetch::{self, block_on};
 use super::object::path_of;
 use super::store::{self, Store};
@@ -28,13 +28,22 @@ pub(crate) fn list(folders: &[Location], stop: &Stop) -> Result<Vec<Folder>> {
 
 fn look(store: &Store, folder: &Path) -> Got<Folder> {
     let listed = block_on(store.list_with_delimiter(Some(folder)))?;
-    // Some tools keep a folder by an object without bytes that is called like it.
-    let is_other = |key: &Path| key != folder;
-    let objects = listed.objects.into_iter().filter(|of| is_other(&of.location));
-    let mut objects: Vec<_> = objects.map(|of| (of.location.to_string(), Facts::of(of))).collect();
+    let is_within = |key: &Path| key != folder && key.prefix_matches(folder);
+    let mut objects = Vec::new();
+    for of in listed.objects {
+        if is_within(&of.location) {
+            objects.push((of.location.to_string(), Facts::of(of)));
+        } else if of.location != *folder || of.size > 0 {
+            // Some tools keep a folder by an object without bytes that is called like it; others could be anything.
+            return Err(Fault::odd_key());
+        }
+    }
     objects.sort_by(|one, other| one.0.cmp(&other.0));
-    let folders = listed.common_prefixes.into_iter().filter(is_other);
-    let mut folders: Vec<_> = folders.map(String::from).collect();
+    // What begins with a slash is in a folder without a name.
+    if !listed.common_prefixes.iter().all(is_within) {
+        return Err(Fault::odd_key());
+    }
+    let mut folders: Vec<_> = listed.common_prefixes.into_iter().map(String::from).collect();
     folders.sort();
     Ok(Folder { objects, folders })
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -13,7 +14,7 @@ use super::fault::{Failed, Fault, Got};
 use super::fetch::{self, Coming, block_on};
 use super::store::{self, Store};
 use crate::config::{Location, Scheme};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mutex;
 use crate::stop::Stop;
 
@@ -157,6 +158,9 @@ fn look(store: &Store, path: &Path, most: u64) -> Got<(Facts, Bytes)> {
         Ok((Facts::of(answer.meta.clone()), answer.bytes().await?))
     });
     match got {
+        Ok((facts, _)) if facts.e_tag.is_none() && facts.modified == UNIX_EPOCH => {
+            Err(Fault::no_version())
+        }
         Ok((facts, head)) if head.len() as u64 == facts.bytes.min(most) => Ok((facts, head)),
         Ok((facts, head)) => Err(Fault::wrong_length(head.len(), facts.bytes.min(most))),
         // Of an object without bytes there is no range.
@@ -168,14 +172,13 @@ fn look(store: &Store, path: &Path, most: u64) -> Got<(Facts, Bytes)> {
     }
 }
 
-/// The key as the `object_store` crate has it.
+/// The key as the `object_store` crate has it. A web address is the whole of its store.
 pub(super) fn path_of(location: &Location) -> Result<Path> {
-    let path = match location.scheme() {
-        Scheme::Https => Path::from_url_path(location.key()),
-        _ => Path::parse(location.key()),
-    };
-    path.map_err(|_| {
-        let why = "its key has an empty name, `.` or `..` between slashes";
-        Error::input(&location.to_path(), why, "give the object another key")
-    })
+    if location.scheme() == Scheme::Https {
+        return Ok(Path::default());
+    }
+    // The crate drops a slash at the beginning, so that it would be another object.
+    let path = Path::parse(location.key()).ok();
+    path.filter(|path| path.as_ref() == location.key())
+        .ok_or_else(|| Fault::odd_key().error(location))
 }

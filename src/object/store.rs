@@ -10,20 +10,21 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use ureq::http::Uri;
 use ureq::tls::TlsConfig;
 
+use super::fault::short;
 use super::http::Connector;
 use super::{azure, profile};
 use crate::config::{Location, Scheme};
 use crate::error::{Error, Result};
 use crate::mutex;
 use crate::net::{authorities, proxy};
-use crate::quote::OneLine;
 
 /// Store of a bucket, a container or a host.
 pub(super) type Store = Arc<dyn ObjectStore>;
 
-/// Stores by process, address, and what stands behind the addresses of their objects.
+/// Stores by process and address; each web address is one of its own.
 type Stores = HashMap<(u32, String, Option<String>), Store>;
 
 /// How often a request is tried again that failed for no lasting reason, and for how long. Who asked is proved anew for each
@@ -42,8 +43,9 @@ const RETRIES: RetryConfig = RetryConfig {
 pub(super) fn of(location: &Location) -> Result<Store> {
     static STORES: Mutex<Option<Stores>> = Mutex::new(None);
     // A process that was forked off must not use the connections of the other.
-    let query = location.query().map(str::to_owned);
-    let name = (std::process::id(), location.store().to_owned(), query);
+    let rest = (location.scheme() == Scheme::Https)
+        .then(|| format!("{}?{}", location.key(), location.query().unwrap_or_default()));
+    let name = (std::process::id(), location.store().to_owned(), rest);
     let mut stores = mutex::lock(&STORES);
     let stores = stores.get_or_insert_default();
     if let Some(store) = stores.get(&name) {
@@ -62,9 +64,8 @@ fn connect(location: &Location) -> Result<Store> {
         Scheme::Https => https(location)?.build().map(|store| Arc::new(store) as Store),
     };
     built.map_err(|error| {
-        // What was built from is no secret; it says what is missing.
-        let message =
-            format!("{} cannot be used: {}", location.store(), OneLine(&error.to_string()));
+        // Addresses can hold signatures.
+        let message = format!("{} cannot be used: {}", location.store(), short(&error.to_string()));
         Error::usage(message, hint(location.scheme()))
     })
 }
@@ -115,8 +116,9 @@ fn gs(location: &Location) -> Result<GoogleCloudStorageBuilder> {
     if let Some(url) = &emulator {
         builder = builder.with_base_url(url).with_skip_signature(true);
     }
-    let connector = connector(emulator.as_deref(), &["SSL_CERT_FILE"], 0)?;
-    let options = options(emulator.as_deref(), "GOOGLE_ALLOW_HTTP")?;
+    let endpoint = emulator.or_else(|| variable(&["GOOGLE_BASE_URL"]));
+    let connector = connector(endpoint.as_deref(), &["SSL_CERT_FILE"], 0)?;
+    let options = options(endpoint.as_deref(), "GOOGLE_ALLOW_HTTP")?;
     Ok(builder.with_client_options(options).with_retry(RETRIES).with_http_connector(connector))
 }
 
@@ -141,13 +143,16 @@ fn az(location: &Location) -> Result<MicrosoftAzureBuilder> {
     Ok(builder.with_client_options(options).with_retry(RETRIES).with_http_connector(connector))
 }
 
+/// The store of one web address, which is asked for as it was typed.
 fn https(location: &Location) -> Result<HttpBuilder> {
-    let mut url = format!("{}/", location.store());
+    let mut url = location.to_string();
     if let Some(query) = location.query() {
         url = format!("{url}?{query}");
     }
     let connector = connector(Some(location.store()), &["SSL_CERT_FILE"], REDIRECTIONS_MAX)?;
-    Ok(HttpBuilder::new().with_url(url).with_retry(RETRIES).with_http_connector(connector))
+    let options = options(Some(location.store()), "")?;
+    let builder = HttpBuilder::new().with_url(url).with_client_options(options);
+    Ok(builder.with_retry(RETRIES).with_http_connector(connector))
 }
 
 /// Redirections that are followed, as web servers have them. Stores have none: a wrong region is to be said.
@@ -171,18 +176,24 @@ fn connector(endpoint: Option<&str>, ca_files: &[&str], redirections: u32) -> Re
         tls = tls.root_certs(authorities(path.as_ref())?);
     }
     let has_tls = !endpoint.is_some_and(is_plain);
-    Ok(Connector::new(proxy(has_tls)?, tls.build(), redirections))
+    Ok(Connector { proxy: proxy(has_tls)?, tls: tls.build(), redirections })
 }
 
 /// Options of a client. Without TLS personal data could be read on the way: only on this machine, or where a variable
 /// allows it.
 fn options(endpoint: Option<&str>, allowing: &str) -> Result<ClientOptions> {
-    let Some(endpoint) = endpoint.filter(|endpoint| is_plain(endpoint)) else {
-        return Ok(ClientOptions::new());
+    let Some(endpoint) = endpoint else { return Ok(ClientOptions::new()) };
+    let address: Option<Uri> = endpoint.parse().ok();
+    let authority = address.as_ref().and_then(Uri::authority);
+    let Some(authority) = authority.filter(|of| !of.as_str().contains('@')) else {
+        // It may hold a password, and is not repeated.
+        let why = "the endpoint of the store is no address, or holds a user's name";
+        return Err(Error::usage(why, "its form is https://HOST:PORT"));
     };
-    let host = endpoint.split("://").nth(1).unwrap_or_default();
-    let host = host.split(['/', ':']).next().unwrap_or_default();
-    let is_here = matches!(host, "localhost" | "127.0.0.1" | "0.0.0.0" | "[");
+    if !is_plain(endpoint) {
+        return Ok(ClientOptions::new());
+    }
+    let is_here = matches!(authority.host(), "localhost" | "127.0.0.1" | "[::1]");
     let is_allowed = variable(&[allowing]).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     if !is_here && !is_allowed {
         return Err(Error::usage(

@@ -302,6 +302,49 @@ fn faults_are_said_in_one_line_with_what_to_do() {
 }
 
 #[test]
+fn nothing_is_left_out_because_a_listing_is_odd() {
+    let desk = Desk::new();
+    let read = |input: &str| desk.prepare("out", &["-t", "email_hash", "-c", "email", input]);
+    for part in 0..9 {
+        desk.put(&format!("f/{part}.csv"), &rows(5, part));
+    }
+    ends(&read("s3://exports/f/"), 0, "");
+    desk.bucket.put("/a.csv", rows(5, 1));
+    for input in
+        ["s3://exports", "s3://exports/*.csv", "s3://exports//a.csv", "s3://exports/f//0.csv"]
+    {
+        ends(&read(input), 3, "a key there begins or ends with a slash");
+    }
+    ends(&read("s3://exports/f"), 0, "");
+    desk.bucket.put("g/", rows(5, 1));
+    desk.bucket.put("g/0.csv", rows(5, 1));
+    ends(&read("s3://exports/g/"), 3, "a key there begins or ends with a slash");
+    desk.bucket.grow_old();
+    ends(&read("s3://exports/f/"), 6, "its listing is cut off");
+}
+
+#[test]
+fn addresses_that_cannot_be_used_are_not_repeated() {
+    let desk = Desk::new();
+    for input in [
+        "https://host:99999/x.csv?sig=canary",
+        "https://ho st/x?sig=canary",
+        "https://[zz]/x?sig=canary",
+    ] {
+        ends(&desk.prepare("out", &["-t", "email_hash", input]), 2, "");
+    }
+    for endpoint in [
+        "https://u:canary@host:99999/",
+        "http://127.0.0.1:canary@storage.example/",
+        "http://[::ffff:192.0.2.2]:1",
+    ] {
+        let mut command =
+            desk.command(&["prepare", "-o", "out", "-t", "email_hash", "s3://exports/x.csv"]);
+        ends(&command.env("AWS_ENDPOINT_URL", endpoint).output().unwrap(), 2, "");
+    }
+}
+
+#[test]
 fn a_run_that_waits_for_a_store_can_be_ended() {
     let desk = Desk::new();
     desk.put("a.csv", &rows(10, 1));

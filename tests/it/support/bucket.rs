@@ -41,6 +41,7 @@ struct State {
     always: Option<Fault>,
     struck: usize,
     page: usize,
+    is_of_old: bool,
 }
 
 /// A bucket called `exports`.
@@ -66,6 +67,11 @@ impl Bucket {
 
     pub(crate) fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) {
         self.state.lock().unwrap().objects.insert(key.to_owned(), bytes.into());
+    }
+
+    /// Answers to listings as stores do that know the first version of the protocol alone.
+    pub(crate) fn grow_old(&self) {
+        self.state.lock().unwrap().is_of_old = true;
     }
 
     /// An object as it is now.
@@ -273,7 +279,7 @@ fn list(state: &State, query: &str) -> Answer {
     }
     let is_more = rest.len() > page.len();
     write!(body, "<IsTruncated>{is_more}</IsTruncated>").unwrap();
-    if let Some((last, _)) = page.last().filter(|_| is_more) {
+    if let Some((last, _)) = page.last().filter(|_| is_more && !state.is_of_old) {
         write!(body, "<NextContinuationToken>{last}</NextContinuationToken>").unwrap();
     }
     body += "</ListBucketResult>";
