@@ -94,7 +94,7 @@ fn decide(
     let run = Watched { stop: &stop, callback: None, figures: &|_| Value::Null };
     let mut config = watched(given.py(), &run, || call::prepare(args, &stop))?;
     if needs_input {
-        config.inputs.clear();
+        config.inputs.retain(|input| *input != Input::Stdin);
     }
     let wanted = table::wanted(&config);
     let read = |value, name: String| table::input(value, &name, &wanted, &config);

@@ -90,6 +90,19 @@ def test_values_arrive_as_they_are(tmp_path):
     assert set(entries(tmp_path / "out")) == {of for of in found if of}
 
 
+def test_commands_are_inputs(tmp_path):
+    (tmp_path / "more.csv").write_text("email\nmore@example.com\n")
+    command = f"cat {tmp_path}/more.csv"
+    table = pyarrow.table({"email": PEOPLE})
+    for number, inputs in enumerate([table, []]):
+        out = tmp_path / str(number)
+        throng.prepare(inputs, {"email": "email_hash"}, from_=command, out=out)
+        people = ["more@example.com", *([] if inputs == [] else PEOPLE)]
+        assert set(entries(out)) == set(throng.hash(people, "email_hash"))
+    with pytest.raises(throng.InputError, match="`command 1 .cat.`: it ended with exit status 7"):
+        throng.prepare(table, {"email": "email_hash"}, from_=[f"{command}; exit 7"], out=tmp_path / "out")
+
+
 def test_a_single_column_needs_no_name(tmp_path):
     for number, column in enumerate([polars.Series(PEOPLE), pyarrow.table({"x": PEOPLE}), pyarrow.chunked_array([PEOPLE])]):
         out = tmp_path / str(number)

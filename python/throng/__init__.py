@@ -167,6 +167,7 @@ def prepare(
     types: UserType | Mapping[str, str],
     *,
     out: Path,
+    from_: str | Sequence[str] | None = None,
     overwrite: bool = False,
     column: str | Sequence[str] | None = None,
     where: str | Sequence[str] | None = None,
@@ -205,7 +206,8 @@ def prepare(
     """Make upload files, as ``throng prepare`` does: normalised, hashed, each person once, nobody who opted out.
 
     ``inputs`` are files, quoted globs, ``-`` for standard input, or frames with the Arrow PyCapsule interface, of which only the
-    columns that are named are read; so is ``suppress``, whoever opted out. ``types`` is the type of the entries, or says it for
+    columns that are named are read; so is ``suppress``, whoever opted out. ``from_`` are commands whose output is read behind them, or
+    instead if ``inputs`` is ``[]``: if one fails, so does the call. ``types`` is the type of the entries, or says it for
     each column: ``{"email": "email_hash", "phone": "phone_hash:callers"}``. The directory ``out`` is complete or absent.
 
     The other keywords are the flags of ``throng prepare``, which ``throng prepare --help`` explains. What comes back is what it
@@ -224,6 +226,7 @@ def prepare(
         "user_type": types if isinstance(types, str) else None,
         "map": None if isinstance(types, str) else [f"{name}={of}" for name, of in types.items()],
         "output": out,
+        "from_": from_,
         "overwrite": overwrite,
         "column": column,
         "where": where,

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use throng::config::{
-    AudienceSpec, ColumnSelector, Condition, Header, Input, ListDigest, Location, OutputOptions,
-    PrepareConfig, ReadOptions, RejectList, Resources, SuppressInput,
+    AudienceSpec, ColumnSelector, Command, Condition, Header, Input, ListDigest, Location,
+    OutputOptions, PrepareConfig, ReadOptions, RejectList, Resources, SuppressInput,
 };
 use throng::normalize::UserType;
 use throng::prepare::Prepare;
@@ -58,7 +58,8 @@ pub(crate) fn decide(args: PrepareArgs, stop: &Stop) -> Result<PrepareConfig> {
     let mut notes = Vec::new();
     let mut inputs = inputs(&args.inputs, args.complete, &mut notes, stop)?;
     let commands = args.from.iter().zip(1..);
-    inputs.extend(commands.map(|(command, number)| source::output_of(command, number, stop)));
+    let command = |(text, number): (&String, usize)| Command::of_members(text, number);
+    inputs.extend(commands.map(command).map(Input::Command));
     let mut lists = Vec::new();
     for text in &args.suppress {
         let column = args.suppress_column.as_ref();

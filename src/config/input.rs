@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::command::Command;
 use super::location::Location;
 use crate::error::{Error, Result};
 use crate::limits::VALUE_BYTES_MAX;
@@ -24,6 +25,8 @@ pub enum Input {
     Object(Location),
     /// Standard input.
     Stdin,
+    /// What a command writes.
+    Command(Command),
     /// Records that a program brings along: see [`Input::reader`] and [`Input::values`].
     Supply(Supply),
 }
@@ -89,6 +92,7 @@ impl Input {
             Self::Path(path) => path.clone(),
             Self::Object(location) => location.to_path(),
             Self::Stdin => PathBuf::from("stdin"),
+            Self::Command(command) => command.name().to_owned(),
             Self::Supply(supply) => supply.name().to_owned(),
         }
     }

@@ -1,6 +1,7 @@
 //! Options and bounds, in one place: what commands, the job file and programs choose, and the configuration it becomes.
 
 mod column;
+mod command;
 mod condition;
 mod input;
 mod label;
@@ -25,6 +26,7 @@ pub use crate::max_rejects::MaxRejects;
 pub use crate::role::Role;
 pub use crate::written::{Count, Line, MemoryLimit, Size, Threads, Time};
 pub use column::ColumnSelector;
+pub use command::Command;
 pub use condition::Condition;
 pub(crate) use input::Content;
 pub use input::{Input, Supply};

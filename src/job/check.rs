@@ -60,6 +60,8 @@ pub struct Missing {
 struct CheckedFiles {
     /// The pattern as the job file has it.
     pattern: String,
+    /// True for a command, which is not run.
+    is_command: bool,
     files: usize,
     bytes: Option<u64>,
     /// Age of the newest, in seconds.
@@ -167,9 +169,11 @@ impl Missing {
 impl CheckedFiles {
     fn new(pattern: &FilePattern, found: Option<&FoundPattern>, now: SystemTime) -> Self {
         let newest = found.and_then(FoundPattern::newest);
+        let files = found.map_or(0, |found| found.files.len());
         Self {
             pattern: pattern.written.clone(),
-            files: found.map_or(0, |found| found.files.len()),
+            is_command: pattern.is_command(),
+            files: if pattern.is_command() { 0 } else { files },
             bytes: found.and_then(FoundPattern::bytes),
             age_seconds: newest
                 .map(|newest| now.duration_since(newest).unwrap_or_default().as_secs()),
@@ -207,6 +211,9 @@ impl fmt::Display for Check {
 
 impl fmt::Display for CheckedFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_command {
+            return write!(f, "{}, which a check does not run", Quoted(self.pattern.as_ref()));
+        }
         let s = if self.files == 1 { "" } else { "s" };
         write!(f, "{}: {} file{s}", Quoted(self.pattern.as_ref()), self.files)?;
         if let (Some(bytes), true) = (self.bytes, self.files > 0) {

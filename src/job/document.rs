@@ -23,8 +23,8 @@ use crate::quote::Quoted;
 /// Hint about a file that lacks something, or is none.
 pub(super) const INIT_HINT: &str = "throng sync --init shows an example";
 
-/// Keys whose strings are paths with dates.
-const DATED: [&str; 3] = ["files", "html", "rejects"];
+/// Keys whose strings are paths or commands with dates.
+const DATED: [&str; 4] = ["files", "from", "html", "rejects"];
 
 /// Tables whose keys may stand in another one as well: how to send beside where to, what stops a run among its limits,
 /// and what values become beside where they come from.

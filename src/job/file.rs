@@ -3,8 +3,8 @@
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
 
 use super::one_or_more::OneOrMore;
 use super::{Remove, Replace};
@@ -19,6 +19,16 @@ use crate::normalize::RuleOptions;
 use crate::platform::{CustomerFileSource, Id, Platform};
 use crate::upload::Endpoint;
 use crate::user_type::UserType;
+
+/// A table with sources has one of these keys.
+const FILES_OR_FROM: [Required; 2] =
+    [Required { required: ["files"] }, Required { required: ["from"] }];
+
+/// A key that must be there, as schemas say it.
+#[derive(Serialize)]
+struct Required {
+    required: [&'static str; 1],
+}
 
 /// A nightly run. Paths are relative to the folder of the file; ${NAME} and ${NAME:-default} are variables of
 /// the environment.
@@ -56,12 +66,17 @@ pub(super) struct JobFile {
     pub(super) report: ReportTable,
 }
 
-/// Files of members.
+/// Files of members, or commands that write them.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("oneOf" = FILES_OR_FROM))]
 pub(super) struct InputTable {
     /// Files or globs; {date}, {date-1d:%Y%m%d} are dates.
-    pub(super) files: Files,
+    pub(super) files: Option<Files>,
+    /// Commands instead, whose output is read; if one fails, so does the run. `sh` runs them in the folder of the job file;
+    /// {date} is a date.
+    #[serde(default)]
+    pub(super) from: OneOrMore<String>,
     /// The format of inputs.
     #[serde(default)]
     pub(super) format: Format,
@@ -95,9 +110,13 @@ pub(super) struct InputTable {
 /// Lists of people who opted out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("oneOf" = FILES_OR_FROM))]
 pub(super) struct SuppressTable {
     /// Files or globs, raw values or digests; {date} is a date.
-    pub(super) files: Files,
+    pub(super) files: Option<Files>,
+    /// Commands instead, whose output is read; if one fails, so does the run; {date} is a date.
+    #[serde(default)]
+    pub(super) from: OneOrMore<String>,
     /// The type of what they hold, if it could be meant in two ways.
     pub(super) user_type: Option<UserType>,
     /// The digest of normalised values that they hold, if it is not SHA-256.

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{FilePattern, Job};
+use super::{FilePattern, Job, Means};
 use crate::config::{Input, Location, PrepareConfig, SuppressInput};
 use crate::disk::plain_file;
 use crate::emit::RejectWriter;
@@ -97,7 +97,10 @@ impl Job {
     pub fn check_reports(&self) -> Result<()> {
         let patterns = self.inputs.iter().chain(self.suppress.iter().flat_map(|list| &list.files));
         // A run says what is not there.
-        let is_here = |of: &&FilePattern| matches!(Location::of(&of.filled), Ok(None));
+        let is_here = |of: &&FilePattern| match &of.means {
+            Means::Files { pattern, .. } => matches!(Location::of(pattern), Ok(None)),
+            Means::Command(_) => false,
+        };
         let look = |of: &FilePattern| self.look_for(of, &Stop::default()).ok();
         let found = patterns.filter(is_here).filter_map(look);
         let mut taken: Vec<PathBuf> =
@@ -151,29 +154,35 @@ impl Job {
 
     /// The files of one pattern.
     pub(super) fn look_for(&self, pattern: &FilePattern, stop: &Stop) -> Result<FoundPattern> {
+        let (filled, is_complete) = match &pattern.means {
+            Means::Files { pattern, is_complete } => (pattern, *is_complete),
+            Means::Command(command) => {
+                let input = Input::Command(command.clone());
+                let files = vec![FoundFile { input, bytes: None, modified: None }];
+                return Ok(FoundPattern { pattern: pattern.clone(), files, note: None });
+            }
+        };
         let refuse = |message: String, hint: &str| {
             let (line, column) = pattern.place;
             let place = format!("{}, line {line}, column {column}", Quoted(&self.path));
             Error::input(pattern.written.as_ref(), format!("{message} ({place})"), hint)
         };
         let expanded =
-            expand(&pattern.base, &pattern.filled, pattern.is_complete, stop).map_err(|error| {
-                match error {
-                    ExpandError::NoGlob(why) => refuse(format!("no valid glob: {why}"), ""),
-                    ExpandError::Unreadable(_, error) => {
-                        refuse(format!("cannot be searched: {}", Cause(&error)), "")
-                    }
-                    ExpandError::NoFiles(message, "") => {
-                        refuse(message, "paths are relative to the job file's folder")
-                    }
-                    ExpandError::NoFiles(message, hint) => refuse(message, hint),
-                    ExpandError::Failed(error) => error,
+            expand(&pattern.base, filled, is_complete, stop).map_err(|error| match error {
+                ExpandError::NoGlob(why) => refuse(format!("no valid glob: {why}"), ""),
+                ExpandError::Unreadable(_, error) => {
+                    refuse(format!("cannot be searched: {}", Cause(&error)), "")
                 }
+                ExpandError::NoFiles(message, "") => {
+                    refuse(message, "paths are relative to the job file's folder")
+                }
+                ExpandError::NoFiles(message, hint) => refuse(message, hint),
+                ExpandError::Failed(error) => error,
             })?;
         let note = expanded.note(pattern.written.as_ref());
         let files = expanded.files;
         // A glob means what others put there, not what this job wrote there the night before.
-        let written = Input::Path(pattern.base.join(&pattern.filled));
+        let written = Input::Path(pattern.base.join(filled));
         let is_glob = !matches!(&files[..], [file] if file.input == written);
         let own = if is_glob { self.own_reports() } else { HashSet::new() };
         let is_other = |file: &Listed| match &file.input {
@@ -237,13 +246,13 @@ impl Found {
             };
             if list.files.iter().any(is_input) {
                 let (line, column) = list.pattern.place;
-                return Err(Error::usage(
-                    format!(
-                        "{}, line {line}, column {column}: a file is both input and suppression list",
-                        Quoted(&job.path)
-                    ),
-                    "make one of the two patterns narrower",
-                ));
+                let (what, hint) = match &list.pattern.means {
+                    Means::Files { .. } => ("file", "make one of the two patterns narrower"),
+                    Means::Command(_) => ("command", "leave one of the two out"),
+                };
+                let place = format!("{}, line {line}, column {column}", Quoted(&job.path));
+                let message = format!("{place}: a {what} is both input and suppression list");
+                return Err(Error::usage(message, hint));
             }
         }
         Ok(())

@@ -45,6 +45,12 @@ pub(super) fn needs(header: &str, key: &str) -> String {
     }
 }
 
+/// Says that a table lacks what is to be read.
+pub(super) fn needs_sources(table: &str) -> String {
+    let header = if table == "input" { "[input]" } else { "[[suppress]]" };
+    format!("{header} needs `files`, or commands: `from`")
+}
+
 /// Says that a table has no such key, and the hint.
 pub(super) fn unknown(header: &str, key: &str) -> (String, String) {
     let place = if header.is_empty() { String::new() } else { format!(" in {header}") };

@@ -4,6 +4,7 @@
 //! fill       ${VARIABLES} and {dates} within strings
 //! document   TOML, filled in -> the tables of `file`; every error says where, and which key is meant
 //! read       tables -> Job, with everything decided that can be decided without looking at files
+//! sources    keys for files and commands -> patterns
 //! find       globs -> files, and whether they are too old
 //! check      what a run would do, and what is missing
 //! words      what stages call by flags -> keys of the file
@@ -23,6 +24,7 @@ mod known;
 mod one_or_more;
 mod read;
 mod schema;
+mod sources;
 mod words;
 #[cfg(test)]
 mod tests;
@@ -40,8 +42,8 @@ use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    AudienceSpec, ColumnSelector, Condition, Count, GuardOptions, MAX_GROWTH, MAX_OPT_OUT_SHRINK,
-    MAX_SHRINK, PrepareConfig, Share,
+    AudienceSpec, ColumnSelector, Command, Condition, Count, GuardOptions, MAX_GROWTH,
+    MAX_OPT_OUT_SHRINK, MAX_SHRINK, PrepareConfig, Share,
 };
 use crate::error::{Error, Result};
 use crate::hash::ListDigest;
@@ -94,21 +96,37 @@ pub struct Job {
     pub report: ReportPaths,
 }
 
-/// A path of the job file that may be a glob.
+/// A path of the job file that may be a glob, or a command.
 #[derive(Clone, Debug)]
 pub struct FilePattern {
-    /// The pattern as it is written in the file, for messages: variables are not filled in.
+    /// The pattern as it is written in the file, for messages: variables are not filled in. Of a command its name.
     pub written: String,
-    /// With variables and dates filled in.
-    filled: String,
+    /// What it is of, filled in.
+    means: Means,
     /// The folder that it is relative to.
     base: PathBuf,
     /// Its line and column.
     place: (usize, usize),
     /// Greatest age of the newest file.
     pub max_age: Option<Duration>,
-    /// True if it is a directory that must be marked as complete.
-    is_complete: bool,
+}
+
+/// What stands for inputs in a job file, with variables and dates filled in.
+#[derive(Clone, Debug)]
+enum Means {
+    /// A path or a glob; `is_complete` if it is a directory that must be marked as complete.
+    Files {
+        pattern: String,
+        is_complete: bool,
+    },
+    Command(Command),
+}
+
+impl FilePattern {
+    /// True if it is a command.
+    fn is_command(&self) -> bool {
+        matches!(self.means, Means::Command(_))
+    }
 }
 
 /// Suppression lists of one kind.

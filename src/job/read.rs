@@ -1,18 +1,14 @@
 //! From the tables of a job file to a [`Job`].
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::document::{Document, INIT_HINT};
-use super::file::{
-    AudienceTable, Files, InputTable, JobFile, ReportTable, SuppressTable, TargetTable,
-};
+use super::file::{AudienceTable, InputTable, JobFile, ReportTable, TargetTable};
 use super::{
-    CreationSpec, FilePattern, Guards, Job, JobAudience, JobTarget, ListGuards, Remove, Replace,
-    ReportPaths, SuppressList, known,
+    CreationSpec, Guards, Job, JobAudience, JobTarget, Remove, Replace, ReportPaths, known, sources,
 };
 use crate::config::{
-    AudienceSpec, ColumnSelector, Condition, Format, GuardOptions, Header, Limits, Line, Location,
+    AudienceSpec, ColumnSelector, Condition, Format, GuardOptions, Header, Limits, Line,
     MaxRejects, OutputOptions, PrepareConfig, ReadOptions, RejectList, SendOptions, Share,
 };
 use crate::error::{Error, Result};
@@ -46,13 +42,7 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
     check_types(document, &audiences, target.platform)?;
     let rules = rules_for(document, rules, target.platform)?;
     let read = read_options(document, &input, &audiences)?;
-    let suppress = suppress.into_iter().enumerate();
-    let suppress: Vec<SuppressList> = suppress
-        .map(|(index, table)| {
-            let guards = ListGuards::default().overridden(&guards);
-            suppress_list(document, index, table, &audiences, (read.header, guards))
-        })
-        .collect::<Result<_>>()?;
+    let suppress = sources::lists(document, suppress, &audiences, (read.header, &guards))?;
     let reports = report_paths(document, &report)?;
     let tmp_dir = limits.tmp_dir.as_ref().and_then(|dir| dir.to_str());
     let tmp_dir = tmp_dir.map(|dir| document.path("limits.tmp-dir", dir)).transpose()?;
@@ -85,7 +75,7 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
         path: document.path.to_owned(),
         name: name.0,
         date: document.date,
-        inputs: inputs(document, input, max_age)?,
+        inputs: sources::inputs(document, input, max_age)?,
         suppress,
         audiences,
         prepare,
@@ -94,43 +84,6 @@ pub(super) fn job(document: &Document<'_>, env: super::fill::Env<'_>) -> Result<
         retention: retention.map(|time| time.0),
         report: reports,
     })
-}
-
-fn inputs(
-    document: &Document<'_>,
-    input: InputTable,
-    max_age: Option<Duration>,
-) -> Result<Vec<FilePattern>> {
-    let is_complete = input.complete;
-    let patterns = patterns(document, "input.files", input.files, max_age)?;
-    Ok(patterns.into_iter().map(|pattern| FilePattern { is_complete, ..pattern }).collect())
-}
-
-fn patterns(
-    document: &Document<'_>,
-    key: &str,
-    files: Files,
-    max_age: Option<Duration>,
-) -> Result<Vec<FilePattern>> {
-    let is_list = document.get(key).is_some_and(|value| value.get_ref().is_array());
-    let pattern = |(index, filled): (usize, String)| {
-        let key = if is_list { format!("{key}.{index}") } else { key.to_owned() };
-        document.path(&key, &filled)?;
-        if filled == "-" {
-            let why = "a job cannot read standard input";
-            return Err(document.wrong(&key, why, "name a file, or a named pipe"));
-        }
-        Ok(FilePattern {
-            // The query of a signed address is a secret.
-            written: Location::shown(&document.written(&key)).display().to_string(),
-            filled,
-            base: document.folder().to_owned(),
-            place: document.place(&key),
-            max_age,
-            is_complete: false,
-        })
-    };
-    files.0.into_iter().enumerate().map(pattern).collect()
 }
 
 fn read_options(
@@ -167,52 +120,9 @@ fn read_options(
     })
 }
 
-fn is_name(column: &ColumnSelector) -> bool {
+/// True for a column that is found by its name.
+pub(super) fn is_name(column: &ColumnSelector) -> bool {
     matches!(column, ColumnSelector::Name(_))
-}
-
-fn suppress_list(
-    document: &Document<'_>,
-    index: usize,
-    table: SuppressTable,
-    audiences: &[JobAudience],
-    (header, guards): (Header, ListGuards),
-) -> Result<SuppressList> {
-    let SuppressTable {
-        files,
-        user_type,
-        digest,
-        column,
-        conditions,
-        max_age,
-        max_shrink,
-        min_entries,
-        min_members,
-    } = table;
-    let key = |key: &str| format!("suppress.{index}.{key}");
-    let is_held = |of| audiences.iter().any(|audience| audience.spec.user_type == of);
-    if let Some(of) = user_type.filter(|of| !is_held(*of)) {
-        let why = format!("no audience of the job holds {of}");
-        return Err(document.wrong(&key("user-type"), why, "leave it out, or add the audience"));
-    }
-    let is_compared_by_name = conditions.0.iter().map(Condition::column).any(is_name);
-    for (of, is_by_name) in
-        [("column", column.as_ref().is_some_and(is_name)), ("where", is_compared_by_name)]
-    {
-        if header == Header::Absent && is_by_name {
-            let why = "columns cannot be found by name with no-header in [input]";
-            let hint = "give the column's number, counted from 1";
-            return Err(document.wrong(&key(of), why, hint));
-        }
-    }
-    let files = patterns(document, &key("files"), files, max_age.map(|age| age.0))?;
-    let guards = guards.overridden(&GuardOptions {
-        max_opt_out_shrink: max_shrink,
-        min_opt_outs: min_entries,
-        min_opt_out_members: min_members,
-        ..GuardOptions::default()
-    });
-    Ok(SuppressList { files, user_type, digest, column, conditions: conditions.0, guards })
 }
 
 fn audiences(

@@ -58,12 +58,12 @@ fn whole_example() -> String {
     EXAMPLE.lines().map(|line| uncomment(line) + "\n").collect()
 }
 
-/// The whole example without its sandbox, which excludes what reaches the API.
+/// The whole example without its sandbox, which excludes what reaches the API, and without commands, which exclude files.
 fn example_of_the_api() -> String {
     let whole = whole_example();
     whole
         .lines()
-        .filter(|line| !line.starts_with("sandbox"))
+        .filter(|line| !line.starts_with("sandbox") && !line.starts_with("from"))
         .map(|line| line.to_owned() + "\n")
         .collect()
 }
@@ -72,8 +72,42 @@ fn example_of_the_api() -> String {
 fn a_sandbox_excludes_what_reaches_the_api() {
     let job = parse(&format!("{LEAST}sandbox = \"rehearsal\"\n")).expect("a job");
     assert_eq!(job.target.sandbox.as_deref(), Some(Path::new("jobs/rehearsal")));
-    let error = parse(&whole_example()).expect_err("both");
+    let both = example_of_the_api().replace("ad-account", "sandbox = \"x\"\nad-account");
+    let error = parse(&both).expect_err("both");
     assert!(error.to_string().ends_with("`endpoint`: a sandbox is reached without it"), "{error}");
+}
+
+#[test]
+fn commands_stand_for_files() {
+    let text = LEAST.replace(
+        "files = \"crm.csv\"",
+        "from = [\"cat a-{date}\", \"awk '{{print $1}}' ${SECRET}\"]",
+    ) + "[[suppress]]\nfrom = \"cat o\"\n[[suppress]]\nfiles = \"o\"\n[[suppress]]\nfrom = \"zcat $FILE\"\n";
+    let job = parse(&text).expect("a job");
+    let command = |of: &FilePattern| match &of.means {
+        Means::Command(command) => command.clone(),
+        Means::Files { .. } => panic!("a command is meant"),
+    };
+    for (pattern, text, name) in [
+        (&job.inputs[0], "cat a-2026-11-24", "command 1 (cat)"),
+        (&job.inputs[1], "awk '{print $1}' canary", "command 2 (awk)"),
+        (&job.suppress[0].files[0], "cat o", "opt-out command 1 (cat)"),
+        (&job.suppress[2].files[0], "zcat $FILE", "opt-out command 2 (zcat)"),
+    ] {
+        let command = command(pattern);
+        assert_eq!((command.text(), &*pattern.written), (text, name));
+        assert_eq!((command.name(), command.dir()), (Path::new(name), Path::new("jobs")));
+    }
+    assert!(!format!("{job:?}").contains("canary"));
+    assert_eq!(job.suppress[2].name(), "opt-out command 2 (zcat)");
+    let same = LEAST.replace("files = \"crm.csv\"", "from = \"cat x\"")
+        + "[[suppress]]\nfrom = \"cat x\"\n";
+    let error = parse(&same).expect("a job").find(&crate::stop::Stop::default());
+    let said = error.expect_err("nobody would be left").to_string();
+    assert!(
+        said.ends_with("line 11, column 8: a command is both input and suppression list"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -109,7 +143,10 @@ fn the_least_job_has_defaults() {
 fn the_whole_example_says_what_it_seems_to_say() {
     let job = parse(&example_of_the_api()).expect("a job");
     assert_eq!(job.inputs[0].written, "exports/crm-{date-1d:%Y-%m-%d}*.csv");
-    assert_eq!(job.inputs[0].filled, "exports/crm-2026-11-23*.csv");
+    let Means::Files { pattern, is_complete: false } = &job.inputs[0].means else {
+        panic!("files are meant");
+    };
+    assert_eq!(pattern, "exports/crm-2026-11-23*.csv");
     assert_eq!(job.inputs[0].max_age, Some(Duration::from_hours(30)));
     assert_eq!(job.suppress[0].user_type, Some(UserType::EmailHash));
     assert_eq!(job.suppress[0].digest, Some(ListDigest::Md5));
@@ -229,7 +266,11 @@ fn the_schema_says_what_the_file_may_hold() {
     ] {
         assert_eq!(property(of, key)["default"], value, "{key}");
     }
-    assert_eq!(table("input")["required"], serde_json::json!(["files"]));
+    for of in ["input", "suppress"] {
+        assert_eq!(table(of)["required"], Value::Null);
+        let one_of = serde_json::json!([{"required": ["files"]}, {"required": ["from"]}]);
+        assert_eq!(table(of)["oneOf"], one_of);
+    }
     let needed = serde_json::json!(["name", "state", "input", "audience", "target"]);
     assert_eq!(schema["required"], needed);
 }

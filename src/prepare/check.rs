@@ -66,7 +66,7 @@ fn check_paths(config: &PrepareConfig) -> Result<()> {
     let paths: Vec<&PathBuf> = inputs
         .filter_map(|input| match input {
             Input::Path(path) => Some(path),
-            Input::Object(_) | Input::Stdin | Input::Supply(_) => None,
+            Input::Object(_) | Input::Stdin | Input::Command(_) | Input::Supply(_) => None,
         })
         .collect();
     if let Ok(dir) = config.output.dir.canonicalize()

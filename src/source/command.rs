@@ -6,15 +6,17 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use super::patient::Patient;
-use crate::config::Input;
+use crate::config::Command;
 use crate::error::Error;
+use crate::mutex;
 use crate::stop::Stop;
 
 /// How often it is looked at whether a command has ended.
@@ -23,45 +25,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long a command that is not wanted any more has to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The output of a command that `sh -c` runs once somebody reads; `number` is its place among others, from 1. Its standard
-/// input is empty, and what it says on standard error is seen. If it ends with anything but success, reading fails, and the
-/// run with it; if the run ends first, so does the command, with all that it started in its process group.
-///
-/// Messages and the manifest call it by its number and the name of its program alone, since a command can hold passwords.
-pub fn output_of(command: &str, number: usize, stop: &Stop) -> Input {
-    let name = name(command, number);
-    let output = Output {
-        command: command.to_owned(),
-        name: name.clone(),
-        stop: stop.clone(),
-        running: None,
-        has_ended: false,
-    };
-    Input::reader(name, output)
-}
+/// How long a command whose output cannot be read has to say by its end that this is no wonder.
+const DAMAGE_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// What a command is called: its program, if that is a plain word.
-fn name(command: &str, number: usize) -> PathBuf {
-    let words = shlex::split(command).unwrap_or_default();
-    // Variables may stand before it: `PGPASSWORD=... psql`.
-    let program = words.iter().find(|word| !word.contains('='));
-    let program = program.and_then(|path| path.rsplit('/').next());
-    let is_plain = |word: &&str| {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        (1..=30).contains(&word.len()) && word.chars().all(is_part)
-    };
-    match program.filter(is_plain) {
-        Some(program) => format!("command {number} ({program})").into(),
-        None => format!("command {number}").into(),
-    }
-}
+/// How much of its output is let go at once.
+const PIECE_BYTES: usize = 64 * 1024;
 
-struct Output {
-    command: String,
-    name: PathBuf,
+/// Output of a command, which is run when somebody reads. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Output(Arc<Mutex<Run>>);
+
+struct Run {
+    command: Command,
     stop: Stop,
     running: Option<Running>,
-    has_ended: bool,
+    ended: Option<ExitStatus>,
 }
 
 struct Running {
@@ -71,9 +49,41 @@ struct Running {
     has_ended: bool,
 }
 
+impl Output {
+    pub(super) fn of(command: &Command, stop: &Stop) -> Self {
+        let (command, stop) = (command.clone(), stop.clone());
+        Self(Arc::new(Mutex::new(Run { command, stop, running: None, ended: None })))
+    }
+
+    /// What the command failed with, if it did: asked when its output cannot be read, which is then no wonder. Output that
+    /// nobody has read is let go, so that the command can come to its end, for a while.
+    fn failure(&self) -> Option<Failed> {
+        let mut run = mutex::lock(&self.0);
+        let until = Instant::now() + DAMAGE_TIME_MAX;
+        while run.ended.is_none() && Instant::now() < until && run.let_go().is_ok() {}
+        run.failure()
+    }
+
+    /// The error of the command in the place of one that its output caused.
+    pub(super) fn explained(&self, error: Error) -> Error {
+        self.failure().map_or(error, Failed::into_error)
+    }
+
+    /// What was made of the output, with the error of the command in the place of one that its output caused.
+    pub(super) fn judge(self, made: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
+        Box::new(Judged { made, output: self })
+    }
+}
+
 impl Read for Output {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.has_ended || buffer.is_empty() {
+        mutex::lock(&self.0).read(buffer)
+    }
+}
+
+impl Run {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ended.is_some() || buffer.is_empty() {
             return Ok(0);
         }
         let running = match &mut self.running {
@@ -82,24 +92,56 @@ impl Read for Output {
         };
         let len = running.output.read(buffer)?;
         if len == 0 {
-            let status = running.wait(&self.stop)?;
-            self.has_ended = true;
-            if !status.success() {
-                return Err(io::Error::other(Failed { name: self.name.clone(), status }));
+            self.ended = Some(running.wait(&self.stop)?);
+            if let Some(failed) = self.failure() {
+                return Err(io::Error::other(failed));
             }
         }
         Ok(len)
     }
+
+    /// Lets a piece of the output go, or waits a moment for the end of the command.
+    fn let_go(&mut self) -> io::Result<()> {
+        let running = self.running.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        let is_over = running.output.is_ready(LOOK_EVERY)?
+            && running.output.read(&mut vec![0; PIECE_BYTES])? == 0;
+        if is_over {
+            self.stop.wait(LOOK_EVERY).map_err(|_| io::Error::other("stopped"))?;
+        }
+        self.ended = running.child.try_wait()?;
+        running.has_ended = self.ended.is_some();
+        Ok(())
+    }
+
+    fn failure(&self) -> Option<Failed> {
+        let status = self.ended.filter(|status| !status.success())?;
+        Some(Failed { name: self.command.name().to_owned(), status })
+    }
+}
+
+/// Whatever is made of the output of a command.
+struct Judged {
+    made: Box<dyn Read + Send>,
+    output: Output,
+}
+
+impl Read for Judged {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.made.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => self.output.failure().map_or(error, io::Error::other),
+        })
+    }
 }
 
 impl Running {
-    fn start(command: &str, stop: &Stop) -> io::Result<Self> {
-        let mut child = Command::new("sh")
-            .args(["-c", command])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
+    fn start(command: &Command, stop: &Stop) -> io::Result<Self> {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", command.text()]).stdin(Stdio::null()).stdout(Stdio::piped());
+        if command.dir() != Path::new("") {
+            shell.current_dir(command.dir());
+        }
+        let mut child = shell.process_group(0).spawn()?;
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let output = Patient::new(File::from(OwnedFd::from(output)), stop.clone());
         Ok(Self { child, output, has_ended: false })
@@ -146,6 +188,13 @@ struct Failed {
     status: ExitStatus,
 }
 
+impl Failed {
+    fn into_error(self) -> Error {
+        let message = format!("{self}, so that its output cannot be relied on");
+        Error::input(&self.name, message, "run it by hand to see why")
+    }
+}
+
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.status.code(), self.status.signal()) {
@@ -160,26 +209,6 @@ impl std::error::Error for Failed {}
 
 /// The error of the run that a reader's error is, if a command did not succeed.
 pub(super) fn of_reader(error: &io::Error) -> Option<Error> {
-    let failed: &Failed = error.get_ref()?.downcast_ref()?;
-    let message = format!("{failed}, so that its output cannot be relied on");
-    Some(Error::input(&failed.name, message, "run it by hand to see why"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_called_by_its_program_alone() {
-        for (command, expected) in [
-            ("psql -c 'SELECT 1'", "command 1 (psql)"),
-            ("PGPASSWORD=canary /usr/bin/psql", "command 1 (psql)"),
-            ("'canary canary'", "command 1"),
-            ("$(canary)", "command 1"),
-            ("'unbalanced", "command 1"),
-            ("", "command 1"),
-        ] {
-            assert_eq!(name(command, 1), PathBuf::from(expected), "{command}");
-        }
-    }
+    let Failed { name, status } = error.get_ref()?.downcast_ref()?;
+    Some(Failed { name: name.clone(), status: *status }.into_error())
 }

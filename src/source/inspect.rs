@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::UNIX_EPOCH;
 
+use super::command::Output;
 use super::compression::{self, Compression, decode_error};
 use super::filled::Filled;
 use super::patient::{self, Patient};
 use super::stored::Stored;
 use super::watch::Identity;
 use super::{Opening, Origin, Source, as_utf8, detect, lease, read_error};
-use crate::config::{Content, Input, Location};
+use crate::config::{Command, Content, Input, Location};
 use crate::error::{Error, Result};
 use crate::limits::SAMPLE_BYTES;
 use crate::mutex;
@@ -34,7 +35,7 @@ impl Source {
         match input {
             Input::Path(path) => std::fs::metadata(path).is_ok_and(|meta| meta.is_file()),
             Input::Object(_) => true,
-            Input::Stdin | Input::Supply(_) => false,
+            Input::Stdin | Input::Command(_) | Input::Supply(_) => false,
         }
     }
 
@@ -64,6 +65,7 @@ impl Source {
             Input::Path(path) => Self::inspect_path(path, stop),
             Input::Object(location) => Object::begin(location, SAMPLE_BYTES as u64)
                 .and_then(|opening| Self::inspect_opening(opening, location, stop)),
+            Input::Command(command) => Self::inspect_command(command, stop),
             Input::Supply(supply) => {
                 let (name, content) = (supply.name().to_owned(), supply.content());
                 Self::inspect_stream(name, supply.take()?, content, None)
@@ -79,6 +81,19 @@ impl Source {
         let file = File::from(stdin.map_err(|error| Error::reading("open", &path, error))?);
         let reader = Box::new(Patient::new(file, stop.clone()));
         Self::inspect_stream(path, reader, Content::Text, None)
+    }
+
+    /// Whatever is wrong with its output: that the command failed is why.
+    fn inspect_command(command: &Command, stop: &Stop) -> Result<Self> {
+        let output = Output::of(command, stop);
+        let reader = Box::new(output.clone());
+        let source = Self::inspect_stream(command.name().to_owned(), reader, Content::Text, None);
+        let mut source = source.map_err(|error| output.explained(error))?;
+        if let Origin::Once(rest) = &mut source.origin {
+            let rest = mutex::get_mut(rest);
+            *rest = rest.take().map(|rest| output.judge(rest));
+        }
+        Ok(source)
     }
 
     fn inspect_path(path: &Path, stop: &Stop) -> Result<Self> {

@@ -47,7 +47,6 @@ use crate::object::{self, Object};
 pub(crate) use self::ahead::Means;
 pub(crate) use self::chunks::record_too_long;
 pub use self::chunks::{Chunk, Chunks, Torn};
-pub use self::command::output_of;
 pub use self::compression::Compression;
 pub use self::expand::{ExpandError, Expanded, Listed, expand};
 pub use self::parquet::quiet::is_quiet;

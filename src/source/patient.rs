@@ -4,13 +4,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::stop::Stop;
 
 /// Time to wait before looking again whether to stop.
-const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// Reads a pipe, terminal or socket; fails when it is asked to stop.
 #[derive(Debug)]
@@ -23,19 +24,23 @@ impl Patient {
     pub(super) fn new(file: File, stop: Stop) -> Self {
         Self { file, stop }
     }
+
+    /// True if there is something to read, or the end, within a time.
+    pub(super) fn is_ready(&self, time: Duration) -> io::Result<bool> {
+        // The text is seen by nobody: a run that was asked to stop says that.
+        self.stop.check().map_err(|_| io::Error::other("stopped"))?;
+        let time = Timespec::try_from(time).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&time)) {
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            found => Ok(found? > 0),
+        }
+    }
 }
 
 impl Read for Patient {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            // The text is seen by nobody: a run that was asked to stop says that.
-            self.stop.check().map_err(|_| io::Error::other("stopped"))?;
-            match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&LOOK_UP)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => return self.file.read(buffer),
-                Err(error) => return Err(error.into()),
-            }
-        }
+        while !self.is_ready(LOOK_UP)? {}
+        self.file.read(buffer)
     }
 }
 

@@ -6,7 +6,14 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use jiff::civil::date;
+use throng::job::{self, Job};
+use throng::sandbox::Sandbox;
+
 use crate::support::entries;
+use crate::support::home::{Home, digests, email, first_night, members};
+use crate::support::mirror::{Mirror, world};
+use crate::support::world::night_of;
 
 fn throng(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
@@ -71,6 +78,92 @@ fn a_command_that_fails_fails_the_run_and_leaves_what_there_was() {
         assert!(entries(&dir.path().join("out")) == before, "{command}");
     }
     ends(&from(dir.path(), &["true"]), 3, "the inputs hold no values");
+}
+
+#[test]
+fn a_command_that_fails_is_why_its_output_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    export(dir.path());
+    let cut = "gzip -c crm.csv | head -c 9000";
+    ends(&from(dir.path(), &[cut]), 3, "the compressed data ends too early");
+    let damaged = "gzip -c crm.csv; yes canary | head -c 9000000";
+    ends(&from(dir.path(), &[damaged]), 3, "the compressed data is damaged");
+    let large = "for part in 1 2 3 4 5 6 7 8 9; do cat crm.csv; done | gzip -c | head -c 150000";
+    for output in
+        [cut, damaged, large, "head -c 9 crm.csv; printf 'PK\\3\\4'", "printf '\\377\\376a'"]
+    {
+        let failing = format!("{output}; exit 3");
+        ends(&from(dir.path(), &[&failing]), 3, "it ended with exit status 3, so that");
+    }
+}
+
+/// A job whose members and opt-outs are written by these commands.
+fn job_of(home: &Home, sandbox: &Sandbox, members: &str, opt_outs: &str) {
+    home.job_with(sandbox, "", |job| {
+        job.replace("files = [\"export.csv\"]", &format!("from = {members:?}"))
+            .replace("files = [\"opt_outs.txt\"]", &format!("from = [{opt_outs:?}]"))
+    });
+}
+
+#[test]
+fn a_job_reads_commands_and_sends_nothing_if_one_fails() {
+    let (home, sandbox) = first_night(20);
+    let (cat, none) = ("cat export.csv", "cat opt_outs.txt");
+    home.write("opt_outs.txt", &(email(3) + "\n"));
+    for (members, opt_outs, why) in [
+        ("cat export.csv; exit 7", none, "`command 1 (cat)`: it ended with exit status 7"),
+        (cat, "cat opt_outs.txt; exit 8", "`opt-out command 1 (cat)`: it ended with exit status 8"),
+        ("gzip -c export.csv | head -c 90; exit 9", none, "it ended with exit status 9"),
+    ] {
+        job_of(&home, &sandbox, members, opt_outs);
+        ends(&home.sync(&["--check"]), 0, "");
+        ends(&home.sync(&[]), 3, why);
+        assert_eq!(sandbox.audiences().unwrap().len(), 0, "{members}");
+    }
+    job_of(&home, &sandbox, &format!("touch ran; {cat}"), none);
+    let check = home.sync(&["--check"]);
+    let said = String::from_utf8(check.stderr).unwrap();
+    assert!(said.contains("`command 1 (touch)`, which a check does not run"), "{said}");
+    assert!(!home.path("ran").exists());
+    // Paths are relative to the folder of the job, wherever it is run from.
+    let elsewhere =
+        format!("{} sync {}/nightly.toml", env!("CARGO_BIN_EXE_throng"), home.path("").display());
+    ends(&home.shell(&elsewhere), 0, "");
+    assert!(home.path("ran").exists());
+    assert_eq!(members(&sandbox), digests((0..20).filter(|person| *person != 3)));
+}
+
+#[test]
+fn an_audience_is_built_anew_from_a_command() {
+    let (home, sandbox) = first_night(20);
+    job_of(&home, &sandbox, "echo run >> runs; cat export.csv", "cat opt_outs.txt");
+    let job = fs::read_to_string(home.path("nightly.toml")).unwrap();
+    let replacing = "replace = \"when-opted-out\"\nname = \"News\"";
+    home.write("nightly.toml", &job.replace("name = \"News\"", replacing));
+    ends(&home.sync(&[]), 0, "");
+    home.write("opt_outs.txt", &(email(3) + "\n"));
+    ends(&home.sync(&[]), 0, "");
+    assert_eq!(members(&sandbox), digests((0..20).filter(|person| *person != 3)));
+    // Once to look who must go, and once for the new audience.
+    assert_eq!(fs::read_to_string(home.path("runs")).unwrap().lines().count(), 3);
+}
+
+#[test]
+fn who_opted_out_is_taken_out_also_if_the_command_of_the_members_fails() {
+    let mirror = Mirror::new("email_hash");
+    let mut world = world(200);
+    mirror.export(&world);
+    assert_eq!(night_of(&mirror.config("")).exit_code, 0);
+    world.opted_out.extend(0..20);
+    mirror.export(&world);
+    let failing = job::EXAMPLE.replacen("files = ", "from = \"cat export.csv; exit 7\" #", 1);
+    let failing = Job::parse(&failing, &mirror.path("x.toml"), &|_| None, date(2026, 11, 24));
+    let mut config = mirror.config("");
+    config.job.inputs = failing.unwrap().inputs;
+    let record = night_of(&config);
+    assert_eq!(record.exit_code, 3);
+    assert!(record.error.is_some_and(|error| error.contains("it ended with exit status 7")));
+    assert_eq!(mirror.members().len(), 180);
 }
 
 #[test]
