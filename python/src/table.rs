@@ -19,8 +19,7 @@ use jiff::tz::Offset;
 use jiff::{Span, Timestamp};
 use pyo3::intern;
 use pyo3::prelude::*;
-use throng::config::{ColumnSelector, Condition, Input, PrepareConfig};
-use throng::limits::VALUE_BYTES_MAX;
+use throng::config::{ColumnSelector, Condition, Input, PrepareConfig, push_quoted};
 
 use crate::capsule;
 use crate::jobs::refused;
@@ -195,16 +194,7 @@ fn push_field(number: usize, value: &[u8], text: &mut Vec<u8>) {
     if number > 0 {
         text.push(b',');
     }
-    // A longer one is rejected as `too_long` all the same, while a record of any length would end the run.
-    let value = &value[..value.len().min(VALUE_BYTES_MAX + 1)];
-    text.push(b'"');
-    for piece in value.split_inclusive(|byte| *byte == b'"') {
-        text.extend_from_slice(piece);
-        if piece.ends_with(b"\"") {
-            text.push(b'"');
-        }
-    }
-    text.push(b'"');
+    push_quoted(value, text);
 }
 
 /// The cells of a column.

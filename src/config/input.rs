@@ -154,7 +154,10 @@ impl<V: AsRef<[u8]>, I: Iterator<Item = io::Result<V>>> Read for ValueReader<I> 
             while self.text.len() < WRITE_BYTES {
                 match self.values.next() {
                     None => break,
-                    Some(Ok(value)) => push_quoted(value.as_ref(), &mut self.text),
+                    Some(Ok(value)) => {
+                        push_quoted(value.as_ref(), &mut self.text);
+                        self.text.push(b'\n');
+                    }
                     // Readers are asked again after an interruption; a value that was lost would not come back.
                     Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {
                         return Err(io::Error::other(error));
@@ -171,7 +174,9 @@ impl<V: AsRef<[u8]>, I: Iterator<Item = io::Result<V>>> Read for ValueReader<I> 
     }
 }
 
-fn push_quoted(value: &[u8], text: &mut Vec<u8>) {
+/// Appends a field of a record that a program hands over: in quotes, with those in it doubled.
+#[doc(hidden)]
+pub fn push_quoted(value: &[u8], text: &mut Vec<u8>) {
     // A longer one is rejected as `too_long` all the same, while a record of any length would end the run.
     let value = &value[..value.len().min(VALUE_BYTES_MAX + 1)];
     text.push(b'"');
@@ -181,7 +186,7 @@ fn push_quoted(value: &[u8], text: &mut Vec<u8>) {
             text.push(b'"');
         }
     }
-    text.extend_from_slice(b"\"\n");
+    text.push(b'"');
 }
 
 #[cfg(test)]

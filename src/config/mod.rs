@@ -29,6 +29,8 @@ pub use column::ColumnSelector;
 pub use command::Command;
 pub use condition::Condition;
 pub(crate) use input::Content;
+#[doc(hidden)]
+pub use input::push_quoted;
 pub use input::{Input, Supply};
 pub use label::Label;
 pub use location::{Location, Scheme};
