@@ -112,6 +112,7 @@ impl Filter {
                     Error::Internal("the output is closed")
                 })
             },
+            lane: |_: &_| None,
             finish: |work| {
                 works.give(work);
                 Ok(())

@@ -118,7 +118,7 @@ pub const DOMAINS_MAX: u64 = 250_000;
 #[doc(hidden)]
 pub const BLOCK_BYTES: usize = 16 * 1024;
 
-/// Blocks are cut from slabs of this many bytes, so that memory is asked for rarely.
+/// Bytes of a slab, a piece of memory that blocks are cut from, so that it is asked for rarely.
 #[doc(hidden)]
 pub const SLAB_BYTES: usize = 2 * 1024 * 1024;
 

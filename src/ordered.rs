@@ -6,6 +6,10 @@
 //! thread nothing ever waits. The earlier design had a thread that made jobs and one that took results: six
 //! wake-ups a chunk, which on two cores cost a third of the time.
 //!
+//! What is left to finish belongs to a lane, such as the file that it is written to: the system lets one thread at a time
+//! write to a file, and others would only wait for it. So a lane is in the hands of one thread at a time, and whoever finds
+//! no other lane works on the next job instead.
+//!
 //! A thread that is too far ahead waits until an earlier job is finished. Such a job is in the hands of another
 //! thread, or lies among the finishes, which are taken before anything else: so there is always somebody who moves on.
 
@@ -19,14 +23,16 @@ use crate::mutex;
 
 /// Steps of a job.
 #[derive(Clone, Copy, Debug)]
-pub struct Steps<N, W, S, F> {
+pub struct Steps<N, W, S, L, F> {
     /// Makes the next job, `None` when there are no more. Never called by two threads at once.
     pub next: N,
     /// Turns a job into its result, in parallel.
     pub work: W,
     /// Takes the results in the order of the jobs. Never called by two threads at once.
     pub sink: S,
-    /// Does what is left to do with what the sink made of a result, in parallel and in no order.
+    /// Names the lane that what the sink made of a result belongs to, if it is one.
+    pub lane: L,
+    /// Does what is left to do with what the sink made of a result, in parallel but for that of one lane, and in no order.
     pub finish: F,
 }
 
@@ -43,6 +49,7 @@ pub fn ordered<J, R, D>(
         impl FnMut() -> Result<Option<J>> + Send,
         impl Fn(J) -> R + Sync,
         impl FnMut(R) -> Result<D> + Send,
+        impl Fn(&D) -> Option<u64> + Sync,
         impl Fn(D) -> Result<()> + Sync,
     >,
 ) -> Result<()>
@@ -51,14 +58,14 @@ where
     R: Send,
     D: Send,
 {
-    let Steps { next, work, sink, finish } = steps;
+    let Steps { next, work, sink, lane, finish } = steps;
     let maker = Mutex::new(Maker { next, made: 0, is_finished: false, error: None });
     let line = Line {
         queue: Mutex::new(Queue {
             sink,
             results: VecDeque::new(),
             taken: 0,
-            finishes: VecDeque::new(),
+            finishes: Finishes::default(),
             finished: 0,
             is_stopped: false,
             error: None,
@@ -70,8 +77,8 @@ where
         let _stop_others = StopOnPanic(&line);
         while let Some(turn) = line.turn(&maker) {
             match turn {
-                Turn::Work(seq, job) => line.deliver(seq, work(job)),
-                Turn::Finish(done) => line.finished(finish(done)),
+                Turn::Work(seq, job) => line.deliver(seq, work(job), &lane),
+                Turn::Finish(of, done) => line.finished(of, finish(done)),
             }
         }
     });
@@ -100,16 +107,44 @@ struct Queue<S, R, D> {
     /// Results by place, from the next one to be taken on.
     results: VecDeque<Option<R>>,
     taken: u64,
-    finishes: VecDeque<D>,
+    finishes: Finishes<D>,
     finished: u64,
     is_stopped: bool,
     error: Option<Error>,
 }
 
+/// What is left to finish, each with its lane.
+struct Finishes<D> {
+    waiting: VecDeque<(Option<u64>, D)>,
+    /// Lanes that are in somebody's hands.
+    busy: Vec<u64>,
+}
+
+impl<D> Default for Finishes<D> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), busy: Vec::new() }
+    }
+}
+
+impl<D> Finishes<D> {
+    /// The first one whose lane is nobody's; it now is the caller's.
+    fn take<J>(&mut self) -> Option<Turn<J, D>> {
+        let is_free = |lane: Option<u64>| lane.is_none_or(|lane| !self.busy.contains(&lane));
+        let at = self.waiting.iter().position(|(lane, _)| is_free(*lane))?;
+        let (lane, done) = self.waiting.remove(at)?;
+        self.busy.extend(lane);
+        Some(Turn::Finish(lane, done))
+    }
+
+    fn give_back(&mut self, lane: Option<u64>) {
+        self.busy.retain(|busy| Some(*busy) != lane);
+    }
+}
+
 /// Next task of a thread.
 enum Turn<J, D> {
     Work(u64, J),
-    Finish(D),
+    Finish(Option<u64>, D),
 }
 
 impl<S, R, D> Line<S, R, D>
@@ -121,21 +156,21 @@ where
     where
         N: FnMut() -> Result<Option<J>>,
     {
-        if let Some(done) = mutex::lock(&self.queue).finishes.pop_front() {
-            return Some(Turn::Finish(done));
+        if let Some(turn) = mutex::lock(&self.queue).finishes.take() {
+            return Some(turn);
         }
         let mut maker = mutex::lock(maker);
         if maker.is_finished {
             drop(maker);
-            return mutex::lock(&self.queue).finishes.pop_front().map(Turn::Finish);
+            return mutex::lock(&self.queue).finishes.take();
         }
         let mut queue = mutex::lock(&self.queue);
         loop {
             if queue.is_stopped {
                 return None;
             }
-            if let Some(done) = queue.finishes.pop_front() {
-                return Some(Turn::Finish(done));
+            if let Some(turn) = queue.finishes.take() {
+                return Some(turn);
             }
             if maker.made < queue.finished + self.in_flight {
                 break;
@@ -161,7 +196,7 @@ where
     }
 
     /// Puts a result in its place, and takes all that are due.
-    fn deliver(&self, seq: u64, result: R) {
+    fn deliver(&self, seq: u64, result: R, lane: impl Fn(&D) -> Option<u64>) {
         let mut guard = mutex::lock(&self.queue);
         let queue = &mut *guard;
         let place = usize::try_from(seq - queue.taken).expect("at most in_flight results wait");
@@ -175,7 +210,7 @@ where
             queue.results.pop_front();
             queue.taken += 1;
             match (queue.sink)(result) {
-                Ok(done) => queue.finishes.push_back(done),
+                Ok(done) => queue.finishes.waiting.push_back((lane(&done), done)),
                 Err(error) => queue.stop(error),
             }
         }
@@ -183,8 +218,9 @@ where
         self.moved.notify_all();
     }
 
-    fn finished(&self, outcome: Result<()>) {
+    fn finished(&self, lane: Option<u64>, outcome: Result<()>) {
         let mut queue = mutex::lock(&self.queue);
+        queue.finishes.give_back(lane);
         queue.finished += 1;
         if let Err(error) = outcome {
             queue.stop(error);
@@ -197,7 +233,7 @@ where
 impl<S, R, D> Queue<S, R, D> {
     fn stop(&mut self, error: Error) {
         self.is_stopped = true;
-        self.finishes.clear();
+        self.finishes.waiting.clear();
         self.error.get_or_insert(error);
     }
 }
@@ -235,6 +271,7 @@ mod tests {
                     results.push(result);
                     Ok(result)
                 },
+                lane: |_: &_| None,
                 finish: |result| {
                     finished.fetch_add(result, std::sync::atomic::Ordering::Relaxed);
                     Ok(())
@@ -260,6 +297,7 @@ mod tests {
             },
             work: |job| job,
             sink: Ok,
+            lane: |_: &_| None,
             finish: |_| {
                 begun.fetch_sub(1, Ordering::SeqCst);
                 Ok(())
@@ -270,12 +308,40 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_is_in_the_hands_of_one_thread_and_others_go_on() {
+        use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+        const LANES: usize = 4;
+        let busy: [AtomicBool; LANES] = Default::default();
+        let (at_once, most, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let mut jobs = 0..400_usize;
+        let steps = Steps {
+            next: || Ok(jobs.next()),
+            work: |job| job,
+            sink: Ok,
+            lane: |job: &usize| Some((job % LANES) as u64),
+            finish: |job: usize| {
+                assert!(!busy[job % LANES].swap(true, Ordering::SeqCst), "two threads in one lane");
+                most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::sleep(std::time::Duration::from_micros(50));
+                at_once.fetch_sub(1, Ordering::SeqCst);
+                busy[job % LANES].store(false, Ordering::SeqCst);
+                done.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            },
+        };
+        ordered(&pool(8), 24, steps).expect("no error");
+        assert_eq!(done.into_inner(), 400);
+        assert!(most.into_inner() > 1, "lanes are finished side by side");
+    }
+
+    #[test]
     fn an_error_of_any_step_ends_it() {
         let endless = || Ok(Some(()));
         let steps = Steps {
             next: endless,
             work: |()| (),
             sink: |()| Err(Error::Internal("sink")),
+            lane: |(): &()| None,
             finish: |()| Ok(()),
         };
         assert!(matches!(ordered(&pool(2), 2, steps), Err(Error::Internal("sink"))));
@@ -283,6 +349,7 @@ mod tests {
             next: endless,
             work: |()| (),
             sink: Ok,
+            lane: |(): &()| None,
             finish: |()| Err(Error::Internal("finish")),
         };
         assert!(matches!(ordered(&pool(2), 2, steps), Err(Error::Internal("finish"))));
@@ -294,6 +361,7 @@ mod tests {
             },
             work: |()| (),
             sink: Ok,
+            lane: |(): &()| None,
             finish: |()| Ok(()),
         };
         assert!(matches!(ordered(&pool(2), 2, steps), Err(Error::Internal("next"))));
@@ -306,6 +374,7 @@ mod tests {
             next: || Ok(Some(())),
             work: |()| panic!("work"),
             sink: Ok,
+            lane: |(): &()| None,
             finish: |()| Ok(()),
         };
         let _never = ordered(&pool(2), 2, steps);

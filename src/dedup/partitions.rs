@@ -1,8 +1,11 @@
 //! Entries by partition, when all inputs are read.
 
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
 use super::range::Range;
+use super::region::Region;
 use super::scatter::{Extent, Scatter, place};
-use super::slab::Slab;
 use super::sort::Scratch;
 use super::spill::Chain;
 use super::store::Store;
@@ -16,7 +19,7 @@ use crate::hash::Digest;
 #[derive(Debug)]
 pub struct Partitions {
     store: Store,
-    slabs: Vec<Vec<Slab>>,
+    regions: Vec<Vec<Region>>,
     /// Of each scatter, the spilled blocks of each layer and partition.
     spilled: Vec<Vec<Vec<Chain>>>,
     /// Number of the last list that has entries, counted from 1.
@@ -33,7 +36,7 @@ pub struct Partitions {
 impl Partitions {
     /// Puts the scatters of all workers together.
     pub fn new(store: Store, scatters: Vec<Scatter>, budget: &Budget) -> Result<Self> {
-        let mut slabs = Vec::new();
+        let mut regions = Vec::new();
         let mut spilled = Vec::new();
         let mut extents: Vec<Extent> = Vec::new();
         for (index, mut scatter) in scatters.into_iter().enumerate() {
@@ -42,7 +45,7 @@ impl Partitions {
                 extent.scatter = place(index);
                 extents.push(extent);
             }
-            slabs.push(scatter.slabs);
+            regions.push(scatter.regions);
             spilled.push(scatter.spilled);
         }
         extents.sort_by_key(|extent| extent.partition);
@@ -56,7 +59,7 @@ impl Partitions {
             .map(|partition| extents.partition_point(|extent| extent.partition < partition))
             .collect();
         let (digests, scratches) = (Buffers::default(), Buffers::default());
-        Ok(Self { store, slabs, spilled, lists, extents, starts, digests, scratches })
+        Ok(Self { store, regions, spilled, lists, extents, starts, digests, scratches })
     }
 
     /// Every partition's range, in digest order.
@@ -129,9 +132,9 @@ impl Partitions {
 
     fn blocks_in_memory(&self, range: Range, layer: Layer) -> impl Iterator<Item = &[u8]> {
         self.extents_of(range).iter().filter(move |extent| extent.layer == layer).map(|extent| {
-            let slab = &self.slabs[extent.scatter as usize][extent.slab as usize];
+            let region = &self.regions[extent.scatter as usize][extent.region as usize];
             let start = extent.start as usize;
-            &slab[start..start + extent.len as usize]
+            &region[start..start + extent.len as usize]
         })
     }
 
@@ -146,6 +149,12 @@ impl Partitions {
         self.blocks_in_memory(range, layer).try_for_each(&mut on_block)?;
         let mut chains = self.chains_of(range, layer);
         chains.try_for_each(|chain| self.store.spill.for_each(chain, buffer, &mut on_block))
+    }
+
+    /// Gives the memory of all entries back, on all threads of a pool.
+    pub fn free(self, pool: &ThreadPool) {
+        let regions = self.regions.into_par_iter().flatten();
+        pool.install(|| regions.for_each(Region::free));
     }
 
     /// Bytes that were written to disk because memory was full.

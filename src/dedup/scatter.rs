@@ -7,7 +7,7 @@
 //! A full block stays where it is as long as the budget grants another one; after that it is written to the
 //! spill file and used again. So the first part of a large input stays in memory and the rest goes to disk.
 
-use super::slab::{self, LINE_BYTES, Slab};
+use super::region::{self, LINE_BYTES, Region};
 use super::spill::Chain;
 use super::store::Store;
 use super::{Budget, CLEAR_ENTRY_BYTES_MAX, Layer, key_of};
@@ -22,9 +22,9 @@ pub struct Scatter {
     /// Digests of each partition that are not in its block yet.
     staged: Vec<CacheLine>,
     staged_len: Vec<u8>,
-    pub(super) slabs: Vec<Slab>,
-    /// Bytes of the last slab that blocks were cut from.
-    slab_used: usize,
+    pub(super) regions: Vec<Region>,
+    /// Bytes of the last region that blocks were cut from.
+    used: usize,
     pub(super) extents: Vec<Extent>,
     /// For each layer that has any, the spilled blocks of each partition.
     pub(super) spilled: Vec<Vec<Chain>>,
@@ -35,7 +35,7 @@ pub struct Scatter {
 /// The block that a partition's entries are appended to.
 #[derive(Clone, Copy, Debug, Default)]
 struct OpenBlock {
-    slab: u32,
+    region: u32,
     /// Begin of the entries of the current layer.
     from: u32,
     at: u32,
@@ -48,7 +48,7 @@ pub(super) struct Extent {
     pub(super) partition: u32,
     pub(super) layer: Layer,
     pub(super) scatter: u32,
-    pub(super) slab: u32,
+    pub(super) region: u32,
     pub(super) start: u32,
     pub(super) len: u32,
 }
@@ -60,8 +60,8 @@ impl Scatter {
             open: vec![OpenBlock::default(); 1 << store.radix_bits],
             staged: Vec::new(),
             staged_len: Vec::new(),
-            slabs: Vec::new(),
-            slab_used: store.slab_bytes,
+            regions: Vec::new(),
+            used: 0,
             extents: Vec::new(),
             spilled: Vec::new(),
             spill_buffer: Vec::new(),
@@ -99,7 +99,7 @@ impl Scatter {
                 self.flush(partition, store, budget)?;
             }
         }
-        slab::settle();
+        region::settle();
         Ok(())
     }
 
@@ -112,7 +112,7 @@ impl Scatter {
         }
         let open = &mut self.open[partition];
         let line = self.staged[partition].0.as_flattened();
-        self.slabs[open.slab as usize].write_line(open.at as usize, line);
+        self.regions[open.region as usize].write_line(open.at as usize, line);
         open.at += place(line.len());
         Ok(())
     }
@@ -144,7 +144,7 @@ impl Scatter {
     fn append(&mut self, partition: usize, entry: &[u8]) {
         let open = &mut self.open[partition];
         let at = open.at as usize;
-        self.slabs[open.slab as usize][at..at + entry.len()].copy_from_slice(entry);
+        self.regions[open.region as usize][at..at + entry.len()].copy_from_slice(entry);
         open.at += place(entry.len());
     }
 
@@ -162,7 +162,7 @@ impl Scatter {
             self.open[partition] = next;
             return Ok(());
         }
-        let block = &self.slabs[full.slab as usize][full.from as usize..full.at as usize];
+        let block = &self.regions[full.region as usize][full.from as usize..full.at as usize];
         if !block.is_empty() {
             let layer = self.layer.index();
             if self.spilled.len() <= layer {
@@ -181,22 +181,28 @@ impl Scatter {
         Ok(())
     }
 
-    /// Cuts a block from the last slab or a new one; an empty block if the budget does not grant a slab.
+    /// Cuts a block from the last region; an empty block if the budget does not grant another slab.
     fn new_block(&mut self, store: &Store, budget: &Budget, need: Need) -> Result<OpenBlock> {
-        if self.slab_used + store.block_bytes > store.slab_bytes {
+        let granted = self.regions.last().map_or(0, Region::granted);
+        if self.used + store.block_bytes > granted {
             let bytes = store.slab_bytes as u64;
             match need {
                 Need::Must => budget.reserve(bytes),
                 Need::May if budget.try_reserve(bytes) => {}
                 Need::May => return Ok(OpenBlock::default()),
             }
-            self.slabs.push(Slab::new(store.slab_bytes)?);
-            self.slab_used = 0;
+            if self.regions.last().is_none_or(Region::is_full) {
+                self.regions.push(Region::new(self.regions.len(), store.slab_bytes)?);
+                self.used = 0;
+            }
+            if let Some(region) = self.regions.last_mut() {
+                region.grow(store.slab_bytes);
+            }
         }
-        let start = place(self.slab_used);
-        self.slab_used += store.block_bytes;
-        let end = place(self.slab_used);
-        Ok(OpenBlock { slab: place(self.slabs.len() - 1), from: start, at: start, end })
+        let start = place(self.used);
+        self.used += store.block_bytes;
+        let end = place(self.used);
+        Ok(OpenBlock { region: place(self.regions.len() - 1), from: start, at: start, end })
     }
 
     /// Remembers what an open block holds of the current layer.
@@ -209,7 +215,7 @@ impl Scatter {
                 layer: self.layer,
                 // Which scatter it is gets known when all are put together.
                 scatter: 0,
-                slab: open.slab,
+                region: open.region,
                 start: open.from,
                 len,
             });
@@ -258,8 +264,8 @@ fn partition_of(key: u64, radix_bits: u32) -> usize {
     usize::try_from(key >> 1 >> (63 - radix_bits)).expect("at most 2^12 partitions")
 }
 
-/// An offset into a slab, or a number of slabs or partitions.
+/// An offset into a region, or a number of regions or partitions.
 #[inline]
 pub(super) fn place(position: usize) -> u32 {
-    u32::try_from(position).expect("slabs are far below 4 GiB")
+    u32::try_from(position).expect("regions are far below 4 GiB")
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::CLEAR_ENTRY_BYTES_MAX;
-use super::slab::LINE_BYTES;
+use super::region::LINE_BYTES;
 use super::spill::SpillFile;
 
 /// Sizes and the spill file that the scatters of one audience share.

@@ -147,11 +147,12 @@ impl Parts {
                 hint: Some("make parts larger with --part-lines or --part-bytes".to_owned()),
             });
         }
-        let part = Part::create(&self.dir, &self.audience.label, self.count)?;
-        if self.audience.user_type.is_hashed() {
+        let expected = self.audience.user_type.is_hashed().then(|| {
             let lines = self.limits.lines.min(self.entries_left);
-            part.preallocate(lines.saturating_mul(hex::LINE_BYTES as u64), self.limits.bytes);
-        }
+            let bytes = lines.saturating_mul(hex::LINE_BYTES as u64);
+            bytes.min(self.limits.bytes.unwrap_or(u64::MAX))
+        });
+        let part = Part::create(&self.dir, &self.audience.label, self.count, expected)?;
         Ok(OpenPart { part: Arc::new(part), room: self.limits, lines: 0, bytes: 0 })
     }
 
@@ -160,12 +161,16 @@ impl Parts {
         let Some(OpenPart { part, lines, bytes, .. }) = self.open.take() else { return Ok(()) };
         part.lines.store(lines, Ordering::Relaxed);
         part.bytes.store(bytes, Ordering::Relaxed);
-        part.file.set_len(bytes).map_err(|error| Error::writing("cut", &part.path, error))?;
         self.shared.count_down(&part, OPEN)
     }
 }
 
 impl Placed {
+    /// The part that the last of the entries are written to, if there are any: it may be one that is only begun.
+    pub fn part(&self) -> Option<u64> {
+        self.pieces.last().map(|piece| piece.part.number)
+    }
+
     /// Writes the entries to their places, and gives them back: their memory can be used again.
     pub fn write(self) -> Result<Entries> {
         let buffers = &self.shared.buffers;
@@ -190,6 +195,9 @@ impl Placed {
 impl Piece {
     fn write(&self, entries: &Entries, kernel: Kernel, buffer: &mut Vec<u8>) -> Result<()> {
         let mut offset = self.offset;
+        if offset == 0 {
+            self.part.preallocate();
+        }
         let mut write = |text: &[u8]| {
             let written = self.part.file.write_all_at(text, offset);
             offset += text.len() as u64;
@@ -214,6 +222,7 @@ impl Shared {
     fn count_down(&self, part: &Arc<Part>, bytes: u64) -> Result<()> {
         // Whoever comes to 0 must see what the others wrote about the part.
         if part.bytes_left.fetch_sub(bytes, Ordering::AcqRel) == bytes {
+            part.cut()?;
             self.seals.seal(part)?;
         }
         Ok(())

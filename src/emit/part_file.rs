@@ -9,11 +9,13 @@ use rustix::fs::FallocateFlags;
 use super::PartManifest;
 use crate::config::Label;
 use crate::disk::create_file;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// One upload file.
 #[derive(Debug)]
 pub(super) struct Part {
+    /// Counted from 1.
+    pub(super) number: u64,
     pub(super) path: PathBuf,
     pub(super) name: String,
     pub(super) file: File,
@@ -22,27 +24,40 @@ pub(super) struct Part {
     /// Lines and bytes, once their number is known.
     pub(super) lines: AtomicU64,
     pub(super) bytes: AtomicU64,
+    /// Bytes that it will have at most, if that is known.
+    expected: Option<u64>,
 }
 
 /// More than a part has bytes, so that an open part is never complete.
 pub(super) const OPEN: u64 = 1 << 62;
 
 impl Part {
-    pub(super) fn create(dir: &Path, label: &Label, number: u64) -> Result<Self> {
+    pub(super) fn create(
+        dir: &Path,
+        label: &Label,
+        number: u64,
+        expected: Option<u64>,
+    ) -> Result<Self> {
         let name = format!("{label}-{number:05}.txt");
         let path = dir.join(&name);
         let file = create_file(&path)?;
         let (lines, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self { path, name, file, bytes_left: AtomicU64::new(OPEN), lines, bytes })
+        let bytes_left = AtomicU64::new(OPEN);
+        Ok(Self { number, path, name, file, bytes_left, lines, bytes, expected })
     }
 
     /// Lets the file system find room for all of the part at once, which makes writing cheaper. Where it does not, or
     /// has less room than there might be entries, nothing is lost.
-    pub(super) fn preallocate(&self, bytes: u64, bytes_max: Option<u64>) {
-        let bytes = bytes.min(bytes_max.unwrap_or(u64::MAX));
-        if bytes > 0 {
+    pub(super) fn preallocate(&self) {
+        if let Some(bytes) = self.expected.filter(|bytes| *bytes > 0) {
             let _refused = rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, bytes);
         }
+    }
+
+    /// Gives back the room that a complete part did not need.
+    pub(super) fn cut(&self) -> Result<()> {
+        let cut = self.file.set_len(self.bytes());
+        cut.map_err(|error| Error::writing("cut", &self.path, error))
     }
 
     /// Description of a complete part for the manifest.

@@ -99,8 +99,10 @@ impl Seals {
 
     fn hash_rest(&self, threads: usize) -> Result<()> {
         let complete = mutex::lock(&self.shared).complete.len();
-        // One for each thread is faster than two for some.
-        let count = complete.div_ceil(threads.max(1)).clamp(1, PARTS_HASHED);
+        // One for each thread is faster than two for some, and as many for each thread as few rounds allow.
+        let threads = threads.max(1);
+        let rounds = complete.div_ceil(threads * PARTS_HASHED);
+        let count = complete.div_ceil(threads * rounds.max(1)).max(1);
         std::thread::scope(|scope| {
             let hash = || {
                 while self.hash_some(count)? {}

@@ -220,9 +220,11 @@ impl<L, J, R, S, O> Board<L, J, R, S, O> {
         Self { state: Mutex::new(state), moved: Condvar::new(), bounds }
     }
 
-    /// Waits for something to do; `None` when all is done.
+    /// Waits for something to do; `None` when all is done. Before it waits, it helps whoever makes a job and has split that
+    /// for the pool.
     fn turn(&self) -> Option<Turn<L, J>> {
         let mut state = mutex::lock(&self.state);
+        let mut may_help = true;
         loop {
             if state.is_over() {
                 self.wake(state);
@@ -247,9 +249,16 @@ impl<L, J, R, S, O> Board<L, J, R, S, O> {
                 self.wake(state);
                 return Some(Turn::Open(lane));
             }
+            if may_help {
+                drop(state);
+                may_help = rayon::yield_now() == Some(rayon::Yield::Executed);
+                state = mutex::lock(&self.state);
+                continue;
+            }
             state.waiting += 1;
             state = mutex::wait(&self.moved, state);
             state.waiting -= 1;
+            may_help = true;
         }
     }
 

@@ -57,6 +57,9 @@ pub(super) struct MemoryPlan {
     pub(super) block_budget: u64,
     /// For the entries of one range that is being resolved.
     pub(super) range_limit: u64,
+    /// For entries that are resolved and wait for the thread that has their part in its hands. It is the share of chunks, which
+    /// are not needed any more.
+    pub(super) waiting_limit: u64,
     /// For the pages of columns that a worker reads at once. They have the share of ranges, which comes later.
     pub(super) pages_limit: u64,
     /// For what is to go into the reject list of one row group.
@@ -126,9 +129,21 @@ impl MemoryPlan {
             slab_bytes,
             block_budget,
             range_limit,
+            waiting_limit: memory / 8,
             pages_limit: memory / 4 / threads as u64,
             rejects_limit: memory / 8 / in_flight as u64,
         }
+    }
+}
+
+impl MemoryPlan {
+    /// Ranges that may be under way when parts are written, of which the largest has so many bytes. One thread at a time
+    /// writes to a part, so that all threads are busy only if more parts are open than one: another one for two threads.
+    pub(super) fn ranges_in_flight(&self, range_bytes: u64, part_bytes: u64) -> usize {
+        let parts_beside = self.threads as u64 / 2;
+        let waiting = parts_beside.saturating_mul(part_bytes).min(self.waiting_limit);
+        let waiting = waiting / range_bytes.clamp(1, self.range_limit.max(1));
+        self.in_flight + usize::try_from(waiting).unwrap_or(0)
     }
 }
 
@@ -171,6 +186,21 @@ mod tests {
                     assert!(open <= memory / 4, "{plan:?}");
                     assert!(plan.range_limit * 3 * plan.in_flight as u64 <= memory / 4, "{plan:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_that_wait_take_at_most_an_eighth_of_the_limit() {
+        const PART_BYTES: u64 = 32_000_000;
+        assert_eq!(plan(8 << 30, 1, 10_000_000).ranges_in_flight(320_000, PART_BYTES), 3);
+        assert_eq!(plan(8 << 30, 2, 10_000_000).ranges_in_flight(320_000, PART_BYTES), 6 + 100);
+        assert_eq!(plan(8 << 30, 16, 10_000_000).ranges_in_flight(320_000, PART_BYTES), 48 + 800);
+        for memory in [32 << 20, 512 << 20, 8_u64 << 30] {
+            for (threads, range) in [(4, 1), (16, 320_000), (128, u64::MAX)] {
+                let plan = plan(memory, threads, 10_000_000);
+                let waiting = plan.ranges_in_flight(range, PART_BYTES) - plan.in_flight;
+                assert!(waiting as u64 * range.min(plan.range_limit) <= memory / 8, "{plan:?}");
             }
         }
     }

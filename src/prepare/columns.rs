@@ -125,6 +125,7 @@ impl Ingest<'_> {
                 total.add(tally, &route, self.audiences, self.progress, rows.as_mut())?;
                 give_rejects(index, rows.as_mut(), rejects)
             },
+            lane: |(): &()| None,
             finish: Ok,
         };
         let read = ordered(self.pool, self.memory.in_flight, steps);

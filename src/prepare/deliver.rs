@@ -11,6 +11,7 @@ use crate::dedup::{Companions, Layout, Merged, OneAudience, Partitions, Range, R
 use crate::emit::{ListWriter, PartLimits, PartManifest, Parts, Placed, write_parts};
 use crate::entries::Counts;
 use crate::error::Result;
+use crate::hash::Digest;
 use crate::ordered::{Steps, ordered};
 use crate::progress::Progress;
 
@@ -46,20 +47,28 @@ impl Delivery<'_> {
     pub(super) fn write(
         &self,
         audience: &AudienceSpec,
-        partitions: &Partitions,
+        partitions: Partitions,
         companions: Option<Companions<'_>>,
     ) -> Result<Delivered> {
         let output = &self.config.output;
         let limits = PartLimits { lines: output.part_lines.max(1), bytes: output.part_bytes };
         let layout = if audience.user_type.is_hashed() { Layout::Digest } else { Layout::Clear };
         let most = partitions.entries_max(layout);
+        let largest = partitions.ranges().map(|range| partitions.bytes(range)).max().unwrap_or(0);
+        let part_bytes = limits.lines.saturating_mul(size_of::<Digest>() as u64);
+        let in_flight = self.memory.ranges_in_flight(largest, part_bytes);
         let unconfirmed_can_be_gone = self.config.unconfirmed_can_be_gone;
-        let of = OneAudience { partitions, companions, layout, unconfirmed_can_be_gone };
         let kernel = self.config.resources.kernel;
         let list = |what| ListWriter::new(self.dir, format!("{}-{what}.txt", audience.label));
         let (mut gone, mut must_go) = (list("gone"), list("must-go"));
         let written =
             write_parts(self.dir, audience, limits, most, kernel, self.memory.threads, |parts| {
+                let of = OneAudience {
+                    partitions: &partitions,
+                    companions,
+                    layout,
+                    unconfirmed_can_be_gone,
+                };
                 let mut sum = Sum {
                     counts: Counts::default(),
                     hits: Vec::new(),
@@ -71,17 +80,20 @@ impl Delivery<'_> {
                 };
                 let mut ranges = partitions
                     .ranges()
-                    .flat_map(|range| cut(range, partitions, self.memory.range_limit));
+                    .flat_map(|range| cut(range, &partitions, self.memory.range_limit));
                 let steps = Steps {
                     next: || self.progress.check().map(|()| ranges.next()),
                     work: |range| (range, resolve(&of, range, self.memory.range_limit)),
                     sink: |(range, resolved): (Range, Result<_>)| sum.add(range, resolved?, &of),
+                    lane: |placed: &Option<Placed>| placed.as_ref().and_then(Placed::part),
                     finish: |placed: Option<Placed>| match placed {
                         Some(placed) => placed.write().map(|entries| partitions.recycle(entries)),
                         None => Ok(()),
                     },
                 };
-                ordered(self.pool, self.memory.in_flight, steps)?;
+                ordered(self.pool, in_flight, steps)?;
+                drop(ranges);
+                partitions.free(self.pool);
                 Ok((sum.counts, sum.hits, sum.merged))
             });
         let ((counts, hits, merged), parts) = written?;

@@ -146,7 +146,7 @@ impl Prepare {
             let audience = &audiences[index];
             let spilled_bytes = partitions.spilled_bytes();
             let companions = persons.as_ref().map(|persons| persons.of_audience(index));
-            let delivered = delivery.write(&audience.spec, &partitions, companions);
+            let delivered = delivery.write(&audience.spec, partitions, companions);
             let delivered = delivered.map_err(|e| staging.named(e))?;
             spellings::check(delivered.merged, &members)?;
             let of_it = lists.of_audience(

@@ -37,7 +37,12 @@ pub struct Chunk {
 
 #[derive(Debug)]
 enum Bytes {
-    Mapped(Arc<Mapping>, Range<usize>),
+    Mapped {
+        mapping: Arc<Mapping>,
+        range: Range<usize>,
+        /// Pages before it that are given back with it.
+        read: Range<usize>,
+    },
     /// A buffer that is used again.
     Owned(Filled, Arc<Buffers<Vec<u8>>>),
 }
@@ -47,7 +52,7 @@ impl Deref for Chunk {
 
     fn deref(&self) -> &[u8] {
         match &self.bytes {
-            Bytes::Mapped(mapping, range) => &mapping[range.clone()],
+            Bytes::Mapped { mapping, range, .. } => &mapping[range.clone()],
             Bytes::Owned(bytes, _) => bytes,
         }
     }
@@ -55,8 +60,12 @@ impl Deref for Chunk {
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        if let Bytes::Owned(bytes, home) = &mut self.bytes {
-            home.give(std::mem::take(bytes).into_buffer());
+        match &mut self.bytes {
+            Bytes::Mapped { mapping, read, .. } if read.start < read.end => {
+                mapping.release(read.clone());
+            }
+            Bytes::Mapped { .. } => {}
+            Bytes::Owned(bytes, home) => home.give(std::mem::take(bytes).into_buffer()),
         }
     }
 }
@@ -273,7 +282,8 @@ impl Route {
             Self::Mapped(mapped) => {
                 let range = mapped.start..mapped.start + len;
                 mapped.discard(len);
-                Bytes::Mapped(Arc::clone(&mapped.mapping), range)
+                let mapping = Arc::clone(&mapped.mapping);
+                Bytes::Mapped { mapping, range, read: mapped.take_read() }
             }
             Self::Streamed(streamed) => {
                 let mut next = streamed.buffer();
@@ -341,15 +351,19 @@ impl Mapped {
 
     fn discard(&mut self, len: usize) {
         self.start += len;
+        self.progress.fetch_add(len as u64, Ordering::Relaxed);
+    }
+
+    /// The pages that are to be given back, if they are worth it.
+    fn take_read(&mut self) -> Range<usize> {
         // Chunks that are still worked on lie in the last bytes: what is given back too early comes back and stays.
         // Giving back each chunk by itself cost a tenth of a run, because every time all cores have to forget the
         // addresses.
         let end = self.start.saturating_sub(self.under_way_max);
-        if end >= self.released + RELEASE_BYTES {
-            self.mapping.release(self.released..end);
-            self.released = end;
+        if end < self.released + RELEASE_BYTES {
+            return end..end;
         }
-        self.progress.fetch_add(len as u64, Ordering::Relaxed);
+        std::mem::replace(&mut self.released, end)..end
     }
 }
 
