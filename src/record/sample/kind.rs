@@ -86,13 +86,14 @@ fn is_hex(cell: &[u8]) -> bool {
 /// `2026-11-24`, `24.11.2026`, `11/24/2026`, with or without a time behind it.
 fn is_date(cell: &[u8]) -> bool {
     let day = cell.split(|byte| b" T".contains(byte)).next().unwrap_or_default();
-    let groups: Vec<&[u8]> = day.split(|byte| b"-./".contains(byte)).collect();
-    let is_group = |group: &&[u8]| group.iter().all(u8::is_ascii_digit);
-    groups.iter().all(is_group)
-        && matches!(
-            groups.iter().map(|group| group.len()).collect::<Vec<_>>()[..],
-            [4, 1..=2, 1..=2] | [1..=2, 1..=2, 4]
-        )
+    let mut groups = day.split(|byte| b"-./".contains(byte));
+    let (Some(first), Some(second), Some(third), None) =
+        (groups.next(), groups.next(), groups.next(), groups.next())
+    else {
+        return false;
+    };
+    [first, second, third].into_iter().flatten().all(u8::is_ascii_digit)
+        && matches!([first.len(), second.len(), third.len()], [4, 1..=2, 1..=2] | [1..=2, 1..=2, 4])
 }
 
 #[cfg(test)]

@@ -267,21 +267,24 @@ impl SampleTable {
         let rows = self.rows.len().saturating_sub(1);
         let wide = self.rows.iter().skip(1).filter(|row| row.len() > width).count();
         let few = (rows / 20).max(2);
-        let kinds = |column: usize| self.cells(column).skip(1).map(Kind::of);
-        let filled = |column: usize| kinds(column).filter(|kind| *kind != Kind::Empty).count();
+        let kinds = |column: usize| self.cells(column).skip(1).map(Kind::of).collect();
+        let kinds: Vec<Vec<Kind>> = (0..width).map(kinds).collect();
+        let count = |column: usize, is: &dyn Fn(Kind) -> bool| {
+            kinds[column].iter().filter(|kind| is(**kind)).count()
+        };
+        let filled = |column: usize| count(column, &|kind| kind != Kind::Empty);
         let is_of_addresses = |column: &usize| {
-            let has_address = |kind: &Kind| matches!(kind, Kind::Address | Kind::Around);
-            let (of_people, filled) = (kinds(*column).filter(has_address).count(), filled(*column));
+            let has_address = |kind| matches!(kind, Kind::Address | Kind::Around);
+            let (of_people, filled) = (count(*column, &has_address), filled(*column));
             // Of few rows, one may be damaged.
-            kinds(*column).any(|kind| kind == Kind::Address)
+            kinds[*column].contains(&Kind::Address)
                 && (of_people * 5 >= filled * 4 || of_people > 1 && of_people + 1 == filled)
         };
-        let of_addresses = || (0..width).filter(is_of_addresses);
+        let addresses: Vec<usize> = (0..width).filter(is_of_addresses).collect();
+        let is_filled = |at: &usize| filled(*at) + few >= rows && addresses.len() > 1;
         Places {
-            addresses: of_addresses().collect(),
-            filled_addresses: of_addresses()
-                .filter(|at| filled(*at) + few >= rows && of_addresses().count() > 1)
-                .collect(),
+            filled_addresses: addresses.iter().copied().filter(is_filled).collect(),
+            addresses,
             is_surplus_rare: wide <= few,
             is_surplus_usual: wide * 2 > rows,
             are_quotes_doubled: self.are_quotes_doubled,
