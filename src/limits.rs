@@ -93,6 +93,14 @@ pub(crate) const OBJECT_FOOTER_BYTES: u64 = 64 * 1024;
 #[cfg(feature = "object-storage")]
 pub(crate) const OBJECT_PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+/// Most pages of a listing, one behind the other, without a key. Stores give some where many objects were deleted.
+#[cfg(feature = "object-storage")]
+pub(crate) const OBJECT_EMPTY_PAGES_MAX: usize = 1000;
+
+/// Most keys of a folder that are listed: two gigabytes, as they are kept.
+#[cfg(feature = "object-storage")]
+pub(crate) const OBJECT_KEYS_MAX: usize = 10_000_000;
+
 /// Bytes of an answer that are read at once.
 #[cfg(feature = "object-storage")]
 pub(crate) const OBJECT_READ_BYTES: usize = 64 * 1024;

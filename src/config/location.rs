@@ -74,6 +74,11 @@ impl Location {
             if store.contains('@') {
                 return refuse("holds a user's name: it would be shown");
             }
+            if rest.contains('#') {
+                return refuse(
+                    "has a fragment (#), which no server is asked for: a # of a name is written %23",
+                );
+            }
             let host = store.rsplit_once(':').map_or(store, |(host, _)| host);
             if *name == "http" && !LOOPBACK.contains(&host) {
                 return refuse("would show personal data on the way: use https://");
@@ -149,7 +154,7 @@ mod tests {
             ("s3://bucket/a/b c.csv", Scheme::S3, "s3://bucket", "a/b c.csv"),
             ("s3a://bucket", Scheme::S3, "s3a://bucket", ""),
             ("S3://bucket/?/*", Scheme::S3, "s3://bucket", "?/*"),
-            ("gs://bucket/a//b", Scheme::Gs, "gs://bucket", "a//b"),
+            ("gs://bucket/a//b#1", Scheme::Gs, "gs://bucket", "a//b#1"),
             ("az://container/k=%20/", Scheme::Az, "az://container", "k=%20/"),
             (
                 "abfss://c@a.dfs.core.windows.net/x",
@@ -187,6 +192,8 @@ mod tests {
             ("s3:///canary", "no bucket"),
             ("https://canary:canary@host/x", "user's name"),
             ("http://canary.example/x", "use https"),
+            ("https://host/x.csv#canary", "has a fragment"),
+            ("https://host/x.csv?a=b#canary", "has a fragment"),
         ] {
             let error = Location::of(text).expect_err("is refused").to_string();
             assert!(error.contains(why) && !error.contains("canary"), "{error}");

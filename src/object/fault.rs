@@ -20,6 +20,12 @@ pub(super) const ODD_KEY: &str = "a key there begins or ends with a slash, or ha
 pub(super) const ODD_KEY_HINT: &str =
     "give the object another key, or name others by a pattern that leaves it out";
 
+/// What is said where nobody says who asks.
+pub(super) const NO_KEYS: &str = "no keys are set, and no service here gives any";
+
+/// What is said of a redirection that would show on the way what is read.
+pub(super) const NO_TLS: &str = "redirected to an address without TLS";
+
 /// Most words that are repeated.
 const WORDS_MAX: usize = 20;
 
@@ -40,6 +46,10 @@ enum Kind {
     Credentials,
     NoParts,
     Refused,
+    /// It is somewhere else, or goes round.
+    Redirected,
+    /// The list of what is there does not come to an end.
+    Endless,
     /// A key cannot be asked for as it is.
     OddKey,
     /// What a store sends is no version that could be told from another one.
@@ -65,7 +75,15 @@ impl Fault {
             _ if said.contains("ExpiredToken") || said.contains("TokenRefreshRequired") => {
                 Kind::Credentials
             }
+            _ if said == NO_KEYS => Kind::Credentials,
+            // What is posted is who asks, in exchange for a key.
+            _ if says_status(&said, '4') && (is_about_keys(&said) || was_posted(error)) => {
+                Kind::Credentials
+            }
             _ if says_status(&said, '4') => Kind::Refused,
+            _ if says_status(&said, '3') || said == NO_TLS || said.starts_with(BARE_REDIRECT) => {
+                Kind::Redirected
+            }
             // The crate has tried again as often as it may.
             _ if was_tried(error) => Kind::Unreachable,
             _ => Kind::Garbled,
@@ -92,6 +110,11 @@ impl Fault {
     pub(super) fn wrong_length(sent: usize, of: u64) -> Self {
         let said = format!("it sent {sent} of {of} bytes");
         Self { kind: Kind::Garbled, said }
+    }
+
+    /// There is always more in a listing.
+    pub(super) fn endless(why: &str) -> Self {
+        Self { kind: Kind::Endless, said: why.to_owned() }
     }
 
     /// True if there is no such object.
@@ -137,6 +160,22 @@ impl Fault {
                 "its server says neither version nor time of it: nobody could tell whether it changes",
                 "read it through a pipe: set -o pipefail; curl -fsS URL | throng prepare - ...",
             ),
+            Kind::Redirected => {
+                let hint = match location.scheme() {
+                    Scheme::Https => {
+                        "give the address where it is: `curl -sIL` says where it leads"
+                    }
+                    Scheme::S3 => "AWS_REGION and AWS_ENDPOINT_URL say where it is",
+                    Scheme::Gs | Scheme::Az => hint,
+                };
+                let message = format!("{} leads to another address{said}", Quoted(&path));
+                Error::usage(message, hint)
+            }
+            Kind::Endless => Error::input(
+                &path,
+                format!("the list of what is there does not come to an end{said}"),
+                "name its objects one by one, or a narrower folder",
+            ),
             Kind::Refused => Error::input(&path, format!("its store refuses it{said}"), hint),
             Kind::Credentials => {
                 let hint = if location.scheme() == Scheme::Https {
@@ -174,16 +213,28 @@ pub(crate) fn of_reader(error: &io::Error) -> Option<Error> {
     Some(fault.error(location))
 }
 
+/// What the crate says of a redirection that names no address.
+const BARE_REDIRECT: &str = "Received redirect without LOCATION";
+
 /// True if an error is that of a request that the crate tried again: of no type that can be named, so that its words tell.
 fn was_tried(error: &StoreError) -> bool {
-    let mut next: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = next {
-        if error.to_string().starts_with("Error performing ") {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    has_words(error, "Error performing ")
+}
+
+/// True if it is that of a request with a body.
+fn was_posted(error: &StoreError) -> bool {
+    has_words(error, "Error performing POST ")
+}
+
+/// True if an error, or one that it comes from, begins with these words.
+fn has_words(error: &StoreError, words: &str) -> bool {
+    let first: &dyn std::error::Error = error;
+    std::iter::successors(Some(first), |error| error.source())
+        .any(|error| error.to_string().starts_with(words))
+}
+
+fn is_about_keys(said: &str) -> bool {
+    said.starts_with("status 401 ") || said.starts_with("status 403 ")
 }
 
 /// What a store said, in one line: its status and code, or what is wrong with the connection. Nothing that could be a secret: no

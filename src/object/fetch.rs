@@ -1,7 +1,8 @@
 //! Threads that wait for answers, so that several requests are under way while the workers work.
 
 use std::cell::RefCell;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
@@ -26,39 +27,63 @@ pub(super) struct Coming<T>(Receiver<T>);
 pub(super) fn begin<T: Send + 'static>(
     request: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Coming<T>> {
-    let jobs = jobs()?;
     let (sender, coming) = bounded(1);
     let job = move || {
         // Nobody may be waiting any more.
         let _unwanted = sender.send(request());
     };
-    jobs.send(Box::new(job)).map_err(|_| Error::Internal("nobody makes requests"))?;
+    hand_over(Box::new(job))?;
     Ok(Coming(coming))
 }
 
-/// Where requests go. A process that was forked off has none of the threads of the other.
-fn jobs() -> Result<Sender<Job>> {
-    static JOBS: Mutex<Option<(u32, Sender<Job>)>> = Mutex::new(None);
-    let (process, mut jobs) = (std::process::id(), mutex::lock(&JOBS));
-    match &*jobs {
-        Some((of, jobs)) if *of == process => Ok(jobs.clone()),
-        _ => {
-            let started = start().ok_or_else(machine::no_threads)?;
-            Ok(jobs.insert((process, started)).1.clone())
-        }
+/// The threads of a process. They are started when all that there are have something to do: the fewer there are, the less memory
+/// stays with them.
+struct Threads {
+    process: u32,
+    started: usize,
+    /// Threads that have something to do, or will have.
+    busy: Arc<AtomicUsize>,
+    sender: Sender<Job>,
+    jobs: Receiver<Job>,
+}
+
+impl Threads {
+    fn new(process: u32) -> Self {
+        let (sender, jobs) = unbounded::<Job>();
+        Self { process, started: 0, busy: Arc::default(), sender, jobs }
+    }
+
+    /// Starts one more, if the system gives it.
+    fn start(&mut self) {
+        let (jobs, busy) = (self.jobs.clone(), Arc::clone(&self.busy));
+        let work = move || {
+            for job in jobs {
+                job();
+                busy.fetch_sub(1, Ordering::Relaxed);
+            }
+        };
+        let thread = std::thread::Builder::new().name("throng-fetch".to_owned());
+        self.started += usize::from(thread.spawn(work).is_ok());
     }
 }
 
-/// Starts the threads, as many as the system gives.
-fn start() -> Option<Sender<Job>> {
-    let (sender, jobs) = unbounded::<Job>();
-    let work = |jobs: Receiver<Job>| move || jobs.iter().for_each(|job| job());
-    let start = |_| {
-        let thread = std::thread::Builder::new().name("throng-fetch".to_owned());
-        thread.spawn(work(jobs.clone())).ok()
+/// Gives a job to a thread. A process that was forked off has none of the threads of the other.
+fn hand_over(job: Job) -> Result<()> {
+    static THREADS: Mutex<Option<Threads>> = Mutex::new(None);
+    let (process, mut threads) = (std::process::id(), mutex::lock(&THREADS));
+    let threads = match &mut *threads {
+        Some(threads) if threads.process == process => threads,
+        others => others.insert(Threads::new(process)),
     };
-    let started = (0..OBJECT_REQUESTS_MAX).map_while(start).count();
-    (started > 0).then_some(sender)
+    let busy = threads.busy.fetch_add(1, Ordering::Relaxed);
+    if busy >= threads.started && threads.started < OBJECT_REQUESTS_MAX {
+        threads.start();
+    }
+    if threads.started == 0 {
+        threads.busy.store(0, Ordering::Relaxed);
+        return Err(machine::no_threads());
+    }
+    threads.sender.send(job).map_err(|_| Error::Internal("nobody makes requests"))
 }
 
 impl<T> Coming<T> {
@@ -77,7 +102,7 @@ impl<T> Coming<T> {
 }
 
 /// Asks again while the answers are garbled: the crate tries again what does not come at all.
-pub(super) fn tried<T>(ask: impl Fn() -> Got<T>) -> Got<T> {
+pub(super) fn tried<T>(mut ask: impl FnMut() -> Got<T>) -> Got<T> {
     let mut tries = 1;
     loop {
         match ask() {

@@ -14,14 +14,19 @@ use object_store::client::{
     HttpResponseBody, HttpService,
 };
 use object_store::{ClientConfigKey, ClientOptions};
+use ureq::http::StatusCode;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, SendBody};
 
+use super::fault::{NO_KEYS, NO_TLS};
 use crate::limits::{OBJECT_PAGE_BYTES_MAX, OBJECT_READ_BYTES, OBJECT_REQUESTS_MAX};
 use crate::net::PatientResolver;
 
 /// How long a connection may take to be made.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long one to a service of the machine may take, which is there at once or not at all.
+const METADATA_CONNECT_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// How long a server may say nothing.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -44,6 +49,12 @@ impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let allows_http = options.get_config_value(&ClientConfigKey::AllowHttp);
         let allows_http = allows_http.is_some_and(|value| value == "true");
+        // The crate gives the machine's own services less time.
+        let connect_time =
+            |options: &ClientOptions| options.get_config_value(&ClientConfigKey::ConnectTimeout);
+        let is_of_metadata = connect_time(options) != connect_time(&ClientOptions::new());
+        let connect_time_max =
+            if is_of_metadata { METADATA_CONNECT_TIME_MAX } else { CONNECT_TIME_MAX };
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .https_only(!allows_http)
@@ -52,7 +63,7 @@ impl HttpConnector for Connector {
             .max_idle_connections(OBJECT_REQUESTS_MAX)
             .max_idle_connections_per_host(OBJECT_REQUESTS_MAX)
             .timeout_global(Some(REQUEST_TIME_MAX))
-            .timeout_connect(Some(CONNECT_TIME_MAX))
+            .timeout_connect(Some(connect_time_max))
             .timeout_per_read(Some(SILENCE_MAX))
             .timeout_per_write(Some(SILENCE_MAX))
             .proxy(self.proxy.clone().filter(|_| !allows_http))
@@ -60,12 +71,16 @@ impl HttpConnector for Connector {
             .user_agent(concat!("throng/", env!("CARGO_PKG_VERSION")))
             .build();
         let agent = Agent::with_parts(config, DefaultConnector::new(), PatientResolver);
-        Ok(HttpClient::new(Client(agent)))
+        Ok(HttpClient::new(Client { agent, is_of_metadata }))
     }
 }
 
 #[derive(Debug)]
-struct Client(Agent);
+struct Client {
+    agent: Agent,
+    /// True for one that asks the machine that this runs on for keys.
+    is_of_metadata: bool,
+}
 
 #[async_trait]
 impl HttpService for Client {
@@ -76,12 +91,28 @@ impl HttpService for Client {
             query.split('&').any(|pair| matches!(pair, "list-type=2" | "comp=list"))
         });
         let body = body.as_bytes().cloned().unwrap_or_default();
-        let answer = if body.is_empty() {
-            self.0.run(ureq::http::Request::from_parts(parts, SendBody::none()))
-        } else {
-            self.0.run(ureq::http::Request::from_parts(parts, &body[..]))
+        let run = |parts: ureq::http::request::Parts| {
+            let ran = if body.is_empty() {
+                self.agent.run(ureq::http::Request::from_parts(parts, SendBody::none()))
+            } else {
+                self.agent.run(ureq::http::Request::from_parts(parts, &body[..]))
+            };
+            ran.map_err(failed)
         };
-        let (parts, body) = answer.map_err(failed)?.into_parts();
+        let answer = if self.is_of_metadata {
+            // Where there is no such service there will be none in a minute either.
+            run(parts.clone()).or_else(|_| run(parts)).map_err(|_| no_keys())?
+        } else {
+            run(parts)?
+        };
+        // Of one that refuses, the crate may ask in the way of old.
+        let status = answer.status();
+        let is_refused = status.is_client_error()
+            && !matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
+        if self.is_of_metadata && is_refused {
+            return Err(no_keys());
+        }
+        let (parts, body) = answer.into_parts();
         let mut reader = body.into_reader();
         if lists && parts.status.is_success() {
             let whole = listing(&mut reader)?;
@@ -138,9 +169,17 @@ impl Body for Arriving {
     }
 }
 
+/// Nobody says who asks.
+fn no_keys() -> HttpError {
+    HttpError::new(HttpErrorKind::Unknown, io::Error::other(NO_KEYS))
+}
+
 /// What a failed request means for trying it again.
 fn failed(error: ureq::Error) -> HttpError {
     use ureq::Error as E;
+    if let E::RequireHttpsOnly(_) = error {
+        return HttpError::new(HttpErrorKind::Unknown, io::Error::other(NO_TLS));
+    }
     let kind = match &error {
         E::HostNotFound | E::ConnectionFailed | E::ConnectProxyFailed(_) | E::Tls(_) => {
             HttpErrorKind::Connect

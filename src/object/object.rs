@@ -1,5 +1,6 @@
 //! A version of an object, and ranges of it.
 
+use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -46,7 +47,7 @@ impl Object {
     pub(crate) fn begin(location: &Location, most: u64) -> Result<Opening> {
         let (store, path) = (store::of(location)?, path_of(location)?);
         let coming = {
-            let (store, path) = (Arc::clone(&store), path.clone());
+            let (store, path) = (store.clone(), path.clone());
             fetch::begin(move || fetch::tried(|| look(&store, &path, most)))?
         };
         Ok(Opening { location: location.clone(), store, path, coming })
@@ -78,46 +79,56 @@ impl Object {
         }
     }
 
-    /// Begins to fetch a range of it.
-    pub(super) fn fetch(self: &Arc<Self>, range: Range<u64>) -> io::Result<Coming<Got<Bytes>>> {
+    /// Begins to fetch a range of it, into a buffer.
+    pub(super) fn fetch(
+        self: &Arc<Self>,
+        range: Range<u64>,
+        mut buffer: Vec<u8>,
+    ) -> io::Result<Coming<Got<Vec<u8>>>> {
         let object = Arc::clone(self);
-        let request = move || object.get(&range);
+        let request = move || object.get(&range, &mut buffer).map(|()| buffer);
         fetch::begin(request).map_err(io::Error::other)
     }
 
     /// Waits for a range that is being fetched.
-    pub(super) fn wait(&self, coming: &Coming<Got<Bytes>>) -> io::Result<Bytes> {
+    pub(super) fn wait(&self, coming: &Coming<Got<Vec<u8>>>) -> io::Result<Vec<u8>> {
         // The text is seen by nobody: a run that was asked to stop says that.
         let answer = coming.wait(&self.stop).map_err(io::Error::other)?;
         answer.map_err(|fault| io::Error::other(Failed(fault, self.location.clone())))
     }
 
     /// Fetches a range, trying again while that may help.
-    fn get(&self, range: &Range<u64>) -> Got<Bytes> {
+    fn get(&self, range: &Range<u64>, buffer: &mut Vec<u8>) -> Got<()> {
         if let Some(fault) = &*mutex::lock(&self.fault) {
             return Err(fault.clone());
         }
-        let got = fetch::tried(|| self.get_once(range.clone()));
+        let got = fetch::tried(|| self.get_once(range.clone(), buffer));
         got.map_err(|fault| mutex::lock(&self.fault).get_or_insert(fault).clone())
     }
 
-    fn get_once(&self, range: Range<u64>) -> Got<Bytes> {
+    fn get_once(&self, range: Range<u64>, buffer: &mut Vec<u8>) -> Got<()> {
         let if_match = self.version().cloned();
-        let options =
-            GetOptions { range: Some(range.clone().into()), if_match, ..GetOptions::default() };
-        let (facts, bytes) = block_on(async {
-            let answer = self.store.get_opts(&self.path, options).await?;
-            Ok((Facts::of(answer.meta.clone()), answer.bytes().await?))
+        let len = range.end - range.start;
+        let options = GetOptions { range: Some(range.into()), if_match, ..GetOptions::default() };
+        let room = usize::try_from(len).unwrap_or(usize::MAX);
+        buffer.clear();
+        buffer.reserve_exact(room);
+        let (facts, sent) = block_on(async {
+            let answer = self.store.objects.get_opts(&self.path, options).await?;
+            let facts = Facts::of(answer.meta.clone());
+            let (mut pieces, mut sent) = (answer.into_stream(), 0);
+            while let Some(piece) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+                let piece = piece?;
+                sent += piece.len();
+                // What is too much is counted, and not kept.
+                buffer.extend_from_slice(&piece[..piece.len().min(room - buffer.len())]);
+            }
+            Ok((facts, sent))
         })?;
         if !is_same(&facts, &self.facts) {
             return Err(Fault::changed());
         }
-        let len = range.end - range.start;
-        if bytes.len() as u64 == len {
-            Ok(bytes)
-        } else {
-            Err(Fault::wrong_length(bytes.len(), len))
-        }
+        if sent as u64 == len { Ok(()) } else { Err(Fault::wrong_length(sent, len)) }
     }
 }
 
@@ -148,13 +159,13 @@ fn is_same(one: &Facts, other: &Facts) -> bool {
 
 /// Gets the first bytes of an object, which says all that is to be known of it.
 fn look(store: &Store, path: &Path, most: u64) -> Got<(Facts, Bytes)> {
-    let head = || block_on(store.head(path)).map(Facts::of);
+    let head = || block_on(store.objects.head(path)).map(Facts::of);
     if most == 0 {
         return Ok((head()?, Bytes::new()));
     }
     let options = GetOptions { range: Some((0..most).into()), ..GetOptions::default() };
     let got = block_on(async {
-        let answer = store.get_opts(path, options).await?;
+        let answer = store.objects.get_opts(path, options).await?;
         Ok((Facts::of(answer.meta.clone()), answer.bytes().await?))
     });
     match got {

@@ -4,14 +4,12 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::fault::Got;
 use super::fetch::Coming;
 use super::object::Object;
 use crate::limits::{OBJECT_AHEAD_MAX, OBJECT_RANGE_BYTES, OBJECT_SECTION_BYTES};
 
-type Fetching = Coming<Got<Bytes>>;
+type Fetching = Coming<Got<Vec<u8>>>;
 
 /// The bytes of an object from a place on, with ranges fetched ahead of who reads them.
 pub(crate) struct Ranges {
@@ -21,7 +19,9 @@ pub(crate) struct Ranges {
     /// Ranges under way at once.
     ahead: usize,
     coming: VecDeque<Fetching>,
-    here: Bytes,
+    here: Vec<u8>,
+    /// Number of these that were read.
+    read: usize,
 }
 
 impl Ranges {
@@ -30,24 +30,29 @@ impl Ranges {
         let ahead = usize::try_from(bytes / OBJECT_RANGE_BYTES).unwrap_or(OBJECT_AHEAD_MAX);
         let ahead = ahead.saturating_sub(1).clamp(1, OBJECT_AHEAD_MAX);
         let object = Arc::clone(object);
-        Self { object, next: from, ahead, coming: VecDeque::new(), here: Bytes::new() }
+        Self { object, next: from, ahead, coming: VecDeque::new(), here: Vec::new(), read: 0 }
     }
 }
 
 impl Read for Ranges {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.here.is_empty() {
+        while self.read == self.here.len() {
             let end = self.object.facts().bytes;
+            // What was read makes room for what comes.
+            let mut room = std::mem::take(&mut self.here);
+            self.read = 0;
             while self.coming.len() < self.ahead && self.next < end {
                 let to = (self.next + OBJECT_RANGE_BYTES).min(end);
-                self.coming.push_back(self.object.fetch(self.next..to)?);
+                let fetching = self.object.fetch(self.next..to, std::mem::take(&mut room))?;
+                self.coming.push_back(fetching);
                 self.next = to;
             }
             let Some(first) = self.coming.pop_front() else { return Ok(0) };
             self.here = self.object.wait(&first)?;
         }
-        let len = self.here.len().min(buffer.len());
-        buffer[..len].copy_from_slice(&self.here.split_to(len));
+        let len = buffer.len().min(self.here.len() - self.read);
+        buffer[..len].copy_from_slice(&self.here[self.read..][..len]);
+        self.read += len;
         Ok(len)
     }
 }
@@ -58,14 +63,14 @@ pub(crate) struct Section {
     object: Arc<Object>,
     end: u64,
     /// Bytes that are here, and their place.
-    here: (u64, Bytes),
+    here: (u64, Vec<u8>),
     coming: Option<(u64, Fetching)>,
 }
 
 impl Section {
     /// Nothing is fetched before somebody reads.
     pub(crate) fn new(object: &Arc<Object>, end: u64) -> Self {
-        Self { object: Arc::clone(object), end, here: (0, Bytes::new()), coming: None }
+        Self { object: Arc::clone(object), end, here: (0, Vec::new()), coming: None }
     }
 
     /// Fetches what is at a place, so that it is here with all that follows.
@@ -101,12 +106,12 @@ impl Section {
         }
         let fetching = match self.coming.take().filter(|(begin, _)| *begin == at) {
             Some((_, fetching)) => fetching,
-            None => self.object.fetch(at..self.piece_end(at, wanted))?,
+            None => self.object.fetch(at..self.piece_end(at, wanted), Vec::new())?,
         };
         self.here = (at, self.object.wait(&fetching)?);
         let next = at + self.here.1.len() as u64;
         if next < self.end {
-            let fetching = self.object.fetch(next..self.piece_end(next, 0))?;
+            let fetching = self.object.fetch(next..self.piece_end(next, 0), Vec::new())?;
             self.coming = Some((next, fetching));
         }
         Ok(())

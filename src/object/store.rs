@@ -9,6 +9,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
+use object_store::list::PaginatedListStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use ureq::http::Uri;
 use ureq::tls::TlsConfig;
@@ -22,7 +23,19 @@ use crate::mutex;
 use crate::net::{authorities, proxy};
 
 /// Store of a bucket, a container or a host.
-pub(super) type Store = Arc<dyn ObjectStore>;
+#[derive(Clone)]
+pub(super) struct Store {
+    pub(super) objects: Arc<dyn ObjectStore>,
+    /// The list of what is there, page by page; a web server has none.
+    pub(super) pages: Option<Arc<dyn PaginatedListStore>>,
+}
+
+impl Store {
+    fn of<S: ObjectStore + PaginatedListStore>(store: S) -> Self {
+        let store = Arc::new(store);
+        Self { objects: Arc::clone(&store) as _, pages: Some(store) }
+    }
+}
 
 /// Stores by process and address; each web address is one of its own.
 type Stores = HashMap<(u32, String, Option<String>), Store>;
@@ -49,19 +62,21 @@ pub(super) fn of(location: &Location) -> Result<Store> {
     let mut stores = mutex::lock(&STORES);
     let stores = stores.get_or_insert_default();
     if let Some(store) = stores.get(&name) {
-        return Ok(Arc::clone(store));
+        return Ok(store.clone());
     }
     let store = connect(location)?;
-    stores.insert(name, Arc::clone(&store));
+    stores.insert(name, store.clone());
     Ok(store)
 }
 
 fn connect(location: &Location) -> Result<Store> {
     let built = match location.scheme() {
-        Scheme::S3 => s3(location)?.build().map(|store| Arc::new(store) as Store),
-        Scheme::Gs => gs(location)?.build().map(|store| Arc::new(store) as Store),
-        Scheme::Az => az(location)?.build().map(|store| Arc::new(store) as Store),
-        Scheme::Https => https(location)?.build().map(|store| Arc::new(store) as Store),
+        Scheme::S3 => s3(location)?.build().map(Store::of),
+        Scheme::Gs => gs(location)?.build().map(Store::of),
+        Scheme::Az => az(location)?.build().map(Store::of),
+        Scheme::Https => {
+            https(location)?.build().map(|store| Store { objects: Arc::new(store), pages: None })
+        }
     };
     built.map_err(|error| {
         // Addresses can hold signatures.
@@ -149,7 +164,9 @@ fn https(location: &Location) -> Result<HttpBuilder> {
     if let Some(query) = location.query() {
         url = format!("{url}?{query}");
     }
-    let connector = connector(Some(location.store()), &["SSL_CERT_FILE"], REDIRECTIONS_MAX)?;
+    // From an address of this machine it could lead to one without TLS.
+    let redirections = if is_plain(location.store()) { 0 } else { REDIRECTIONS_MAX };
+    let connector = connector(Some(location.store()), &["SSL_CERT_FILE"], redirections)?;
     let options = options(Some(location.store()), "")?;
     let builder = HttpBuilder::new().with_url(url).with_client_options(options);
     Ok(builder.with_retry(RETRIES).with_http_connector(connector))

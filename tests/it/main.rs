@@ -61,6 +61,7 @@ mod operators;
 #[cfg(feature = "object-storage")]
 mod objects;
 mod odd_lists;
+mod odd_stores;
 mod parquet;
 mod partitions;
 mod parts;

@@ -3,84 +3,15 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use crate::support::bucket::{Bucket, Fault};
+use crate::support::bucket::Fault;
+use crate::support::desk::{Desk, ends, rows};
 use crate::support::fixture;
-
-/// A bucket, and a folder with the same files.
-struct Desk {
-    bucket: Bucket,
-    dir: tempfile::TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        Self { bucket: Bucket::start(), dir: tempfile::tempdir().unwrap() }
-    }
-
-    fn put(&self, key: &str, bytes: &[u8]) {
-        let path = self.path(key);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-        self.bucket.put(key, bytes);
-    }
-
-    fn path(&self, key: &str) -> PathBuf {
-        self.dir.path().join(key)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
-        command.env_clear().envs(self.bucket.environment()).args(args);
-        command.current_dir(self.dir.path()).stdin(Stdio::null());
-        command
-    }
-
-    fn prepare(&self, out: &str, args: &[&str]) -> Output {
-        let fixed = ["prepare", "-o", out, "--overwrite"];
-        self.command(&[&fixed[..], args].concat()).output().unwrap()
-    }
-
-    /// The parts of a result, one behind the other.
-    fn entries(&self, out: &str) -> Vec<u8> {
-        let mut parts: Vec<PathBuf> =
-            fs::read_dir(self.path(out)).unwrap().map(|entry| entry.unwrap().path()).collect();
-        parts.retain(|path| path.extension().is_some_and(|of| of == "txt"));
-        parts.sort();
-        parts.iter().flat_map(|path| fs::read(path).unwrap()).collect()
-    }
-
-    /// What the manifest says of the one input that is no list.
-    fn member(&self, out: &str) -> serde_json::Value {
-        let text = fs::read(self.path(out).join("manifest.json")).unwrap();
-        let manifest: serde_json::Value = serde_json::from_slice(&text).unwrap();
-        let mut inputs = manifest["inputs"].as_array().unwrap().iter();
-        inputs.find(|input| input["role"] == "member").unwrap().clone()
-    }
-}
-
-#[track_caller]
-fn ends(output: &Output, code: i32, message: &str) -> String {
-    let said = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(message), "{message}: {said}");
-    assert!(!said.contains("canary"), "{said}");
-    said
-}
-
-fn rows(count: usize, seed: usize) -> Vec<u8> {
-    let mut text = b"id,email,country\n".to_vec();
-    for row in 0..count {
-        let person = (row * 7919 + seed) % 1_000_003;
-        writeln!(text, "{row},person{person}@mail{}.example,DE", person % 97).unwrap();
-    }
-    text
-}
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -299,49 +230,6 @@ fn faults_are_said_in_one_line_with_what_to_do() {
         desk.command(&["prepare", "-o", "new", "-t", "email_hash", "s3://exports/a.csv"]);
     command.env("AWS_ENDPOINT_URL", "http://storage.example:9000");
     ends(&command.output().unwrap(), 2, "AWS_ALLOW_HTTP=true");
-}
-
-#[test]
-fn nothing_is_left_out_because_a_listing_is_odd() {
-    let desk = Desk::new();
-    let read = |input: &str| desk.prepare("out", &["-t", "email_hash", "-c", "email", input]);
-    for part in 0..9 {
-        desk.put(&format!("f/{part}.csv"), &rows(5, part));
-    }
-    ends(&read("s3://exports/f/"), 0, "");
-    desk.bucket.put("/a.csv", rows(5, 1));
-    for input in
-        ["s3://exports", "s3://exports/*.csv", "s3://exports//a.csv", "s3://exports/f//0.csv"]
-    {
-        ends(&read(input), 3, "a key there begins or ends with a slash");
-    }
-    ends(&read("s3://exports/f"), 0, "");
-    desk.bucket.put("g/", rows(5, 1));
-    desk.bucket.put("g/0.csv", rows(5, 1));
-    ends(&read("s3://exports/g/"), 3, "a key there begins or ends with a slash");
-    desk.bucket.grow_old();
-    ends(&read("s3://exports/f/"), 6, "its listing is cut off");
-}
-
-#[test]
-fn addresses_that_cannot_be_used_are_not_repeated() {
-    let desk = Desk::new();
-    for input in [
-        "https://host:99999/x.csv?sig=canary",
-        "https://ho st/x?sig=canary",
-        "https://[zz]/x?sig=canary",
-    ] {
-        ends(&desk.prepare("out", &["-t", "email_hash", input]), 2, "");
-    }
-    for endpoint in [
-        "https://u:canary@host:99999/",
-        "http://127.0.0.1:canary@storage.example/",
-        "http://[::ffff:192.0.2.2]:1",
-    ] {
-        let mut command =
-            desk.command(&["prepare", "-o", "out", "-t", "email_hash", "s3://exports/x.csv"]);
-        ends(&command.env("AWS_ENDPOINT_URL", endpoint).output().unwrap(), 2, "");
-    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     Short(usize),
     /// The whole object is sent, whatever range was asked for.
     Whole,
+    /// It is at this address now, and says so with a status.
+    Moved(u16, String),
     /// Nothing is said for so long.
     Silent(Duration),
     /// The object is another one from now on.
@@ -41,7 +43,21 @@ struct State {
     always: Option<Fault>,
     struck: usize,
     page: usize,
-    is_of_old: bool,
+    listing: Listing,
+}
+
+/// How folders are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Listing {
+    /// As S3 does now.
+    #[default]
+    Usual,
+    /// As stores do that know the first version of the protocol alone.
+    OfOld,
+    /// The last page leads to the first one.
+    Round,
+    /// No page has anything, and there is always another one.
+    Empty,
 }
 
 /// A bucket called `exports`.
@@ -69,9 +85,9 @@ impl Bucket {
         self.state.lock().unwrap().objects.insert(key.to_owned(), bytes.into());
     }
 
-    /// Answers to listings as stores do that know the first version of the protocol alone.
-    pub(crate) fn grow_old(&self) {
-        self.state.lock().unwrap().is_of_old = true;
+    /// How listings are answered from now on.
+    pub(crate) fn list_as(&self, listing: Listing) {
+        self.state.lock().unwrap().listing = listing;
     }
 
     /// An object as it is now.
@@ -193,6 +209,10 @@ fn object(
     let (mut less, mut ranges) = (0, asked_for);
     match fault {
         Some(Fault::Status(status, code)) => return Some(error(status, code)),
+        Some(Fault::Moved(status, to)) => {
+            let headers = if to.is_empty() { String::new() } else { format!("Location: {to}\r\n") };
+            return Some(Answer { status, headers, body: Vec::new(), cut: None });
+        }
         Some(Fault::Cut(at)) => cut = Some(at),
         Some(Fault::Short(by)) => less = by,
         Some(Fault::Whole) => ranges = None,
@@ -261,7 +281,8 @@ fn list(state: &State, query: &str) -> Answer {
         .into_iter()
         .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after))
         .collect();
-    let page = &rest[..rest.len().min(state.page)];
+    let is_empty = state.listing == Listing::Empty;
+    let page = if is_empty { &[][..] } else { &rest[..rest.len().min(state.page)] };
     let mut body = String::from("<?xml version=\"1.0\"?><ListBucketResult>");
     for (key, bytes) in page {
         let key_text = key.replace('&', "&amp;").replace('<', "&lt;");
@@ -277,10 +298,20 @@ fn list(state: &State, query: &str) -> Answer {
         }
         .unwrap();
     }
-    let is_more = rest.len() > page.len();
+    let is_more = rest.len() > page.len() || state.listing == Listing::Round;
     write!(body, "<IsTruncated>{is_more}</IsTruncated>").unwrap();
-    if let Some((last, _)) = page.last().filter(|_| is_more && !state.is_of_old) {
-        write!(body, "<NextContinuationToken>{last}</NextContinuationToken>").unwrap();
+    let next = match (state.listing, page.last()) {
+        (Listing::Usual, Some((last, _))) if is_more => last.clone(),
+        (Listing::Round, Some((last, _))) if rest.len() > page.len() => last.clone(),
+        (Listing::Round, _) => "!".to_owned(),
+        (Listing::Empty, _) => {
+            let number = after.and_then(|after| after[1..].parse::<u32>().ok()).unwrap_or_default();
+            format!("!{}", number + 1)
+        }
+        _ => String::new(),
+    };
+    if !next.is_empty() {
+        write!(body, "<NextContinuationToken>{next}</NextContinuationToken>").unwrap();
     }
     body += "</ListBucketResult>";
     Answer { status: 200, headers: String::new(), body: body.into_bytes(), cut: None }

@@ -8,6 +8,7 @@ pub(crate) mod home;
 pub(crate) mod http;
 #[cfg(feature = "object-storage")]
 pub(crate) mod bucket;
+pub(crate) mod desk;
 pub(crate) mod browser;
 pub(crate) mod ids;
 #[cfg(feature = "sandbox")]
