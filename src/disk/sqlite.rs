@@ -11,14 +11,19 @@ use crate::error::{Error, Result};
 /// Time to wait for another process that is writing.
 const BUSY_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// Opens a database, and makes it and its directory if they are not there. `what` is what messages call it; `schema`
-/// makes the tables of `version`.
-pub(crate) fn open(
-    what: &'static str,
-    path: &Path,
-    schema: &str,
-    version: i32,
-) -> Result<Connection> {
+/// The tables of a database.
+pub(crate) struct Schema {
+    /// What makes them.
+    pub(crate) sql: &'static str,
+    /// Their version (`PRAGMA user_version`), counted from 1.
+    pub(crate) version: i32,
+    /// What makes those of version 2 of those of version 1, and so on.
+    pub(crate) steps: &'static [&'static str],
+}
+
+/// Opens a database, and makes it and its directory if they are not there. Tables of an earlier version become those of this
+/// one, whole or not at all. `what` is what messages call it.
+pub(crate) fn open(what: &'static str, path: &Path, schema: &Schema) -> Result<Connection> {
     if let Some(dir) = path.parent() {
         private::create_dirs(dir)
             .map_err(|e| Error::writing("create the state directory", dir, e))?;
@@ -30,10 +35,11 @@ pub(crate) fn open(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // What begins with `file:` is an address to SQLite.
     let mut db = Connection::open_with_flags(Path::new(".").join(path), flags).map_err(failed)?;
-    set_up(&mut db, schema, version).map_err(failed)?;
+    set_up(&mut db, schema).map_err(failed)?;
     let found: i32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
     // Its log is there now, and must be after a power cut: SQLite syncs the directory too, but goes on if that fails.
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).map_or(Ok(()), sync_dir)?;
+    let version = schema.version;
     if found != version {
         return Err(Error::State {
             what,
@@ -46,7 +52,7 @@ pub(crate) fn open(
     Ok(db)
 }
 
-fn set_up(db: &mut Connection, schema: &str, version: i32) -> rusqlite::Result<()> {
+fn set_up(db: &mut Connection, schema: &Schema) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY_TIME_MAX)?;
     let until = Instant::now() + BUSY_TIME_MAX;
     // SQLite does not wait by itself if several processes change the mode of a new file at once.
@@ -65,14 +71,19 @@ fn set_up(db: &mut Connection, schema: &str, version: i32) -> rusqlite::Result<(
         db.query_row("PRAGMA user_version", [], |row| row.get(0))
     };
     // Whoever finds the tables does not wait for one who is writing.
-    if version_of(db)? != 0 {
+    if !(0..schema.version).contains(&version_of(db)?) {
         return Ok(());
     }
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if version_of(&change)? == 0 {
-        change.execute_batch(schema)?;
-        change.pragma_update(None, "user_version", version)?;
+    match usize::try_from(version_of(&change)?) {
+        Ok(0) => change.execute_batch(schema.sql)?,
+        Ok(earlier) => {
+            let steps = schema.steps.get(earlier - 1..).unwrap_or_default();
+            steps.iter().try_for_each(|step| change.execute_batch(step))?;
+        }
+        Err(_) => return Ok(()),
     }
+    change.pragma_update(None, "user_version", schema.version)?;
     change.commit()
 }
 
@@ -125,7 +136,9 @@ mod tests {
             std::thread::scope(|scope| {
                 for _ in 0..8 {
                     scope.spawn(|| {
-                        let opened = open("store", &path, "CREATE TABLE t (x INTEGER) STRICT;", 1);
+                        let sql = "CREATE TABLE t (x INTEGER) STRICT;";
+                        let schema = Schema { sql, version: 1, steps: &[] };
+                        let opened = open("store", &path, &schema);
                         assert!(opened.is_ok(), "{opened:?}");
                     });
                 }

@@ -363,8 +363,8 @@ pub(super) fn take_back(db: &Connection, target: &Target) -> rusqlite::Result<()
 pub(super) fn move_all(db: &Connection, from: i64, to: i64) -> rusqlite::Result<()> {
     db.execute(
         "INSERT INTO delivery (generation_id, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at,
-             entries_done, entries_invalid)
-         SELECT ?1, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at, entries_done, entries_invalid
+             entries_done, entries_invalid, opted_out)
+         SELECT ?1, purpose, sha256, state, run_id, file, confirmed_by, confirmed_at, entries_done, entries_invalid, opted_out
          FROM delivery WHERE generation_id = ?2 ON CONFLICT DO UPDATE SET state = excluded.state,
          confirmed_by = excluded.confirmed_by, confirmed_at = excluded.confirmed_at WHERE excluded.state = ?3",
         params![to, from, DeliveryState::Confirmed],

@@ -41,13 +41,14 @@ use std::time::Duration;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::disk::sqlite;
+use crate::disk::sqlite::{self, Schema};
 use crate::error::{Error, Result};
 
 pub(crate) use self::deliveries::{HeldPart, Standing};
 pub(crate) use self::forget::Rewritten;
 pub use self::history::{History, TargetRecord, UploadRecord};
 pub use self::lock::TargetLock;
+pub(crate) use self::removals::Removed;
 pub(crate) use self::requests::RequestFailure;
 pub use self::requests::RequestId;
 pub use self::runs::RunId;
@@ -64,8 +65,12 @@ pub const STORE_FILE: &str = "throng.sqlite";
 /// The databases of a layout that was never released.
 const EARLIER_FILES: [&str; 2] = ["ledger.sqlite", "sync.sqlite"];
 
-/// The version of the tables (`PRAGMA user_version`).
-const SCHEMA_VERSION: i32 = 2;
+/// The tables. Those of earlier versions become them when they are opened.
+const SCHEMA: Schema = Schema {
+    sql: include_str!("schema.sql"),
+    version: 3,
+    steps: &[include_str!("from_1_to_2.sql"), include_str!("from_2_to_3.sql")],
+};
 
 /// Pages that are copied at once.
 const COPIED_PAGES: i32 = 4096;
@@ -85,7 +90,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If it cannot be read or written, is damaged, or is of another version or layout.
+    /// If it cannot be read or written, is damaged, or is of a later version or another layout.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(STORE_FILE);
         if !path.exists()
@@ -99,7 +104,7 @@ impl Store {
                 hint: Some("move the directory away, and give audiences that exist by their number: `id` in a job, --audience ID".to_owned()),
             });
         }
-        let db = sqlite::open(NAME, &path, include_str!("schema.sql"), SCHEMA_VERSION)?;
+        let db = sqlite::open(NAME, &path, &SCHEMA)?;
         Ok(Self { db, dir: dir.to_owned() })
     }
 

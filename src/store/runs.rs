@@ -6,6 +6,7 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params};
 
 use super::deliveries::{self, NewPart};
+use super::removals::{self, Removed};
 use super::{Purpose, STORE_FILE, Store, Target, rows};
 use crate::disk::sqlite::now;
 use crate::error::{Error, ExitCode, Result};
@@ -45,10 +46,16 @@ impl Store {
         })
     }
 
-    /// Keeps what the run of a job came to, in JSON.
-    pub(crate) fn keep_record(&self, run: RunId, record: &str) -> Result<()> {
+    /// Keeps what the run of a job came to, in JSON, which tells who was taken out of which audience.
+    pub(crate) fn keep_record(
+        &self,
+        run: RunId,
+        record: &str,
+        told: &[(String, Removed)],
+    ) -> Result<()> {
         self.change(|db| {
-            db.execute("UPDATE run SET record = ?2 WHERE id = ?1", params![run, record]).map(drop)
+            db.execute("UPDATE run SET record = ?2 WHERE id = ?1", params![run, record])?;
+            removals::tell(db, told)
         })
     }
 

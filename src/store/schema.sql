@@ -34,6 +34,9 @@ CREATE TABLE generation (
     fb_id       TEXT,             -- Facebook's number, once it is known
     marker      TEXT,             -- what its description holds, so that it is found again
     created_at  INTEGER NOT NULL,
+    removed_opted_out INTEGER NOT NULL DEFAULT 0, -- entries that were taken out of it because they opted out, and of which no
+                                                  -- record of a run tells yet
+    removed_gone INTEGER NOT NULL DEFAULT 0,      -- the same of those that are no members any more
     UNIQUE (audience_id, number),
     CHECK (state != 'ready' OR platform_id IS NOT NULL)
 ) STRICT;
@@ -64,6 +67,7 @@ CREATE TABLE delivery (
     confirmed_at  INTEGER,
     entries_done  INTEGER NOT NULL DEFAULT 0, -- where it goes in batches: how many entries, from the first, are confirmed
     entries_invalid INTEGER NOT NULL DEFAULT 0, -- how many of these the platform took for none
+    opted_out     INTEGER NOT NULL DEFAULT 0, -- of a removal of a job: how many of its entries opted out
     PRIMARY KEY (generation_id, purpose, sha256)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_by_part ON delivery (sha256);

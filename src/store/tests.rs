@@ -299,9 +299,9 @@ fn a_store_that_is_damaged_newer_or_of_another_layout_is_refused_with_what_to_do
     assert!(error.to_string().ends_with("it is damaged"), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("backup")));
     let (dir, store) = open();
-    store.db.pragma_update(None, "user_version", SCHEMA_VERSION + 1).expect("writes");
+    store.db.pragma_update(None, "user_version", SCHEMA.version + 1).expect("writes");
     let error = Store::open(&dir.path().join("state")).expect_err("newer");
-    assert!(error.to_string().contains("has version 3"), "{error}");
+    assert!(error.to_string().contains("has version 4"), "{error}");
 }
 
 #[test]

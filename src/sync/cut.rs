@@ -29,6 +29,8 @@ pub(super) struct Removal {
     pub(super) sha256: String,
     pub(super) entries: u64,
     pub(super) bytes: u64,
+    /// Entries that stand on the first of the lists that it was made of.
+    pub(super) of_first: u64,
 }
 
 impl Removal {
@@ -49,27 +51,20 @@ pub(super) struct Cutting<'a> {
 }
 
 impl Cutting<'_> {
-    /// Makes parts of all entries on the lists that are in some parts; of digests, of all that are on the lists. And how many
-    /// are on the lists.
-    pub(super) fn cut(
-        &self,
-        held: &[HeldPart],
-        user_type: UserType,
-    ) -> Result<(u64, Vec<Removal>)> {
+    /// Makes parts of all entries on the lists that are in some parts; of digests, of all that are on the lists.
+    pub(super) fn cut(&self, held: &[HeldPart], user_type: UserType) -> Result<Vec<Removal>> {
         private::create_dirs(self.dir).map_err(|e| Error::writing("create", self.dir, e))?;
         let mut lists = Union::open(self.lists)?;
         let mut removals = Vec::new();
-        let mut listed = 0;
         loop {
             let (count, removal) = if user_type.is_hashed() {
                 self.of_digests(&mut lists, removals.len())?
             } else {
                 self.of_ids(&mut lists, held, removals.len())?
             };
-            listed += count;
             removals.extend(removal.filter(|removal| removal.entries > 0));
             if count == 0 {
-                return Ok((listed, removals));
+                return Ok(removals);
             }
         }
     }
@@ -83,13 +78,14 @@ impl Cutting<'_> {
         let mut writer = None;
         let mut count = 0;
         while count < REMOVAL_ENTRIES
-            && let Some(digest) = lists.next()?
+            && let Some((digest, is_in_first)) = lists.next()?
         {
             if writer.is_none() {
                 writer = Some(self.writer(index)?);
             }
             if let Some(writer) = &mut writer {
                 writer.line(&digest)?;
+                writer.of_first += u64::from(is_in_first);
             }
             count += 1;
         }
@@ -103,11 +99,11 @@ impl Cutting<'_> {
         held: &[HeldPart],
         index: usize,
     ) -> Result<(u64, Option<Removal>)> {
-        let mut ids: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+        let mut ids: BTreeMap<Vec<u8>, (bool, Option<Vec<u8>>)> = BTreeMap::new();
         while (ids.len() as u64) < REMOVAL_ENTRIES_CLEAR
-            && let Some(digest) = lists.next()?
+            && let Some((digest, is_in_first)) = lists.next()?
         {
-            ids.insert(digest, None);
+            ids.insert(digest, (is_in_first, None));
         }
         if ids.is_empty() {
             return Ok((0, None));
@@ -115,14 +111,17 @@ impl Cutting<'_> {
         for part in held {
             let mut lines = Lines::open(&part.path)?;
             while lines.advance()? {
-                if let Some(id) = ids.get_mut(&hex_digest(&lines.line)) {
+                if let Some((_, id)) = ids.get_mut(&hex_digest(&lines.line)) {
                     *id = Some(lines.line.clone());
                 }
             }
         }
         let mut writer = self.writer(index)?;
-        for id in ids.values().flatten() {
-            writer.line(id)?;
+        for (is_in_first, id) in ids.values() {
+            if let Some(id) = id {
+                writer.line(id)?;
+                writer.of_first += u64::from(*is_in_first);
+            }
         }
         Ok((ids.len() as u64, Some(writer.end()?)))
     }
@@ -179,12 +178,14 @@ struct PartWriter {
     hasher: Sha256,
     entries: u64,
     bytes: u64,
+    of_first: u64,
 }
 
 impl PartWriter {
     fn new(path: &Path) -> Result<Self> {
         let out = BufWriter::with_capacity(BUFFER_BYTES, create_file(path)?);
-        Ok(Self { path: path.to_owned(), out, hasher: Sha256::new(), entries: 0, bytes: 0 })
+        let hasher = Sha256::new();
+        Ok(Self { path: path.to_owned(), out, hasher, entries: 0, bytes: 0, of_first: 0 })
     }
 
     fn line(&mut self, line: &[u8]) -> Result<()> {
@@ -203,12 +204,12 @@ impl PartWriter {
     }
 
     fn end(self) -> Result<Removal> {
-        let Self { path, out, hasher, entries, bytes } = self;
+        let Self { path, out, hasher, entries, bytes, of_first } = self;
         let file = out.into_inner().map_err(|e| Error::writing("write", &path, e.into_error()))?;
         file.sync_all().map_err(|e| Error::writing("sync", &path, e))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let (file, sha256) = (name.unwrap_or_default(), const_hex::encode(hasher.finalize()));
-        Ok(Removal { path, file, sha256, entries, bytes })
+        Ok(Removal { path, file, sha256, entries, bytes, of_first })
     }
 }
 
@@ -274,9 +275,9 @@ mod tests {
             }
             let lists = [path("gone"), path("must-go")];
             let cutting = Cutting { dir: dir.path(), name: "removal".to_owned(), lists: &lists };
-            let (count, removals) = cutting.cut(&all, user_type).expect("cuts");
+            let removals = cutting.cut(&all, user_type).expect("cuts");
             let leaving: BTreeSet<u16> = gone.union(&must_go).copied().collect();
-            prop_assert_eq!(count, leaving.len() as u64);
+            let of_first: u64 = removals.iter().map(|of| of.of_first).sum();
             let removals: Vec<HeldPart> = removals
                 .iter()
                 .map(|of| held(&of.path, &fs::read_to_string(&of.path).expect("reads")))
@@ -286,7 +287,9 @@ mod tests {
             let there: BTreeSet<u16> = parts.iter().flatten().copied().collect();
             if is_hashed {
                 prop_assert_eq!(&removed, &list(&leaving));
+                prop_assert_eq!(of_first, gone.len() as u64);
             } else {
+                prop_assert_eq!(of_first, gone.intersection(&there).count() as u64);
                 let expected: BTreeSet<u16> = leaving.intersection(&there).copied().collect();
                 prop_assert_eq!(numbers(&removed), expected);
             }

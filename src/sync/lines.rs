@@ -53,7 +53,7 @@ impl Lines {
     }
 }
 
-/// The lines of sorted lists together, each once, sorted.
+/// The lines of sorted lists together, each once, sorted, and whether the first of them has it.
 pub(super) struct Union {
     lists: Vec<(Lines, Option<Vec<u8>>)>,
 }
@@ -69,14 +69,15 @@ impl Union {
         Ok(Self { lists })
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>> {
+    pub(super) fn next(&mut self) -> Result<Option<(Vec<u8>, bool)>> {
         let smallest = self.lists.iter().filter_map(|(_, line)| line.clone()).min();
+        let is_in_first = self.lists.first().is_some_and(|(_, line)| *line == smallest);
         for (lines, line) in &mut self.lists {
             if *line == smallest && line.is_some() {
                 *line = lines.next()?;
             }
         }
-        Ok(smallest)
+        Ok(smallest.map(|line| (line, is_in_first)))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::config::{PrepareConfig, SuppressInput};
 use crate::error::{Error, Result};
 use crate::forget;
 use crate::prepare::summary::Summary;
+use crate::store::Removed;
 
 impl Night<'_> {
     /// Takes out who opted out where the inputs are refused: opt-out lists alone are held against what audiences hold. Who
@@ -38,13 +39,13 @@ impl Night<'_> {
                 self.note(format!("it could not be found out who has opted out: {error}"));
             }
         }
-        for audience in audiences.iter_mut() {
-            let removed = self.described(audience).map_or(0, |of| of.removed_opted_out);
-            if removed > 0 {
-                let label = audience.label();
+        let removed = self.tell_removed()?;
+        for (label, Removed { opted_out, .. }) in removed {
+            if opted_out > 0 {
                 self.note(format!(
-                    "{removed} who opted out were taken out of `{label}` all the same"
+                    "{opted_out} who opted out were taken out of `{label}` all the same"
                 ));
+                self.told.push((label, Removed { opted_out, gone: 0 }));
             }
         }
         self.note_not_out(audiences);

@@ -24,7 +24,7 @@ use crate::prepare::Prepare;
 use crate::prepare::summary::{AudienceSummary, Summary};
 use crate::progress::Progress;
 use crate::stop::Stop;
-use crate::store::{RunId, Standing, Store, TargetLock};
+use crate::store::{Removed, RunId, Standing, Store, TargetLock};
 use crate::upload::{Notice, UploadProgress};
 
 /// The thing to do if parts are lost or damaged.
@@ -93,12 +93,17 @@ pub fn run(
     record.run = run.number();
     let mut night = Night::new(config, (&store, run), progress, &count, &mut record);
     let outcome = night.pass().map_err(|error| explained(error, &store));
+    let told = night.tell();
     // Whatever the run has prepared and not kept is of no use.
     let left = store.remove_prepared();
-    let outcome = outcome.and(left);
+    let (told, is_told) = match told {
+        Ok(told) => (told, Ok(())),
+        Err(error) => (Vec::new(), Err(error)),
+    };
+    let outcome = outcome.and(is_told).and(left);
     record.retries = retries.get();
     close(&mut record, outcome.as_ref().err());
-    let kept = record.to_json().and_then(|json| store.keep_record(run, &json));
+    let kept = record.to_json().and_then(|json| store.keep_record(run, &json, &told));
     (record, outcome.and(kept))
 }
 
@@ -162,6 +167,8 @@ pub(super) struct Night<'a> {
     pub(super) lost: BTreeSet<String>,
     /// Entries that were taken out of audiences in this run.
     pub(super) removed: u64,
+    /// Those of whom notes tell that they were taken out.
+    pub(super) told: Vec<(String, Removed)>,
     /// How many files each opt-out list of the job has.
     list_files: Vec<usize>,
 }
@@ -186,6 +193,7 @@ impl<'a> Night<'a> {
             undeleted: Vec::new(),
             lost: BTreeSet::new(),
             removed: 0,
+            told: Vec::new(),
             list_files: Vec::new(),
         }
     }
@@ -241,6 +249,13 @@ impl Night<'_> {
         let of_audiences = audiences.into_iter().filter_map(|audience| audience.trouble);
         let has_sent = sent > 0 || self.removed > 0;
         outcome(of_audiences.chain(self.troubles.drain(..)).collect(), has_sent)
+    }
+
+    /// Has the record tell who was taken out; all of whom it tells.
+    fn tell(&mut self) -> Result<Vec<(String, Removed)>> {
+        let mut told = self.tell_removed()?;
+        told.append(&mut self.told);
+        Ok(told)
     }
 
     pub(super) fn timed<T>(

@@ -31,7 +31,7 @@ impl Night<'_> {
         let (dir, lists) = (self.store.prepared_dir(), [must_go.to_owned()]);
         let held = self.added_parts(audience.generations.target())?;
         let cutting = Cutting { dir: &dir, name: "opted-out".to_owned(), lists: &lists };
-        let (_, cut) = cutting.cut(&held, audience.job.spec.user_type)?;
+        let cut = cutting.cut(&held, audience.job.spec.user_type)?;
         let mut kept = BTreeSet::new();
         let mut files: Vec<PathBuf> = cut.into_iter().map(|of| of.path).collect();
         files.push(self.store.list_path(&list_name(audience)));

@@ -188,9 +188,10 @@ pub struct AudienceRecord {
     pub entries_sent: u64,
     /// Bytes of these.
     pub bytes_sent: u64,
-    /// Entries that were taken out of it in this run because they opted out.
+    /// Entries that were taken out of it because they opted out: in this run, and in earlier ones that ended before they could
+    /// say so.
     pub removed_opted_out: u64,
-    /// Entries that were taken out of it in this run because they are no members any more.
+    /// The same of those that are no members any more.
     pub removed_gone: u64,
     /// Entries that the audience held before the run, as far as the API has confirmed them.
     pub held_before: u64,

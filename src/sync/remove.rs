@@ -23,7 +23,7 @@ use crate::error::{Error, ExitCode, Result};
 use crate::job::Remove;
 use crate::limits::INVALID_SHARE;
 use crate::store::deliveries::NewPart;
-use crate::store::{Generations, HeldPart, Purpose, Standing, Target};
+use crate::store::{Generations, HeldPart, Purpose, Removed, Standing, Target};
 use crate::upload::{Part, Upload};
 
 /// Who is taken out.
@@ -138,49 +138,45 @@ impl Night<'_> {
                 // That keeps nobody in.
                 remembered.unwrap_or_else(|error| self.note(error.to_string()));
             }
-            let lists: Vec<PathBuf> = lists.into_iter().flatten().map(PathBuf::from).collect();
-            if let Some(all) = self.remove_of(audience, &lists)? {
-                self.describe_removed(audience, must_go, all, whom)?;
+            let leaving = Leaving {
+                opt_out: lists[0].is_some(),
+                lists: lists.into_iter().flatten().map(PathBuf::from).collect(),
+            };
+            if self.remove_of(audience, &leaving)? {
+                self.describe_removed(audience, whom)?;
             }
         }
         Ok(())
     }
 
-    /// Takes those on some lists out of an audience, wherever it is; how many different entries that are, or `None` if
-    /// somebody may still be in.
-    fn remove_of(
-        &mut self,
-        audience: &mut NightAudience<'_>,
-        lists: &[PathBuf],
-    ) -> Result<Option<u64>> {
-        let (mut all, mut are_out) = (0, true);
+    /// Takes people out of an audience, wherever it is; false if somebody may still be in.
+    fn remove_of(&mut self, audience: &mut NightAudience<'_>, leaving: &Leaving) -> Result<bool> {
+        let mut are_out = true;
         for target in there(audience) {
-            match self.remove_from(audience, &target, lists) {
-                Ok(listed) => all = all.max(listed),
-                Err(error) => {
-                    self.not_taken_out(audience, &target, error)?;
-                    are_out = false;
-                }
+            if let Err(error) = self.remove_from(audience, &target, leaving) {
+                self.not_taken_out(audience, &target, error)?;
+                are_out = false;
             }
         }
-        Ok(are_out.then_some(all))
+        Ok(are_out)
     }
 
-    /// Takes those on some lists out of one generation; how many are on the lists.
+    /// Takes people out of one generation.
     fn remove_from(
         &mut self,
         audience: &NightAudience<'_>,
         target: &Target,
-        lists: &[PathBuf],
-    ) -> Result<u64> {
+        leaving: &Leaving,
+    ) -> Result<()> {
         let dir = self.store.prepared_dir();
         let held = self.added_parts(target)?;
-        let cutting = Cutting { dir: &dir, name: format!("removal-{}", target.id), lists };
-        let (listed, removals) = cutting.cut(&held, target.user_type)?;
+        let name = format!("removal-{}", target.id);
+        let cutting = Cutting { dir: &dir, name, lists: &leaving.lists };
+        let removals = cutting.cut(&held, target.user_type)?;
         if removals.is_empty() {
-            return Ok(listed);
+            return Ok(());
         }
-        self.keep_removals(target, &removals)?;
+        self.keep_removals(target, &removals, leaving)?;
         let parts: Vec<HeldPart> = removals
             .iter()
             .map(|removal| HeldPart {
@@ -191,7 +187,7 @@ impl Night<'_> {
                 standing: Standing::Confirmed,
             })
             .collect();
-        self.take_out(audience, target, &parts).map(|()| listed)
+        self.take_out(audience, target, &parts)
     }
 
     /// People could not be taken out of a generation: nobody is added to it tonight. That does not keep another one from
@@ -239,11 +235,18 @@ impl Night<'_> {
     }
 
     /// Gives removals their place in the state directory.
-    fn keep_removals(&self, target: &Target, removals: &[Removal]) -> Result<()> {
+    fn keep_removals(
+        &self,
+        target: &Target,
+        removals: &[Removal],
+        leaving: &Leaving,
+    ) -> Result<()> {
         let files: Vec<(PathBuf, &str)> =
             removals.iter().map(|of| (of.path.clone(), &*of.sha256)).collect();
         self.store.put_files(self.run, &files)?;
-        let rows: Vec<NewPart<'_>> = removals.iter().map(Removal::for_store).collect();
+        let opted_out = |removal: &Removal| if leaving.opt_out { removal.of_first } else { 0 };
+        let rows: Vec<(NewPart<'_>, u64)> =
+            removals.iter().map(|removal| (removal.for_store(), opted_out(removal))).collect();
         self.store.keep_removals(self.run, target, &rows)
     }
 
@@ -325,14 +328,8 @@ impl Night<'_> {
         self.store.removed(target)
     }
 
-    /// Writes down who was taken out.
-    fn describe_removed(
-        &mut self,
-        audience: &NightAudience<'_>,
-        must_go: u64,
-        all: u64,
-        whom: Whom,
-    ) -> Result<()> {
+    /// Writes down that nobody is in any more who was to be taken out.
+    fn describe_removed(&mut self, audience: &NightAudience<'_>, whom: Whom) -> Result<()> {
         let (store, label) = (self.store, audience.label());
         let held = store.held(&audience.generations.live)?;
         let (_, invalid) = store.invalid(&audience.generations.live)?;
@@ -341,8 +338,6 @@ impl Night<'_> {
             store.keep_list(None, &format!("{label}-gone"))?;
         }
         let described = self.described(audience)?;
-        described.removed_opted_out = must_go;
-        described.removed_gone = all.saturating_sub(must_go);
         described.figures.sets.must_go = 0;
         described.must_go_list = None;
         if whom == Whom::All {
@@ -352,6 +347,29 @@ impl Night<'_> {
         (described.held_after, described.entries_invalid) = (held, invalid);
         self.remember_must_go(audience, 0)
     }
+
+    /// Writes down who was taken out and is told of nowhere yet, also by earlier runs that ended before they could. What is
+    /// returned is to be [told](crate::store::Store::removed_told) to the store as well.
+    pub(super) fn tell_removed(&mut self) -> Result<Vec<(String, Removed)>> {
+        let mut told = Vec::new();
+        if self.config.is_dry_run {
+            return Ok(told);
+        }
+        for described in &mut self.record.audiences {
+            let removed = self.store.removed_untold(&described.name)?;
+            (described.removed_opted_out, described.removed_gone) =
+                (removed.opted_out, removed.gone);
+            told.push((described.name.clone(), removed));
+        }
+        Ok(told)
+    }
+}
+
+/// Lists of people who leave.
+struct Leaving {
+    lists: Vec<PathBuf>,
+    /// Whether those on the first one opted out.
+    opt_out: bool,
 }
 
 /// What there is of an audience: also what should have been deleted and is there, since advertisers can use it.

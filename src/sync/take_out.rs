@@ -38,8 +38,10 @@ pub fn take_out(
     let mut record = SyncRecord::default();
     let mut night = Night::new(config, (&store, run), progress, notify, &mut record);
     let taken_out = if night.removes() { night.take_out_by_lists() } else { Ok(()) };
+    let told = night.tell_removed()?;
     let left = store.remove_prepared();
     taken_out.and(left).map_err(|error| explained(error, &store))?;
+    store.removed_told(&told)?;
     let of_audience = |of: super::AudienceRecord| TakenOut {
         audience: of.name,
         entries: of.removed_opted_out,

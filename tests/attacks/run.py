@@ -24,16 +24,24 @@ sys.dont_write_bytecode = True
 
 import disks
 import kills
+import leaving_together
 import others
 import power
 import servers
 import together
+from leaving import LEAVING
 from scenes import OUTPUT, SCENES, SPILLING
 from stage import Missed, Place, Wrong, must
 
 
 # Threads come to their n-th call in another order now and then: so often is a case tried that missed.
 TRIES = 3
+
+ALL = SCENES + LEAVING
+CROWDS = [together.Crowd, leaving_together.Crowd]
+
+# Scenes whose state has little room.
+SMALL = ["upload, create", "sync, second night", "upload --remove", "sync, mirror", "forget --job"]
 
 # What part of the cases may miss before the attack itself is wrong.
 MISSED_MAX = 0.25
@@ -86,7 +94,7 @@ class Attack:
 
 def attacks():
     """All of them, the quick ones first."""
-    for scene in SCENES:
+    for scene in ALL:
         yield Attack(f"modes: {scene.name}", scene, others.mode_cases, 0.3)
         yield Attack(f"power cuts: {scene.name}", scene, power.cases, 0.1)
     own = [
@@ -94,12 +102,13 @@ def attacks():
         (disks.Threadless(), 0.3),
         (disks.Vanishing(OUTPUT, "disk/.out.throng-*", 0.01), 0.5),
         (disks.Vanishing(SPILLING, "tmp", 0.1), 0.5),
-        (together.AtRandom(), 2),
+        (together.AtRandom(together.Crowd()), 2),
+        (together.AtRandom(leaving_together.Crowd(), "runs that meet and take people out"), 2),
     ]
-    own += [(together.Interrupted(attack), 0.2) for attack in together.ATTACKS]
+    own += [(together.Interrupted(crowd(), attack), 0.2) for crowd in CROWDS for attack in crowd.attacks]
     if can_mount():
         own += [(disks.Small(OUTPUT, "disk"), 0.5), (disks.Small(SPILLING, "tmp"), 0.5)]
-        own += [(disks.Small(scene, "state"), 0.5) for scene in SCENES if scene.name in ("upload, create", "sync, second night")]
+        own += [(disks.Small(scene, "state"), 0.5) for scene in ALL if scene.name in SMALL]
     else:
         print("skipped: a tmpfs cannot be mounted here (needs root)")
     if os.geteuid() == 0 and shutil.which("setpriv"):
@@ -108,7 +117,7 @@ def attacks():
         print("skipped: other users need root and setpriv")
     for scene, share in own:
         yield Attack(scene.name, scene, lambda place, scene: scene.cases(place), share)
-    for scene in SCENES:
+    for scene in ALL:
         yield Attack(f"kills: {scene.name}", scene, kills.cases)
         yield Attack(f"disks: {scene.name}", scene, disks.cases)
         yield Attack(f"random kills: {scene.name}", scene, kills.random_cases, 0.3)

@@ -165,6 +165,7 @@ replace = "{replace}"
 [target]
 ad-account = 7
 endpoint = "http://127.0.0.1:{place.port}"
+{self.target()}
 [upload]
 attempts = 2
 retry-wait = "20ms"
@@ -181,6 +182,10 @@ rejects = "rejects.csv"
 """,
         )
 
+    def target(self):
+        """More about the platform."""
+        return ""
+
     def data(self, place, people, opted_out):
         place.write("export.csv", "email\n" + "".join(email(person) + "\n" for person in people) + "nobody\n")
         place.write("opt_outs.txt", "".join(email(person) + "\n" for person in opted_out))
@@ -195,7 +200,11 @@ rejects = "rejects.csv"
                 place.ok(["sync", "nightly.toml", "-q"])
             self.data(place, range(5, 130), [900, *range(10, 14), 120])
         self.job(place, self.replace)
+        self.before(place)
         place.keep()
+
+    def before(self, place):
+        """What happens last before the night that is attacked."""
 
     def begin(self, place):
         place.reset()
@@ -235,6 +244,8 @@ rejects = "rejects.csv"
             parts = db.execute(
                 "SELECT printf('%06d/%s.txt', kept_in, sha256), sha256, delivery.state FROM delivery JOIN part USING (sha256)"
                 " JOIN generation ON generation.id = generation_id WHERE generation.state = 'ready'"
+                # Of what was taken out by hand, whoever did it has the files.
+                " AND (purpose = 'add' OR kept_in IS NOT NULL)"
             ).fetchall()
         finally:
             db.close()
@@ -295,7 +306,7 @@ class Forget(Sync):
 
 
 def listed(place):
-    return json.loads(place.ok(["audience", "list", "--ad-account", "7", "--json"]).stdout)
+    return json.loads(place.ok(["audience", "list", "--to", place.platform, "--ad-account", "7", "--json"]).stdout)
 
 
 def until_done(place, command, decision, before):

@@ -47,6 +47,8 @@ class Place:
         self.trace = self.root / "trace"
         self.dir.mkdir(parents=True)
         self.server, self.port = None, 0
+        # Which API is served.
+        self.platform = "pitchtarget"
 
     # Files
 
@@ -85,8 +87,10 @@ class Place:
 
     def start(self, args, before=(), **more):
         command = [*before, str(self.throng), *map(str, args)]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, cwd=self.dir, env=self.env(), text=True, **{**pipes, **more})
+        given = self.path("stdin")
+        with open(given if given.exists() else os.devnull) as stdin:
+            pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            return subprocess.Popen(command, cwd=self.dir, env=self.env(), text=True, **{**pipes, **more})
 
     def end(self, process):
         try:
@@ -120,7 +124,7 @@ class Place:
 
     def serve(self, *faults):
         """Starts the API; its data lie within the place."""
-        args = ["sandbox", "--data", "api", "--port", str(self.port)]
+        args = ["sandbox", "--platform", self.platform, "--data", "api", "--port", str(self.port)]
         for fault in faults:
             args += ["--fault", fault]
         self.server = self.start(args, stderr=subprocess.DEVNULL)
@@ -137,7 +141,7 @@ class Place:
     def audiences(self):
         """Ends the API; what it holds then: name and members of each audience."""
         self.stop()
-        db = sqlite3.connect(self.path("api/sandbox.sqlite"))
+        db = sqlite3.connect(self.path("api/meta.sqlite" if self.platform == "meta" else "api/sandbox.sqlite"))
         try:
             members = {}
             for number, entry in db.execute("SELECT audience, entry FROM member"):

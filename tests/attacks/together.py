@@ -45,25 +45,35 @@ class Crowd:
             self.results.append(files_of(place.path("out")))
 
 
-class AtRandom(Crowd):
+class AtRandom:
     """The second begins some time after the first, or is run again and again for as long as the first lasts."""
 
-    name = "runs that meet"
+    def __init__(self, crowd, name="runs that meet"):
+        self.crowd, self.name = crowd, name
+
+    def build(self, place):
+        self.crowd.build(place)
 
     def cases(self, place):
         chance = random.Random(11)
-        found = []
+        attacks, found = self.crowd.attacks, []
         for number in range(40):
-            found += [case(f"{name} {number}", attack, after(chance.uniform(0, 0.1))) for name, attack in ATTACKS.items()]
-            found += [case(f"{name}, all along {number}", ATTACKS[name], all_along(chance.uniform(0, 0.05))) for name in REPEATED]
-        return found
+            found += [case(f"{name} {number}", attack, after(chance.uniform(0, 0.1))) for name, attack in attacks.items()]
+            found += [case(f"{name}, all along {number}", attacks[name], all_along(chance.uniform(0, 0.05))) for name in self.crowd.repeated]
+        return [(name, self.of_crowd(attack)) for name, attack in found]
+
+    def of_crowd(self, attack):
+        return lambda place, _: attack(place, self.crowd)
 
 
-class Interrupted(Crowd):
+class Interrupted:
     """The second runs while the first stands still."""
 
-    def __init__(self, attack):
-        self.name, self.attack = f"runs that are interrupted: {attack}", ATTACKS[attack]
+    def __init__(self, crowd, attack):
+        self.crowd, self.name, self.attack = crowd, f"runs that are interrupted: {attack}", crowd.attacks[attack]
+
+    def build(self, place):
+        self.crowd.build(place)
 
     def cases(self, place):
         points = []
@@ -73,8 +83,9 @@ class Interrupted(Crowd):
             raise Missed
 
         with contextlib.suppress(Missed):
-            self.attack(place, self, trace)
-        return [case(f"stop at {name} {n}", self.attack, stop_at(name, n)) for name, n in kills.spread(points)]
+            self.attack(place, self.crowd, trace)
+        attack = lambda place, _, meet: self.attack(place, self.crowd, meet)
+        return [case(f"stop at {name} {n}", attack, stop_at(name, n)) for name, n in kills.spread(points)]
 
 
 def case(name, attack, meet):
@@ -285,5 +296,7 @@ ATTACKS = {
     "sync, look": sync_and_look,
 }
 
+Crowd.attacks = ATTACKS
+
 # Of these, the second can be run again and again.
-REPEATED = ["upload, replace", "verify, replace", "compare, replace", "sync, look"]
+Crowd.repeated = ["upload, replace", "verify, replace", "compare, replace", "sync, look"]

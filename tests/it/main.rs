@@ -90,4 +90,6 @@ mod tidy;
 #[cfg(feature = "sandbox")]
 mod upload;
 #[cfg(feature = "sandbox")]
+mod versions;
+#[cfg(feature = "sandbox")]
 mod who;
