@@ -126,7 +126,7 @@ pub(crate) struct Recipient {
 }
 
 /// What a platform says to a request that has changed an audience.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Accepted {
     /// The number of the audience.
     pub(crate) id: Id,
@@ -138,15 +138,24 @@ pub(crate) struct Accepted {
     pub(crate) received: u64,
     /// Those of them that are none.
     pub(crate) invalid: u64,
-    /// How long to wait before the next request, so that no limit is reached.
-    pub(crate) pause: Duration,
+    /// How the platform's limits stand, as far as it is told.
+    pub(crate) limits: Limits,
+}
+
+/// How the limits of a platform stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Limits {
+    /// The largest share that is used of any, in percent.
+    pub(crate) percent: f64,
+    /// Time until requests are accepted again, if it is told.
+    pub(crate) regain: Option<Duration>,
 }
 
 impl Accepted {
     /// An answer that tells nothing but the number of the audience.
     pub(crate) fn of(id: Id) -> Self {
-        let pause = Duration::ZERO;
-        Self { id, fb_id: None, user_type: None, received: 0, invalid: 0, pause }
+        let limits = Limits::default();
+        Self { id, fb_id: None, user_type: None, received: 0, invalid: 0, limits }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::part::{Part, Slice};
 use super::send::{check_same, out_of_time};
@@ -16,11 +16,14 @@ use super::{Decision, Failure, FailureKind, Notice, Outcome, Sending, background
 use crate::disk::sqlite::now;
 use crate::error::{Error, ExitCode, Result};
 use crate::limits::INVALID_SHARE;
-use crate::platform::{Accepted, Id, Place, Recipient};
+use crate::platform::{Accepted, Id, Limits, Place, Recipient};
 use crate::store::{Batch, Purpose, RequestId, SessionState, Target};
 
 /// How long after its last batch a session is gone on with: a platform ends it at some time.
 const SESSION_MILLIS_MAX: i64 = 60 * 60 * 1000;
+
+/// Shortest wait that is told each time.
+const TOLD_MIN: Duration = Duration::from_mins(1);
 
 /// Parts that are to be sent in batches.
 pub(super) struct Batches<'a> {
@@ -80,10 +83,14 @@ struct Run<'a> {
     numbering: Numbering,
     /// Entries that are to be sent.
     total: u64,
+    /// Batches that are left.
+    left: u64,
     confirmed: usize,
     invalid: Invalid,
     /// Entries that the platform has taken for none in this session, where it counts so.
     invalid_so_far: u64,
+    /// Whether the last request was made later because of limits.
+    is_slowed: bool,
 }
 
 impl Batches<'_> {
@@ -100,6 +107,10 @@ impl Batches<'_> {
             done.push(store.entries_done(target, self.purpose, &part.sha256)?);
         }
         let lines: u64 = parts.iter().map(|part| part.lines).sum();
+        let batches = |(part, (entries, _)): (&Part, &(u64, u64))| {
+            part.lines.saturating_sub(*entries).div_ceil(self.entries_max)
+        };
+        let left = parts.iter().zip(&done).map(batches).sum();
         let mut run = Run {
             recorder,
             session,
@@ -110,9 +121,11 @@ impl Batches<'_> {
             },
             numbering: Numbering::new(store.session(target, self.purpose)?),
             total: lines - done.iter().map(|(entries, _)| entries).sum::<u64>().min(lines),
+            left,
             confirmed: self.parts.saturating_sub(parts.len()),
             invalid: Invalid::default(),
             invalid_so_far: 0,
+            is_slowed: false,
         };
         for (index, (part, (entries, invalid))) in parts.iter().zip(done).enumerate() {
             run.invalid.of += entries;
@@ -181,13 +194,14 @@ impl Batches<'_> {
                         return Err(error);
                     }
                     let invalid = run.count(&accepted, slice);
+                    run.left = run.left.saturating_sub(1);
                     let entries = slice.first_entry + slice.entries;
                     let of = (self.purpose, &*part.sha256);
                     store.confirm_batch(target, of, entries, invalid)?;
                     run.numbering.confirmed();
                     let goes_on = run.invalid.check(self.entries_max);
                     let goes_on =
-                        goes_on.and_then(|()| self.slow_down(run, accepted.pause, batch.is_last));
+                        goes_on.and_then(|()| self.slow_down(run, accepted.limits, batch.is_last));
                     if goes_on.is_err() {
                         store.end_request(recorded)?;
                     }
@@ -199,6 +213,10 @@ impl Batches<'_> {
             request = None;
             let is_new = self.is_new && run.invalid.of == 0;
             let failure = if is_new { failure.of_new_audience() } else { failure };
+            // No code of its own says that a session does not go on. As the first batch of another one it is taken, or is bad.
+            let may_be_over = failure.kind == FailureKind::BadField && batch.number > 1;
+            let kind = if may_be_over { FailureKind::SessionOver } else { failure.kind };
+            let failure = Failure { kind, ..failure };
             if failure.kind == FailureKind::SessionOver {
                 run.numbering.begin_anew();
                 run.invalid_so_far = 0;
@@ -241,14 +259,19 @@ impl Batches<'_> {
     }
 
     /// Waits as long as the platform's limits ask for, before another batch.
-    fn slow_down(&self, run: &Run<'_>, pause: Duration, is_last: bool) -> Result<()> {
+    fn slow_down(&self, run: &mut Run<'_>, limits: Limits, is_last: bool) -> Result<()> {
+        let paces = run.session.client.paces();
+        let pause = paces.after(self.ad_account, Instant::now(), limits, run.left);
+        let was_slowed = std::mem::replace(&mut run.is_slowed, !pause.is_zero());
         if pause.is_zero() || is_last {
             return Ok(());
         }
         if pause > run.session.time_left() {
             return Err(self.ended(run, out_of_time(self.purpose.call())));
         }
-        (run.session.notify)(&Notice::Slowed { wait: pause });
+        if !was_slowed || pause >= TOLD_MIN {
+            (run.session.notify)(&Notice::Slowed { wait: pause });
+        }
         run.session.progress.stop.wait(pause)
     }
 

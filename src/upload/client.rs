@@ -14,6 +14,7 @@ use super::agent;
 use super::answer::{self, Said};
 use super::attempt::Attempt;
 use super::endpoint::{AppSecret, Endpoint, Token};
+use super::pace::Paces;
 use super::part::{Part, Slice};
 use crate::error::Result;
 use crate::limits::{ANSWER_BYTES_MAX, ERROR_BYTES_MAX};
@@ -73,6 +74,8 @@ pub struct Client {
     proof: Option<SecretString>,
     request_time_max: Duration,
     deadline: Option<Instant>,
+    /// Shared with all that come of it: limits are those of whoever the token is of.
+    paces: Arc<Paces>,
 }
 
 /// What sending entries needs besides whom they are for.
@@ -102,6 +105,7 @@ impl Client {
             token: config.token,
             request_time_max: config.request_time_max,
             deadline: None,
+            paces: Arc::default(),
         })
     }
 
@@ -119,6 +123,11 @@ impl Client {
     /// Where the API is.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The pace at which requests are made.
+    pub(super) fn paces(&self) -> &Paces {
+        &self.paces
     }
 
     /// The name in the store of the API.

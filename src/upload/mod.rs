@@ -8,6 +8,7 @@
 //! create     the first part makes the audience, once, whatever happens
 //! send       the other parts, a few at a time
 //! batches    parts in batches, one after the other, where a platform wants such
+//! pace       how fast, so that a platform's limits are not reached
 //! ```
 //!
 //! [`Upload::plan`] compares a directory with its manifest and with the store; [`Upload::run`] sends what is left.
@@ -24,6 +25,7 @@ mod config;
 mod create;
 mod endpoint;
 mod fit;
+mod pace;
 pub(crate) mod part;
 mod plan;
 mod retry;

@@ -99,7 +99,7 @@ fn change(
     };
     let reply = wire.send(request)?;
     let mut accepted = reply.read(|body| accepted(body, sent, session))?;
-    accepted.pause = usage::pause(&reply);
+    accepted.limits = usage::limits(&reply);
     Ok(accepted)
 }
 
