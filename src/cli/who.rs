@@ -34,7 +34,8 @@ pub(crate) struct WhoArgs {
 /// They are put onto a suppression list that the state directory keeps: no run of a job uploads them again, whatever its
 /// inputs hold. Then they are taken out of everything else that the state directory has, but for those who are, or may
 /// be, in an audience: it has to know these until they are taken out, which `throng sync` does where the platform can, and
-/// forgets them then. With --job they are taken out right away. Inputs, backups, reports, and directories that were uploaded by hand are left as they are.
+/// forgets them then. With --job they are taken out right away, and values are read by the rules of the job where no flag says
+/// otherwise. Inputs, backups, reports, and directories that were uploaded by hand are left as they are.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   throng forget -t email_hash --job nightly.toml < request.txt

@@ -57,6 +57,8 @@ fn forget_by_job(
 ) -> Result<(Forgotten, Result<Vec<TakenOut>>)> {
     let job = Job::load(path, &sync::env, job::today()?)?;
     let dir = job.state_dir.clone();
+    // As its audiences have them.
+    let rules = (args.user_type, args.rules.or_of_job(job.prepare.rules));
     // A sandbox ends when it is dropped.
     let (client, _sandbox) = sync::reach(&job)?;
     let words = ["throng".to_owned(), "sync".to_owned(), path.to_string_lossy().into_owned()];
@@ -68,7 +70,6 @@ fn forget_by_job(
         taken_out = take_out(&config, &progress, &notify);
         taken_out.as_ref().is_ok_and(|taken_out| taken_out.iter().all(|of| of.left == 0))
     };
-    let rules = (args.user_type, args.rules);
     let forgotten = forget_after(&dir, rules, io::stdin(), how, Some(&mut take_them_out))?;
     Ok((forgotten, taken_out))
 }

@@ -37,6 +37,25 @@ pub struct RuleOptions {
 }
 
 impl RuleOptions {
+    /// The rules of a job, but for what is chosen here otherwise than by default. Digests and values in clear are taken alike,
+    /// whatever the job's inputs hold.
+    #[must_use]
+    pub fn or_of_job(self, job: Self) -> Self {
+        fn chosen<T: Default + PartialEq>(here: T, job: T) -> T {
+            if here == T::default() { job } else { here }
+        }
+        Self {
+            country: self.country.or(job.country),
+            prehashed: self.prehashed,
+            case: chosen(self.case, job.case),
+            ids: chosen(self.ids, job.ids),
+            idn: chosen(self.idn, job.idn),
+            vanity: chosen(self.vanity, job.vanity),
+            unprefixed: chosen(self.unprefixed, job.unprefixed),
+            refuses_android_ids: self.refuses_android_ids,
+        }
+    }
+
     /// The same choices for a platform that tells ids apart by letter case, or takes no Android ids. An error if somebody chose
     /// otherwise on purpose.
     pub fn for_platform(

@@ -246,6 +246,23 @@ fn a_session_that_has_ended_is_begun_anew() {
 }
 
 #[test]
+fn a_batch_that_is_refused_within_a_session_is_tried_as_the_first_of_another_one() {
+    let rig = Rig::new(SandboxConfig::default());
+    rig.prepare("out", 0..45_000, 45_000);
+    rig.sandbox.push_fault("add,nth=3,code=100".parse().unwrap());
+    check_code(&rig.upload(&[]), 0);
+    assert_eq!(rig.members(), digests(0..45_000));
+    // It is the batch that is bad.
+    let rig = Rig::new(SandboxConfig::default());
+    rig.prepare("out", 0..45_000, 45_000);
+    rig.sandbox.push_fault("add,from=3,code=100".parse().unwrap());
+    let output = rig.upload(&[]);
+    check_code(&output, 3);
+    assert!(said(&output).contains("does not accept"), "{}", said(&output));
+    assert_eq!(rig.members().len(), 20_000);
+}
+
+#[test]
 fn what_a_person_must_mend_ends_the_run_and_says_how() {
     for (fault, code, words) in [
         ("add,code=190", 5, "expired or was revoked"),

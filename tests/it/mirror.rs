@@ -265,6 +265,8 @@ fn who_was_taken_out_and_what_is_invalid_is_told_everywhere() {
     let record = night_of(&mirror.config(""));
     assert_eq!((record.exit_code, record.audiences[0].entries_invalid), (0, 3));
     assert!(record.to_string().contains("invalid"), "{record}");
+    let page = throng::report::render(&record, &[]).unwrap();
+    assert!(page.contains("<dt>Invalid</dt><dd>3</dd>"), "{page}");
     world.customers.remove(&190);
     world.opted_out.insert(191);
     mirror.export(&world);

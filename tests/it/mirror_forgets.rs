@@ -196,3 +196,37 @@ fn at_once_names_the_audiences_that_hold_them_still() {
     assert!(stderr(&ended).contains("throng forget --job JOB"), "{}", stderr(&ended));
     assert_eq!(members(&sandbox).len(), 60);
 }
+
+/// Numbers as people write them, which only the country of the job makes the same as those of the export.
+#[test]
+fn a_job_says_by_which_rules_its_people_are_read() {
+    let (home, sandbox) = home_of_mirror();
+    home.job_with(&sandbox, "min-opt-out-members = 0", |job| {
+        job.replace("ad-account = 7", "ad-account = 7\nplatform = \"meta\"")
+            .replace("[input]\n", "[rules]\ncountry = \"DE\"\n\n[input]\n")
+            .replace("email_hash", "phone_hash")
+            .replace("\"email\"", "\"phone\"")
+            .replace("\"News\"", "\"Calls\"")
+            .replace("\"state\"", "\"calls\"")
+    });
+    let numbers = |from: u32| (from..80).map(|n| format!("(030) 901820 {n}\n"));
+    home.write("export.csv", &("phone\n".to_owned() + &numbers(10).collect::<String>()));
+    assert_eq!(home.sync(&[]).status.code(), Some(0));
+    let calls = || sandbox.audiences().unwrap().into_iter().find(|of| of.name == "Calls").unwrap();
+    let members = || sandbox.members(calls().id).unwrap();
+    assert_eq!(members().len(), 70);
+    let forget = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+        command.args(["forget", "-t", "phone_hash", "--json", "--job", "nightly.toml"]).args(more);
+        command.current_dir(home.path("")).env("THRONG_TOKEN", TOKEN);
+        output_for(&mut command, "030 901820-17\n")
+    };
+    // A flag says otherwise: there it is another number.
+    let ended = forget(&["--country", "IT"]);
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    assert_eq!(members().len(), 70);
+    let ended = forget(&[]);
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    assert_eq!(members().len(), 69);
+    assert!(!members().contains(&digest_hex(b"493090182017")));
+}
