@@ -18,7 +18,7 @@ class Crowd(Mirror):
     by_hand, forgotten = range(20, 30), {40, 88}
 
     def __init__(self):
-        super().__init__("sync")
+        super().__init__("runs that meet and take people out")
 
     def before(self, place):
         place.write("leaving.txt", "".join(email(person) + "\n" for person in self.by_hand))

@@ -28,6 +28,8 @@ WAIT_MAX = 1
 class Crowd:
     """Two exports, what each of them becomes, and a job."""
 
+    name = "runs that meet"
+
     def build(self, place):
         self.sets, self.results = [], []
         for name in "ab":
@@ -45,47 +47,31 @@ class Crowd:
             self.results.append(files_of(place.path("out")))
 
 
-class AtRandom:
+def at_random(_, crowd):
     """The second begins some time after the first, or is run again and again for as long as the first lasts."""
-
-    def __init__(self, crowd, name="runs that meet"):
-        self.crowd, self.name = crowd, name
-
-    def build(self, place):
-        self.crowd.build(place)
-
-    def cases(self, place):
-        chance = random.Random(11)
-        attacks, found = self.crowd.attacks, []
-        for number in range(40):
-            found += [case(f"{name} {number}", attack, after(chance.uniform(0, 0.1))) for name, attack in attacks.items()]
-            found += [case(f"{name}, all along {number}", attacks[name], all_along(chance.uniform(0, 0.05))) for name in self.crowd.repeated]
-        return [(name, self.of_crowd(attack)) for name, attack in found]
-
-    def of_crowd(self, attack):
-        return lambda place, _: attack(place, self.crowd)
+    chance = random.Random(11)
+    found = []
+    for number in range(40):
+        found += [case(f"{name} {number}", attack, after(chance.uniform(0, 0.1))) for name, attack in crowd.attacks.items()]
+        found += [case(f"{name}, all along {number}", crowd.attacks[name], all_along(chance.uniform(0, 0.05))) for name in crowd.repeated]
+    return found
 
 
-class Interrupted:
+def interrupted(name):
     """The second runs while the first stands still."""
 
-    def __init__(self, crowd, attack):
-        self.crowd, self.name, self.attack = crowd, f"runs that are interrupted: {attack}", crowd.attacks[attack]
-
-    def build(self, place):
-        self.crowd.build(place)
-
-    def cases(self, place):
-        points = []
+    def cases(place, crowd):
+        attack, points = crowd.attacks[name], []
 
         def trace(place, first, *_):
             points.extend(point for point in kills.traced(place, first) if point[0] not in SAME_BEFORE)
             raise Missed
 
         with contextlib.suppress(Missed):
-            self.attack(place, self.crowd, trace)
-        attack = lambda place, _, meet: self.attack(place, self.crowd, meet)
-        return [case(f"stop at {name} {n}", attack, stop_at(name, n)) for name, n in kills.spread(points)]
+            attack(place, crowd, trace)
+        return [case(f"stop at {call} {n}", attack, stop_at(call, n)) for call, n in kills.spread(points)]
+
+    return cases
 
 
 def case(name, attack, meet):
