@@ -99,8 +99,9 @@ impl Seals {
 
     fn hash_rest(&self, threads: usize) -> Result<()> {
         let complete = mutex::lock(&self.shared).complete.len();
-        // One for each thread is faster than two for some, and as many for each thread as few rounds allow.
-        let threads = threads.max(1);
+        // One for each thread is faster than two for some, and as many for each thread as few rounds allow; more threads than
+        // cores would only take apart what is quick together.
+        let threads = threads.clamp(1, machine::cores());
         let rounds = complete.div_ceil(threads * PARTS_HASHED);
         let count = complete.div_ceil(threads * rounds.max(1)).max(1);
         std::thread::scope(|scope| {

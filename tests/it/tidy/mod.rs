@@ -40,7 +40,7 @@ const FENCE: [&str; 14] = [
     "normalize/plain.rs",
     "record/scan.rs",
     "record/strict.rs",
-    "dedup/slab.rs",
+    "dedup/region.rs",
     "emit/hex.rs",
     "emit/seal.rs",
     "guarded.rs",
