@@ -36,6 +36,9 @@ const ROWS_BYTES_MIN: u64 = 64 * 1024;
 /// Fewest leading bits: partitions for every worker to be busy with.
 const RADIX_BITS_MIN: u32 = 4;
 
+/// Ranges that a buffer may have room for which holds one, since it held others before.
+const BUFFER_RANGES: u64 = 4;
+
 /// Shares of the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MemoryPlan {
@@ -138,12 +141,14 @@ impl MemoryPlan {
 
 impl MemoryPlan {
     /// Ranges that may be under way when parts are written, of which the largest has so many bytes. One thread at a time
-    /// writes to a part, so that all threads are busy only if more parts are open than one: another one for two threads.
+    /// writes to a part, so that all threads are busy only if more parts are open than one: another one for two threads. Where
+    /// memory is short, none is.
     pub(super) fn ranges_in_flight(&self, range_bytes: u64, part_bytes: u64) -> usize {
         let parts_beside = self.threads as u64 / 2;
-        let waiting = parts_beside.saturating_mul(part_bytes).min(self.waiting_limit);
-        let waiting = waiting / range_bytes.clamp(1, self.range_limit.max(1));
-        self.in_flight + usize::try_from(waiting).unwrap_or(0)
+        let range_bytes = range_bytes.clamp(1, self.range_limit.max(1));
+        let waiting = parts_beside.saturating_mul(part_bytes) / range_bytes;
+        let has_room = waiting.saturating_mul(range_bytes * BUFFER_RANGES) <= self.waiting_limit;
+        self.in_flight + if has_room { usize::try_from(waiting).unwrap_or(0) } else { 0 }
     }
 }
 
@@ -191,16 +196,17 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_wait_take_at_most_an_eighth_of_the_limit() {
+    fn the_buffers_of_ranges_that_wait_take_at_most_an_eighth_of_the_limit() {
         const PART_BYTES: u64 = 32_000_000;
         assert_eq!(plan(8 << 30, 1, 10_000_000).ranges_in_flight(320_000, PART_BYTES), 3);
         assert_eq!(plan(8 << 30, 2, 10_000_000).ranges_in_flight(320_000, PART_BYTES), 6 + 100);
         assert_eq!(plan(8 << 30, 16, 10_000_000).ranges_in_flight(320_000, PART_BYTES), 48 + 800);
+        assert_eq!(plan(64 << 20, 2, 10_000_000).ranges_in_flight(320_000, PART_BYTES), 6);
         for memory in [32 << 20, 512 << 20, 8_u64 << 30] {
             for (threads, range) in [(4, 1), (16, 320_000), (128, u64::MAX)] {
                 let plan = plan(memory, threads, 10_000_000);
                 let waiting = plan.ranges_in_flight(range, PART_BYTES) - plan.in_flight;
-                assert!(waiting as u64 * range.min(plan.range_limit) <= memory / 8, "{plan:?}");
+                assert!(waiting as u64 * range.min(plan.range_limit) <= memory / 32, "{plan:?}");
             }
         }
     }

@@ -107,7 +107,7 @@ def make_up_nights(args):
             (folder / f"{sha256}.txt").write_bytes(content)
             store.execute("INSERT INTO part VALUES (?, ?, ?, ?)", (sha256, entries, size, night))
             store.execute(
-                "INSERT INTO delivery VALUES (?, 'add', ?, 'confirmed', ?, ?, ?, ?, 0, 0)",
+                "INSERT INTO delivery VALUES (?, 'add', ?, 'confirmed', ?, ?, ?, ?, 0, 0, 0)",
                 (generation, sha256, night, f"{label}-00001.txt", night, at),
             )
             store.execute(
