@@ -65,9 +65,7 @@ impl Region {
         // SAFETY: the pages read as zero from here on, and nobody reads them, since the region is consumed.
         let _advice = unsafe { self.map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
     }
-}
 
-impl Region {
     /// Writes whole cache lines past the cache where the machine can. [`settle`] then is to be called before somebody
     /// else reads them.
     #[inline]
